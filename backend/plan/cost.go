@@ -1,0 +1,72 @@
+package plan
+
+// Flight is the data that crosses in one one-way latency. When both directions
+// are non-zero the two messages cross (neither depends on the other).
+type Flight struct{ ToServer, ToClient int64 }
+
+// Cost is what one step (or several, merged) needs on line. Flights are in
+// order: each depends on the one before. Bytes are payload bytes, exact.
+type Cost struct {
+	Flights []Flight
+	COTs    COTs
+	Work    Work
+}
+
+// COTs counts correlated OTs by who is their OT sender.
+type COTs struct{ ServerSends, ClientSends int64 }
+
+// Work counts units of computation on each side; a Profile prices them.
+type Work struct{ Server, Client [NumUnits]float64 }
+
+// Unit is a kind of computation.
+type Unit int
+
+// The units. "Poly" units are per 4096 coefficients (N = 2048 counts half).
+const (
+	UnitNTT     Unit = iota // one transform of 4096 coefficients
+	UnitMAC                 // multiply-accumulate of a polynomial
+	UnitEncrypt             // sample, transform, encode and pack one ciphertext
+	UnitRespond             // mask, inverse transforms, round, pack one response
+	UnitDecrypt             // unpack, transform, round one response
+	UnitSwitch              // one key switch
+	UnitCOT                 // making one correlated OT
+	UnitAND                 // one AND gate (one bit), hashing included
+	UnitMux                 // one multiplexer element
+	UnitElem                // one element of a local or bookkeeping pass
+	NumUnits
+)
+
+// ToServer and ToClient sum the flights.
+func (c Cost) ToServer() (n int64) {
+	for _, f := range c.Flights {
+		n += f.ToServer
+	}
+	return n
+}
+
+// ToClient is the number of bytes the server sends.
+func (c Cost) ToClient() (n int64) {
+	for _, f := range c.Flights {
+		n += f.ToClient
+	}
+	return n
+}
+
+// Depth follows the chain of dependent messages at both parties: it is how
+// transport.Stats.Rounds is predicted.
+type Depth struct{ Server, Client int }
+
+// After is the depth once the flights have passed.
+func (d Depth) After(flights []Flight) Depth {
+	for _, f := range flights {
+		n := d
+		if f.ToServer > 0 {
+			n.Server = max(d.Server, d.Client+1)
+		}
+		if f.ToClient > 0 {
+			n.Client = max(d.Client, d.Server+1)
+		}
+		d = n
+	}
+	return d
+}
