@@ -5,6 +5,11 @@
 // It knows nothing of ONNX, of the IR, or of how a protocol is computed.
 package plan
 
+import (
+	"iter"
+	"math"
+)
+
 // Slot names one vector that lives during execution. Elements are row-major
 // tensors in Z_2^Bits, held as additive shares (or by the client, before it
 // shares its input and after Reveal).
@@ -26,6 +31,115 @@ func (t SlotType) N() int {
 	return n
 }
 
+// Version is the plan format this package writes and reads.
+const Version = 1
+
+// Plan is everything both parties agree on before they start. Its digest
+// (codec.go) is the first thing they compare.
+//
+// Rounds run one after the other. The steps of a round do not depend on each
+// other; they run in the order they stand in, and the flights of one follow
+// those of the step before it. Local steps stand in the round that needs them.
+type Plan struct {
+	Version int
+	Model   string
+	Inputs  []Input
+	Slots   []SlotType
+	Rounds  [][]Step
+	Outputs []Output
+	Labels  []string `cbor:",omitempty"`
+
+	Reveal Reveal
+}
+
+// Input is one tensor that the client brings. The client encodes x as
+// round(x * 2^Frac) in the ring of the slot that the input step fills.
+type Input struct {
+	Name       string
+	Shape      []int
+	Slot       Slot // the slot that ProtoInput fills
+	Preprocess Preprocess
+}
+
+// Preprocess turns an image into the input tensor, by the client and in the
+// clear: resize, crop, then x[c] = pixel[c]*Scale[c] + Shift[c] with pixels 0..255.
+// An empty Preset means that only tensors are accepted.
+type Preprocess struct {
+	Preset string    `cbor:",omitempty"` // how the user asked for it: imagenet, unit, raw, custom
+	Layout string    `cbor:",omitempty"` // nchw (default) or nhwc
+	Colour string    `cbor:",omitempty"` // rgb, bgr or grey
+	Resize int       `cbor:",omitempty"` // shorter side after resizing, before the centre crop; 0: stretch to the input's size
+	Scale  []float64 `cbor:",omitempty"`
+	Shift  []float64 `cbor:",omitempty"`
+}
+
+// Output is one tensor the client gets. Slot is what ProtoReveal fills; the
+// client decodes it (signed(x) / 2^Frac) and then applies Post in order, in the clear.
+type Output struct {
+	Name  string
+	Shape []int // after Post
+	Slot  Slot
+	Post  []PostOp `cbor:",omitempty"`
+}
+
+// PostOp is a function the client evaluates itself on what was revealed to it.
+// Op is "reshape" (to Shape), "transpose" (by Perm, to Shape), "softmax" or
+// "log_softmax" (along Axis), or "func" (Name, Alpha, Beta as in Func).
+type PostOp struct {
+	Op          string
+	Name        string  `cbor:",omitempty"`
+	Shape       []int   `cbor:",omitempty"`
+	Perm        []int   `cbor:",omitempty"`
+	Axis        int     `cbor:",omitempty"`
+	Alpha, Beta float64 `cbor:",omitempty"`
+}
+
+// Reveal says how much of the output the client learns.
+type Reveal string
+
+const (
+	RevealValues Reveal = "values" // every output element
+	RevealArgMax Reveal = "argmax" // the index of the largest
+	RevealTopK   Reveal = "topk"   // the indices of the K largest, in order
+)
+
+// Steps visits the steps in execution order.
+func (p *Plan) Steps() iter.Seq2[Place, *Step] {
+	return func(yield func(Place, *Step) bool) {
+		index := 0
+		for r := range p.Rounds {
+			for i := range p.Rounds[r] {
+				if !yield(Place{r, i, index}, &p.Rounds[r][i]) {
+					return
+				}
+				index++
+			}
+		}
+	}
+}
+
+// Place says where a step stands: its round, its position there, and its index
+// among all steps of the plan.
+type Place struct{ Round, Position, Index int }
+
+// LastUse gives for every slot the index of the last step that reads or writes
+// it; a slot is dead after that step unless an output reads it.
+func (p *Plan) LastUse() []int {
+	last := make([]int, len(p.Slots))
+	for at, s := range p.Steps() {
+		for _, x := range s.In {
+			last[x] = at.Index
+		}
+		for _, x := range s.Out {
+			last[x] = at.Index
+		}
+	}
+	for _, o := range p.Outputs {
+		last[o.Slot] = math.MaxInt
+	}
+	return last
+}
+
 // Step is one protocol call. Which of the attribute pointers is set follows
 // from Proto (see protocols.go); the others are nil.
 type Step struct {
@@ -34,6 +148,7 @@ type Step struct {
 	Name  string // the model's node name: the row of the cost table
 	In    []Slot
 	Out   []Slot
+	W     string `cbor:",omitempty"` // prefix of the step's tensors in the weights file: W+"/w", W+"/b", ...
 
 	Copy     *Copy     `cbor:",omitempty"`
 	Affine   *Affine   `cbor:",omitempty"`
