@@ -204,8 +204,13 @@ type Region struct {
 type Affine struct {
 	Coef   []int64
 	Public int64 `cbor:",omitempty"` // added to every element
-	Server bool  `cbor:",omitempty"` // the server adds a vector from its weights (one value an element of the output)
+	Server bool  `cbor:",omitempty"` // the server adds the vector W+"/c" of its weights, spread as Spread says
+	Spread Spread
 }
+
+// Spread says how a short vector of the server's lies over a tensor: element i
+// uses value (i / Inner) % Channels.
+type Spread struct{ Channels, Inner int }
 
 // Pool is a 2-D window over NCHW (C is every leading dimension flattened).
 type Pool struct {
@@ -236,10 +241,11 @@ type Compare struct {
 	Ripple       bool `cbor:",omitempty"` // one AND a bit instead of a log-depth tree
 
 	ExtendTo   int   `cbor:",omitempty"` // relu: also give the result in Z_2^ExtendTo as Out[1] (or as the only output)
-	ServerFlip bool  `cbor:",omitempty"` // the server holds one sign a channel and flips its share of the bit
+	ServerFlip bool  `cbor:",omitempty"` // relu: x*[s*x >= 0]; the server flips its share of the bit where W+"/flip" is 1, spread as Spread says
 	Min, Max   int64 `cbor:",omitempty"` // clip bounds in ulp
 	K          int   `cbor:",omitempty"` // argmax: top-k
 	Pool       *Pool `cbor:",omitempty"` // max_pool
+	Spread     Spread
 }
 
 // Mul is an elementwise (M == 0) or matrix product of two shared tensors.

@@ -1,0 +1,259 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Limits that a plan must keep, so that nothing read from a file can make a
+// party allocate or loop beyond reason.
+const (
+	MaxElems   = 1 << 28 // elements of one slot
+	MaxSlots   = 1 << 18
+	MaxSteps   = 1 << 18
+	MaxRank    = 8
+	MaxRegions = 1 << 20 // copy regions in a whole plan
+	maxName    = 1 << 12
+	maxFrac    = 256
+)
+
+// Validate checks everything the runtime relies on: every slot is written once,
+// before it is read; every step has the attributes its protocol needs and legal
+// shapes and formats; inputs and outputs are wired to input and reveal steps.
+func (p *Plan) Validate() error {
+	if p.Version != Version {
+		return fmt.Errorf("plan: version %d, this secc reads %d", p.Version, Version)
+	}
+	if len(p.Slots) > MaxSlots {
+		return fmt.Errorf("plan: %d slots, limit %d", len(p.Slots), MaxSlots)
+	}
+	for i, t := range p.Slots {
+		if err := t.check(); err != nil {
+			return fmt.Errorf("plan: slot %d: %w", i, err)
+		}
+	}
+	if err := p.checkSteps(); err != nil {
+		return err
+	}
+	if err := p.checkInputs(); err != nil {
+		return err
+	}
+	return p.checkOutputs()
+}
+
+func checkShape(shape []int) (int, error) {
+	if len(shape) > MaxRank {
+		return 0, fmt.Errorf("rank %d, limit %d", len(shape), MaxRank)
+	}
+	n := 1
+	for _, d := range shape {
+		if d < 1 || d > MaxElems || n > MaxElems/d {
+			return 0, fmt.Errorf("shape %v has no or too many elements", shape)
+		}
+		n *= d
+	}
+	return n, nil
+}
+
+func (t SlotType) check() error {
+	if t.Bits < 1 || t.Bits > 64 || t.Frac < -maxFrac || t.Frac > maxFrac {
+		return fmt.Errorf("format (%d, %d)", t.Bits, t.Frac)
+	}
+	_, err := checkShape(t.Shape)
+	return err
+}
+
+// checkSteps follows the steps in order and keeps track of which slots are written.
+func (p *Plan) checkSteps() error {
+	written := make([]bool, len(p.Slots))
+	steps, regions := 0, 0
+	for at, s := range p.Steps() {
+		if steps++; steps > MaxSteps {
+			return fmt.Errorf("plan: more than %d steps", MaxSteps)
+		}
+		if s.Copy != nil {
+			regions += len(s.Copy.Regions)
+		}
+		if regions > MaxRegions {
+			return fmt.Errorf("plan: more than %d copy regions", MaxRegions)
+		}
+		if err := p.checkStep(s, written); err != nil {
+			return fmt.Errorf("plan: round %d step %d (%.40q, %.40q): %w", at.Round, at.Position, string(s.Proto), s.Name, err)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) checkStep(s *Step, written []bool) error {
+	if len(s.Name) > maxName || len(s.Op) > maxName || len(s.W) > maxName {
+		return errors.New("name too long")
+	}
+	for _, x := range s.In {
+		if x < 0 || int(x) >= len(written) || !written[x] {
+			return fmt.Errorf("reads slot %d, which nothing has written", x)
+		}
+	}
+	for _, x := range s.Out {
+		if x < 0 || int(x) >= len(written) || written[x] {
+			return fmt.Errorf("writes slot %d, which does not exist or is written already", x)
+		}
+		written[x] = true
+	}
+	proto, ok := protocols[s.Proto]
+	if !ok {
+		return errors.New("unknown protocol")
+	}
+	if err := s.onlyAttrs(proto.Attrs); err != nil {
+		return err
+	}
+	return proto.Legal(p, s)
+}
+
+// onlyAttrs checks that exactly the wanted attribute pointer is set.
+func (s *Step) onlyAttrs(want string) error {
+	for _, a := range []struct {
+		name string
+		set  bool
+	}{
+		{"copy", s.Copy != nil}, {"affine", s.Affine != nil}, {"pool", s.Pool != nil},
+		{"linear", s.Linear != nil}, {"extend", s.Extend != nil}, {"truncate", s.Truncate != nil},
+		{"compare", s.Compare != nil}, {"mul", s.Mul != nil}, {"func", s.Func != nil},
+	} {
+		if a.set != (a.name == want) {
+			return fmt.Errorf("attributes %q: set %v", a.name, a.set)
+		}
+	}
+	return nil
+}
+
+func (p *Plan) checkInputs() error {
+	fed := map[Slot]bool{}
+	for _, in := range p.Inputs {
+		if in.Slot < 0 || int(in.Slot) >= len(p.Slots) || fed[in.Slot] || len(in.Name) > maxName {
+			return fmt.Errorf("plan: input %.40q: bad slot %d", in.Name, in.Slot)
+		}
+		fed[in.Slot] = true
+		if !slices.Equal(in.Shape, p.Slots[in.Slot].Shape) {
+			return fmt.Errorf("plan: input %.40q: shape %v, slot has %v", in.Name, in.Shape, p.Slots[in.Slot].Shape)
+		}
+		if err := in.Preprocess.check(in.Shape); err != nil {
+			return fmt.Errorf("plan: input %.40q: preprocessing: %w", in.Name, err)
+		}
+	}
+	n := 0
+	for _, s := range p.Steps() {
+		if s.Proto != ProtoInput {
+			continue
+		}
+		n++
+		if !fed[s.Out[0]] {
+			return fmt.Errorf("plan: input step fills slot %d, which no input names", s.Out[0])
+		}
+	}
+	if n != len(p.Inputs) {
+		return fmt.Errorf("plan: %d inputs, %d input steps", len(p.Inputs), n)
+	}
+	return nil
+}
+
+func (c Preprocess) check(shape []int) error {
+	if c.Preset == "" {
+		return nil
+	}
+	if len(c.Preset) > maxName || !slices.Contains([]string{"", "nchw", "nhwc"}, c.Layout) || !slices.Contains([]string{"", "rgb", "bgr", "grey"}, c.Colour) {
+		return errors.New("unknown layout or colour order")
+	}
+	if c.Resize < 0 || c.Resize > 1<<14 {
+		return fmt.Errorf("resize to %d", c.Resize)
+	}
+	if len(shape) != 4 && len(shape) != 3 {
+		return fmt.Errorf("an image needs 3 or 4 dimensions, the input has shape %v", shape)
+	}
+	for _, v := range [][]float64{c.Scale, c.Shift} {
+		if len(v) > 4 || slices.ContainsFunc(v, notFinite) {
+			return errors.New("scale and shift: at most 4 finite numbers")
+		}
+	}
+	return nil
+}
+
+func notFinite(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
+
+func (p *Plan) checkOutputs() error {
+	revealed := map[Slot]bool{}
+	for _, s := range p.Steps() {
+		if s.Proto == ProtoReveal {
+			revealed[s.Out[0]] = true
+		}
+	}
+	for _, o := range p.Outputs {
+		if !revealed[o.Slot] {
+			return fmt.Errorf("plan: output %.40q: slot %d is not revealed", o.Name, o.Slot)
+		}
+		if err := o.checkPost(p.Slots[o.Slot].Shape); err != nil {
+			return fmt.Errorf("plan: output %.40q: %w", o.Name, err)
+		}
+	}
+	for _, s := range p.Steps() { // the client's own tensors never go back into a protocol
+		for _, x := range s.In {
+			if revealed[x] {
+				return fmt.Errorf("plan: revealed slot %d is read again", x)
+			}
+		}
+	}
+	if len(p.Labels) > 1<<20 {
+		return errors.New("plan: too many labels")
+	}
+	switch p.Reveal {
+	case RevealValues, RevealArgMax, RevealTopK:
+		return nil
+	}
+	return fmt.Errorf("plan: reveal mode %.40q", string(p.Reveal))
+}
+
+func (o Output) checkPost(shape []int) error {
+	if len(o.Name) > maxName || len(o.Post) > 64 {
+		return errors.New("name or list of functions too long")
+	}
+	n, _ := checkShape(shape)
+	for _, f := range o.Post {
+		switch f.Op {
+		case "reshape", "transpose":
+			m, err := checkShape(f.Shape)
+			if err != nil || m != n || f.Op == "transpose" && !permutes(f.Perm, shape, f.Shape) {
+				return fmt.Errorf("%s of %v to %v", f.Op, shape, f.Shape)
+			}
+			shape = f.Shape
+		case "softmax", "log_softmax":
+			if f.Axis < 0 || f.Axis >= len(shape) {
+				return fmt.Errorf("%s: axis %d of %v", f.Op, f.Axis, shape)
+			}
+		case "func":
+			if len(f.Name) > maxName || notFinite(f.Alpha) || notFinite(f.Beta) {
+				return errors.New("func: bad parameters")
+			}
+		default:
+			return fmt.Errorf("unknown function %.40q", f.Op)
+		}
+	}
+	if !slices.Equal(shape, o.Shape) {
+		return fmt.Errorf("shape %v, declared %v", shape, o.Shape)
+	}
+	return nil
+}
+
+func permutes(perm, from, to []int) bool {
+	if len(perm) != len(from) || len(to) != len(from) {
+		return false
+	}
+	seen := make([]bool, len(perm))
+	for i, d := range perm {
+		if d < 0 || d >= len(perm) || seen[d] || to[i] != from[d] {
+			return false
+		}
+		seen[d] = true
+	}
+	return true
+}
