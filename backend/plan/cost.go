@@ -70,3 +70,18 @@ func (d Depth) After(flights []Flight) Depth {
 	}
 	return d
 }
+
+// Add appends the flights of d to c and sums the rest: d runs after c.
+func (c Cost) Add(d Cost) Cost {
+	c.Flights = append(c.Flights[:len(c.Flights):len(c.Flights)], d.Flights...)
+	c.COTs.ServerSends += d.COTs.ServerSends
+	c.COTs.ClientSends += d.COTs.ClientSends
+	for u := range NumUnits {
+		c.Work.Server[u] += d.Work.Server[u]
+		c.Work.Client[u] += d.Work.Client[u]
+	}
+	return c
+}
+
+// Rounds is the longest chain of dependent messages so far.
+func (d Depth) Rounds() int { return max(d.Server, d.Client) }

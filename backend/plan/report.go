@@ -1,0 +1,131 @@
+package plan
+
+import "fmt"
+
+// Schema names the JSON shape that explain and run share.
+const Schema = "secc.cost/1"
+
+// Report is what a plan costs (predicted), or what a run took (measured).
+type Report struct {
+	Schema     string         `json:"schema"`
+	Model      string         `json:"model"`
+	PlanDigest string         `json:"plan_digest"`
+	Operators  []OperatorCost `json:"operators"`
+	Total      TotalCost      `json:"total"`
+
+	// Only from a run.
+	Outputs []OutputValues `json:"outputs,omitempty"`
+	Labels  []LabelScore   `json:"labels,omitempty"`
+	PeakRSS int64          `json:"peak_rss_bytes,omitempty"`
+}
+
+// OperatorCost is one step of the plan, in execution order.
+type OperatorCost struct {
+	Name           string  `json:"name"`
+	Op             string  `json:"op"`
+	Protocol       Proto   `json:"protocol"`
+	Format         string  `json:"format"`
+	ClientToServer int64   `json:"bytes_client_to_server"`
+	ServerToClient int64   `json:"bytes_server_to_client"`
+	Rounds         int     `json:"rounds"`
+	COTs           int64   `json:"cots"`
+	Seconds        float64 `json:"seconds"`
+
+	Cost Cost `json:"-"` // what the figures above are made from
+}
+
+// PhaseCost sums one phase: set-up (keys and correlated OTs) or the online walk.
+type PhaseCost struct {
+	ClientToServer int64   `json:"bytes_client_to_server"`
+	ServerToClient int64   `json:"bytes_server_to_client"`
+	Rounds         int     `json:"rounds"`
+	COTs           int64   `json:"cots"`
+	Seconds        float64 `json:"seconds"`
+
+	Cost Cost `json:"-"`
+}
+
+// TotalCost sums both phases.
+type TotalCost struct {
+	Setup   PhaseCost `json:"setup"`
+	Online  PhaseCost `json:"online"`
+	Bytes   int64     `json:"bytes"`
+	Rounds  int       `json:"rounds"`
+	Seconds float64   `json:"seconds"`
+}
+
+// OutputValues is one revealed output.
+type OutputValues struct {
+	Name   string    `json:"name"`
+	Shape  []int     `json:"shape"`
+	Values []float32 `json:"values"`
+}
+
+// LabelScore is one line of the answer.
+type LabelScore struct {
+	Index int     `json:"index"`
+	Label string  `json:"label"`
+	Score float64 `json:"score"`
+}
+
+// StepCost is the exact cost of one step of the plan.
+func (p *Plan) StepCost(s *Step) Cost {
+	row, ok := protocols[s.Proto]
+	if !ok {
+		panic(fmt.Sprintf("BUG: cost of protocol %q", s.Proto))
+	}
+	return row.Cost(p, s)
+}
+
+// Cost predicts bytes, rounds and correlated OTs exactly, step by step and in
+// total. The plan must be valid. Seconds stay zero: a Profile fills them in.
+func (p *Plan) Cost() (*Report, error) {
+	digest, err := p.Digest()
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Schema: Schema, Model: p.Model, PlanDigest: digest.String()}
+	var depth Depth
+	for _, s := range p.Steps() {
+		c := p.StepCost(s)
+		before := depth.Rounds()
+		depth = depth.After(c.Flights)
+		r.Operators = append(r.Operators, OperatorCost{
+			Name: s.Name, Op: s.Op, Protocol: s.Proto, Format: p.format(s),
+			ClientToServer: c.ToServer(), ServerToClient: c.ToClient(),
+			Rounds: depth.Rounds() - before, COTs: c.COTs.ServerSends + c.COTs.ClientSends, Cost: c,
+		})
+		r.Total.Online.Cost = r.Total.Online.Cost.Add(c)
+	}
+	r.Total.Online.fill(depth.Rounds())
+	r.Total.sum()
+	return r, nil
+}
+
+func (c *PhaseCost) fill(rounds int) {
+	c.ClientToServer, c.ServerToClient = c.Cost.ToServer(), c.Cost.ToClient()
+	c.COTs = c.Cost.COTs.ServerSends + c.Cost.COTs.ClientSends
+	c.Rounds = rounds
+}
+
+func (t *TotalCost) sum() {
+	s, o := t.Setup, t.Online
+	t.Bytes = s.ClientToServer + s.ServerToClient + o.ClientToServer + o.ServerToClient
+	t.Rounds = s.Rounds + o.Rounds
+	t.Seconds = s.Seconds + o.Seconds
+}
+
+// format prints the formats a step works in, and what it compares or shifts.
+func (p *Plan) format(s *Step) string {
+	out := p.Slots[s.Out[0]]
+	f := fmt.Sprintf("i%d.%d", out.Bits, out.Frac)
+	switch {
+	case s.Linear != nil:
+		return fmt.Sprintf("i%d >> %d = %s", s.Linear.InBits, s.Linear.Shift, f)
+	case s.Compare != nil:
+		return fmt.Sprintf("%s [%d,%d)", f, s.Compare.Lo, s.Compare.Hi)
+	case s.Extend != nil:
+		return fmt.Sprintf("i%d -> %s", s.Extend.From, f)
+	}
+	return f
+}

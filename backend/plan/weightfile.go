@@ -1,0 +1,267 @@
+package plan
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// The weights file has the safetensors layout: eight bytes of header length, a
+// JSON header, then raw little-endian sections. It belongs to one plan, whose
+// digest stands in the header, and only the server ever has it.
+
+const (
+	weightsSchema = "secc.weights/1"
+	maxHeader     = 64 << 20
+)
+
+// WeightInfo describes one section of a weights file.
+type WeightInfo struct {
+	DType   string   `json:"dtype"` // I8, I16, I32 or I64
+	Shape   []int    `json:"shape"`
+	Offsets [2]int64 `json:"data_offsets"`
+}
+
+// dtypeBytes is the width of an element, 0 for an unknown type.
+func dtypeBytes(dtype string) int64 {
+	switch dtype {
+	case "I8":
+		return 1
+	case "I16":
+		return 2
+	case "I32":
+		return 4
+	case "I64":
+		return 8
+	}
+	return 0
+}
+
+// Weights is an open weights file. Tensors are read on demand, so a server
+// holds only what it is working with; reading is safe from several goroutines.
+type Weights struct {
+	src     io.ReaderAt
+	base    int64
+	tensors map[string]WeightInfo
+	digest  Digest
+}
+
+// OpenWeights reads the header of a weights file of the given size and checks
+// that every section lies inside the file and that none overlap.
+func OpenWeights(src io.ReaderAt, size int64) (*Weights, error) {
+	head, err := weightHeader(src, size)
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	raw := map[string]json.RawMessage{}
+	if err := json.Unmarshal(head, &raw); err != nil {
+		return nil, fmt.Errorf("weights: header: %w", err)
+	}
+	w := &Weights{src: src, base: 8 + int64(len(head)), tensors: map[string]WeightInfo{}}
+	if err := w.readMeta(raw["__metadata__"]); err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	delete(raw, "__metadata__")
+	for name, text := range raw {
+		var info WeightInfo
+		if err := json.Unmarshal(text, &info); err != nil {
+			return nil, fmt.Errorf("weights: tensor %.60q: %w", name, err)
+		}
+		w.tensors[name] = info
+	}
+	if err := w.checkLayout(size - w.base); err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	return w, nil
+}
+
+func weightHeader(src io.ReaderAt, size int64) ([]byte, error) {
+	var n [8]byte
+	if _, err := src.ReadAt(n[:], 0); err != nil {
+		return nil, fmt.Errorf("reading the header length: %w", err)
+	}
+	length := binary.LittleEndian.Uint64(n[:])
+	if length > maxHeader || int64(length) > size-8 {
+		return nil, fmt.Errorf("header of %d bytes in a file of %d", length, size)
+	}
+	head := make([]byte, length)
+	if _, err := src.ReadAt(head, 8); err != nil {
+		return nil, fmt.Errorf("reading the header: %w", err)
+	}
+	return head, nil
+}
+
+func (w *Weights) readMeta(text []byte) error {
+	var meta struct{ Schema, PlanDigest string }
+	if err := json.Unmarshal(text, &meta); err != nil || meta.Schema != weightsSchema {
+		return errors.New("not a weights file of this version")
+	}
+	b, err := hex.DecodeString(meta.PlanDigest)
+	if err != nil || len(b) != len(w.digest) {
+		return errors.New("malformed plan digest")
+	}
+	copy(w.digest[:], b)
+	return nil
+}
+
+// checkLayout checks that the sections tile the data exactly.
+func (w *Weights) checkLayout(size int64) error {
+	var at int64
+	for _, name := range w.byOffset() {
+		t := w.tensors[name]
+		n, err := checkShape(t.Shape)
+		if err != nil {
+			return fmt.Errorf("tensor %.60q: %w", name, err)
+		}
+		if width := dtypeBytes(t.DType); width == 0 || t.Offsets[0] != at || t.Offsets[1]-at != int64(n)*width {
+			return fmt.Errorf("tensor %.60q: type %.10q, shape %v, offsets %v", name, t.DType, t.Shape, t.Offsets)
+		}
+		at = t.Offsets[1]
+	}
+	if at != size {
+		return fmt.Errorf("sections take %d bytes, the file has %d", at, size)
+	}
+	return nil
+}
+
+func (w *Weights) byOffset() []string {
+	var names []string
+	for n := range w.tensors {
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if d := w.tensors[a].Offsets[0] - w.tensors[b].Offsets[0]; d != 0 {
+			return int(max(min(d, 1), -1))
+		}
+		return 0
+	})
+	return names
+}
+
+// PlanDigest is the digest of the plan these weights were made for.
+func (w *Weights) PlanDigest() Digest { return w.digest }
+
+// Len is the number of elements of a tensor, -1 if there is none of that name.
+func (w *Weights) Len(name string) int {
+	t, ok := w.tensors[name]
+	if !ok {
+		return -1
+	}
+	n, _ := checkShape(t.Shape)
+	return n
+}
+
+// Ints reads a tensor of exactly n elements.
+func (w *Weights) Ints(name string, n int) ([]int64, error) {
+	t, ok := w.tensors[name]
+	if !ok || w.Len(name) != n {
+		return nil, fmt.Errorf("weights: no tensor %.60q of %d elements", name, n)
+	}
+	width := dtypeBytes(t.DType)
+	raw := make([]byte, int64(n)*width)
+	if _, err := w.src.ReadAt(raw, w.base+t.Offsets[0]); err != nil {
+		return nil, fmt.Errorf("weights: tensor %.60q: %w", name, err)
+	}
+	out := make([]int64, n)
+	for i := range out {
+		out[i] = littleEndian(raw[int64(i)*width:], width)
+	}
+	return out, nil
+}
+
+func littleEndian(b []byte, width int64) int64 {
+	switch width {
+	case 1:
+		return int64(int8(b[0]))
+	case 2:
+		return int64(int16(binary.LittleEndian.Uint16(b)))
+	case 4:
+		return int64(int32(binary.LittleEndian.Uint32(b)))
+	}
+	return int64(binary.LittleEndian.Uint64(b))
+}
+
+// WeightTensor is one tensor to write.
+type WeightTensor struct {
+	Name  string
+	Shape []int
+	Data  []int64
+}
+
+// WriteWeights writes a weights file for the plan with the given digest. Each
+// tensor takes the narrowest type that holds its values; the same tensors in
+// the same order give the same bytes.
+func WriteWeights(out io.Writer, d Digest, tensors []WeightTensor) error {
+	head := map[string]any{"__metadata__": map[string]string{"Schema": weightsSchema, "PlanDigest": d.String()}}
+	var at int64
+	widths := make([]int64, len(tensors))
+	for i, t := range tensors {
+		var dtype string
+		dtype, widths[i] = narrowest(t.Data)
+		end := at + int64(len(t.Data))*widths[i]
+		if _, dup := head[t.Name]; dup {
+			return fmt.Errorf("weights: tensor %q twice", t.Name)
+		}
+		head[t.Name] = WeightInfo{dtype, t.Shape, [2]int64{at, end}}
+		at = end
+	}
+	text, err := json.Marshal(head) // map keys come out sorted
+	if err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	if _, err := out.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...)); err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	for i, t := range tensors {
+		if _, err := out.Write(pack(t.Data, widths[i])); err != nil {
+			return fmt.Errorf("weights: tensor %q: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+func narrowest(data []int64) (string, int64) {
+	lo, hi := int64(0), int64(0)
+	for _, x := range data {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	for _, t := range []string{"I8", "I16", "I32"} {
+		bits := 8 * dtypeBytes(t)
+		if lo >= -1<<(bits-1) && hi < 1<<(bits-1) {
+			return t, bits / 8
+		}
+	}
+	return "I64", 8
+}
+
+func pack(data []int64, width int64) []byte {
+	b := make([]byte, 0, int64(len(data))*width)
+	for _, x := range data {
+		for range width {
+			b = append(b, byte(x))
+			x >>= 8
+		}
+	}
+	return b
+}
+
+// SaveWeights writes a weights file that only its owner can read.
+func SaveWeights(path string, d Digest, tensors []WeightTensor) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Chmod(0o600); err != nil { // the file may have stood there with a wider mode
+		return err
+	}
+	if err := WriteWeights(f, d, tensors); err != nil {
+		return err
+	}
+	return f.Close()
+}
