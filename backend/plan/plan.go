@@ -37,9 +37,10 @@ const Version = 1
 // Plan is everything both parties agree on before they start. Its digest
 // (codec.go) is the first thing they compare.
 //
-// Rounds run one after the other. The steps of a round do not depend on each
-// other; they run in the order they stand in, and the flights of one follow
-// those of the step before it. Local steps stand in the round that needs them.
+// Rounds run one after the other. The interactive steps of a round do not
+// depend on each other. A round runs as the batches that Batches gives, in that
+// order; the flights of a batch follow those of the batch before it. Local steps
+// stand first in the round that needs them.
 type Plan struct {
 	Version int
 	Model   string
@@ -204,13 +205,16 @@ type Region struct {
 type Affine struct {
 	Coef   []int64
 	Public int64 `cbor:",omitempty"` // added to every element
-	Server bool  `cbor:",omitempty"` // the server adds the vector W+"/c" of its weights, spread as Spread says
+	Server bool  `cbor:",omitempty"` // the server adds the vector W+"/b" of its weights, spread as Spread says
 	Spread Spread
 }
 
 // Spread says how a short vector of the server's lies over a tensor: element i
 // uses value (i / Inner) % Channels.
 type Spread struct{ Channels, Inner int }
+
+// At is the index of element i's value in the short vector.
+func (v Spread) At(i int) int { return i / v.Inner % v.Channels }
 
 // Pool is a 2-D window over NCHW (C is every leading dimension flattened).
 type Pool struct {

@@ -1,0 +1,156 @@
+package plan
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// WriteText prints a plan for people: one line a step, with slots, formats and
+// bytes. It is meant to be read and compared, not parsed.
+func (p *Plan) WriteText(out io.Writer) error {
+	w := &printer{out: out}
+	w.line("plan %q version %d, %d slots, %d rounds, reveal %s", p.Model, p.Version, len(p.Slots), len(p.Rounds), p.Reveal)
+	for _, in := range p.Inputs {
+		w.line("input %q -> %s%s", in.Name, p.slot(in.Slot), in.Preprocess)
+	}
+	for r, steps := range p.Rounds {
+		w.line("round %d", r)
+		for i := range steps {
+			w.line("  %s", p.stepText(&steps[i]))
+		}
+	}
+	for _, o := range p.Outputs {
+		w.line("output %q %v = %s%s", o.Name, o.Shape, p.slot(o.Slot), postText(o.Post))
+	}
+	if len(p.Labels) > 0 {
+		w.line("labels %d", len(p.Labels))
+	}
+	return w.err
+}
+
+// Text is WriteText into a string.
+func (p *Plan) Text() string {
+	var b strings.Builder
+	_ = p.WriteText(&b) // a Builder never fails
+	return b.String()
+}
+
+// printer keeps the first error, so that callers need not check every line.
+type printer struct {
+	out io.Writer
+	err error
+}
+
+func (w *printer) line(format string, args ...any) {
+	if w.err == nil {
+		_, w.err = fmt.Fprintf(w.out, format+"\n", args...)
+	}
+}
+
+func (p *Plan) slot(x Slot) string {
+	t := p.Slots[x]
+	return fmt.Sprintf("s%d:i%d.%d%s", x, t.Bits, t.Frac, shapeText(t.Shape))
+}
+
+func shapeText(shape []int) string {
+	return strings.ReplaceAll(fmt.Sprint(shape), " ", ",")
+}
+
+func (c Preprocess) String() string {
+	if c.Preset == "" {
+		return ""
+	}
+	return fmt.Sprintf(" preprocess %s %s %s resize %d scale %v shift %v", c.Preset, c.Layout, c.Colour, c.Resize, c.Scale, c.Shift)
+}
+
+func postText(post []PostOp) string {
+	var b strings.Builder
+	for _, f := range post {
+		fmt.Fprintf(&b, " | %s", f.Op)
+		switch f.Op {
+		case "func":
+			fmt.Fprintf(&b, " %s", f.Name)
+		case "softmax", "log_softmax":
+			fmt.Fprintf(&b, " axis %d", f.Axis)
+		default:
+			b.WriteString(" " + shapeText(f.Shape))
+		}
+	}
+	return b.String()
+}
+
+func (p *Plan) stepText(s *Step) string {
+	var b strings.Builder
+	for i, x := range s.Out {
+		b.WriteString(strings.Repeat(", ", min(i, 1)) + p.slot(x))
+	}
+	fmt.Fprintf(&b, " = %s", s.Proto)
+	for _, x := range s.In {
+		fmt.Fprintf(&b, " s%d", x)
+	}
+	b.WriteString(s.attrText())
+	if row := protocols[s.Proto]; !row.Local && row.Cost != nil {
+		c := p.StepCost(s)
+		fmt.Fprintf(&b, " {%d up, %d down, %d cots}", c.ToServer(), c.ToClient(), c.COTs.ServerSends+c.COTs.ClientSends)
+	}
+	if s.Name != "" {
+		fmt.Fprintf(&b, " # %s %q", s.Op, s.Name)
+	}
+	return b.String()
+}
+
+func (s *Step) attrText() string {
+	var b strings.Builder
+	switch {
+	case s.Copy != nil:
+		fmt.Fprintf(&b, " (%d regions, fill %d)", len(s.Copy.Regions), s.Copy.Fill)
+	case s.Affine != nil:
+		fmt.Fprintf(&b, " (%v + %d, server %v)", s.Affine.Coef, s.Affine.Public, s.Affine.Server)
+	case s.Pool != nil:
+		b.WriteString(s.Pool.text())
+	case s.Linear != nil:
+		b.WriteString(s.Linear.text())
+	case s.Truncate != nil:
+		fmt.Fprintf(&b, " (>> %d)", s.Truncate.Shift)
+	case s.Compare != nil:
+		b.WriteString(s.Compare.text())
+	case s.Mul != nil:
+		fmt.Fprintf(&b, " (%dx%dx%dx%d >> %d)", s.Mul.Batch, s.Mul.M, s.Mul.K, s.Mul.N, s.Mul.Shift)
+	case s.Func != nil:
+		fmt.Fprintf(&b, " (%s)", s.Func.Name)
+	case s.Extend != nil && s.Extend.NonNeg:
+		b.WriteString(" (non-negative)")
+	}
+	if s.W != "" {
+		fmt.Fprintf(&b, " weights %q", s.W)
+	}
+	return b.String()
+}
+
+func (w *Pool) text() string {
+	return fmt.Sprintf(" (%dx%d stride %dx%d dilation %dx%d pad %d,%d)", w.KH, w.KW, w.SH, w.SW, w.DH, w.DW, w.PT, w.PL)
+}
+
+func (l *Linear) text() string {
+	return fmt.Sprintf(" (%d->%d groups %d, %dx%d stride %dx%d dilation %dx%d pad %d,%d; i%d >> %d, norm 2^%d; %+v)",
+		l.CIn, l.COut, l.G, l.KH, l.KW, l.SH, l.SW, l.DH, l.DW, l.PT, l.PL, l.InBits, l.Shift, l.NormLog2, l.Packing)
+}
+
+func (c *Compare) text() string {
+	s := fmt.Sprintf(" (bits %d..%d of %d, leaf %d", c.Lo, c.Hi, c.Bits, c.Leaf)
+	if c.Ripple {
+		s += ", ripple"
+	}
+	if c.ExtendTo != 0 {
+		s += fmt.Sprintf(", extend to %d", c.ExtendTo)
+	}
+	if c.Min != 0 || c.Max != 0 {
+		s += fmt.Sprintf(", min %d max %d", c.Min, c.Max)
+	}
+	s += ")"
+	if c.Pool != nil {
+		s += c.Pool.text()
+	}
+	return s
+}
