@@ -8,11 +8,11 @@ import (
 
 // Protocol says what a Proto means to everybody who handles plans.
 type Protocol struct {
-	Realises string                   // the functionality, in a line
-	Attrs    string                   // which attribute of Step it reads; "" for none
-	Local    bool                     // sends nothing
-	Legal    func(*Plan, *Step) error // slots (known to exist) and attributes fit
-	Cost     func(*Plan, *Step) Cost  // exact
+	Realises string                    // the functionality, in a line
+	Attrs    string                    // which attribute of Step it reads; "" for none
+	Local    bool                      // sends nothing
+	Legal    func(*Plan, *Step) error  // slots (known to exist) and attributes fit
+	Cost     func(*Plan, []*Step) Cost // of one call: a batch of steps as Batches gives it; exact
 }
 
 // protocols is the one table of protocols; it is never written to.
@@ -383,9 +383,9 @@ func legalFunc(p *Plan, s *Step) error {
 }
 
 // costLocal prices the passes over memory that a local step makes.
-func costLocal(p *Plan, s *Step) Cost {
+func costLocal(p *Plan, call []*Step) Cost {
 	n := 0
-	for _, x := range append(slices.Clone(s.In), s.Out...) {
+	for _, x := range append(slices.Clone(call[0].In), call[0].Out...) {
 		n = max(n, p.Slots[x].N())
 	}
 	var c Cost
@@ -394,9 +394,9 @@ func costLocal(p *Plan, s *Step) Cost {
 }
 
 // costReveal: the server sends its share, packed to the bit.
-func costReveal(p *Plan, s *Step) Cost {
-	c := costLocal(p, s)
-	t := p.Slots[s.In[0]]
+func costReveal(p *Plan, call []*Step) Cost {
+	c := costLocal(p, call)
+	t := p.Slots[call[0].In[0]]
 	c.Flights = []Flight{{ToClient: PackedLen(t.N(), t.Bits)}}
 	return c
 }

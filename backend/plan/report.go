@@ -1,6 +1,9 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Schema names the JSON shape that explain and run share.
 const Schema = "secc.cost/1"
@@ -19,7 +22,8 @@ type Report struct {
 	PeakRSS int64          `json:"peak_rss_bytes,omitempty"`
 }
 
-// OperatorCost is one step of the plan, in execution order.
+// OperatorCost is one call: a step of the plan, or several merged into one
+// wide call (see Batches), in execution order.
 type OperatorCost struct {
 	Name           string  `json:"name"`
 	Op             string  `json:"op"`
@@ -68,16 +72,31 @@ type LabelScore struct {
 	Score float64 `json:"score"`
 }
 
-// StepCost is the exact cost of one step of the plan.
-func (p *Plan) StepCost(s *Step) Cost {
-	row, ok := protocols[s.Proto]
-	if !ok {
-		panic(fmt.Sprintf("BUG: cost of protocol %q", s.Proto))
+// Calls lists what the runtime executes, in order: every round's batches.
+func (p *Plan) Calls() [][]*Step {
+	var calls [][]*Step
+	for r := range p.Rounds {
+		for _, batch := range p.Batches(r) {
+			call := make([]*Step, len(batch))
+			for i, at := range batch {
+				call[i] = &p.Rounds[r][at]
+			}
+			calls = append(calls, call)
+		}
 	}
-	return row.Cost(p, s)
+	return calls
 }
 
-// Cost predicts bytes, rounds and correlated OTs exactly, step by step and in
+// CallCost is the exact cost of one call.
+func (p *Plan) CallCost(call []*Step) Cost {
+	row, ok := protocols[call[0].Proto]
+	if !ok {
+		panic(fmt.Sprintf("BUG: cost of protocol %q", call[0].Proto))
+	}
+	return row.Cost(p, call)
+}
+
+// Cost predicts bytes, rounds and correlated OTs exactly, call by call and in
 // total. The plan must be valid. Seconds stay zero: a Profile fills them in.
 func (p *Plan) Cost() (*Report, error) {
 	digest, err := p.Digest()
@@ -86,12 +105,12 @@ func (p *Plan) Cost() (*Report, error) {
 	}
 	r := &Report{Schema: Schema, Model: p.Model, PlanDigest: digest.String()}
 	var depth Depth
-	for _, s := range p.Steps() {
-		c := p.StepCost(s)
+	for _, call := range p.Calls() {
+		c := p.CallCost(call)
 		before := depth.Rounds()
 		depth = depth.After(c.Flights)
 		r.Operators = append(r.Operators, OperatorCost{
-			Name: s.Name, Op: s.Op, Protocol: s.Proto, Format: p.format(s),
+			Name: callNames(call), Op: call[0].Op, Protocol: call[0].Proto, Format: p.format(call[0]),
 			ClientToServer: c.ToServer(), ServerToClient: c.ToClient(),
 			Rounds: depth.Rounds() - before, COTs: c.COTs.ServerSends + c.COTs.ClientSends, Cost: c,
 		})
@@ -100,6 +119,14 @@ func (p *Plan) Cost() (*Report, error) {
 	r.Total.Online.fill(depth.Rounds())
 	r.Total.sum()
 	return r, nil
+}
+
+func callNames(call []*Step) string {
+	names := make([]string, len(call))
+	for i, s := range call {
+		names[i] = s.Name
+	}
+	return strings.Join(names, ", ")
 }
 
 func (c *PhaseCost) fill(rounds int) {

@@ -91,7 +91,7 @@ func (p *Plan) stepText(s *Step) string {
 	}
 	b.WriteString(s.attrText())
 	if row := protocols[s.Proto]; !row.Local && row.Cost != nil {
-		c := p.StepCost(s)
+		c := p.CallCost([]*Step{s})
 		fmt.Fprintf(&b, " {%d up, %d down, %d cots}", c.ToServer(), c.ToClient(), c.COTs.ServerSends+c.COTs.ClientSends)
 	}
 	if s.Name != "" {
