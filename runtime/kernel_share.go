@@ -1,0 +1,248 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+
+	"secc/backend/plan"
+	"secc/runtime/transport"
+)
+
+// shareKernels holds the protocols that need no cryptography: local maps of
+// shares, and the ways in and out.
+func shareKernels() map[plan.Proto]Kernel {
+	return map[plan.Proto]Kernel{
+		plan.ProtoCopy:    local(copyRegions),
+		plan.ProtoAffine:  local(affine),
+		plan.ProtoReduce:  local(reduce),
+		plan.ProtoSumPool: local(sumPool),
+		plan.ProtoInput:   {Ideal: idealPass, Run: input},
+		plan.ProtoReveal:  {Ideal: idealPass, Run: reveal},
+	}
+}
+
+// adder is the party that adds constants to its share; the other adds nothing.
+// Ideal runs a local map as the adder, on the values.
+type adder bool
+
+// local makes a kernel of a map that each party applies to its share alone.
+func local(f func(c *Call, constants adder, w Weights) ([]Vec, error)) Kernel {
+	return Kernel{
+		Ideal: func(c *Call, w Weights) ([]Vec, error) { return f(c, true, w) },
+		Run: func(_ context.Context, p *Party, c *Call) ([]Vec, error) {
+			return f(c, p.Role == transport.Server, p.Weights)
+		},
+	}
+}
+
+// copyRegions moves strided regions onto a constant background.
+func copyRegions(c *Call, constants adder, _ Weights) ([]Vec, error) {
+	out := c.Out()
+	if constants && c.Copy.Fill != 0 {
+		fill := uint64(c.Copy.Fill) & mask(c.OutTypes[0].Bits)
+		for i := range out[0] {
+			out[0][i] = fill
+		}
+	}
+	for _, r := range c.Copy.Regions {
+		copyRegion(out[0], c.In[r.In], r.DstOff, r.SrcOff, r.Dims, r.DstStride, r.SrcStride)
+	}
+	return out, nil
+}
+
+// copyRegion recurses over the dimensions; the last is a loop.
+func copyRegion(dst, src Vec, d, s int, dims, ds, ss []int) {
+	switch {
+	case len(dims) == 0:
+		dst[d] = src[s]
+	case len(dims) == 1 && ds[0] == 1 && ss[0] == 1:
+		copy(dst[d:d+dims[0]], src[s:s+dims[0]])
+	case len(dims) == 1:
+		for range dims[0] {
+			dst[d] = src[s]
+			d, s = d+ds[0], s+ss[0]
+		}
+	default:
+		for range dims[0] {
+			copyRegion(dst, src, d, s, dims[1:], ds[1:], ss[1:])
+			d, s = d+ds[0], s+ss[0]
+		}
+	}
+}
+
+// affine adds up multiples of the inputs and a constant.
+func affine(c *Call, constants adder, w Weights) ([]Vec, error) {
+	out, m := c.Out(), mask(c.OutTypes[0].Bits)
+	y := out[0]
+	for i, x := range c.In {
+		k := uint64(c.Affine.Coef[i])
+		for j := range y {
+			y[j] += k * x[j]
+		}
+	}
+	if constants {
+		for j := range y {
+			y[j] += uint64(c.Affine.Public)
+		}
+		if err := addServer(y, c, w); err != nil {
+			return nil, err
+		}
+	}
+	for j := range y {
+		y[j] &= m
+	}
+	return out, nil
+}
+
+// addServer adds the server's vector, spread over the elements.
+func addServer(y Vec, c *Call, w Weights) error {
+	if !c.Affine.Server {
+		return nil
+	}
+	b, err := serverTensor(w, c.W+"/c", c.Affine.Spread.Channels)
+	if err != nil {
+		return err
+	}
+	for j := range y {
+		y[j] += uint64(b[j/c.Affine.Spread.Inner%c.Affine.Spread.Channels])
+	}
+	return nil
+}
+
+// serverTensor fetches a tensor and checks its size.
+func serverTensor(w Weights, name string, n int) ([]int64, error) {
+	t, err := w.Int64s(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(t) != n {
+		return nil, fmt.Errorf("weights: %q has %d elements, the plan says %d", name, len(t), n)
+	}
+	return t, nil
+}
+
+// reduce drops high bits.
+func reduce(c *Call, _ adder, _ Weights) ([]Vec, error) {
+	out, m := c.Out(), mask(c.OutTypes[0].Bits)
+	for j, x := range c.In[0] {
+		out[0][j] = x & m
+	}
+	return out, nil
+}
+
+// sumPool adds up each window; what lies outside counts as zero.
+func sumPool(c *Call, _ adder, _ Weights) ([]Vec, error) {
+	out, g := c.Out(), c.Pool
+	m := mask(c.OutTypes[0].Bits)
+	at := 0
+	for ch := range g.C {
+		plane := c.In[0][ch*g.H*g.W : (ch+1)*g.H*g.W]
+		for oy := range g.OH {
+			for ox := range g.OW {
+				out[0][at] = sumWindow(plane, g, oy*g.SH-g.PT, ox*g.SW-g.PL) & m
+				at++
+			}
+		}
+	}
+	return out, nil
+}
+
+func sumWindow(plane Vec, g *plan.Pool, top, left int) (sum uint64) {
+	for i := range g.KH {
+		y := top + i*g.DH
+		if y < 0 || y >= g.H {
+			continue
+		}
+		for j := range g.KW {
+			if x := left + j*g.DW; x >= 0 && x < g.W {
+				sum += plane[y*g.W+x]
+			}
+		}
+	}
+	return sum
+}
+
+// idealPass: the value stays what it is.
+func idealPass(c *Call, _ Weights) ([]Vec, error) { return []Vec{c.In[0]}, nil }
+
+// input makes the sharing (server 0, client x). The executor hands the client's
+// encoded tensor in as the operand.
+func input(_ context.Context, p *Party, c *Call) ([]Vec, error) {
+	if p.Role == transport.Client {
+		return []Vec{c.In[0]}, nil
+	}
+	return c.Out(), nil
+}
+
+// reveal gives the client the tensor.
+//
+// Functionality: shares of x in Z_2^k -> x at the client, nothing at the server.
+// One message from server to client, n*k bits packed; exact; the client learns x.
+func reveal(_ context.Context, p *Party, c *Call) ([]Vec, error) {
+	bits := c.InTypes[0].Bits
+	if p.Role == transport.Server {
+		if err := p.Conn.Send(packBits(nil, c.In[0], bits)); err != nil {
+			return nil, err
+		}
+		return c.Out(), p.Conn.Flush()
+	}
+	wire := make([]byte, plan.PackedLen(len(c.In[0]), bits))
+	if err := p.Conn.Recv(wire); err != nil {
+		return nil, err
+	}
+	out := make(Vec, len(c.In[0]))
+	if err := unpackBits(out, wire, bits); err != nil {
+		return nil, err
+	}
+	for i, x := range c.In[0] {
+		out[i] = (out[i] + x) & mask(bits)
+	}
+	return []Vec{out}, nil
+}
+
+// packBits appends the elements to dst, bits each, least significant first.
+func packBits(dst []byte, x Vec, bits int) []byte {
+	var acc uint64
+	n := 0
+	for _, v := range x {
+		v &= mask(bits)
+		acc |= v << n
+		if n+bits < 64 {
+			n += bits
+			continue
+		}
+		for i := range 8 {
+			dst = append(dst, byte(acc>>(8*i)))
+		}
+		acc, n = v>>(64-n), n+bits-64 // a shift by 64 gives 0
+	}
+	for ; n > 0; n -= 8 {
+		dst, acc = append(dst, byte(acc)), acc>>8
+	}
+	return dst
+}
+
+// unpackBits is the inverse; bits past the last element must be zero.
+func unpackBits(dst Vec, wire []byte, bits int) error {
+	word := func(i int) (w uint64) { // bytes 8i.. as a word
+		for j := 8 * i; j < min(8*i+8, len(wire)); j++ {
+			w |= uint64(wire[j]) << (8 * (j % 8))
+		}
+		return w
+	}
+	cur, at, n := word(0), 0, 0
+	for i := range dst {
+		v := cur >> n
+		if n += bits; n >= 64 {
+			n -= 64
+			at++
+			cur = word(at)
+			v |= cur << (bits - n) // a shift by 64 gives 0
+		}
+		dst[i] = v & mask(bits)
+	}
+	if n > 0 && cur>>n != 0 {
+		return transport.Violation("packed vector has bits set after its last element")
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package transport
+
+import (
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// write puts frames on the wire until the connection ends, then says goodbye.
+func (m *Mux) write() {
+	defer m.running.Done()
+	w := frameWriter{m: m}
+	err := w.raw([]byte(preface))
+	for err == nil {
+		var more bool
+		if more, err = w.next(); err != nil || more {
+			continue
+		}
+		select {
+		case <-m.wake:
+		case <-m.done:
+			m.farewell(&w)
+			return
+		}
+	}
+	m.fail(lost(err))
+	m.rw.Close()
+}
+
+// farewell flushes if the end is an orderly one, tells the peer the reason and
+// gives it a moment to take both in before the connection is torn down.
+func (m *Mux) farewell(w *frameWriter) {
+	m.mu.Lock()
+	err := m.err
+	m.mu.Unlock()
+	if c, ok := m.rw.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		_ = c.SetWriteDeadline(time.Now().Add(linger)) // a dead peer must not hold us up; the outcome no longer matters
+	}
+	var werr error
+	for more := errors.Is(err, ErrClosed); more && werr == nil; {
+		more, werr = w.next()
+	}
+	if werr == nil {
+		werr = w.control(0, kindBye, []byte{byte(reasonFor(err))})
+	}
+	half, ok := m.rw.(interface{ CloseWrite() error })
+	if werr != nil || !ok || m.peerIsDone() || half.CloseWrite() != nil {
+		m.rw.Close()
+	}
+}
+
+// frameWriter numbers frames. Only the writing goroutine uses it.
+type frameWriter struct {
+	m   *Mux
+	seq uint32
+}
+
+// next writes what is most urgent and reports whether there was anything.
+func (w *frameWriter) next() (bool, error) {
+	m := w.m
+	m.mu.Lock()
+	for _, c := range m.chs {
+		if n := c.takeGrant(); n > 0 {
+			m.mu.Unlock()
+			return true, w.control(c.id, kindCredit, binary.LittleEndian.AppendUint32(nil, uint32(n)))
+		}
+	}
+	if len(m.out) > 0 {
+		f := m.out[0]
+		m.out[0] = outFrame{}
+		m.out, m.alive = m.out[1:], false
+		m.mu.Unlock()
+		return true, w.data(f)
+	}
+	alive := m.alive
+	m.alive = false
+	m.mu.Unlock()
+	if alive {
+		return true, w.control(0, kindAlive, nil)
+	}
+	return false, nil
+}
+
+func (w *frameWriter) data(f outFrame) error {
+	payload := f.buf[headerLen:]
+	h := header{length: uint32(len(payload)), channel: f.ch.id, kind: kindData, sequence: w.seq, depth: uint32(f.depth), crc: crc(payload)}
+	h.put(f.buf)
+	w.seq++
+	return w.raw(f.buf)
+}
+
+func (w *frameWriter) control(channel uint8, k kind, payload []byte) error {
+	b := make([]byte, headerLen, headerLen+len(payload))
+	header{length: uint32(len(payload)), channel: channel, kind: k, sequence: w.seq, crc: crc(payload)}.put(b)
+	w.seq++
+	return w.raw(append(b, payload...))
+}
+
+func (w *frameWriter) raw(b []byte) error {
+	_, err := w.m.rw.Write(b)
+	w.m.mu.Lock()
+	defer w.m.mu.Unlock()
+	w.m.wrote = time.Now()
+	w.m.wire.Sent += int64(len(b))
+	return err
+}
