@@ -1,0 +1,118 @@
+package plan
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// small is a plan of local steps with one input and one revealed output:
+// y = 2*pad(x) + 1 on [1,2] -> [1,3].
+func small() *Plan {
+	return &Plan{
+		Version: Version, Model: "small", Reveal: RevealValues,
+		Inputs: []Input{{Name: "x", Shape: []int{1, 2}, Slot: 0}},
+		Slots:  []SlotType{{[]int{1, 2}, 16, 8}, {[]int{1, 3}, 16, 8}, {[]int{1, 3}, 16, 8}, {[]int{1, 3}, 16, 8}},
+		Rounds: [][]Step{{
+			{Proto: ProtoInput, Op: "input", Name: "x", Out: []Slot{0}},
+			{Proto: ProtoCopy, Op: "pad", Name: "p", In: []Slot{0}, Out: []Slot{1}, Copy: &Copy{Regions: []Region{{0, 0, 1, []int{2}, []int{1}, []int{1}}}}},
+			{Proto: ProtoAffine, Op: "add", Name: "a", In: []Slot{1}, Out: []Slot{2}, Affine: &Affine{Coef: []int64{2}, Public: 1}},
+			{Proto: ProtoReveal, Op: "reveal", Name: "y", In: []Slot{2}, Out: []Slot{3}},
+		}},
+		Outputs: []Output{{Name: "y", Shape: []int{3}, Slot: 3, Post: []PostOp{{Op: "reshape", Shape: []int{3}}, {Op: "softmax", Axis: 0}}}},
+		Labels:  []string{"a", "b", "c"},
+	}
+}
+
+func TestCodecRoundTrip(t *testing.T) {
+	p := small()
+	b, err := Encode(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Text() != q.Text() {
+		t.Errorf("text changed:\n%s\n%s", p.Text(), q.Text())
+	}
+	again, err := Encode(q)
+	if err != nil || !bytes.Equal(b, again) {
+		t.Errorf("second encoding differs (%v)", err)
+	}
+}
+
+// Every kind of illegal plan is refused with a message about the place.
+func TestValidateRefuses(t *testing.T) {
+	for _, c := range []struct {
+		want  string
+		spoil func(*Plan)
+	}{
+		{"version", func(p *Plan) { p.Version = 7 }},
+		{"slot 1", func(p *Plan) { p.Slots[1].Bits = 65 }},
+		{"too many elements", func(p *Plan) { p.Slots[1].Shape = []int{1 << 20, 1 << 20, 1 << 20, 1 << 20} }},
+		{"nothing has written", func(p *Plan) { p.Rounds[0][2].In[0] = 3 }},
+		{"written already", func(p *Plan) { p.Rounds[0][2].Out[0] = 1 }},
+		{"unknown protocol", func(p *Plan) { p.Rounds[0][2].Proto = "magic" }},
+		{"attributes \"copy\"", func(p *Plan) { p.Rounds[0][1].Copy = nil }},
+		{"attributes \"pool\"", func(p *Plan) { p.Rounds[0][1].Pool = &Pool{} }},
+		{"reaches outside", func(p *Plan) { p.Rounds[0][1].Copy.Regions[0].DstOff = 2 }},
+		{"reaches outside", func(p *Plan) { p.Rounds[0][1].Copy.Regions[0].SrcStride[0] = -1 }},
+		{"more elements", func(p *Plan) {
+			r := &p.Rounds[0][1].Copy.Regions
+			*r = append(*r, (*r)[0])
+		}},
+		{"coefficients", func(p *Plan) { p.Rounds[0][2].Affine.Coef = nil }},
+		{"not revealed", func(p *Plan) { p.Outputs[0].Slot = 2 }},
+		{"read again", func(p *Plan) {
+			p.Slots = append(p.Slots, p.Slots[3])
+			p.Rounds = append(p.Rounds, []Step{{Proto: ProtoReveal, In: []Slot{3}, Out: []Slot{4}}})
+		}},
+		{"declared", func(p *Plan) { p.Outputs[0].Shape = []int{4} }},
+		{"axis", func(p *Plan) { p.Outputs[0].Post[1].Axis = 1 }},
+		{"which no input names", func(p *Plan) { p.Inputs = nil }},
+		{"reveal mode", func(p *Plan) { p.Reveal = "all" }},
+	} {
+		p := small()
+		c.spoil(p)
+		if err := p.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("want an error about %q, got %v", c.want, err)
+		}
+	}
+}
+
+func TestDecodeRefusesOtherBytes(t *testing.T) {
+	b, _ := Encode(small())
+	for name, bad := range map[string][]byte{
+		"empty":     nil,
+		"model":     []byte("\x08\x07onnx"),
+		"version":   append([]byte("secc.plan/9\n"), b[len(magic):]...),
+		"truncated": b[:len(b)-3],
+		"trailing":  append(slices.Clone(b), 0),
+	} {
+		if _, err := Decode(bad); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// FuzzDecode: any bytes give a plan or an error; what decodes, encodes to itself
+// and can be printed.
+func FuzzDecode(f *testing.F) {
+	b, _ := Encode(small())
+	f.Add(b)
+	f.Add(b[:len(b)/2])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := Decode(b)
+		if err != nil {
+			return
+		}
+		_ = p.Text()
+		again, err := Encode(p)
+		if err != nil || !bytes.Equal(b, again) {
+			t.Errorf("decoded plan does not encode to itself: %v", err)
+		}
+	})
+}
