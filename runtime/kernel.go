@@ -53,8 +53,8 @@ type Kernel struct {
 
 // Weights are the server's tensors. Names are a step's W plus a suffix.
 type Weights interface {
-	// Int64s gives the named tensor; the caller must not change it.
-	Int64s(name string) ([]int64, error)
+	// Ints gives the named tensor of exactly n elements.
+	Ints(name string, n int) ([]int64, error)
 }
 
 // Party is one side of a running session.

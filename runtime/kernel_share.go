@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"context"
-	"fmt"
 
 	"secc/backend/plan"
 	"secc/runtime/transport"
@@ -99,26 +98,14 @@ func addServer(y Vec, c *Call, w Weights) error {
 	if !c.Affine.Server {
 		return nil
 	}
-	b, err := serverTensor(w, c.W+"/c", c.Affine.Spread.Channels)
+	b, err := w.Ints(c.W+"/b", c.Affine.Spread.Channels)
 	if err != nil {
 		return err
 	}
 	for j := range y {
-		y[j] += uint64(b[j/c.Affine.Spread.Inner%c.Affine.Spread.Channels])
+		y[j] += uint64(b[c.Affine.Spread.At(j)])
 	}
 	return nil
-}
-
-// serverTensor fetches a tensor and checks its size.
-func serverTensor(w Weights, name string, n int) ([]int64, error) {
-	t, err := w.Int64s(name)
-	if err != nil {
-		return nil, err
-	}
-	if len(t) != n {
-		return nil, fmt.Errorf("weights: %q has %d elements, the plan says %d", name, len(t), n)
-	}
-	return t, nil
 }
 
 // reduce drops high bits.
