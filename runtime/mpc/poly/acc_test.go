@@ -1,0 +1,76 @@
+package poly
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// reference accumulates with single reductions.
+type reference struct {
+	r   *Ring
+	sum []uint64
+}
+
+func (s *reference) mulAdd(x, w []uint64) {
+	rep := s.r.n / len(w)
+	for i := range s.sum {
+		s.sum[i] = (s.sum[i] + mulMod(x[i], w[i/rep], s.r.q)) % s.r.q
+	}
+}
+
+// TestAccumulate covers MulAdd, MulAddPair, DotPair and Reduce, dense and compact.
+func TestAccumulate(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, r := range testRings(t, 16, 64, 256, 4096) {
+		for rep := 1; rep <= r.n; rep *= 2 {
+			checkAccumulate(t, r, rng, rep)
+		}
+	}
+}
+
+func checkAccumulate(t *testing.T, r *Ring, rng *rand.Rand, rep int) {
+	t.Helper()
+	a0, a1 := r.NewAcc(), r.NewAcc()
+	s0, s1 := reference{r, r.NewPoly()}, reference{r, r.NewPoly()}
+	var x0, x1, w [][]uint64
+	for range 5 {
+		x0 = append(x0, randomPoly(r, rng))
+		x1 = append(x1, constant(r, r.q-1))
+		w = append(w, randomPoly(r, rng)[:r.n/rep])
+	}
+	a0.MulAdd(x0[0], w[0])
+	s0.mulAdd(x0[0], w[0])
+	a1.Add(x1[0])
+	s1.mulAdd(x1[0], constant(r, 1))
+	MulAddPair(a0, a1, x0[1], x1[1], w[1])
+	DotPair(a0, a1, x0, x1, w)
+	s0.mulAdd(x0[1], w[1])
+	s1.mulAdd(x1[1], w[1])
+	for k := range w {
+		s0.mulAdd(x0[k], w[k])
+		s1.mulAdd(x1[k], w[k])
+	}
+	got := r.NewPoly()
+	a0.Reduce(got)
+	equal(t, r.String()+" first", got, s0.sum)
+	a1.Reduce(got)
+	equal(t, r.String()+" second", got, s1.sum)
+	a0.Reset()
+	a0.Reduce(got)
+	equal(t, r.String()+" reset", got, r.NewPoly())
+}
+
+// TestAccumulateMany passes the bound of unreduced products with the largest
+// values there are.
+func TestAccumulateMany(t *testing.T) {
+	for _, r := range testRings(t, 16) {
+		const products = 3*maxProducts + 7
+		x, a := constant(r, r.q-1), r.NewAcc()
+		for range products {
+			a.MulAdd(x, x)
+		}
+		got := r.NewPoly()
+		a.Reduce(got)
+		equal(t, r.String(), got, constant(r, products)) // (q-1)^2 = 1
+	}
+}

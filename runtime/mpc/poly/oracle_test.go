@@ -1,0 +1,104 @@
+package poly
+
+import (
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+)
+
+// testRings returns a ring for every degree and variant worth testing.
+func testRings(t testing.TB, degrees ...int) []*Ring {
+	t.Helper()
+	var rs []*Ring
+	for _, n := range degrees {
+		for _, bitLen := range []int{50, 49, 36} {
+			ps, err := Primes(bitLen, n, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, v := range Variants() {
+				rs = append(rs, newRing(t, n, ps[0], v))
+			}
+		}
+	}
+	return rs
+}
+
+func newRing(t testing.TB, n int, q uint64, v Variant) *Ring {
+	t.Helper()
+	r, err := NewRing(n, q, WithVariant(v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *Ring) String() string { return fmt.Sprintf("n=%d/q=%d/%v", r.n, r.q, r.variant) }
+
+// randomPoly mixes uniform values with the edges of the range.
+func randomPoly(r *Ring, rng *rand.Rand) []uint64 {
+	p := r.NewPoly()
+	edges := []uint64{0, 1, 2, r.q / 2, r.q/2 + 1, r.q - 2, r.q - 1}
+	for i := range p {
+		p[i] = rng.Uint64N(r.q)
+		if rng.IntN(4) == 0 {
+			p[i] = edges[rng.IntN(len(edges))]
+		}
+	}
+	return p
+}
+
+func constant(r *Ring, v uint64) []uint64 {
+	p := r.NewPoly()
+	for i := range p {
+		p[i] = v
+	}
+	return p
+}
+
+// edgePolys returns the inputs every kernel is tried on.
+func edgePolys(r *Ring, rng *rand.Rand) [][]uint64 {
+	one := r.NewPoly()
+	one[0] = 1
+	last := r.NewPoly()
+	last[r.n-1] = r.q - 1
+	return [][]uint64{r.NewPoly(), one, last, constant(r, 1), constant(r, r.q-1), randomPoly(r, rng), randomPoly(r, rng)}
+}
+
+// schoolbook multiplies modulo X^n+1 with big integers, slowly and plainly.
+func schoolbook(r *Ring, a, b []uint64) []uint64 {
+	q := new(big.Int).SetUint64(r.q)
+	out := r.NewPoly()
+	for k := range out {
+		sum := new(big.Int)
+		for i := range a {
+			j := k - i
+			neg := j < 0
+			if neg {
+				j += r.n
+			}
+			p := new(big.Int).Mul(new(big.Int).SetUint64(a[i]), new(big.Int).SetUint64(b[j]))
+			if neg {
+				p.Neg(p)
+			}
+			sum.Add(sum, p)
+		}
+		out[k] = sum.Mod(sum, q).Uint64()
+	}
+	return out
+}
+
+func equal(t *testing.T, what string, got, want []uint64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Fatalf("%s: position %d is %d, want %d", what, i, got[i], want[i])
+		}
+	}
+}
+
+func clone(p []uint64) []uint64 { return append([]uint64(nil), p...) }
