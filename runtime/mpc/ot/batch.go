@@ -1,0 +1,210 @@
+package ot
+
+import (
+	"secc/runtime/mpc/prg"
+)
+
+// part is what a batch holds of one slab.
+type part struct {
+	from   *slab
+	blocks []prg.Block
+}
+
+// batch is a run of OTs that can be used once.
+type batch struct {
+	parts []part
+	n     int
+	index uint64 // of the first OT, counted from the start of the direction: the hash's tweak
+	hash  *prg.Hash
+	home  chan *slab
+	used  bool
+}
+
+// SendBatch is a sender's batch.
+type SendBatch struct {
+	batch
+	delta prg.Block
+}
+
+// RecvBatch is a receiver's batch.
+type RecvBatch struct{ batch }
+
+// Len is the number of OTs.
+func (b *batch) Len() int { return b.n }
+
+// consume marks the batch as used.
+func (b *batch) consume() {
+	if b.used {
+		panic("BUG: ot: batch of correlated OTs used twice")
+	}
+	b.used = true
+}
+
+// release gives the slabs back; the batch cannot reach them any more.
+func (b *batch) release() {
+	for _, p := range b.parts {
+		if p.from.unused.Add(-int64(len(p.blocks))) == 0 {
+			select {
+			case b.home <- p.from:
+			default:
+			}
+		}
+	}
+	b.parts = nil
+}
+
+// Words returns the number of 64-bit words that hold n pads of the given width.
+func Words(n, bits int) int {
+	if bits == 1 {
+		return (n + 63) / 64
+	}
+	return n
+}
+
+func checkBits(bits int) {
+	if bits < 1 || bits > 64 {
+		panic("BUG: ot: pads of 1 to 64 bits only")
+	}
+}
+
+// Pads uses the batch as random OTs of the given width and returns both pads of
+// each: bit-packed for width 1 (64 a word, lowest first), else one word each.
+func (b *SendBatch) Pads(bits int) (p0, p1 []uint64) {
+	p0, p1 = make([]uint64, Words(b.n, bits)), make([]uint64, Words(b.n, bits))
+	b.PadsInto(bits, p0, p1)
+	return p0, p1
+}
+
+// PadsInto is Pads into the caller's memory.
+func (b *SendBatch) PadsInto(bits int, p0, p1 []uint64) {
+	checkBits(bits)
+	b.consume()
+	b.pads(bits, p0, prg.Block{})
+	b.pads(bits, p1, b.delta)
+	b.release()
+}
+
+// Pads uses the batch as random OTs and returns the choice bits, bit-packed,
+// and the chosen pads.
+func (b *RecvBatch) Pads(bits int) (choice, p []uint64) {
+	choice, p = make([]uint64, Words(b.n, 1)), make([]uint64, Words(b.n, bits))
+	b.PadsInto(bits, choice, p)
+	return choice, p
+}
+
+// PadsInto is Pads into the caller's memory.
+func (b *RecvBatch) PadsInto(bits int, choice, p []uint64) {
+	checkBits(bits)
+	b.consume()
+	b.pads(bits, p, prg.Block{})
+	b.choices(choice)
+	b.release()
+}
+
+// pads hashes every block, off added, to one pad.
+func (b *batch) pads(bits int, dst []uint64, off prg.Block) {
+	if len(dst) != Words(b.n, bits) {
+		panic("BUG: ot: wrong length for pads")
+	}
+	if bits > 1 {
+		b.wide(bits, dst, off)
+		return
+	}
+	pk := packer{dst: dst}
+	var w [512]uint64
+	at := b.index
+	for _, p := range b.parts {
+		for x := p.blocks; len(x) > 0; {
+			n := min(len(x), len(w), pk.room())
+			b.hash.Words(w[:n], x[:n], off, at)
+			pk.put(w[:n])
+			x, at = x[n:], at+uint64(n)
+		}
+	}
+	pk.flush()
+}
+
+func (b *batch) wide(bits int, dst []uint64, off prg.Block) {
+	at := b.index
+	mask := ^uint64(0) >> (64 - bits)
+	for _, p := range b.parts {
+		w := dst[:len(p.blocks)]
+		b.hash.Words(w, p.blocks, off, at)
+		for i := range w {
+			w[i] &= mask
+		}
+		dst, at = dst[len(w):], at+uint64(len(w))
+	}
+}
+
+// choices packs the lowest bits of the blocks.
+func (b *batch) choices(dst []uint64) {
+	if len(dst) != Words(b.n, 1) {
+		panic("BUG: ot: wrong length for choice bits")
+	}
+	pk := packer{dst: dst}
+	for _, p := range b.parts {
+		for i := range p.blocks {
+			pk.bit(p.blocks[i][0])
+		}
+	}
+	pk.flush()
+}
+
+// packer collects lowest bits into words.
+type packer struct {
+	dst []uint64
+	acc uint64
+	n   int // bits in acc
+}
+
+// room is a number of bits that may be put such that words stay aligned.
+func (p *packer) room() int { return 512 - p.n }
+
+func (p *packer) put(w []uint64) {
+	for len(w) >= 64 && p.n == 0 {
+		p.dst[0] = lowBits((*[64]uint64)(w))
+		p.dst, w = p.dst[1:], w[64:]
+	}
+	for _, x := range w {
+		p.bit(x)
+	}
+}
+
+func (p *packer) bit(x uint64) {
+	p.acc |= x & 1 << p.n
+	if p.n++; p.n == 64 {
+		p.flush()
+	}
+}
+
+func (p *packer) flush() {
+	if p.n > 0 {
+		p.dst[0] = p.acc
+		p.dst, p.acc, p.n = p.dst[1:], 0, 0
+	}
+}
+
+func lowBits(w *[64]uint64) (x uint64) {
+	for i := range w {
+		x |= w[i] & 1 << i
+	}
+	return x
+}
+
+// Blocks uses the batch raw: the sender's q. The caller hashes them or knows
+// why that is not needed.
+func (b *SendBatch) Blocks() (q []prg.Block, delta prg.Block) { return b.raw(), b.delta }
+
+// Blocks uses the batch raw: the receiver's t, whose lowest bits are the choices.
+func (b *RecvBatch) Blocks() []prg.Block { return b.raw() }
+
+func (b *batch) raw() []prg.Block {
+	b.consume()
+	out := make([]prg.Block, 0, b.n)
+	for _, p := range b.parts {
+		out = append(out, p.blocks...)
+	}
+	b.release()
+	return out
+}

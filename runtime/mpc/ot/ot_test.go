@@ -1,0 +1,156 @@
+package ot
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"testing"
+
+	"secc/runtime/mpc/prg"
+	"secc/runtime/transport"
+)
+
+// pair starts both sides of a direction on an in-memory channel.
+func pair(t testing.TB, cfg Config, total int64) (*Sender, *Receiver, *transport.PipeConn, *transport.PipeConn) {
+	t.Helper()
+	a, b := transport.Pipe()
+	s, err := NewSender(context.Background(), a, cfg, total, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReceiver(context.Background(), b, cfg, total, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(); r.Close(); a.Close(); b.Close() })
+	return s, r, a, b
+}
+
+func configs() []Config {
+	return []Config{{Kind: SoftSpoken, K: 2}, {Kind: SoftSpoken, K: 4}, {Kind: SoftSpoken, K: 8}}
+}
+
+func (c Config) name() string { return fmt.Sprintf("%s-k%d-set%d", c.Kind, c.K, c.Set) }
+
+func takeBoth(t testing.TB, s *Sender, r *Receiver, n int) (*SendBatch, *RecvBatch) {
+	t.Helper()
+	sb, err := s.Take(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rb, err := r.Take(t.Context(), n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sb, rb
+}
+
+func TestCorrelation(t *testing.T) {
+	for _, cfg := range configs() {
+		for _, n := range []int{1, 7, 64, 65, 100_000} {
+			t.Run(fmt.Sprint(cfg.name(), "/", n), func(t *testing.T) {
+				s, r, _, _ := pair(t, cfg, int64(n))
+				sb, rb := takeBoth(t, s, r, n)
+				q, delta := sb.Blocks()
+				ts := rb.Blocks()
+				ones := checkCorrelation(t, q, ts, delta)
+				if n > 1000 && (ones < n/2-n/20 || ones > n/2+n/20) {
+					t.Errorf("%d of %d choice bits are one", ones, n)
+				}
+			})
+		}
+	}
+}
+
+func checkCorrelation(t testing.TB, q, ts []prg.Block, delta prg.Block) (ones int) {
+	t.Helper()
+	if delta[0]&1 != 1 {
+		t.Fatal("lowest bit of Delta is not set")
+	}
+	seen := map[prg.Block]bool{}
+	for i := range q {
+		r := ts[i][0] & 1
+		ones += int(r)
+		if q[i].Xor(delta.And(-r)) != ts[i] {
+			t.Fatalf("OT %d of %d: t != q ^ r*Delta", i, len(q))
+		}
+		if q[i][0]&1 != 0 {
+			t.Fatalf("OT %d: the sender's lowest bit is set", i)
+		}
+		if seen[q[i]] {
+			t.Fatalf("OT %d: block repeats", i)
+		}
+		seen[q[i]] = true
+	}
+	return ones
+}
+
+func TestPads(t *testing.T) {
+	const total = 30_000
+	for _, bits := range []int{1, 2, 13, 16, 31, 64} {
+		t.Run(fmt.Sprint(bits), func(t *testing.T) {
+			s, r, _, _ := pair(t, configs()[0], total)
+			for _, n := range []int{0, 1, 7, 64, 65, 8191, 10_001, 777} { // batches cross slabs and epochs
+				sb, rb := takeBoth(t, s, r, n)
+				p0, p1 := sb.Pads(bits)
+				c, p := rb.Pads(bits)
+				checkPads(t, n, bits, p0, p1, c, p)
+			}
+		})
+	}
+}
+
+func element(p []uint64, i, bits int) uint64 {
+	if bits == 1 {
+		return p[i/64] >> (i % 64) & 1
+	}
+	return p[i]
+}
+
+func checkPads(t *testing.T, n, bits int, p0, p1, c, p []uint64) {
+	t.Helper()
+	same := 0
+	for i := range n {
+		want, other := element(p0, i, bits), element(p1, i, bits)
+		if element(c, i, 1) == 1 {
+			want, other = other, want
+		}
+		got := element(p, i, bits)
+		if got != want {
+			t.Fatalf("pad %d of %d: %x, want %x", i, n, got, want)
+		}
+		if bits < 64 && (want|other)>>bits != 0 {
+			t.Fatalf("pad %d is wider than %d bits", i, bits)
+		}
+		if want == other {
+			same++
+		}
+	}
+	if bits > 16 && same > 0 || n > 7000 && bits == 1 && (same < n*2/5 || same > n*3/5) {
+		t.Errorf("%d of %d pad pairs are equal", same, n)
+	}
+}
+
+func TestBatchIsUsedOnce(t *testing.T) {
+	s, r, _, _ := pair(t, configs()[0], 100)
+	sb, rb := takeBoth(t, s, r, 100)
+	sb.Pads(16)
+	rb.Pads(16)
+	for name, again := range map[string]func(){
+		"sender":   func() { sb.Pads(16) },
+		"receiver": func() { rb.Pads(16) },
+		"raw":      func() { sb.Blocks() },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: a used batch was read again", name)
+				}
+			}()
+			again()
+		}()
+	}
+	if _, err := s.Take(t.Context(), 1); err == nil {
+		t.Error("more OTs were handed out than the total")
+	}
+}

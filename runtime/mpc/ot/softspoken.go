@@ -1,0 +1,181 @@
+package ot
+
+import (
+	"secc/runtime/mpc/prg"
+	"secc/runtime/transport"
+)
+
+// SoftSpoken OT extension (Roy, Crypto 2022, section 5, semi-honest) with the
+// repetition code: Delta is cut into 128/k groups of k bits; for each group the
+// receiver holds 2^k seeds and the sender all of them but number Delta_g.
+//
+//	u_g = xor_x G(s_x)        v_g = xor_x x*G(s_x)        (receiver)
+//	w_g = xor_y y*G(s_(y ^ Delta_g)) = v_g ^ Delta_g*u_g   (sender; the missing seed has factor y = 0)
+//
+// The choice bits are r = u_0. For every other group the receiver sends u_g ^ r
+// and the sender adds Delta_g times that, so w = v ^ r*Delta. Bit 0 of Delta is 1;
+// in column 0 the sender then puts 0 and the receiver r, which keeps the
+// relation and makes the lowest bit of a receiver's block its choice.
+//
+// One flight, receiver to sender, of (128/k - 1)/8 bytes a COT.
+
+// rowsMax is the number of COTs a message carries; the last one carries what is
+// left, rounded up to rowsUnit.
+const (
+	rowsMax  = 8192
+	rowsUnit = 128
+)
+
+func softRows(left int64) int {
+	return int(min(rowsMax, (left+rowsUnit-1)/rowsUnit*rowsUnit))
+}
+
+// soft is what both sides of SoftSpoken share: the streams and the matrices.
+type soft struct {
+	conn transport.Conn
+	k    int
+	seed []*prg.Cipher // group g, value x at g<<k + x
+	next uint64        // block of the streams to be used next
+	left int64         // COTs still to be made
+	cols []prg.Block   // 128 columns of `rows` bits
+	sum  []prg.Block   // u of one group
+	work []prg.Block
+	msg  []byte
+	rows []prg.Block // made and not handed out yet
+	out  []prg.Block // backing of rows
+}
+
+func newSoft(conn transport.Conn, k int, seeds []prg.Block, total int64) soft {
+	s := soft{conn: conn, k: k, left: total, seed: make([]*prg.Cipher, len(seeds))}
+	for i := range seeds {
+		s.seed[i] = prg.NewCipher(seeds[i])
+	}
+	n := softRows(total)
+	s.cols = make([]prg.Block, n)
+	s.sum = make([]prg.Block, n/128)
+	s.work = make([]prg.Block, n/128<<k)
+	s.msg = make([]byte, (128/k-1)*n/8)
+	s.out = make([]prg.Block, n)
+	return s
+}
+
+// group computes u into s.sum and the k columns of group g. With skip the
+// stream of value 0 is left out.
+func (s *soft) group(g, w int, skip bool) {
+	work := s.work[:w<<s.k]
+	for x := range 1 << s.k {
+		dst := work[x*w : (x+1)*w]
+		if x == 0 && skip {
+			clear(dst)
+			continue
+		}
+		s.seed[g<<s.k+x].Fill(dst, s.next)
+	}
+	fold(work, s.cols[g*s.k*w:][:s.k*w], s.sum[:w], s.k)
+}
+
+// fold computes, of the 2^k vectors in work, the xor of all (sum) and for each
+// bit j the xor of those whose index has bit j (column j).
+func fold(work, cols, sum []prg.Block, k int) {
+	w := len(sum)
+	for j := k - 1; j >= 0; j-- {
+		half := w << j
+		low, high := work[:half], work[half:2*half]
+		col := cols[j*w : (j+1)*w]
+		copy(col, high[:w])
+		for x := w; x < half; x += w {
+			xorBlocks(col, high[x:x+w])
+		}
+		xorBlocks(low, high)
+	}
+	copy(sum, work[:w])
+}
+
+func xorBlocks(dst, src []prg.Block) {
+	src = src[:len(dst)]
+	for i := range dst {
+		dst[i][0] ^= src[i][0]
+		dst[i][1] ^= src[i][1]
+	}
+}
+
+// fill hands out rows, making more with next.
+func (s *soft) fill(dst []prg.Block, next func(rows int) error) error {
+	for len(dst) > 0 {
+		if len(s.rows) == 0 {
+			n := softRows(s.left)
+			if err := next(n); err != nil {
+				return err
+			}
+			s.next += uint64(n / 128)
+			transpose(s.out[:n], s.cols[:n])
+			s.rows = s.out[:min(int64(n), s.left)]
+			s.left -= int64(len(s.rows))
+		}
+		n := copy(dst, s.rows)
+		dst, s.rows = dst[n:], s.rows[n:]
+	}
+	return nil
+}
+
+// softSender makes q.
+type softSender struct {
+	soft
+	delta prg.Block
+}
+
+func (s *softSender) fill(dst []prg.Block) error { return s.soft.fill(dst, s.batch) }
+
+func (s *softSender) batch(rows int) error {
+	w := rows / 128
+	groups := 128 / s.k
+	msg := s.msg[:(groups-1)*w*prg.BlockSize]
+	if err := s.conn.Recv(msg); err != nil {
+		return err
+	}
+	for g := range groups {
+		s.group(g, w, true)
+		if g == 0 {
+			clear(s.cols[:w])
+			continue
+		}
+		part := msg[(g-1)*w*prg.BlockSize:]
+		for j := range s.k {
+			bit := g*s.k + j
+			mask := -(s.delta[bit/64] >> (bit % 64) & 1)
+			col := s.cols[bit*w : (bit+1)*w]
+			for i := range col {
+				col[i] = col[i].Xor(prg.Load(part[i*prg.BlockSize:]).And(mask))
+			}
+		}
+	}
+	return nil
+}
+
+// softReceiver makes t.
+type softReceiver struct{ soft }
+
+func (s *softReceiver) fill(dst []prg.Block) error { return s.soft.fill(dst, s.batch) }
+
+func (s *softReceiver) batch(rows int) error {
+	w := rows / 128
+	groups := 128 / s.k
+	choice := make([]prg.Block, w)
+	msg := s.msg[:(groups-1)*w*prg.BlockSize]
+	for g := range groups {
+		s.group(g, w, false)
+		if g == 0 {
+			copy(choice, s.sum)
+			copy(s.cols[:w], choice)
+			continue
+		}
+		part := msg[(g-1)*w*prg.BlockSize:]
+		for i := range w {
+			s.sum[i].Xor(choice[i]).Put(part[i*prg.BlockSize:])
+		}
+	}
+	if err := s.conn.Send(msg); err != nil {
+		return err
+	}
+	return s.conn.Flush()
+}

@@ -1,0 +1,172 @@
+package ot
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"secc/runtime/mpc/prg"
+)
+
+// slabSize is the number of OTs that pass from producer to consumer at once.
+const slabSize = 8192
+
+// slab is a stretch of OTs. It goes back to the producer when all of it is used.
+type slab struct {
+	blocks []prg.Block
+	unused atomic.Int64
+}
+
+// stock is the store between a producer goroutine and Take.
+type stock struct {
+	total int64
+	key   prg.Block // of the hash; valid once ready is closed
+
+	queue  chan *slab    // made, in order; closed at the end
+	free   chan *slab    // used up
+	ready  chan struct{} // closed when the one-time setup has ended, well or not
+	stop   chan struct{} // closed by Close or the end of the context
+	closed sync.Once
+	unwire func() bool
+	err    error // why the producer ended early; valid once queue is closed
+
+	current *slab // being taken from
+	offset  int
+	taken   int64
+}
+
+func (s *stock) start(ctx context.Context, total int64, ahead int, setup func() (extension, session, error)) {
+	if ahead <= 0 {
+		ahead = 1 << 20
+	}
+	s.total = total
+	depth := max(2, ahead/slabSize)
+	s.queue = make(chan *slab, depth)
+	s.free = make(chan *slab, depth)
+	s.ready = make(chan struct{})
+	s.stop = make(chan struct{})
+	s.unwire = context.AfterFunc(ctx, func() { s.Close() })
+	go s.produce(setup)
+}
+
+// produce is the producer goroutine.
+func (s *stock) produce(setup func() (extension, session, error)) {
+	defer close(s.queue)
+	defer s.unwire()
+	ext, sess, err := setup()
+	if err == nil {
+		s.key = sess.key("hash")
+	}
+	s.err = err
+	close(s.ready)
+	for made := int64(0); s.err == nil && made < s.total; {
+		b := s.slab(int(min(slabSize, s.total-made)))
+		if s.err = ext.fill(b.blocks); s.err != nil {
+			return
+		}
+		made += int64(len(b.blocks))
+		select {
+		case s.queue <- b:
+		case <-s.stop:
+			s.err = ErrClosed
+		}
+	}
+}
+
+// slab takes a used one or makes one.
+func (s *stock) slab(n int) *slab {
+	var b *slab
+	select {
+	case b = <-s.free:
+	default:
+		b = &slab{blocks: make([]prg.Block, min(slabSize, s.total))}
+	}
+	b.blocks = b.blocks[:n]
+	b.unused.Store(int64(n))
+	return b
+}
+
+// Wait returns when the one-time setup is done, with its error.
+func (s *stock) Wait(ctx context.Context) error {
+	select {
+	case <-s.ready:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-s.stop:
+		return ErrClosed
+	default:
+	}
+	if s.key == (prg.Block{}) { // setup failed: the queue is closed, so err is safe to read
+		for range s.queue {
+		}
+		return s.err
+	}
+	return nil
+}
+
+// Remaining is the number of OTs not yet taken.
+func (s *stock) Remaining() int64 { return s.total - s.taken }
+
+// Close stops the producer. One that waits for the peer ends with its
+// connection; Close does not wait for it.
+func (s *stock) Close() error {
+	s.closed.Do(func() { close(s.stop) })
+	return nil
+}
+
+// take collects n OTs from the queue.
+func (s *stock) take(ctx context.Context, n int) (batch, error) {
+	b := batch{n: n, index: uint64(s.taken)}
+	if n < 0 || int64(n) > s.Remaining() {
+		return b, fmt.Errorf("%w: %d of %d are left, %d wanted", ErrExhausted, s.Remaining(), s.total, n)
+	}
+	for need := n; need > 0; {
+		if s.current == nil {
+			if err := s.advance(ctx); err != nil {
+				return b, err
+			}
+		}
+		m := min(need, len(s.current.blocks)-s.offset)
+		b.parts = append(b.parts, part{s.current, s.current.blocks[s.offset : s.offset+m]})
+		s.taken += int64(m)
+		need -= m
+		if s.offset += m; s.offset == len(s.current.blocks) {
+			s.current, s.offset = nil, 0
+		}
+	}
+	b.home = s.free
+	if n > 0 {
+		b.hash = prg.NewHash(s.key)
+	}
+	return b, nil
+}
+
+func (s *stock) advance(ctx context.Context) error {
+	select {
+	case <-s.stop: // closed or cancelled: nothing more is handed out
+		return s.closedErr(ctx)
+	default:
+	}
+	select {
+	case b, ok := <-s.queue:
+		if !ok {
+			return s.err
+		}
+		s.current = b
+		return nil
+	case <-s.stop:
+		return s.closedErr(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *stock) closedErr(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return ErrClosed
+}

@@ -1,0 +1,59 @@
+package prg
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+)
+
+// Fill writes blocks first, first+1, ... of the AES-CTR stream to dst: block i
+// is AES_key(i) with i as a 128-bit big-endian counter, which is the standard
+// library's CTR mode from a zero IV.
+func (c *Cipher) Fill(dst []Block, first uint64) {
+	if len(dst) == 0 {
+		return
+	}
+	if accelerated() {
+		ctrAsm(&c.rounds, &dst[0], len(dst), first)
+		return
+	}
+	fillGeneric(c.portable(), dst, first)
+}
+
+func fillGeneric(c cipher.Block, dst []Block, first uint64) {
+	var iv, in [BlockSize]byte
+	for i := range dst {
+		binary.BigEndian.PutUint64(iv[8:], first+uint64(i))
+		c.Encrypt(in[:], iv[:])
+		dst[i] = Load(in[:])
+	}
+}
+
+// Stream is an AES-CTR generator that remembers where it stands. It is not
+// safe for concurrent use.
+type Stream struct {
+	c    *Cipher
+	next uint64
+}
+
+// NewStream starts the stream of a seed.
+func NewStream(seed Block) *Stream { return &Stream{c: NewCipher(seed)} }
+
+// Blocks fills dst with the next blocks.
+func (s *Stream) Blocks(dst []Block) {
+	s.c.Fill(dst, s.next)
+	s.next += uint64(len(dst))
+}
+
+// Read fills p; it never fails. A call always starts at a fresh block.
+func (s *Stream) Read(p []byte) (int, error) {
+	var b [64]Block
+	for done := 0; done < len(p); {
+		n := min(len(b), (len(p)-done+BlockSize-1)/BlockSize)
+		s.Blocks(b[:n])
+		for i := range b[:n] {
+			w := b[i].Bytes()
+			done += copy(p[done:], w[:])
+		}
+	}
+	return len(p), nil
+}

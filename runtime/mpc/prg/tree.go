@@ -1,0 +1,59 @@
+package prg
+
+import "crypto/cipher"
+
+// Tree is a correlated GGM tree (half-tree, Guo et al., Eurocrypt 2023, section
+// 4): a node x has the children H(x) and H(x) ^ x with H(x) = P(s(x)) ^ s(x), P a
+// keyed AES and s = Block.Sigma. The xor of a level is therefore the same on every level.
+//
+// Children are laid out as left half and right half: node i of a level of n
+// nodes has its children at i and n + i. Position bits therefore grow upward:
+// the child on side b of position p on a level of n is at p + b*n.
+type Tree struct{ perm Cipher }
+
+// Reset selects the permutation; the key is public.
+func (t *Tree) Reset(key Block) { t.perm.Reset(key) }
+
+// Expand turns the level nodes[:n] into the next, nodes[:2n], and returns the
+// xor of its left half. Before expanding, fix is added to the nodes i with
+// i mod m == at, where m = max(1, n/2): the two children of position at on the level before.
+// Time and memory access do not depend on fix or at.
+func (t *Tree) Expand(nodes []Block, n int, fix Block, at uint64) Block {
+	if n < 1 || n&(n-1) != 0 || len(nodes) < 2*n {
+		panic("BUG: prg: tree level does not fit")
+	}
+	m := uint64(max(1, n/2) - 1)
+	if accelerated() && n >= wideLevel {
+		var sum Block
+		expandAsm(&t.perm.rounds, &nodes[0], n, &fix, at, m, &sum)
+		return sum
+	}
+	return expandGeneric(t.perm.portable(), nodes, n, fix, at, m)
+}
+
+func expandGeneric(c cipher.Block, nodes []Block, n int, fix Block, at, m uint64) (sum Block) {
+	for i := range n {
+		x := nodes[i].Xor(fix.And(equalMask(uint64(i)&m, at)))
+		s := x.Sigma()
+		h := encrypt(c, s).Xor(s)
+		sum = sum.Xor(h)
+		nodes[i], nodes[n+i] = h, h.Xor(x)
+	}
+	return sum
+}
+
+// Patch adds fix to the two leaves i of nodes with i mod len(nodes)/2 == at:
+// what Expand would do before the next level.
+func Patch(nodes []Block, fix Block, at uint64) {
+	m := uint64(len(nodes)/2 - 1)
+	if accelerated() && len(nodes) >= wideLevel {
+		patchAsm(&nodes[0], len(nodes), &fix, at, m)
+		return
+	}
+	for i := range nodes {
+		nodes[i] = nodes[i].Xor(fix.And(equalMask(uint64(i)&m, at)))
+	}
+}
+
+// equalMask is all ones when a == b, else zero, without a branch; a, b < 2^63.
+func equalMask(a, b uint64) uint64 { return -(((a ^ b) - 1) >> 63) }
