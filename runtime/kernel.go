@@ -13,6 +13,7 @@ import (
 	"io"
 
 	"secc/backend/plan"
+	"secc/runtime/mpc/ot"
 	"secc/runtime/transport"
 )
 
@@ -59,11 +60,13 @@ type Weights interface {
 
 // Party is one side of a running session.
 type Party struct {
-	Role    transport.Role
-	Conn    transport.Conn // channel 0
-	Weights Weights        // nil at the client
-	Threads int
-	Rand    io.Reader
+	Role     transport.Role
+	Conn     transport.Conn // channel 0
+	Sender   *ot.Sender     // correlated OTs that this party sends; nil if the plan needs none
+	Receiver *ot.Receiver   // those that it receives
+	Weights  Weights        // nil at the client
+	Threads  int
+	Rand     io.Reader
 }
 
 // kernels is the table of all protocols. (A function: the tables of the

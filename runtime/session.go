@@ -1,0 +1,194 @@
+package runtime
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	goruntime "runtime"
+	"time"
+
+	"secc/backend/plan"
+	"secc/runtime/transport"
+)
+
+// The channels of a session.
+const (
+	chanExec    = 0 // the plan's calls
+	chanServer  = 1 // correlated OTs that the server sends
+	chanClient  = 2 // correlated OTs that the client sends
+	chanControl = 3 // hello, keys, done
+	numChannels = 4
+)
+
+// protocolVersion changes whenever bytes on the wire change their meaning.
+const protocolVersion = 1
+
+// Config is what one party chooses for itself. None of it changes what is sent.
+type Config struct {
+	Threads   int       // cores to use; 0: all
+	Rand      io.Reader // nil: crypto/rand
+	Transport transport.Config
+	Progress  func(Progress) // called before each call of the plan and after the last
+}
+
+func (c Config) withDefaults() Config {
+	if c.Threads <= 0 {
+		c.Threads = goruntime.GOMAXPROCS(0)
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	c.Transport.Channels = numChannels
+	return c
+}
+
+// Serve runs the server's side of one session and takes over conn. The report
+// holds what was measured. Weights may be shared by sessions.
+func Serve(ctx context.Context, conn net.Conn, p *plan.Plan, weights Weights, cfg Config) (*plan.Report, error) {
+	s, err := open(ctx, conn, transport.Server, p, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.party.Weights = weights
+	_, report, err := s.finish(s.run(nil))
+	return report, err
+}
+
+// Run runs the client's side of one session and takes over conn. The inputs
+// are encoded; the outputs are ring elements.
+func Run(ctx context.Context, conn net.Conn, p *plan.Plan, inputs []Vec, cfg Config) ([]Vec, *plan.Report, error) {
+	if err := checkInputs(p, inputs); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	s, err := open(ctx, conn, transport.Client, p, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.finish(s.run(inputs))
+}
+
+// session is one connection from hello to goodbye.
+type session struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	mux    *transport.Mux
+	plan   *plan.Plan
+	party  *Party
+	cfg    Config
+	start  time.Time
+}
+
+// open connects the channels and makes sure that both parties hold the same
+// plan before anything else happens.
+func open(ctx context.Context, conn net.Conn, role transport.Role, p *plan.Plan, cfg Config) (*session, error) {
+	cfg = cfg.withDefaults()
+	digest, err := p.Digest()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	s := &session{ctx: ctx, cancel: cancel, plan: p, cfg: cfg, start: time.Now()}
+	s.mux = transport.NewMux(ctx, conn, cfg.Transport)
+	s.party = &Party{Role: role, Conn: s.mux.Channel(chanExec), Threads: cfg.Threads, Rand: cfg.Rand}
+	if err := hello(s.mux.Channel(chanControl), role, digest); err != nil {
+		_, _, err = s.finish(nil, nil, err)
+		return nil, err
+	}
+	return s, nil
+}
+
+// helloSize: version, role, plan digest.
+const helloSize = 4 + 4 + sha256.Size
+
+// hello exchanges and compares version, role and plan. The messages cross.
+func hello(c transport.Conn, role transport.Role, digest plan.Digest) error {
+	out := binary.LittleEndian.AppendUint32(nil, protocolVersion)
+	out = binary.LittleEndian.AppendUint32(out, uint32(role))
+	out = append(out, digest[:]...)
+	if err := c.Send(out); err != nil {
+		return err
+	}
+	in := make([]byte, helloSize)
+	if err := c.Recv(in); err != nil {
+		return fmt.Errorf("hello: %w", err)
+	}
+	if v := binary.LittleEndian.Uint32(in); v != protocolVersion {
+		return fmt.Errorf("%w: the peer speaks version %d of the protocol, this secc version %d", transport.ErrMismatch, v, protocolVersion)
+	}
+	if r := binary.LittleEndian.Uint32(in[4:]); r != uint32(role.Peer()) {
+		return fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())
+	}
+	if theirs := plan.Digest(in[8:]); theirs != digest {
+		return fmt.Errorf("%w: this party's plan is %.16s..., the peer's %.16s...", transport.ErrMismatch, digest, theirs)
+	}
+	return nil
+}
+
+// run makes keys and correlations, walks the plan and exchanges the measurements.
+func (s *session) run(inputs []Vec) ([]Vec, *plan.Report, error) {
+	keys, err := s.setup()
+	if err != nil {
+		return nil, nil, fmt.Errorf("setup: %w", err)
+	}
+	ready := time.Now()
+	out, calls, err := execute(s.ctx, s.party, s.plan, inputs, s.cfg.Progress)
+	if err != nil {
+		return nil, nil, err
+	}
+	online := time.Since(ready)
+	theirs, err := s.done(calls)
+	if err != nil {
+		return nil, nil, fmt.Errorf("end of the session: %w", err)
+	}
+	report, err := s.report(keys, ready.Sub(s.start), online, calls, theirs)
+	return out, report, err
+}
+
+// done tells the peer that this party has all it needs, and the depths it
+// measured: only together do they give the number of rounds of each call.
+func (s *session) done(calls []measure) ([]int, error) {
+	c := s.mux.Channel(chanControl)
+	var out []byte
+	for _, m := range calls {
+		out = binary.LittleEndian.AppendUint32(out, uint32(m.depth))
+	}
+	if err := c.Send(out); err != nil {
+		return nil, err
+	}
+	in := make([]byte, len(out))
+	if err := c.Recv(in); err != nil {
+		return nil, err
+	}
+	theirs := make([]int, len(calls))
+	last := 0
+	for i, m := range calls {
+		d := int(binary.LittleEndian.Uint32(in[4*i:]))
+		if d < last || d > m.depth+1 || m.depth > d+1 {
+			return nil, transport.Violation("impossible depth %d after call %d", d, i)
+		}
+		theirs[i], last = d, d
+	}
+	return theirs, nil
+}
+
+// finish ends the session; on an error it tells the peer the kind.
+func (s *session) finish(out []Vec, report *plan.Report, err error) ([]Vec, *plan.Report, error) {
+	if err == nil {
+		err = s.mux.Close()
+	} else {
+		if cause := s.mux.Err(); cause != nil && errors.Is(err, context.Canceled) {
+			err = fmt.Errorf("%w: %w", err, cause)
+		}
+		_ = s.mux.Abort(err) // the first error is the one to report
+	}
+	s.cancel()
+	s.close()
+	return out, report, err
+}

@@ -1,0 +1,176 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"secc/backend/plan"
+	"secc/runtime/transport"
+)
+
+// localPlan: y = 3x + b + 7, b the server's, revealed.
+func localPlan(public int64) *plan.Plan {
+	t := plan.SlotType{Shape: []int{1, 5}, Bits: 12, Frac: 3}
+	return &plan.Plan{
+		Version: plan.Version, Model: "local", Slots: []plan.SlotType{t, t, t},
+		Inputs: []plan.Input{{Name: "x", Shape: t.Shape, Slot: 0}},
+		Rounds: [][]plan.Step{{
+			{Proto: plan.ProtoInput, Op: "input", Name: "x", Out: []plan.Slot{0}},
+			{
+				Proto: plan.ProtoAffine, Op: "affine", Name: "y", In: []plan.Slot{0}, Out: []plan.Slot{1}, W: "y",
+				Affine: &plan.Affine{Coef: []int64{3}, Public: public, Server: true, Spread: plan.Spread{Channels: 5, Inner: 1}},
+			},
+			{Proto: plan.ProtoReveal, Op: "output", Name: "y", In: []plan.Slot{1}, Out: []plan.Slot{2}},
+		}},
+		Outputs: []plan.Output{{Name: "y", Shape: t.Shape, Slot: 2}}, Reveal: plan.RevealValues,
+	}
+}
+
+type testWeights map[string][]int64
+
+func (w testWeights) Ints(name string, n int) ([]int64, error) {
+	if len(w[name]) != n {
+		return nil, errors.New("no tensor " + name)
+	}
+	return w[name], nil
+}
+
+// outcome is what both parties of a session report.
+type outcome struct {
+	out                  []Vec
+	server, client       *plan.Report
+	serverErr, clientErr error
+}
+
+func runBoth(t testing.TB, ps, pc *plan.Plan, w Weights, in []Vec, cfg Config) (o outcome) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c, err := l.Accept()
+		if err == nil {
+			o.server, err = Serve(t.Context(), c, ps, w, cfg)
+		}
+		o.serverErr = err
+	}()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.out, o.client, o.clientErr = Run(t.Context(), c, pc, in, cfg)
+	<-done
+	return o
+}
+
+func TestSessionLocalPlan(t *testing.T) {
+	p, w := localPlan(7), testWeights{"y/b": {1, -2, 3, -4, 5}}
+	in := []Vec{{0, 1, 2, 4095, 2048}}
+	o := runBoth(t, p, p, w, in, Config{})
+	if err := errors.Join(o.serverErr, o.clientErr); err != nil {
+		t.Fatal(err)
+	}
+	want, err := Ideal(p, w, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(o.out[0], want[0]) || !slices.Equal(want[0], Vec{8, 8, 16, 0, 2060}) {
+		t.Errorf("got %v, ideal %v", o.out[0], want[0])
+	}
+	sameCost(t, p, o)
+}
+
+// sameCost holds what both parties measured to the plan's prediction.
+func sameCost(t testing.TB, p *plan.Plan, o outcome) {
+	t.Helper()
+	want, err := p.Cost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for who, got := range map[string]*plan.Report{"server": o.server, "client": o.client} {
+		for i, op := range want.Operators {
+			m := got.Operators[i]
+			if m.ClientToServer != op.ClientToServer || m.ServerToClient != op.ServerToClient || m.Rounds != op.Rounds {
+				t.Errorf("%s, call %d (%s %s): measured %d up, %d down, %d rounds; predicted %d, %d, %d", who, i, op.Protocol, op.Name,
+					m.ClientToServer, m.ServerToClient, m.Rounds, op.ClientToServer, op.ServerToClient, op.Rounds)
+			}
+		}
+	}
+}
+
+func TestSessionOtherPlan(t *testing.T) {
+	o := runBoth(t, localPlan(7), localPlan(8), testWeights{}, []Vec{make(Vec, 5)}, Config{})
+	for who, err := range map[string]error{"server": o.serverErr, "client": o.clientErr} {
+		if !errors.Is(err, transport.ErrMismatch) {
+			t.Errorf("%s: got %v, want a mismatch", who, err)
+		}
+	}
+}
+
+// A server that fails half way must not leave the client waiting.
+func TestSessionServerFails(t *testing.T) {
+	p := localPlan(7)
+	o := runBoth(t, p, p, testWeights{}, []Vec{make(Vec, 5)}, Config{})
+	if o.serverErr == nil || !errors.Is(o.clientErr, transport.ErrPeerFailed) {
+		t.Errorf("server: %v, client: %v", o.serverErr, o.clientErr)
+	}
+}
+
+func TestSessionPeerVanishes(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err == nil {
+			time.Sleep(10 * time.Millisecond)
+			c.Close()
+		}
+	}()
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Serve(t.Context(), c, localPlan(7), testWeights{}, Config{}); !errors.Is(err, transport.ErrPeerClosed) {
+		t.Errorf("got %v, want closed by peer", err)
+	}
+}
+
+func TestSessionContext(t *testing.T) {
+	a, b := net.Pipe()
+	defer b.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := Serve(ctx, a, localPlan(7), testWeights{}, Config{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+func TestEncodeDecode(t *testing.T) {
+	p := localPlan(0)
+	v, err := Encode(p, [][]float32{{0, 1.25, -0.0625, 1e9, -1e9}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (Vec{0, 10, 4095, 2047, 2048}); !slices.Equal(v[0], want) {
+		t.Errorf("encoded %v, want %v", v[0], want)
+	}
+	p.Outputs[0].Post = []plan.PostOp{{Op: "func", Name: "hard_sigmoid", Alpha: 1, Beta: 0.5}}
+	out, err := Decode(p, []Vec{{0, 2, 4094, 100, 2048}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []float32{0.5, 0.75, 0.25, 1, 0}; !slices.Equal(out[0].Values, want) {
+		t.Errorf("decoded %v, want %v", out[0].Values, want)
+	}
+}

@@ -1,0 +1,65 @@
+package runtime
+
+import (
+	"secc/backend/plan"
+	"secc/runtime/mpc/ot"
+	"secc/runtime/transport"
+)
+
+// setup makes what the plan counts: the producers of correlated OTs, which then
+// work beside the execution, and the keys of the linear steps.
+// It returns what the keys took on the wire.
+func (s *session) setup() (keys transport.Stats, err error) {
+	if err := s.startOT(); err != nil {
+		return keys, err
+	}
+	c := s.mux.Channel(chanControl)
+	before := c.Stats()
+	if err := s.makeKeys(c); err != nil {
+		return keys, err
+	}
+	after := c.Stats()
+	return transport.Stats{Sent: after.Sent - before.Sent, Received: after.Received - before.Received, Rounds: after.Rounds - before.Rounds}, nil
+}
+
+// makeKeys prepares the linear steps.
+func (s *session) makeKeys(c transport.Conn) error {
+	return nil
+}
+
+// startOT starts one producer for each direction that the plan uses.
+func (s *session) startOT() error {
+	var need plan.COTs
+	for _, call := range s.plan.Calls() {
+		c := s.plan.CallCost(call)
+		need.ServerSends += c.COTs.ServerSends
+		need.ClientSends += c.COTs.ClientSends
+	}
+	sends, receives, out, in := need.ServerSends, need.ClientSends, chanServer, chanClient
+	if s.party.Role == transport.Client {
+		sends, receives, out, in = receives, sends, in, out
+	}
+	var err error
+	if sends > 0 {
+		if s.party.Sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), otConfig(s.plan), sends, s.cfg.Rand); err != nil {
+			return err
+		}
+	}
+	if receives > 0 {
+		s.party.Receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), otConfig(s.plan), receives, s.cfg.Rand)
+	}
+	return err
+}
+
+// otConfig is the extension that the plan names.
+func otConfig(*plan.Plan) ot.Config { return ot.Config{Kind: ot.SoftSpoken, K: 4} }
+
+// close ends the producers; those that wait for the peer end with the connection.
+func (s *session) close() {
+	if s.party.Sender != nil {
+		_ = s.party.Sender.Close()
+	}
+	if s.party.Receiver != nil {
+		_ = s.party.Receiver.Close()
+	}
+}
