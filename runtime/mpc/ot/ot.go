@@ -48,6 +48,10 @@ func (c Config) check(total int64) error {
 	switch {
 	case c.Kind == SoftSpoken && (c.K == 2 || c.K == 4 || c.K == 8):
 		return nil
+	case c.Kind == Ferret && c.K == 0:
+		if _, ok := paramsOf(c.Set); ok {
+			return nil
+		}
 	}
 	return fmt.Errorf("ot: unknown extension %q (k = %d, set %d)", c.Kind, c.K, c.Set)
 }
@@ -58,7 +62,11 @@ func (c Config) tag(total int64) [sha256.Size]byte {
 }
 
 // extension makes OTs; Delta is fixed.
-type extension interface{ fill(dst []prg.Block) error }
+type extension interface {
+	fill(dst []prg.Block) error
+	// flush sends what the peer needs for the OTs made so far.
+	flush() error
+}
 
 // Sender is the party that knows both pads. Take must be called from one
 // goroutine at a time; batches may be used on others.
@@ -126,36 +134,3 @@ var ErrExhausted = errors.New("ot: more OTs taken than were planned")
 
 // ErrClosed: the Sender or Receiver was closed.
 var ErrClosed = errors.New("ot: closed")
-
-func setupSender(conn transport.Conn, cfg Config, total int64, delta prg.Block, rand io.Reader) (extension, session, error) {
-	choice := prg.Block{^delta[0], ^delta[1]}
-	sess, keys, err := baseReceive(conn, cfg.tag(total), choice, rand)
-	if err != nil {
-		return nil, sess, err
-	}
-	seeds, err := receiveSeeds(conn, cfg.K, delta, &keys)
-	if err != nil {
-		return nil, sess, err
-	}
-	return &softSender{soft: newSoft(conn, cfg.K, seeds, total), delta: delta}, sess, nil
-}
-
-func setupReceiver(conn transport.Conn, cfg Config, total int64, rand io.Reader) (extension, session, error) {
-	roots := make([]prg.Block, baseCount/cfg.K)
-	var b [prg.BlockSize]byte
-	for i := range roots {
-		if _, err := io.ReadFull(rand, b[:]); err != nil {
-			return nil, session{}, fmt.Errorf("ot: randomness: %w", err)
-		}
-		roots[i] = prg.Load(b[:])
-	}
-	sess, keys, err := baseSend(conn, cfg.tag(total), rand)
-	if err != nil {
-		return nil, sess, err
-	}
-	seeds, err := sendSeeds(conn, cfg.K, roots, &keys)
-	if err != nil {
-		return nil, sess, err
-	}
-	return &softReceiver{newSoft(conn, cfg.K, seeds, total)}, sess, nil
-}

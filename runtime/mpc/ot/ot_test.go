@@ -27,7 +27,8 @@ func pair(t testing.TB, cfg Config, total int64) (*Sender, *Receiver, *transport
 }
 
 func configs() []Config {
-	return []Config{{Kind: SoftSpoken, K: 2}, {Kind: SoftSpoken, K: 4}, {Kind: SoftSpoken, K: 8}}
+	return []Config{{Kind: SoftSpoken, K: 2}, {Kind: SoftSpoken, K: 4}, {Kind: SoftSpoken, K: 8},
+		{Kind: Ferret, Set: 10}, {Kind: Ferret, Set: 11}, {Kind: Ferret, Set: 12}, {Kind: Ferret, Set: 13}}
 }
 
 func (c Config) name() string { return fmt.Sprintf("%s-k%d-set%d", c.Kind, c.K, c.Set) }

@@ -99,6 +99,8 @@ func xorBlocks(dst, src []prg.Block) {
 	}
 }
 
+func (s *soft) flush() error { return s.conn.Flush() }
+
 // fill hands out rows, making more with next.
 func (s *soft) fill(dst []prg.Block, next func(rows int) error) error {
 	for len(dst) > 0 {
@@ -174,8 +176,5 @@ func (s *softReceiver) batch(rows int) error {
 			s.sum[i].Xor(choice[i]).Put(part[i*prg.BlockSize:])
 		}
 	}
-	if err := s.conn.Send(msg); err != nil {
-		return err
-	}
-	return s.conn.Flush()
+	return s.conn.Send(msg)
 }

@@ -62,15 +62,34 @@ func (s *stock) produce(setup func() (extension, session, error)) {
 	close(s.ready)
 	for made := int64(0); s.err == nil && made < s.total; {
 		b := s.slab(int(min(slabSize, s.total-made)))
-		if s.err = ext.fill(b.blocks); s.err != nil {
-			return
+		if s.err = ext.fill(b.blocks); s.err == nil {
+			made += int64(len(b.blocks))
+			s.err = s.hand(ext, b, made == s.total || made/slabSize%flushEvery == 0)
 		}
-		made += int64(len(b.blocks))
+	}
+}
+
+// flushEvery slabs the peer is sent what it needs, and always before this
+// party waits or ends: it could otherwise wait for a peer that starves.
+const flushEvery = 16
+
+// hand puts a slab into the queue.
+func (s *stock) hand(ext extension, b *slab, flush bool) error {
+	if !flush {
 		select {
 		case s.queue <- b:
-		case <-s.stop:
-			s.err = ErrClosed
+			return nil
+		default:
 		}
+	}
+	if err := ext.flush(); err != nil {
+		return err
+	}
+	select {
+	case s.queue <- b:
+		return nil
+	case <-s.stop:
+		return ErrClosed
 	}
 }
 

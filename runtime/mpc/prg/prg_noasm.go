@@ -13,4 +13,4 @@ func expandKeyAsm(*Block, *[11]Block)                                   { panic(
 func ctrAsm(*[11]Block, *Block, int, uint64)                            { panic(unreachable) }
 func hashWordsAsm(*[11]Block, *uint64, *Block, int, *Block, uint64)     { panic(unreachable) }
 func expandAsm(*[11]Block, *Block, int, *Block, uint64, uint64, *Block) { panic(unreachable) }
-func patchAsm(*Block, int, *Block, uint64, uint64)                      { panic(unreachable) }
+func finishAsm(*Block, int, *Block, uint64, uint64, uint64, uint64)     { panic(unreachable) }

@@ -42,16 +42,23 @@ func expandGeneric(c cipher.Block, nodes []Block, n int, fix Block, at, m uint64
 	return sum
 }
 
-// Patch adds fix to the two leaves i of nodes with i mod len(nodes)/2 == at:
-// what Expand would do before the next level.
-func Patch(nodes []Block, fix Block, at uint64) {
+// Finish turns a last level into the leaves of a single-point correlation: fix
+// is added to both children of position at on the level before, as Expand would;
+// then every lowest bit is cleared, and that of node leaf set if mark is 1.
+// Time and memory access do not depend on fix, at, leaf or mark.
+func Finish(nodes []Block, fix Block, at, leaf, mark uint64) {
 	m := uint64(len(nodes)/2 - 1)
 	if accelerated() && len(nodes) >= wideLevel {
-		patchAsm(&nodes[0], len(nodes), &fix, at, m)
+		finishAsm(&nodes[0], len(nodes), &fix, at, m, leaf, mark)
 		return
 	}
+	finishGeneric(nodes, fix, at, m, leaf, mark)
+}
+
+func finishGeneric(nodes []Block, fix Block, at, m, leaf, mark uint64) {
 	for i := range nodes {
-		nodes[i] = nodes[i].Xor(fix.And(equalMask(uint64(i)&m, at)))
+		x := nodes[i].Xor(fix.And(equalMask(uint64(i)&m, at)))
+		nodes[i] = Block{x[0]&^1 | mark&equalMask(uint64(i), leaf), x[1]}
 	}
 }
 
