@@ -90,12 +90,8 @@ func (c *ConstAttrs) check(t Type) error {
 		if c.Real == nil || c.Ints != nil {
 			return fmt.Errorf("a real constant needs a real tensor and nothing else")
 		}
-		if c.Real.Dtype() != tensor.Float32 {
-			return fmt.Errorf("constant of type %v, want float32", c.Real.Dtype())
-		}
-		if n := len(Floats(c.Real)); n != t.N() {
-			return fmt.Errorf("constant has %d elements, its shape %v has %d", n, t.Shape, t.N())
-		}
+		_, err := elements(c.Real, t.Shape)
+		return err
 	case c.Real != nil || len(c.Ints) != t.N():
 		return fmt.Errorf("constant has %d integers, its shape %v has %d", len(c.Ints), t.Shape, t.N())
 	default:

@@ -49,17 +49,17 @@ type ReduceAttrs struct {
 
 func linearOps() map[Op]Info {
 	return map[Op]Info{
-		OpConv:          {2, 3, newAttrs[ConvAttrs], Protocol, inferConv},
-		OpConvTranspose: {2, 3, newAttrs[ConvAttrs], Protocol, inferConvTranspose},
-		OpMatMul:        {2, 3, newAttrs[LinearAttrs], Protocol, inferMatMul},
-		OpBatchNorm:     {3, 3, newAttrs[LinearAttrs], Protocol, inferBatchNorm},
-		OpMul:           {2, 2, newAttrs[LinearAttrs], Protocol, inferMul},
-		OpAdd:           {2, 2, nil, Local, inferSame},
-		OpSub:           {2, 2, nil, Local, inferSame},
-		OpNeg:           {1, 1, nil, Local, inferSame},
-		OpSum:           {1, 1, newAttrs[ReduceAttrs], Local, inferReduce},
-		OpSumPool:       {1, 1, newAttrs[PoolAttrs], Local, inferPool},
-		OpAvgPool:       {1, 1, newAttrs[PoolAttrs], Protocol, inferRealPool},
+		OpConv:          {2, 3, newAttrs[ConvAttrs], Protocol, inferConv, realConv, fixedConv},
+		OpConvTranspose: {2, 3, newAttrs[ConvAttrs], Protocol, inferConvTranspose, realConv, fixedConv},
+		OpMatMul:        {2, 3, newAttrs[LinearAttrs], Protocol, inferMatMul, realMatMul, fixedMatMul},
+		OpBatchNorm:     {3, 3, newAttrs[LinearAttrs], Protocol, inferBatchNorm, realBatchNorm, fixedBatchNorm},
+		OpMul:           {2, 2, newAttrs[LinearAttrs], Protocol, inferMul, realMul, fixedMul},
+		OpAdd:           {2, 2, nil, Local, inferSame, realAdd, fixedAdd},
+		OpSub:           {2, 2, nil, Local, inferSame, realSub, fixedSub},
+		OpNeg:           {1, 1, nil, Local, inferSame, realNeg, fixedNeg},
+		OpSum:           {1, 1, newAttrs[ReduceAttrs], Local, inferReduce, realSum, fixedSum},
+		OpSumPool:       {1, 1, newAttrs[PoolAttrs], Local, inferPool, realSumPool, fixedSumPool},
+		OpAvgPool:       {1, 1, newAttrs[PoolAttrs], Protocol, inferRealPool, realAvgPool, nil},
 	}
 }
 
@@ -322,14 +322,16 @@ func inferPool(v *Value) (Type, error) {
 		if k := a.Kernel[d]; k < 1 || k > MaxElems {
 			return Type{}, fmt.Errorf("kernel %v", a.Kernel)
 		}
-		if v.Op == OpMaxPool && max(a.PadsBegin[d], a.PadsEnd[d]) > (a.Kernel[d]-1)*a.Dilations[d] {
-			return Type{}, fmt.Errorf("pads %v and %v make windows of the kernel %v that hold nothing", a.PadsBegin, a.PadsEnd, a.Kernel)
-		}
 		out, err := windows(in, a.Kernel[d], a.Strides[d], a.Dilations[d], a.PadsBegin[d], a.PadsEnd[d], a.Ceil)
 		if err != nil {
 			return Type{}, fmt.Errorf("spatial dimension %d: %w", d, err)
 		}
 		shape = append(shape, out)
+	}
+	for _, l := range poolLines(x.Shape[2:], a, shape[2:]) {
+		if v.Op == OpMaxPool && !l.neverEmpty() {
+			return Type{}, fmt.Errorf("pads %v and %v make windows of the kernel %v that hold nothing", a.PadsBegin, a.PadsEnd, a.Kernel)
+		}
 	}
 	return Type{Elem: x.Elem, Shape: shape}, nil
 }

@@ -58,30 +58,30 @@ var errNoFixed = errors.New("has no fixed-point form: decompose it first")
 
 func nonlinearOps() map[Op]Info {
 	return map[Op]Info{
-		OpRelu:       {1, 2, newAttrs[CompareAttrs], Protocol, inferRelu},
-		OpPRelu:      {2, 2, newAttrs[PReluAttrs], Protocol, inferPRelu},
-		OpClip:       {1, 1, newAttrs[ClipAttrs], Protocol, inferClip},
-		OpMax:        {2, 2, newAttrs[CompareAttrs], Protocol, inferCompare},
-		OpMin:        {2, 2, newAttrs[CompareAttrs], Protocol, inferCompare},
-		OpAbs:        {1, 1, newAttrs[CompareAttrs], Protocol, inferCompare},
-		OpMaxPool:    {1, 1, newAttrs[PoolAttrs], Protocol, inferPool},
-		OpReduceMax:  {1, 1, newAttrs[ReduceAttrs], Protocol, inferReduce},
-		OpArgMax:     {1, 1, newAttrs[ReduceAttrs], Protocol, inferArgMax},
-		OpFunc:       {1, 1, newAttrs[FuncAttrs], Protocol, inferFunc},
-		OpDiv:        {2, 2, nil, Protocol, inferReal},
-		OpSoftmax:    {1, 1, newAttrs[AxisAttrs], Protocol, inferSoftmax},
-		OpLogSoftmax: {1, 1, newAttrs[AxisAttrs], Protocol, inferSoftmax},
+		OpRelu:       {1, 2, newAttrs[CompareAttrs], Protocol, inferRelu, realRelu, fixedRelu},
+		OpPRelu:      {2, 2, newAttrs[PReluAttrs], Protocol, inferPRelu, realPRelu, fixedPRelu},
+		OpClip:       {1, 1, newAttrs[ClipAttrs], Protocol, inferClip, realClip, fixedClip},
+		OpMax:        {2, 2, newAttrs[CompareAttrs], Protocol, inferCompare, realMax, fixedMax},
+		OpMin:        {2, 2, newAttrs[CompareAttrs], Protocol, inferCompare, realMin, fixedMin},
+		OpAbs:        {1, 1, newAttrs[CompareAttrs], Protocol, inferCompare, realAbs, fixedAbs},
+		OpMaxPool:    {1, 1, newAttrs[PoolAttrs], Protocol, inferPool, realMaxPool, fixedMaxPool},
+		OpReduceMax:  {1, 1, newAttrs[ReduceAttrs], Protocol, inferReduce, realReduceMax, fixedReduceMax},
+		OpArgMax:     {1, 1, newAttrs[ReduceAttrs], Protocol, inferArgMax, realArgMax, fixedArgMax},
+		OpFunc:       {1, 1, newAttrs[FuncAttrs], Protocol, inferFunc, realFuncOp, fixedFunc},
+		OpDiv:        {2, 2, nil, Protocol, inferReal, realDiv, nil},
+		OpSoftmax:    {1, 1, newAttrs[AxisAttrs], Protocol, inferSoftmax, realSoftmax, nil},
+		OpLogSoftmax: {1, 1, newAttrs[AxisAttrs], Protocol, inferSoftmax, realSoftmax, nil},
 	}
 }
 
 func fixedOps() map[Op]Info {
 	return map[Op]Info{
-		OpExtend:   {1, 1, newAttrs[ExtendAttrs], Local, inferExtend},
-		OpReduce:   {1, 1, newAttrs[BitsAttrs], Local, inferNarrow},
-		OpRescale:  {1, 1, newAttrs[RescaleAttrs], Local, inferRescale},
-		OpTruncate: {1, 1, newAttrs[TruncateAttrs], Protocol, inferTruncate},
-		OpReveal:   {1, 1, nil, Opening, inferReveal},
-		OpToReal:   {1, 1, nil, Opening, inferToReal},
+		OpExtend:   {1, 1, newAttrs[ExtendAttrs], Local, inferExtend, nil, fixedExtend},
+		OpReduce:   {1, 1, newAttrs[BitsAttrs], Local, inferNarrow, nil, fixedIdentity},
+		OpRescale:  {1, 1, newAttrs[RescaleAttrs], Local, inferRescale, nil, fixedIdentity},
+		OpTruncate: {1, 1, newAttrs[TruncateAttrs], Protocol, inferTruncate, nil, fixedTruncate},
+		OpReveal:   {1, 1, nil, Opening, inferReveal, nil, fixedIdentity},
+		OpToReal:   {1, 1, nil, Opening, inferToReal, nil, nil},
 	}
 }
 
@@ -136,6 +136,9 @@ func inferPRelu(v *Value) (Type, error) {
 	e, err := product(v, a.LinearAttrs, 2)
 	if err != nil {
 		return Type{}, err
+	}
+	if v.Args[1].Type.Elem.Frac < 0 {
+		return Type{}, fmt.Errorf("slope with %d fraction bits", v.Args[1].Type.Elem.Frac)
 	}
 	shape, err := Broadcast(x.Shape, v.Args[1].Type.Shape)
 	if err != nil || !slices.Equal(shape, x.Shape) {

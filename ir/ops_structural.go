@@ -50,13 +50,13 @@ func structuralOps() map[Op]Info {
 	return map[Op]Info{
 		OpInput:     {Class: Leaf},
 		OpConst:     {Class: Leaf, Attrs: newAttrs[ConstAttrs]},
-		OpReshape:   {1, 1, newAttrs[ReshapeAttrs], Local, inferReshape},
-		OpTranspose: {1, 1, newAttrs[TransposeAttrs], Local, inferTranspose},
-		OpConcat:    {1, -1, newAttrs[AxisAttrs], Local, inferConcat},
-		OpSlice:     {1, 1, newAttrs[SliceAttrs], Local, inferSlice},
-		OpPad:       {1, 1, newAttrs[PadAttrs], Local, inferPad},
-		OpGather:    {1, 1, newAttrs[GatherAttrs], Local, inferGather},
-		OpExpand:    {1, 1, newAttrs[ExpandAttrs], Local, inferExpand},
+		OpReshape:   {1, 1, newAttrs[ReshapeAttrs], Local, inferReshape, realStructural, fixedStructural},
+		OpTranspose: {1, 1, newAttrs[TransposeAttrs], Local, inferTranspose, realStructural, fixedStructural},
+		OpConcat:    {1, -1, newAttrs[AxisAttrs], Local, inferConcat, realStructural, fixedStructural},
+		OpSlice:     {1, 1, newAttrs[SliceAttrs], Local, inferSlice, realStructural, fixedStructural},
+		OpPad:       {1, 1, newAttrs[PadAttrs], Local, inferPad, realStructural, fixedStructural},
+		OpGather:    {1, 1, newAttrs[GatherAttrs], Local, inferGather, realStructural, fixedStructural},
+		OpExpand:    {1, 1, newAttrs[ExpandAttrs], Local, inferExpand, realStructural, fixedStructural},
 	}
 }
 

@@ -11,6 +11,9 @@ type Info struct {
 	Attrs            func() any // a new, zero attribute struct; nil: the operator has none
 	Class            Class
 	Infer            func(v *Value) (Type, error) // element and shape; fills in defaulted attributes
+
+	Real  func(v *Value, in [][]float32, out []float32, workers int) // nil: has no meaning on real numbers
+	Fixed func(s *simulation, v *Value, in [][]int64, out []int64)   // nil: has none in fixed point; see simulate.go
 }
 
 // Class says what an operator is on shares; the holder of its result follows from it.

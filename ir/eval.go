@@ -1,0 +1,157 @@
+package ir
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+
+	"gorgonia.org/tensor"
+)
+
+// EvalOptions says how to evaluate.
+type EvalOptions struct {
+	Workers int                             // parallel workers; 0: one a core
+	Observe func(v *Value, t *tensor.Dense) // sees every value once, constants too; must not change or keep t
+}
+
+func workersOf(n int) int {
+	if n > 0 {
+		return n
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// Eval computes the outputs of a real graph: the reference that everything else
+// is measured against. inputs are float32, in the order and shapes of g.Inputs.
+func Eval(g *Graph, inputs []*tensor.Dense, opt EvalOptions) ([]*tensor.Dense, error) {
+	in, err := checkInputs(g, inputs)
+	if err != nil {
+		return nil, err
+	}
+	left := g.Uses()
+	vals := make(map[*Value][]float32, len(g.Values))
+	for i, v := range g.Inputs {
+		vals[v] = in[i]
+	}
+	for _, v := range g.Values {
+		if err := evalNext(v, vals, workersOf(opt.Workers)); err != nil {
+			return nil, err
+		}
+		if opt.Observe != nil {
+			opt.Observe(v, NewReal(v.Type.Shape, vals[v]))
+		}
+		release(v, left, vals)
+	}
+	outs := make([]*tensor.Dense, len(g.Outputs))
+	for i, o := range g.Outputs {
+		outs[i] = NewReal(o.Type.Shape, slices.Clone(vals[o]))
+	}
+	return outs, nil
+}
+
+// release forgets v and its arguments as soon as nothing will read them.
+func release[T any](v *Value, left map[*Value]int, vals map[*Value]T) {
+	for _, a := range v.Args {
+		if left[a]--; left[a] == 0 {
+			delete(vals, a)
+		}
+	}
+	if left[v] == 0 {
+		delete(vals, v)
+	}
+}
+
+func evalNext(v *Value, vals map[*Value][]float32, workers int) error {
+	if v.Op == OpInput {
+		return nil
+	}
+	args := make([][]float32, len(v.Args))
+	for i, a := range v.Args {
+		args[i] = vals[a]
+		if args[i] == nil {
+			return v.errorf("argument %s is not computed before it", a.where())
+		}
+	}
+	out, err := evalReal(v, args, workers)
+	vals[v] = out
+	return err
+}
+
+// evalReal computes one real value from its arguments' elements.
+func evalReal(v *Value, args [][]float32, workers int) ([]float32, error) {
+	info, ok := table[v.Op]
+	if !ok || !v.Type.Elem.IsReal() {
+		return nil, v.errorf("cannot be evaluated on real numbers")
+	}
+	switch {
+	case v.Op == OpConst:
+		return Floats(v.Attrs.(*ConstAttrs).Real), nil
+	case v.Op == OpReshape:
+		return args[0], nil
+	case info.Real == nil:
+		return nil, v.errorf("cannot be evaluated on real numbers")
+	}
+	out := make([]float32, v.Type.N())
+	info.Real(v, args, out, workers)
+	return out, nil
+}
+
+// EvalValue computes one value from its arguments' tensors: for folding constants.
+func EvalValue(v *Value, args ...*tensor.Dense) (*tensor.Dense, error) {
+	if len(args) != len(v.Args) {
+		return nil, v.errorf("%d tensors for %d arguments", len(args), len(v.Args))
+	}
+	in := make([][]float32, len(args))
+	for i, t := range args {
+		x, err := elements(t, v.Args[i].Type.Shape)
+		if err != nil {
+			return nil, v.errorf("argument %d: %w", i, err)
+		}
+		in[i] = x
+	}
+	out, err := evalReal(v, in, workersOf(0))
+	if err != nil {
+		return nil, err
+	}
+	return NewReal(v.Type.Shape, slices.Clone(out)), nil
+}
+
+func checkInputs(g *Graph, inputs []*tensor.Dense) ([][]float32, error) {
+	if len(inputs) != len(g.Inputs) {
+		return nil, fmt.Errorf("ir: %d input tensors, the graph has %d inputs", len(inputs), len(g.Inputs))
+	}
+	in := make([][]float32, len(inputs))
+	for i, t := range inputs {
+		x, err := elements(t, g.Inputs[i].Type.Shape)
+		if err != nil {
+			return nil, fmt.Errorf("ir: input %q: %w", g.Inputs[i].Name, err)
+		}
+		in[i] = x
+	}
+	return in, nil
+}
+
+// elements checks that t is a plain float32 tensor of the shape.
+func elements(t *tensor.Dense, shape []int) ([]float32, error) {
+	if t == nil {
+		return nil, fmt.Errorf("no tensor")
+	}
+	if err := checkPlain(t); err != nil {
+		return nil, err
+	}
+	if !slices.Equal([]int(t.Shape()), shape) {
+		return nil, fmt.Errorf("tensor of shape %v, want %v", []int(t.Shape()), shape)
+	}
+	return Floats(t), nil
+}
+
+// checkPlain refuses tensors whose storage is not simply their elements in order.
+func checkPlain(t *tensor.Dense) error {
+	if t.Dtype() != tensor.Float32 {
+		return fmt.Errorf("tensor of type %v, want float32", t.Dtype())
+	}
+	if t.RequiresIterator() || t.DataOrder().IsColMajor() || len(Floats(t)) != Numel(t.Shape()) {
+		return fmt.Errorf("tensor is a view or not row-major")
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package ir
+
+import "math"
+
+// The meaning of every operator on real numbers, as float32 arrays. out comes
+// zeroed; in and out have the shapes of the value's types.
+
+func realStructural(v *Value, in [][]float32, out []float32, _ int) {
+	var fill float32
+	if a, ok := v.Attrs.(*PadAttrs); ok {
+		fill = float32(a.Value)
+	}
+	evalStructural(v, in, out, fill)
+}
+
+func realConv(v *Value, in [][]float32, out []float32, workers int) {
+	fillBias(v, in, out)
+	evalConv(v, in, out, microFloat(), workers)
+}
+
+func realMatMul(v *Value, in [][]float32, out []float32, workers int) {
+	fillBias(v, in, out)
+	evalMatMul(v, in, out, microFloat(), workers)
+}
+
+func realBatchNorm(v *Value, in [][]float32, out []float32, _ int) {
+	c, inner := v.Type.Shape[1], Numel(v.Type.Shape[2:])
+	for i, x := range in[0] {
+		ch := i / inner % c
+		out[i] = x*in[1][ch] + in[2][ch]
+	}
+}
+
+func realMul(v *Value, in [][]float32, out []float32, _ int) {
+	elementwise(v, in, out, func(a, b float32) float32 { return a * b })
+}
+
+func realAdd(v *Value, in [][]float32, out []float32, _ int) { elementwise(v, in, out, plus) }
+
+func realSub(v *Value, in [][]float32, out []float32, _ int) { elementwise(v, in, out, minus) }
+
+func plus[T number](a, b T) T  { return a + b }
+func minus[T number](a, b T) T { return a - b }
+
+func realDiv(v *Value, in [][]float32, out []float32, _ int) {
+	elementwise(v, in, out, func(a, b float32) float32 { return a / b })
+}
+
+func realMax(v *Value, in [][]float32, out []float32, _ int) {
+	elementwise(v, in, out, func(a, b float32) float32 { return larger(0, a, b) })
+}
+
+func realMin(v *Value, in [][]float32, out []float32, _ int) {
+	elementwise(v, in, out, func(a, b float32) float32 { return -larger(0, -a, -b) })
+}
+
+// larger is the maximum; NaN wins, as in numpy.
+func larger(_ int, a, b float32) float32 {
+	if a > b || a != a {
+		return a
+	}
+	return b
+}
+
+func realNeg(_ *Value, in [][]float32, out []float32, _ int) {
+	for i, x := range in[0] {
+		out[i] = -x
+	}
+}
+
+func realAbs(_ *Value, in [][]float32, out []float32, _ int) {
+	for i, x := range in[0] {
+		out[i] = float32(math.Abs(float64(x)))
+	}
+}
+
+func realRelu(v *Value, in [][]float32, out []float32, _ int) {
+	inner, c := 1, 1
+	if len(in) == 2 {
+		c, inner = v.Type.Shape[1], Numel(v.Type.Shape[2:])
+	}
+	for i, x := range in[0] {
+		flip := len(in) == 2 && in[1][i/inner%c] != 0
+		if (x >= 0) != flip || x != x {
+			out[i] = x
+		}
+	}
+}
+
+func realPRelu(v *Value, in [][]float32, out []float32, _ int) {
+	slope := spread(v.Type.Shape, in[1], v.Args[1].Type.Shape)
+	for i, x := range in[0] {
+		if x < 0 {
+			x *= slope[i]
+		}
+		out[i] = x
+	}
+}
+
+func realClip(v *Value, in [][]float32, out []float32, _ int) {
+	a := v.Attrs.(*ClipAttrs)
+	low, high := float32(a.Min), float32(a.Max)
+	for i, x := range in[0] {
+		out[i] = min(max(x, low), high)
+	}
+}
+
+func realFuncOp(v *Value, in [][]float32, out []float32, workers int) {
+	f, _ := realFunc(v.Attrs.(*FuncAttrs))
+	parallel(len(out), workers, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			out[i] = float32(f(float64(in[0][i])))
+		}
+	})
+}
+
+func realMaxPool(v *Value, in [][]float32, out []float32, _ int) {
+	copy(out, foldWindows(v, in[0], larger))
+}
+
+func realSumPool(v *Value, in [][]float32, out []float32, _ int) {
+	copy(out, foldWindows(v, in[0], add3[float32]))
+}
+
+func add3[T number](_ int, a, b T) T { return a + b }
+
+func realAvgPool(v *Value, in [][]float32, out []float32, workers int) {
+	realSumPool(v, in, out, workers)
+	counts := windowCounts(v)
+	for i := range out {
+		out[i] /= counts[i%len(counts)]
+	}
+}
+
+// windowCounts gives the divisor of an average at every output position.
+func windowCounts(v *Value) []float32 {
+	a := v.Attrs.(*PoolAttrs)
+	counts := []float32{1}
+	for d, l := range poolLines(v.Args[0].Type.Shape[2:], a, v.Type.Shape[2:]) {
+		if a.CountIncludePad { // the pads count as elements
+			l.n += l.before + a.PadsEnd[d]
+			l.before = 0
+		}
+		next := make([]float32, 0, len(counts)*l.out)
+		for _, c := range counts {
+			for j := range l.out {
+				t0, t1 := l.inside(j)
+				next = append(next, c*float32(max(1, t1-t0)))
+			}
+		}
+		counts = next
+	}
+	return counts
+}
+
+// realSum accumulates in double precision: normalisations depend on it.
+func realSum(v *Value, in [][]float32, out []float32, _ int) {
+	wide := make([]float64, len(in[0]))
+	for i, x := range in[0] {
+		wide[i] = float64(x)
+	}
+	for i, x := range foldAxes(v, wide, add3[float64]) {
+		out[i] = float32(x)
+	}
+}
+
+func realReduceMax(v *Value, in [][]float32, out []float32, _ int) {
+	copy(out, foldAxes(v, in[0], larger))
+}
+
+func realArgMax(v *Value, in [][]float32, out []float32, _ int) {
+	last := v.Attrs.(*ReduceAttrs).Last
+	argMax(v, in[0], out, func(_ int, x, best float32) bool { return x > best || last && x == best })
+}
+
+func realSoftmax(v *Value, in [][]float32, out []float32, _ int) {
+	shape, d := v.Type.Shape, v.Attrs.(*AxisAttrs).Axis
+	n, inner := shape[d], Numel(shape[d+1:])
+	for o := range Numel(shape[:d]) {
+		for i := range inner {
+			softmaxLine(in[0][o*n*inner+i:], out[o*n*inner+i:], n, inner, v.Op == OpLogSoftmax)
+		}
+	}
+}
+
+func softmaxLine(in, out []float32, n, step int, log bool) {
+	top, sum := math.Inf(-1), 0.0
+	for j := range n {
+		top = math.Max(top, float64(in[j*step]))
+	}
+	for j := range n {
+		sum += math.Exp(float64(in[j*step]) - top)
+	}
+	for j := range n {
+		x := float64(in[j*step]) - top
+		if log {
+			out[j*step] = float32(x - math.Log(sum))
+		} else {
+			out[j*step] = float32(math.Exp(x) / sum)
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package ir
+
+import "slices"
+
+// strides of a row-major shape.
+func stridesOf(shape []int) []int {
+	s := make([]int, len(shape))
+	n := 1
+	for d := len(shape) - 1; d >= 0; d-- {
+		s[d] = n
+		n *= shape[d]
+	}
+	return s
+}
+
+// outside marks an index that lies in padding.
+const outside = -1
+
+// IndexMap describes an index operator (transpose, slice, pad, gather, expand)
+// dimension by dimension: element (i0, i1, ...) of the result is the argument's
+// element number m[0][i0] + m[1][i1] + ..., or padding if any of them is -1.
+func (v *Value) IndexMap() ([][]int, bool) {
+	x := v.Args[0].Type.Shape
+	st := stridesOf(x)
+	m := make([][]int, len(v.Type.Shape))
+	for d, n := range v.Type.Shape {
+		m[d] = make([]int, n)
+		for i := range n {
+			m[d][i] = v.sourceOf(d, i, x, st)
+			if m[d][i] == unmapped {
+				return nil, false
+			}
+		}
+	}
+	return m, true
+}
+
+const unmapped = -2
+
+// sourceOf is what coordinate i of dimension d contributes to the source index.
+func (v *Value) sourceOf(d, i int, x, st []int) int {
+	switch a := v.Attrs.(type) {
+	case *TransposeAttrs:
+		return i * st[a.Perm[d]]
+	case *SliceAttrs:
+		return (a.Start[d] + i*a.Step[d]) * st[d]
+	case *GatherAttrs:
+		if d == a.Axis {
+			i = a.Index[i]
+		}
+		return i * st[d]
+	case *ExpandAttrs:
+		e := d - (len(a.Shape) - len(x))
+		if e < 0 || x[e] == 1 {
+			return 0
+		}
+		return i * st[e]
+	case *PadAttrs:
+		if i = padSource(a.Mode, i-a.Before[d], x[d]); i == outside {
+			return outside
+		}
+		return i * st[d]
+	}
+	return unmapped
+}
+
+// padSource finds the element that stands at position i around a dimension of n.
+func padSource(mode PadMode, i, n int) int {
+	if i >= 0 && i < n {
+		return i
+	}
+	switch mode {
+	case PadEdge:
+		return max(0, min(i, n-1))
+	case PadReflect:
+		if i < 0 {
+			return -i
+		}
+		return 2*(n-1) - i
+	case PadWrap:
+		return ((i % n) + n) % n
+	}
+	return outside
+}
+
+// gatherMap computes an index operator.
+func gatherMap[T any](out, in []T, m [][]int, fill T) {
+	if len(m) == 0 {
+		out[0] = in[0]
+		return
+	}
+	d := len(m) - 1
+	if contiguous(m[d]) {
+		gatherRows(out, in, m[:d], 0, fill, func(out []T, base int) { copy(out, in[base+m[d][0]:]) }, len(m[d]))
+		return
+	}
+	gatherRows(out, in, m[:d], 0, fill, func(out []T, base int) {
+		for i, o := range m[d] {
+			if o == outside {
+				out[i] = fill
+			} else {
+				out[i] = in[base+o]
+			}
+		}
+	}, len(m[d]))
+}
+
+func contiguous(m []int) bool {
+	for i, o := range m {
+		if o == outside || o != m[0]+i {
+			return false
+		}
+	}
+	return true
+}
+
+// gatherRows walks the outer dimensions; row writes one innermost row.
+func gatherRows[T any](out, in []T, m [][]int, base int, fill T, row func([]T, int), width int) {
+	if len(m) == 0 {
+		row(out[:width], base)
+		return
+	}
+	n := len(out) / len(m[0])
+	for i, o := range m[0] {
+		part := out[i*n:][:n]
+		if o != outside {
+			gatherRows(part, in, m[1:], base+o, fill, row, width)
+			continue
+		}
+		for j := range part {
+			part[j] = fill
+		}
+	}
+}
+
+// evalStructural computes every structural operator; fill is a pad's value.
+func evalStructural[T any](v *Value, in [][]T, out []T, fill T) {
+	switch v.Op {
+	case OpReshape:
+		copy(out, in[0])
+	case OpConcat:
+		concat(v, in, out)
+	default:
+		m, ok := v.IndexMap()
+		if !ok {
+			panic("BUG: ir: no index map for " + string(v.Op))
+		}
+		gatherMap(out, in[0], m, fill)
+	}
+}
+
+func concat[T any](v *Value, in [][]T, out []T) {
+	d := v.Attrs.(*AxisAttrs).Axis
+	outer, inner := Numel(v.Type.Shape[:d]), Numel(v.Type.Shape[d+1:])
+	row, at := v.Type.Shape[d]*inner, 0
+	for i, x := range in {
+		n := v.Args[i].Type.Shape[d] * inner
+		for o := range outer {
+			copy(out[o*row+at:][:n], x[o*n:])
+		}
+		at += n
+	}
+}
+
+// broadcastTo spreads x over a larger shape.
+func broadcastTo[T any](out []T, shape []int, x []T, from []int) {
+	v := Value{Op: OpExpand, Type: Type{Shape: shape}, Attrs: &ExpandAttrs{shape}, Args: []*Value{{Type: Type{Shape: from}}}}
+	m, _ := v.IndexMap()
+	var none T
+	gatherMap(out, x, m, none)
+}
+
+// elementwise applies f to two broadcast operands.
+func elementwise[T number](v *Value, in [][]T, out []T, f func(a, b T) T) {
+	a := spread(v.Type.Shape, in[0], v.Args[0].Type.Shape)
+	b := spread(v.Type.Shape, in[1], v.Args[1].Type.Shape)
+	for i := range out {
+		out[i] = f(a[i], b[i])
+	}
+}
+
+// spread is broadcastTo that keeps what has the shape already.
+func spread[T any](shape []int, x []T, from []int) []T {
+	if slices.Equal(shape, from) {
+		return x
+	}
+	out := make([]T, Numel(shape))
+	broadcastTo(out, shape, x, from)
+	return out
+}

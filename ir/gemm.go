@@ -1,0 +1,177 @@
+package ir
+
+import "sync"
+
+// number is what tensors are made of: float32 for real numbers, int64 for ring
+// elements (products and sums wrap mod 2^64, which any ring Z_2^k divides).
+type number interface{ float32 | float64 | int64 }
+
+// micro is a register-blocked matrix product: run computes the rows x cols tile
+// c = a*b from a packed [k][rows] and b packed [k][cols].
+type micro[T number] struct {
+	rows, cols int
+	run        func(k int, a, b, c []T)
+}
+
+// kBlock and panels size the packed block of the right operand, so that it
+// stays in the second-level cache while the left one streams past.
+const (
+	kBlock = 512
+	panels = 4
+)
+
+// microGo is the portable kernel.
+func microGo[T number]() micro[T] { return micro[T]{4, 4, tileGo[T]} }
+
+func tileGo[T number](k int, a, b, c []T) {
+	var c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33 T
+	for i := 0; i < k; i++ {
+		p, q := a[4*i:4*i+4:4*i+4], b[4*i:4*i+4:4*i+4]
+		a0, a1, a2, a3 := p[0], p[1], p[2], p[3]
+		b0, b1, b2, b3 := q[0], q[1], q[2], q[3]
+		c00, c01, c02, c03 = c00+a0*b0, c01+a0*b1, c02+a0*b2, c03+a0*b3
+		c10, c11, c12, c13 = c10+a1*b0, c11+a1*b1, c12+a1*b2, c13+a1*b3
+		c20, c21, c22, c23 = c20+a2*b0, c21+a2*b1, c22+a2*b2, c23+a2*b3
+		c30, c31, c32, c33 = c30+a3*b0, c31+a3*b1, c32+a3*b2, c33+a3*b3
+	}
+	copy(c, []T{c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33})
+}
+
+// gemm describes out[m][p] += sum_k a[m][k] * src[base[p]+off[k]]: a matrix
+// product whose right operand is read through an index map, so that a
+// convolution never writes its columns out.
+type gemm[T number] struct {
+	out, a, src []T
+	m           int
+	base, off   []int32
+}
+
+// run multiplies, in parallel over columns of the result.
+func (g gemm[T]) run(mk micro[T], workers int) {
+	if g.m < mk.rows/2 {
+		g.runRows(workers)
+		return
+	}
+	packed := g.packA(mk.rows)
+	wide := mk.cols * panels
+	blocks := (len(g.base) + wide - 1) / wide
+	parallel(blocks, workers, func(lo, hi int) {
+		b := make([]T, kBlock*wide)
+		tile := make([]T, mk.rows*mk.cols)
+		for i := lo; i < hi; i++ {
+			g.block(mk, packed, b, tile, i*wide, min((i+1)*wide, len(g.base)))
+		}
+	})
+}
+
+// block computes columns [p0, p1) of the result.
+func (g gemm[T]) block(mk micro[T], packed, b, tile []T, p0, p1 int) {
+	k := len(g.off)
+	for k0 := 0; k0 < k; k0 += kBlock {
+		k1 := min(k0+kBlock, k)
+		for p, j := p0, 0; p < p1; p, j = p+mk.cols, j+1 {
+			g.packB(b[j*kBlock*mk.cols:], p, min(p+mk.cols, p1), mk.cols, k0, k1)
+		}
+		for m := 0; m < g.m; m += mk.rows {
+			a := packed[m*k+k0*mk.rows:]
+			for p, j := p0, 0; p < p1; p, j = p+mk.cols, j+1 {
+				mk.run(k1-k0, a, b[j*kBlock*mk.cols:], tile)
+				g.add(tile, mk, m, p, p1)
+			}
+		}
+	}
+}
+
+// add puts a tile in its place; rows and columns beyond the edge are padding.
+func (g gemm[T]) add(tile []T, mk micro[T], m, p, p1 int) {
+	n := len(g.base)
+	for i := 0; i < mk.rows && m+i < g.m; i++ {
+		t := tile[i*mk.cols:][:min(mk.cols, p1-p)]
+		o := g.out[(m+i)*n+p:][:len(t)]
+		for j, x := range t {
+			o[j] += x
+		}
+	}
+}
+
+// packA lays the left operand out as [block of rows][k][rows], zero padded.
+func (g gemm[T]) packA(rows int) []T {
+	k := len(g.off)
+	packed := make([]T, (g.m+rows-1)/rows*rows*k)
+	for m := 0; m < g.m; m++ {
+		dst := packed[m/rows*rows*k+m%rows:]
+		for i, x := range g.a[m*k:][:k] {
+			dst[i*rows] = x
+		}
+	}
+	return packed
+}
+
+// packB lays columns [p, p1) of rows [k0, k1) of the right operand out as [k][cols].
+func (g gemm[T]) packB(b []T, p, p1, cols, k0, k1 int) {
+	base := g.base[p:p1]
+	n := len(base)
+	contiguous := n == cols && int(base[n-1]-base[0]) == n-1
+	for _, off := range g.off[k0:k1] {
+		if contiguous {
+			copy(b[:cols], g.src[base[0]+off:])
+		} else {
+			src := g.src[off:]
+			for j, x := range base {
+				b[j] = src[x]
+			}
+			clear(b[n:cols])
+		}
+		b = b[cols:]
+	}
+}
+
+// runRows is for few rows (a vector, a depthwise filter): packing would cost
+// more than it saves.
+func (g gemm[T]) runRows(workers int) {
+	n, k := len(g.base), len(g.off)
+	const chunk = 1024
+	chunks := (n + chunk - 1) / chunk
+	parallel(chunks, workers, func(lo, hi int) {
+		p0, p1 := lo*chunk, min(hi*chunk, n)
+		for p := p0; p < p1; p += chunk {
+			q := min(p+chunk, p1)
+			for m := 0; m < g.m; m++ {
+				g.row(g.out[m*n+p:m*n+q], g.a[m*k:][:k], g.base[p:q])
+			}
+		}
+	})
+}
+
+func (g gemm[T]) row(out, a []T, base []int32) {
+	contiguous := int(base[len(base)-1]-base[0]) == len(base)-1
+	for i, w := range a {
+		if contiguous {
+			src := g.src[base[0]+g.off[i]:][:len(out)]
+			for j, x := range src {
+				out[j] += w * x
+			}
+			continue
+		}
+		src := g.src[g.off[i]:]
+		for j, p := range base[:len(out)] {
+			out[j] += w * src[p]
+		}
+	}
+}
+
+// parallel splits [0, n) among workers.
+func parallel(n, workers int, f func(lo, hi int)) {
+	workers = min(workers, n)
+	if workers <= 1 {
+		if n > 0 {
+			f(0, n)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() { f(i*n/workers, (i+1)*n/workers) })
+	}
+	wg.Wait()
+}

@@ -1,0 +1,111 @@
+package ir
+
+// line is a window sliding along one dimension of n elements.
+type line struct{ n, out, kernel, stride, dilation, before int }
+
+// inside gives the taps [t0, t1) of the window at position j that lie on elements.
+func (l line) inside(j int) (t0, t1 int) {
+	start := j*l.stride - l.before
+	if start < 0 {
+		t0 = (-start + l.dilation - 1) / l.dilation
+	}
+	t1 = l.kernel
+	if last := start + (l.kernel-1)*l.dilation; last >= l.n {
+		t1 = max(0, (l.n-1-start)/l.dilation+1)
+		if start >= l.n {
+			t1 = 0
+		}
+	}
+	return min(t0, l.kernel), t1
+}
+
+// neverEmpty reports whether every window holds at least one element.
+func (l line) neverEmpty() bool {
+	for j := range l.out {
+		if t0, t1 := l.inside(j); t0 >= t1 {
+			return false
+		}
+	}
+	return true
+}
+
+// poolLines splits a pool into one line a spatial dimension: sums and maxima
+// are separable.
+func poolLines(x []int, a *PoolAttrs, out []int) []line {
+	ls := make([]line, len(x))
+	for d := range x {
+		ls[d] = line{x[d], out[d], a.Kernel[d], a.Strides[d], a.Dilations[d], a.PadsBegin[d]}
+	}
+	return ls
+}
+
+// slide folds in, seen as [outer][n][inner], along its middle dimension: every
+// result is its first element combined with the others in order. A window that
+// holds nothing gives zero. at is the index of the result.
+func slide[T number](in []T, outer, inner int, l line, op func(at int, acc, x T) T) []T {
+	out := make([]T, outer*l.out*inner)
+	for o := range outer {
+		src := in[o*l.n*inner:][:l.n*inner]
+		for j := range l.out {
+			at := (o*l.out + j) * inner
+			dst := out[at:][:inner]
+			t0, t1 := l.inside(j)
+			for t := t0; t < t1; t++ {
+				row := src[(j*l.stride-l.before+t*l.dilation)*inner:][:inner]
+				if t == t0 {
+					copy(dst, row)
+					continue
+				}
+				for i, x := range row {
+					dst[i] = op(at+i, dst[i], x)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// foldWindows applies slide along every spatial dimension, the last one first.
+func foldWindows[T number](v *Value, in []T, op func(at int, acc, x T) T) []T {
+	shape := v.Args[0].Type.Shape
+	ls := poolLines(shape[2:], v.Attrs.(*PoolAttrs), v.Type.Shape[2:])
+	outer, inner := Numel(shape[:len(shape)-1]), 1
+	for d := len(ls) - 1; d >= 0; d-- {
+		in = slide(in, outer, inner, ls[d], op)
+		inner *= ls[d].out
+		if d > 0 {
+			outer /= ls[d-1].n
+		}
+	}
+	return in
+}
+
+// foldAxes reduces along axes (sorted), the last one first.
+func foldAxes[T number](v *Value, in []T, op func(at int, acc, x T) T) []T {
+	shape := append([]int{}, v.Args[0].Type.Shape...)
+	axes := v.Attrs.(*ReduceAttrs).Axes
+	for i := len(axes) - 1; i >= 0; i-- {
+		d := axes[i]
+		n := shape[d]
+		in = slide(in, Numel(shape[:d]), Numel(shape[d+1:]), line{n: n, out: 1, kernel: n, stride: 1, dilation: 1}, op)
+		shape[d] = 1
+	}
+	return in
+}
+
+// argMax writes the index of the largest element along an axis; better(at, x,
+// best) says whether a later element x displaces the best so far.
+func argMax[T number](v *Value, in, out []T, better func(at int, x, best T) bool) {
+	shape, d := v.Args[0].Type.Shape, v.Attrs.(*ReduceAttrs).Axes[0]
+	inner, n := Numel(shape[d+1:]), shape[d]
+	for at := range out {
+		o, i := at/inner, at%inner
+		best := 0
+		for j := 1; j < n; j++ {
+			if better(at, in[(o*n+j)*inner+i], in[(o*n+best)*inner+i]) {
+				best = j
+			}
+		}
+		out[at] = T(best)
+	}
+}
