@@ -1,0 +1,133 @@
+package nonlinear
+
+import (
+	"context"
+
+	"secc/runtime/mpc/ring"
+)
+
+// gate is a group of AND gates that share an operand: z[j] ^= x & y[j].
+type gate struct {
+	x    []uint64
+	y, z [][]uint64
+
+	a, dx    []uint64 // random mask of x; x ^ a, then its opening
+	b, c, dy [][]uint64
+}
+
+// and evaluates all gates on XOR-shared bit vectors of n bits.
+//
+// Functionality: <x>, <y_j> -> <z_j> ^= <x & y_j>. The Beaver triples (a, b_j, a & b_j)
+// come out of random OTs with nothing sent: one OT each way a gate, whose choice is
+// this party's share of a and whose pad difference is the share of b (GMW; Asharov et
+// al. 2013, section 5.1), with several b_j under one a.
+// One flight, both ways: 1 + len(y) bits a gate and element. Exact. Leaks nothing:
+// what is opened is masked by fresh uniform bits.
+func (p *Party) and(ctx context.Context, n int, gates []gate) error {
+	for i := range gates {
+		gates[i].alloc(n)
+	}
+	err := chunks(n, func(lo, n int) error {
+		for i := range gates {
+			if err := p.mask(ctx, &gates[i], lo, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.Conn.Flush(); err != nil {
+		return err
+	}
+	return chunks(n, func(lo, n int) error {
+		for i := range gates {
+			if err := p.open(&gates[i], lo, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (g *gate) alloc(n int) {
+	w := len(g.y)
+	all := ring.Planes(2+3*w, n)
+	g.a, g.dx = all[0], all[1]
+	g.b, g.c, g.dy = all[2:2+w], all[2+w:2+2*w], all[2+2*w:]
+}
+
+// mask makes the triples of a chunk and sends the masked operands.
+func (p *Party) mask(ctx context.Context, g *gate, lo, n int) error {
+	a, b, c := window(g.a, lo, n), windows(g.b, lo, n), windows(g.c, lo, n)
+	t := windows(g.dy, lo, n) // the received pads, until dy is known
+	err := p.bothWays(
+		func() error { return p.sendPlanes(ctx, n, c, b) },
+		func() error { return p.recvPlanes(ctx, n, a, t) },
+	)
+	if err != nil {
+		return err
+	}
+	dx, x := window(g.dx, lo, n), window(g.x, lo, n)
+	for i := range dx {
+		dx[i] = x[i] ^ a[i]
+	}
+	if err := p.sendBits(dx, n); err != nil {
+		return err
+	}
+	for j := range b {
+		triple(a, b[j], c[j], t[j])
+		y := window(g.y[j], lo, n)
+		for i := range y {
+			t[j][i] = y[i] ^ b[j][i]
+		}
+		if err := p.sendBits(t[j], n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// triple turns pads into a share of a & b: on entry c and b are the two pads
+// sent, t the pad received; on return b is their difference and c the product.
+func triple(a, b, c, t []uint64) {
+	for i := range a {
+		u := c[i]
+		b[i] ^= u
+		c[i] = a[i]&b[i] ^ t[i] ^ u
+	}
+}
+
+// open receives the peer's masked operands and finishes the products.
+func (p *Party) open(g *gate, lo, n int) error {
+	in := make([]uint64, ring.Words(n))
+	a, dx := window(g.a, lo, n), window(g.dx, lo, n)
+	if err := p.recvBits(in, n); err != nil {
+		return err
+	}
+	for i := range dx {
+		dx[i] ^= in[i]
+	}
+	own := -uint64(1 & ^p.Role) // all ones at the server: it adds the product of the openings
+	for j := range g.b {
+		if err := p.recvBits(in, n); err != nil {
+			return err
+		}
+		b, c, dy, z := window(g.b[j], lo, n), window(g.c[j], lo, n), window(g.dy[j], lo, n), window(g.z[j], lo, n)
+		for i := range z {
+			d := dy[i] ^ in[i]
+			z[i] ^= c[i] ^ dx[i]&(b[i]^d&own) ^ d&a[i]
+		}
+	}
+	return nil
+}
+
+// And multiplies two XOR-shared bit vectors of n bits.
+//
+// One flight, both ways: 2 bits an element; one OT each way. Exact; leaks nothing.
+func (p *Party) And(ctx context.Context, n int, x, y []uint64) ([]uint64, error) {
+	z := make([]uint64, ring.Words(n))
+	err := p.and(ctx, n, []gate{{x: x, y: [][]uint64{y}, z: [][]uint64{z}}})
+	return z, err
+}

@@ -1,0 +1,416 @@
+package nonlinear
+
+import (
+	"context"
+
+	"secc/runtime/mpc/ring"
+	"secc/runtime/transport"
+)
+
+// leaf is a group of adjacent bits of both parties' numbers, of which the carry
+// it generates, and whether it would propagate one, become XOR-shared bits.
+type leaf struct {
+	own    [][]uint64 // this party's bits, lowest first
+	gen    []uint64   // out: own + peer's >= 2^len(own)
+	prop   []uint64   // out: own + peer's == 2^len(own) - 1; nil where nobody asks
+	choice [][]uint64 // server: its random choices, one plane a bit
+	pad    [][]uint64 // server: the pad of gen [0] and of prop [1]; for pairs the latter's two parts are summed
+	table  [][]uint64 // client: pads of gen by choice, then pads of prop by choice
+	diff   [][]uint64 // client: differences of the two propagate pads of a pair
+}
+
+// size is the number of bits of the group.
+func (l *leaf) size() int { return len(l.own) }
+
+// pair tells whether propagation is computed as the product of two sums, which
+// takes 2 bits instead of a table's 3.
+func (l *leaf) pair() bool { return l.prop != nil && l.size() == 2 }
+
+// functions is the number of table look-ups: generate, and propagate unless it
+// comes from a pair's sums or is a local sum (a single bit).
+func (l *leaf) functions() int {
+	if l.prop != nil && l.size() > 2 {
+		return 2
+	}
+	return 1
+}
+
+// width is the number of pad bits of one OT.
+func (l *leaf) width() int {
+	w := l.functions() << (l.size() - 1)
+	if l.pair() {
+		w++
+	}
+	return w
+}
+
+// leaves computes gen and prop of all groups.
+//
+// Functionality: server's bits s, client's bits c of a group of t bits -> <s+c >= 2^t>
+// and, where asked, <s+c == 2^t-1>. 1-of-2^t OT with the client as OT sender, made of
+// t random OTs: the pad of table entry u is the sum over positions i of the bits of pad
+// u_i of OT i that the other positions select, so that any entry but the chosen one
+// contains a bit the server lacks which is used for no other entry. The entry at s = 0
+// is not sent: it defines the client's share (correlated OT). (Leaves: CrypTFlow2,
+// Rathee et al. 2020, section 3.1.)
+// Two flights: server t bits a group, then client 2^t-1 a table; a pair's propagate
+// bit, s1 s0 ^ c1 c0 ^ s1 c0 ^ s0 c1, needs two products of bits: 2 bits. Exact. The
+// server sends masked bits, the client masked table entries.
+func (p *Party) leaves(ctx context.Context, n int, groups []leaf) error {
+	if p.Role == transport.Server {
+		return p.leavesServer(ctx, n, groups)
+	}
+	return p.leavesClient(ctx, n, groups)
+}
+
+func (p *Party) leavesServer(ctx context.Context, n int, groups []leaf) error {
+	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.choose(ctx, l, lo, n) })
+	if err != nil {
+		return err
+	}
+	if err := p.Conn.Flush(); err != nil {
+		return err
+	}
+	return eachLeaf(n, groups, p.lookUp)
+}
+
+func (p *Party) leavesClient(ctx context.Context, n int, groups []leaf) error {
+	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.tables(ctx, l, lo, n) })
+	if err != nil {
+		return err
+	}
+	if err := eachLeaf(n, groups, p.permute); err != nil {
+		return err
+	}
+	if err := eachLeaf(n, groups, p.answer); err != nil {
+		return err
+	}
+	return p.Conn.Flush()
+}
+
+func eachLeaf(n int, groups []leaf, f func(l *leaf, lo, n int) error) error {
+	return chunks(n, func(lo, n int) error {
+		for i := range groups {
+			if err := f(&groups[i], lo, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// choose takes the OTs and sends which choices have to be flipped.
+func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
+	t := l.size()
+	if l.choice == nil {
+		words := 64 * len(l.own[0])
+		l.choice, l.pad = ring.Planes(t, words), ring.Planes(2, words)
+	}
+	choice := windows(l.choice, lo, n)
+	pads := make([][][]uint64, t)
+	for i := range pads {
+		pads[i] = ring.Planes(l.width(), n)
+		if err := p.recvPlanes(ctx, n, choice[i], pads[i]); err != nil {
+			return err
+		}
+	}
+	for f := range l.functions() {
+		selectPads(window(l.pad[f], lo, n), choice, pads, f<<(t-1))
+	}
+	if l.pair() {
+		out, a, b := window(l.pad[1], lo, n), pads[0][2], pads[1][2]
+		for w := range out {
+			out[w] = a[w] ^ b[w]
+		}
+	}
+	flip := make([]uint64, ring.Words(n))
+	for i := range t {
+		own := window(l.own[i], lo, n)
+		for w := range flip {
+			flip[w] = own[w] ^ choice[i][w]
+		}
+		if err := p.sendBits(flip, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// selectPads sums, over the OTs i, bit (choices of the others) of pad i.
+func selectPads(out []uint64, choice [][]uint64, pads [][][]uint64, from int) {
+	t := len(choice)
+	for i := range t {
+		for j := range 1 << (t - 1) {
+			src := pads[i][from+j]
+			for w := range out {
+				sel := ^uint64(0)
+				for o := range t - 1 {
+					c := choice[other(i, o)][w]
+					sel &= c ^ (uint64(j>>o&1) - 1)
+				}
+				out[w] ^= src[w] & sel
+			}
+		}
+	}
+}
+
+// other is the o-th position that is not i.
+func other(i, o int) int {
+	if o >= i {
+		return o + 1
+	}
+	return o
+}
+
+// without removes bit i of u.
+func without(u, i int) int { return u&(1<<i-1) | u>>(i+1)<<i }
+
+// tables takes the OTs and lays out the pads of all table entries.
+func (p *Party) tables(ctx context.Context, l *leaf, lo, n int) error {
+	t := l.size()
+	if l.table == nil {
+		words := 64 * len(l.own[0])
+		l.table, l.diff = ring.Planes(l.functions()<<t, words), ring.Planes(2, words)
+	}
+	table := windows(l.table, lo, n)
+	p0, p1 := ring.Planes(l.width(), n), ring.Planes(l.width(), n)
+	for i := range t {
+		if err := p.sendPlanes(ctx, n, p0, p1); err != nil {
+			return err
+		}
+		for e := range table {
+			f, u := e>>t, e&(1<<t-1)
+			src := p0
+			if u>>i&1 == 1 {
+				src = p1
+			}
+			xor(table[e], src[f<<(t-1)+without(u, i)])
+		}
+		if l.pair() {
+			out, base := window(l.diff[i], lo, n), window(l.prop, lo, n)
+			for w := range out {
+				out[w] = p0[2][w] ^ p1[2][w]
+				base[w] ^= p0[2][w]
+			}
+		}
+	}
+	return nil
+}
+
+func xor(dst, src []uint64) {
+	for i := range dst {
+		dst[i] ^= src[i]
+	}
+}
+
+// permute receives the server's flips and moves the pads to the entries they
+// now belong to.
+func (p *Party) permute(l *leaf, lo, n int) error {
+	t := l.size()
+	table := windows(l.table, lo, n)
+	flip := make([]uint64, ring.Words(n))
+	for i := range t {
+		if err := p.recvBits(flip, n); err != nil {
+			return err
+		}
+		for u := range table {
+			if u>>i&1 == 0 {
+				swap(table[u], table[u|1<<i], flip)
+			}
+		}
+		if l.pair() {
+			base, diff := window(l.prop, lo, n), window(l.diff[i], lo, n)
+			for w := range base {
+				base[w] ^= flip[w] & diff[w]
+			}
+		}
+	}
+	return nil
+}
+
+// swap exchanges the bits of a and b where sel is set.
+func swap(a, b, sel []uint64) {
+	for i := range a {
+		d := (a[i] ^ b[i]) & sel[i]
+		a[i] ^= d
+		b[i] ^= d
+	}
+}
+
+// answer sends the masked tables.
+func (p *Party) answer(l *leaf, lo, n int) error {
+	t := l.size()
+	own, table := windows(l.own, lo, n), windows(l.table, lo, n)
+	for u := range 1 << t {
+		generates(table[u], own, u)
+		if l.functions() == 2 {
+			propagates(table[1<<t+u], own, u)
+		}
+	}
+	for f := range l.functions() {
+		entries := table[f<<t : (f+1)<<t]
+		for _, e := range entries[1:] {
+			xor(e, entries[0])
+			if err := p.sendBits(e, n); err != nil {
+				return err
+			}
+		}
+	}
+	copy(window(l.gen, lo, n), table[0])
+	switch {
+	case l.prop == nil:
+	case t == 1:
+		copy(window(l.prop, lo, n), own[0])
+	case t == 2:
+		return p.answerPair(l, lo, n)
+	default:
+		copy(window(l.prop, lo, n), table[1<<t])
+	}
+	return nil
+}
+
+// answerPair sends the two products of a pair's propagate bit.
+func (p *Party) answerPair(l *leaf, lo, n int) error {
+	own, diff, prop := windows(l.own, lo, n), windows(l.diff, lo, n), window(l.prop, lo, n)
+	for w := range prop {
+		prop[w] ^= own[0][w] & own[1][w]
+	}
+	for i := range 2 {
+		xor(diff[i], own[1-i])
+		if err := p.sendBits(diff[i], n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// generates adds the carry out of own + u.
+func generates(out []uint64, own [][]uint64, u int) {
+	for w := range out {
+		var c uint64
+		for i := range own {
+			if u>>i&1 == 1 {
+				c |= own[i][w]
+			} else {
+				c &= own[i][w]
+			}
+		}
+		out[w] ^= c
+	}
+}
+
+// propagates adds whether own + u is all ones.
+func propagates(out []uint64, own [][]uint64, u int) {
+	for w := range out {
+		c := ^uint64(0)
+		for i := range own {
+			c &= own[i][w] ^ -uint64(u>>i&1)
+		}
+		out[w] ^= c
+	}
+}
+
+// lookUp receives the tables and unmasks the entry of the server's own bits.
+func (p *Party) lookUp(l *leaf, lo, n int) error {
+	t := l.size()
+	own, in := windows(l.own, lo, n), make([]uint64, ring.Words(n))
+	outs := [][]uint64{l.gen, l.prop}
+	for f := range l.functions() {
+		out := window(outs[f], lo, n)
+		xor(out, window(l.pad[f], lo, n))
+		for u := 1; u < 1<<t; u++ {
+			if err := p.recvBits(in, n); err != nil {
+				return err
+			}
+			for w := range out {
+				sel := in[w]
+				for i := range own {
+					sel &= own[i][w] ^ (uint64(u>>i&1) - 1)
+				}
+				out[w] ^= sel
+			}
+		}
+	}
+	if l.prop != nil && t == 1 {
+		copy(window(l.prop, lo, n), own[0])
+	}
+	if l.pair() {
+		return p.lookUpPair(l, lo, n)
+	}
+	return nil
+}
+
+func (p *Party) lookUpPair(l *leaf, lo, n int) error {
+	own, in, prop := windows(l.own, lo, n), make([]uint64, ring.Words(n)), window(l.prop, lo, n)
+	pad := window(l.pad[1], lo, n)
+	for w := range prop {
+		prop[w] ^= pad[w] ^ own[0][w]&own[1][w]
+	}
+	for i := range 2 {
+		if err := p.recvBits(in, n); err != nil {
+			return err
+		}
+		for w := range prop {
+			prop[w] ^= own[i][w] & in[w]
+		}
+	}
+	return nil
+}
+
+// bitLeaves is leaves for groups of one bit in one flight: the products of the
+// server's and the client's bits, both masked before either is known.
+//
+// Functionality: gen = <s & c>; prop, where asked, is local. One flight, both ways:
+// 1 bit each; one OT a group, client as sender. Exact; leaks nothing.
+func (p *Party) bitLeaves(ctx context.Context, n int, groups []leaf) error {
+	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.maskBit(ctx, l, lo, n) })
+	if err != nil {
+		return err
+	}
+	if err := p.Conn.Flush(); err != nil {
+		return err
+	}
+	return eachLeaf(n, groups, p.openBit)
+}
+
+func (p *Party) maskBit(ctx context.Context, l *leaf, lo, n int) error {
+	if l.choice == nil {
+		l.choice, l.pad = ring.Planes(1, 64*len(l.own[0])), ring.Planes(1, 64*len(l.own[0]))
+	}
+	a, t := window(l.choice[0], lo, n), windows(l.pad, lo, n)
+	if p.isServer() {
+		if err := p.recvPlanes(ctx, n, a, t); err != nil {
+			return err
+		}
+	} else {
+		if err := p.sendPlanes(ctx, n, t, [][]uint64{a}); err != nil {
+			return err
+		}
+		xor(a, t[0])
+	}
+	d := make([]uint64, ring.Words(n))
+	copy(d, window(l.own[0], lo, n))
+	xor(d, a)
+	return p.sendBits(d, n)
+}
+
+// openBit: with e = s ^ a and d = c ^ b opened, b the pads' difference,
+// s&c = s&d ^ e&b ^ a&b: the server adds the first, the client the second.
+func (p *Party) openBit(l *leaf, lo, n int) error {
+	in := make([]uint64, ring.Words(n))
+	if err := p.recvBits(in, n); err != nil {
+		return err
+	}
+	with := window(l.own[0], lo, n)
+	if !p.isServer() {
+		with = window(l.choice[0], lo, n)
+	}
+	gen, pad := window(l.gen, lo, n), window(l.pad[0], lo, n)
+	for w := range gen {
+		gen[w] ^= pad[w] ^ in[w]&with[w]
+	}
+	if l.prop != nil {
+		copy(window(l.prop, lo, n), window(l.own[0], lo, n))
+	}
+	return nil
+}

@@ -1,0 +1,90 @@
+package nonlinear
+
+import (
+	"context"
+	"fmt"
+
+	"secc/runtime/mpc/ring"
+	"secc/runtime/transport"
+)
+
+// Sign says how the sign of an element of Z_2^Bits is computed: on bits [Lo, Hi).
+type Sign struct {
+	Bits, Lo, Hi int
+	Tree         Tree
+}
+
+// DReLU gives <x >= 0>.
+//
+// Functionality: shares of x in Z_2^Bits -> <1 - msb> of the sum, in Z_2^(Hi-Lo), of the
+// two shares reduced mod 2^Hi and shifted right by Lo. That is [x >= 0] for every x
+// with -2^(Hi-1) + 2^Lo <= x < 2^(Hi-1), except that 0 <= x < 2^Lo may come out
+// negative, with probability (2^Lo - 1 - x) / 2^Lo over the sharing; never the other
+// way. Reduced comparison: HummingBird (Maeng, Suh 2023); the msb of the sum is that of
+// both shares and the carry of the Hi-Lo-1 bits below (CrypTFlow2, section 3.2).
+// Flights and bits are those of carry; none if Hi-Lo = 1. Leaks nothing.
+func (p *Party) DReLU(ctx context.Context, x []uint64, s Sign) ([]uint64, error) {
+	own := ring.Planes(s.Hi-s.Lo, len(x))
+	ring.Slice(own, x, s.Lo)
+	top := own[len(own)-1]
+	if len(own) > 1 {
+		c, err := p.carry(ctx, len(x), own[:len(own)-1], s.Tree)
+		if err != nil {
+			return nil, fmt.Errorf("sign: %w", err)
+		}
+		xor(top, c)
+	}
+	if p.isServer() {
+		for i := range top {
+			top[i] = ^top[i]
+		}
+	}
+	return top, nil
+}
+
+// Mux multiplies by a shared bit.
+//
+// Functionality: <b>, shares of x in Z_2^bits -> shares of b*x in Z_2^bits. With
+// b = bS ^ bC: b*x = sum over both parties P of bP*xP + bQ * xP*(1 - 2 bP), Q the other
+// one: two products (SIRNN; Cheetah). One flight, both ways: 2*(bits+1) bits an element,
+// one OT each way. Exact; leaks nothing.
+func (p *Party) Mux(ctx context.Context, b, x []uint64, bits int) ([]uint64, error) {
+	out := make([]uint64, len(x))
+	if err := p.products(ctx, len(x), p.mux(b, x, out, bits)); err != nil {
+		return nil, fmt.Errorf("multiplexer: %w", err)
+	}
+	ring.Reduce(out, bits)
+	return out, nil
+}
+
+// mux gives the terms of a multiplexer and adds its local part to out.
+func (p *Party) mux(b, x, out []uint64, bits int) []term {
+	val := make([]uint64, len(x))
+	for i, v := range x {
+		m := -ring.Bit(b, i)
+		out[i] += v & m
+		val[i] = v ^ m - m // b ? -v : v
+	}
+	t := []term{
+		{sender: transport.Server, width: bits, bit: b, val: val, out: out},
+		{sender: transport.Client, width: bits, bit: b, val: val, out: out},
+	}
+	return t
+}
+
+// Relu gives x*[x >= 0] in Z_2^Bits.
+//
+// flip, at the server only and nil for none, is a bit vector: where it is set the
+// result is x*[x <= 0] instead (the server flips its share of the sign: the client
+// learns nothing of it). Error: x instead of 0, or 0 instead of x, for 0 <= x < 2^Lo.
+// DReLU then Mux: their flights, bits and leakage (none).
+func (p *Party) Relu(ctx context.Context, x []uint64, s Sign, flip []uint64) ([]uint64, error) {
+	b, err := p.DReLU(ctx, x, s)
+	if err != nil {
+		return nil, err
+	}
+	if flip != nil {
+		xor(b, flip)
+	}
+	return p.Mux(ctx, b, x, s.Bits)
+}
