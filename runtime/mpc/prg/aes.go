@@ -24,7 +24,7 @@ func NewCipher(key Block) *Cipher {
 func (c *Cipher) Reset(key Block) {
 	c.key = key
 	if accelerated() {
-		expandKeyAsm(&key, &c.rounds)
+		expandKey(&key, &c.rounds)
 		return
 	}
 	c.generic = newAES(key)

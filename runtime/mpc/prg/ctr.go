@@ -13,7 +13,7 @@ func (c *Cipher) Fill(dst []Block, first uint64) {
 		return
 	}
 	if accelerated() {
-		ctrAsm(&c.rounds, &dst[0], len(dst), first)
+		ctr(&c.rounds, dst, first)
 		return
 	}
 	fillGeneric(c.portable(), dst, first)

@@ -45,7 +45,7 @@ func (h *Hash) Words(dst []uint64, x []Block, off Block, index uint64) {
 		n := min(len(x), int((index>>epochBits+1)<<epochBits-index))
 		h.use(index >> epochBits)
 		if accelerated() {
-			hashWordsAsm(&h.perm.rounds, &dst[0], &x[0], n, &off, index)
+			hashWords(&h.perm.rounds, dst[:n], x[:n], &off, index)
 		} else {
 			hashWordsGeneric(h.perm.portable(), dst[:n], x[:n], off, index)
 		}

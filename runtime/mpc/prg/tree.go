@@ -23,10 +23,8 @@ func (t *Tree) Expand(nodes []Block, n int, fix Block, at uint64) Block {
 		panic("BUG: prg: tree level does not fit")
 	}
 	m := uint64(max(1, n/2) - 1)
-	if accelerated() && n >= wideLevel {
-		var sum Block
-		expandAsm(&t.perm.rounds, &nodes[0], n, &fix, at, m, &sum)
-		return sum
+	if accelerated() {
+		return expand(&t.perm.rounds, nodes, n, &fix, at, m)
 	}
 	return expandGeneric(t.perm.portable(), nodes, n, fix, at, m)
 }
@@ -47,9 +45,12 @@ func expandGeneric(c cipher.Block, nodes []Block, n int, fix Block, at, m uint64
 // then every lowest bit is cleared, and that of node leaf set if mark is 1.
 // Time and memory access do not depend on fix, at, leaf or mark.
 func Finish(nodes []Block, fix Block, at, leaf, mark uint64) {
+	if len(nodes) < 4 || len(nodes)&(len(nodes)-1) != 0 {
+		panic("BUG: prg: not a last level")
+	}
 	m := uint64(len(nodes)/2 - 1)
-	if accelerated() && len(nodes) >= wideLevel {
-		finishAsm(&nodes[0], len(nodes), &fix, at, m, leaf, mark)
+	if accelerated() {
+		finish(nodes, &fix, at, m, leaf, mark)
 		return
 	}
 	finishGeneric(nodes, fix, at, m, leaf, mark)

@@ -1,0 +1,237 @@
+package prg
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func randomBlocks(n int) []Block {
+	r := rand.New(rand.NewPCG(uint64(n), 7))
+	b := make([]Block, n)
+	for i := range b {
+		b[i] = Block{r.Uint64(), r.Uint64()}
+	}
+	return b
+}
+
+// aesOf is AES by the standard library on the wire form: the definition.
+func aesOf(key, x Block) Block {
+	k, p := key.Bytes(), x.Bytes()
+	c, err := aes.NewCipher(k[:])
+	if err != nil {
+		panic(err)
+	}
+	c.Encrypt(p[:], p[:])
+	return Load(p[:])
+}
+
+func TestFillIsCTR(t *testing.T) {
+	key := randomBlocks(1)[0]
+	k := key.Bytes()
+	std, _ := aes.NewCipher(k[:])
+	for _, n := range []int{1, 2, 3, 4, 5, 31, 32, 33, 64, 100} {
+		for _, first := range []uint64{0, 1, 255, 1<<32 - 2, 1 << 40} {
+			var iv [16]byte
+			binary.BigEndian.PutUint64(iv[8:], first)
+			want := make([]byte, 16*n)
+			cipher.NewCTR(std, iv[:]).XORKeyStream(want, want)
+			got := make([]Block, n+1)
+			NewCipher(key).Fill(got[:n], first)
+			if !bytes.Equal(wire(got[:n]), want) || got[n] != (Block{}) {
+				t.Fatalf("n = %d, first = %d: stream differs from crypto/cipher", n, first)
+			}
+			fillGeneric(newAES(key), got[:n], first)
+			if !bytes.Equal(wire(got[:n]), want) {
+				t.Fatalf("n = %d, first = %d: portable stream differs from crypto/cipher", n, first)
+			}
+		}
+	}
+}
+
+func wire(b []Block) (p []byte) {
+	for _, x := range b {
+		w := x.Bytes()
+		p = append(p, w[:]...)
+	}
+	return p
+}
+
+// hashOf is the definition of Hash, from crypto/aes alone.
+func hashOf(key, x Block, index uint64) Block {
+	var e [16]byte
+	binary.BigEndian.PutUint64(e[8:], index>>12)
+	k := aesOf(key, Load(e[:]))
+	y := aesOf(k, x)
+	return aesOf(k, Block{y[0] ^ index, y[1]}).Xor(y)
+}
+
+func TestHashIsItsDefinition(t *testing.T) {
+	key, off := Block{1, 2}, Block{3, 1 << 63}
+	for _, n := range []int{1, 2, 3, 4, 7, 32, 63, 64, 65, 130} {
+		for _, index := range []uint64{0, 5, 4095, 4096 - 17, 1<<40 + 3} { // across a change of key
+			x := randomBlocks(n)
+			w, b, portable := make([]uint64, n+1), make([]Block, n), make([]uint64, n)
+			h := NewHash(key)
+			h.Words(w[:n], x, off, index)
+			NewHash(key).Blocks(b, x, off, index)
+			for i := range n {
+				at := index + uint64(i)
+				want := hashOf(key, x[i].Xor(off), at)
+				h.use(at >> epochBits)
+				hashWordsGeneric(newAES(h.perm.key), portable[i:i+1], x[i:i+1], off, at)
+				if w[i] != want[0] || b[i] != want || portable[i] != want[0] {
+					t.Fatalf("n = %d, index = %d: hash %d is %x, %x, %x; want %x", n, index, i, w[i], b[i], portable[i], want)
+				}
+			}
+			if w[n] != 0 {
+				t.Fatalf("n = %d: wrote beyond the end", n)
+			}
+		}
+	}
+}
+
+// Known answers, made by hashOf and treeOf and kept so that the format cannot
+// change unnoticed: the two parties must run the same function.
+func TestKnownAnswers(t *testing.T) {
+	h := NewHash(Block{0x0123456789abcdef, 0xfedcba9876543210})
+	b := make([]Block, 2)
+	h.Blocks(b, []Block{{1, 0}, {0, 1}}, Block{0xff, 0}, 4095)
+	got := fmt.Sprintf("%x", wire(b))
+	if want := "4ee0e2d8cb8a1e3a278d94b3dfe80d1fa653c5871431afc3ac7c81b98838869c"; got != want {
+		t.Errorf("hash: %s, want %s", got, want)
+	}
+	var tree Tree
+	tree.Reset(Block{0x0123456789abcdef, 0xfedcba9876543210})
+	nodes := make([]Block, 8)
+	nodes[0], nodes[1] = Block{1, 2}, Block{3, 4}
+	tree.Expand(nodes, 2, Block{}, 0)
+	sum := tree.Expand(nodes, 4, Block{5, 6}, 1)
+	got = fmt.Sprintf("%x", wire(append(nodes[2:4], sum)))
+	if want := "33ac9dfea004cb1178f85c98dbc511720f918464cbae51375693410c2d60e8be65aa308b3ab5d30e2ac1099218f76eb9"; got != want {
+		t.Errorf("tree: %s, want %s", got, want)
+	}
+}
+
+// levelOf is the definition of Expand, from crypto/aes alone.
+func levelOf(key Block, nodes []Block, fix Block, at int) (next []Block, sum Block) {
+	n := len(nodes)
+	next = make([]Block, 2*n)
+	for i, x := range nodes {
+		if i%max(1, n/2) == at {
+			x = x.Xor(fix)
+		}
+		s := Block{x[1], x[0] ^ x[1]}
+		h := aesOf(key, s).Xor(s)
+		next[i], next[n+i] = h, h.Xor(x)
+		sum = sum.Xor(h)
+	}
+	return next, sum
+}
+
+func TestTreeIsItsDefinition(t *testing.T) {
+	key := Block{8, 9}
+	for n := 1; n <= 256; n *= 2 {
+		for _, at := range []int{0, n / 4, max(0, n/2-1)} {
+			nodes := randomBlocks(3 * n)
+			fix := Block{0xdead, 0xbeef}
+			want, sum := levelOf(key, nodes[:n], fix, at)
+			portable := slices.Clone(nodes)
+			sum2 := expandGeneric(newAES(key), portable, n, fix, uint64(at), uint64(max(1, n/2)-1))
+			rest := slices.Clone(nodes[2*n:])
+			var tree Tree
+			tree.Reset(key)
+			if got := tree.Expand(nodes, n, fix, uint64(at)); got != sum || sum2 != sum {
+				t.Fatalf("n = %d, at = %d: left sum %x, portable %x, want %x", n, at, got, sum2, sum)
+			}
+			if !slices.Equal(nodes[:2*n], want) || !slices.Equal(portable[:2*n], want) {
+				t.Fatalf("n = %d, at = %d: level differs", n, at)
+			}
+			if !slices.Equal(nodes[2*n:], rest) {
+				t.Fatalf("n = %d: wrote beyond the end", n)
+			}
+		}
+	}
+}
+
+func TestFinish(t *testing.T) {
+	for n := 4; n <= 64; n *= 2 {
+		for _, mark := range []uint64{0, 1} {
+			leaf := n/2 + n/8
+			at := leaf % (n / 2)
+			nodes := randomBlocks(n)
+			fix := Block{0xf00f, 0x1234}
+			want := slices.Clone(nodes)
+			for i := range want {
+				if i%(n/2) == at {
+					want[i] = want[i].Xor(fix)
+				}
+				want[i][0] &^= 1
+				if i == leaf {
+					want[i][0] |= mark
+				}
+			}
+			portable := slices.Clone(nodes)
+			finishGeneric(portable, fix, uint64(at), uint64(n/2-1), uint64(leaf), mark)
+			Finish(nodes, fix, uint64(at), uint64(leaf), mark)
+			if !slices.Equal(nodes, want) || !slices.Equal(portable, want) {
+				t.Fatalf("n = %d, mark = %d: leaves differ", n, mark)
+			}
+		}
+	}
+}
+
+func TestStream(t *testing.T) {
+	a, b := NewStream(Block{1, 1}), NewStream(Block{1, 1})
+	x, y := make([]Block, 5), make([]byte, 80)
+	a.Blocks(x[:2])
+	a.Blocks(x[2:])
+	b.Read(y)
+	if !bytes.Equal(wire(x), y) {
+		t.Error("stream depends on how it is read")
+	}
+}
+
+func BenchmarkFill(b *testing.B) {
+	dst := make([]Block, 64)
+	c := NewCipher(Block{1, 2})
+	b.SetBytes(int64(16 * len(dst)))
+	for i := range b.N {
+		c.Fill(dst, uint64(i)<<6)
+	}
+}
+
+func BenchmarkHash(b *testing.B) {
+	x, dst := randomBlocks(4096), make([]uint64, 4096)
+	h := NewHash(Block{1, 2})
+	for b.Loop() {
+		h.Words(dst, x, Block{5, 6}, 0)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/4096, "ns/hash")
+}
+
+func BenchmarkTree(b *testing.B) {
+	const depth = 11
+	nodes := randomBlocks(1 << depth)
+	var t Tree
+	for b.Loop() {
+		t.Reset(Block{1, 2})
+		for j := 1; j < depth; j++ {
+			t.Expand(nodes, 1<<j, Block{5, 6}, 0)
+		}
+		Finish(nodes, Block{7, 8}, 1, 2, 1)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(1<<depth), "ns/leaf")
+}
+
+func BenchmarkKey(b *testing.B) {
+	var c Cipher
+	for b.Loop() {
+		c.Reset(Block{1, 2})
+	}
+}
