@@ -213,8 +213,6 @@ func multiply(factors ...int) int {
 
 func product(n int, factors ...int) bool { return n > 0 && multiply(factors...) == n }
 
-func fits(factors ...int) bool { return multiply(factors...) > 0 }
-
 func legalInput(p *Plan, s *Step) error { return arity(s, 0, 0, 1) }
 
 func legalReveal(p *Plan, s *Step) error {
@@ -232,23 +230,10 @@ func legalLinear(p *Plan, s *Step) error {
 	if in.Bits != l.InBits || out.Bits != l.OutBits || s.W == "" {
 		return fmt.Errorf("slots of %d and %d bits for a step from %d to %d bits", in.Bits, out.Bits, l.InBits, l.OutBits)
 	}
-	return l.check(in.N(), out.N())
-}
-
-func (l *Linear) check(in, out int) error {
-	if !between(1, MaxElems, l.Batch, l.G, l.CIn, l.COut) || !between(1, maxSide, l.H, l.W, l.OH, l.OW, l.KH, l.KW, l.SH, l.SW, l.DH, l.DW) || !between(0, maxSide, l.PT, l.PL) {
-		return errors.New("linear: a size is out of range")
+	if l.NumIn() != in.N() || l.NumOut() != out.N() {
+		return fmt.Errorf("geometry takes %d elements to %d, the slots have %d and %d", l.NumIn(), l.NumOut(), in.N(), out.N())
 	}
-	if l.CIn%l.G != 0 || l.COut%l.G != 0 || !product(in, l.Batch, l.CIn, l.H, l.W) || !product(out, l.Batch, l.COut, l.OH, l.OW) {
-		return fmt.Errorf("linear: geometry does not fit %d -> %d elements", in, out)
-	}
-	if !fits(l.COut, l.CIn/l.G, l.KH, l.KW) {
-		return errors.New("linear: too many weights")
-	}
-	if !between(1, 62, l.InBits, l.OutBits) || l.Shift < 0 || l.InBits != l.OutBits+l.Shift || !between(0, 62, l.NormLog2) {
-		return fmt.Errorf("linear: ring %d, shift %d, output %d, norm 2^%d", l.InBits, l.Shift, l.OutBits, l.NormLog2)
-	}
-	return nil
+	return l.Validate()
 }
 
 func legalExtend(p *Plan, s *Step) error {

@@ -1,0 +1,201 @@
+// Package backend turns a graph whose values have formats and protocols into a
+// plan and the server's weights, and prices plans for a given network and machine.
+//
+// It knows the IR and plans. It knows neither ONNX nor how a protocol computes.
+package backend
+
+import (
+	"fmt"
+
+	"secc/backend/plan"
+	"secc/ir"
+)
+
+// Options for lowering.
+type Options struct {
+	Profile    Profile
+	Labels     []string
+	Preprocess []plan.Preprocess
+	Reveal     plan.Reveal
+}
+
+// Weights are the server's tensors, in the order of the plan's steps.
+type Weights []plan.WeightTensor
+
+// Lower translates a graph in phase Selected. It is deterministic.
+func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
+	if err := ir.Verify(g, ir.Selected); err != nil {
+		return nil, nil, fmt.Errorf("backend: %w", err)
+	}
+	if o.Reveal == "" {
+		o.Reveal = plan.RevealValues
+	}
+	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}}
+	for _, v := range g.Values {
+		if err := l.value(v); err != nil {
+			return nil, nil, fmt.Errorf("backend: node %q (%s): %w", v.Name, v.Op, err)
+		}
+	}
+	for _, out := range g.Outputs {
+		if err := l.output(out); err != nil {
+			return nil, nil, fmt.Errorf("backend: output %q: %w", out.Name, err)
+		}
+	}
+	l.plan.Rounds = schedule(l.steps)
+	if err := l.plan.Validate(); err != nil {
+		return nil, nil, fmt.Errorf("backend: BUG: %w", err)
+	}
+	return l.plan, l.weights, nil
+}
+
+type lowering struct {
+	options Options
+	plan    *plan.Plan
+	steps   []plan.Step
+	weights Weights
+	slot    map[*ir.Value]plan.Slot
+}
+
+// newSlot adds a slot of v's format.
+func (l *lowering) newSlot(shape []int, e ir.Elem) plan.Slot {
+	l.plan.Slots = append(l.plan.Slots, plan.SlotType{Shape: append([]int{}, shape...), Bits: e.Bits, Frac: e.Frac})
+	return plan.Slot(len(l.plan.Slots) - 1)
+}
+
+// emit appends a step that makes v from slots.
+func (l *lowering) emit(v *ir.Value, s plan.Step, in ...plan.Slot) plan.Slot {
+	return l.emitAs(v, v.Type.Shape, v.Type.Elem, s, in...)
+}
+
+// emitAs appends a step whose result has another shape or format than v.
+func (l *lowering) emitAs(v *ir.Value, shape []int, e ir.Elem, s plan.Step, in ...plan.Slot) plan.Slot {
+	out := l.newSlot(shape, e)
+	s.Op, s.Name, s.In, s.Out = string(v.Op), v.Name, in, []plan.Slot{out}
+	l.steps = append(l.steps, s)
+	return out
+}
+
+// keep stores one of the server's tensors under the prefix of the step that
+// comes next.
+func (l *lowering) keep(suffix string, shape []int, data []int64) string {
+	prefix := fmt.Sprint(len(l.steps))
+	l.weights = append(l.weights, plan.WeightTensor{Name: prefix + suffix, Shape: append([]int{}, shape...), Data: data})
+	return prefix
+}
+
+func (l *lowering) in(v *ir.Value) (plan.Slot, error) {
+	s, ok := l.slot[v]
+	if !ok {
+		return 0, fmt.Errorf("argument %q (%s) has no slot", v.Name, v.Op)
+	}
+	return s, nil
+}
+
+// value lowers one value; constants and what the client computes have no slot.
+func (l *lowering) value(v *ir.Value) error {
+	if v.Op == ir.OpConst || v.Type.Elem.IsReal() {
+		return nil
+	}
+	s, err := l.lower(v)
+	l.slot[v] = s
+	return err
+}
+
+func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
+	switch v.Op {
+	case ir.OpInput:
+		return l.input(v)
+	case ir.OpAdd, ir.OpSub, ir.OpNeg:
+		return l.affine(v)
+	case ir.OpConcat, ir.OpSlice, ir.OpPad, ir.OpGather, ir.OpExpand, ir.OpTranspose:
+		return l.structural(v)
+	case ir.OpMul:
+		return l.mul(v)
+	}
+	x, err := l.in(v.Args[0])
+	if err != nil {
+		return 0, err
+	}
+	switch v.Op {
+	case ir.OpReshape, ir.OpRescale: // the same vector under another name
+		return x, nil
+	case ir.OpReveal:
+		return l.emit(v, plan.Step{Proto: plan.ProtoReveal}, x), nil
+	case ir.OpReduce:
+		return l.emit(v, plan.Step{Proto: plan.ProtoReduce}, x), nil
+	case ir.OpExtend:
+		a := v.Attrs.(*ir.ExtendAttrs)
+		e := &plan.Extend{From: v.Args[0].Type.Elem.Bits, To: a.Bits, NonNeg: a.NonNeg}
+		return l.emit(v, plan.Step{Proto: plan.ProtoExtend, Extend: e}, x), nil
+	case ir.OpTruncate:
+		a := v.Attrs.(*ir.TruncateAttrs)
+		t := &plan.Truncate{From: v.Args[0].Type.Elem.Bits, Shift: a.Shift, To: a.Bits, Exact: a.Exact}
+		return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Truncate: t}, x), nil
+	case ir.OpConv:
+		return l.conv(v, x)
+	case ir.OpSum:
+		return l.sum(v, x)
+	case ir.OpSumPool:
+		return l.sumPool(v, x)
+	case ir.OpFunc:
+		a := v.Attrs.(*ir.FuncAttrs)
+		return l.emit(v, plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: a.Name, Alpha: a.Alpha, Beta: a.Beta}}, x), nil
+	}
+	return l.comparing(v, x)
+}
+
+func (l *lowering) input(v *ir.Value) (plan.Slot, error) {
+	s := l.emit(v, plan.Step{Proto: plan.ProtoInput})
+	in := plan.Input{Name: v.Name, Shape: append([]int{}, v.Type.Shape...), Slot: s}
+	if i := len(l.plan.Inputs); i < len(l.options.Preprocess) {
+		in.Preprocess = l.options.Preprocess[i]
+	}
+	l.plan.Inputs = append(l.plan.Inputs, in)
+	return s, nil
+}
+
+// output follows the client's own computation back to what is revealed.
+func (l *lowering) output(v *ir.Value) error {
+	o := plan.Output{Name: v.Name, Shape: append([]int{}, v.Type.Shape...)}
+	for v.Type.Elem.IsReal() && v.Op != ir.OpToReal {
+		f, err := postOp(v)
+		if err != nil {
+			return err
+		}
+		o.Post = append([]plan.PostOp{f}, o.Post...)
+		v = v.Args[0]
+	}
+	if v.Op == ir.OpToReal {
+		v = v.Args[0]
+	}
+	s, err := l.in(v)
+	if err != nil {
+		return err
+	}
+	o.Slot = s
+	if shape := l.plan.Slots[s].Shape; !equalShape(shape, v.Type.Shape) { // reshapes have no slot of their own
+		o.Post = append([]plan.PostOp{{Op: "reshape", Shape: append([]int{}, v.Type.Shape...)}}, o.Post...)
+	}
+	l.plan.Outputs = append(l.plan.Outputs, o)
+	return nil
+}
+
+func equalShape(a, b []int) bool { return fmt.Sprint(a) == fmt.Sprint(b) }
+
+// postOp describes a function that the client evaluates in the clear.
+func postOp(v *ir.Value) (plan.PostOp, error) {
+	f := plan.PostOp{Op: string(v.Op)}
+	switch a := v.Attrs.(type) {
+	case *ir.AxisAttrs:
+		f.Axis = a.Axis
+	case *ir.ReshapeAttrs:
+		f.Shape = append([]int{}, a.Shape...)
+	case *ir.TransposeAttrs:
+		f.Perm, f.Shape = append([]int{}, a.Perm...), append([]int{}, v.Type.Shape...)
+	case *ir.FuncAttrs:
+		f.Name, f.Alpha, f.Beta = a.Name, a.Alpha, a.Beta
+	default:
+		return f, fmt.Errorf("the client cannot compute %s", v.Op)
+	}
+	return f, nil
+}

@@ -1,0 +1,90 @@
+package backend
+
+import (
+	"fmt"
+
+	"secc/backend/plan"
+	"secc/ir"
+)
+
+// leafBits is the radix of comparison leaves until the profile chooses.
+const leafBits = 4
+
+func compare(x ir.Elem, a ir.CompareAttrs) *plan.Compare {
+	return &plan.Compare{Bits: x.Bits, Lo: a.Lo, Hi: a.High(x), Leaf: leafBits}
+}
+
+// comparing lowers the operators that need signs.
+func (l *lowering) comparing(v *ir.Value, x plan.Slot) (plan.Slot, error) {
+	e := v.Args[0].Type.Elem
+	s := plan.Step{Proto: plan.Proto(v.Proto)}
+	switch a := v.Attrs.(type) {
+	case *ir.CompareAttrs:
+		s.Compare = compare(e, *a)
+		if v.Op == ir.OpRelu && len(v.Args) == 2 {
+			l.flips(v, &s)
+		}
+	case *ir.PReluAttrs:
+		s.Compare = compare(e, a.CompareAttrs)
+		return l.prelu(v, s, x)
+	case *ir.ClipAttrs:
+		s.Compare = compare(e, a.CompareAttrs)
+		low, high, hasLow, hasHigh := a.Bounds(e)
+		s.Compare.Min, s.Compare.Max = low, high
+		if !hasLow || !hasHigh {
+			return 0, fmt.Errorf("bounds %g and %g lie outside the format %v", a.Min, a.Max, e)
+		}
+	case *ir.PoolAttrs:
+		p, err := window(v)
+		if err != nil {
+			return 0, err
+		}
+		s.Compare = compare(e, a.CompareAttrs)
+		s.Compare.Pool = p
+	case *ir.ReduceAttrs:
+		return l.argMax(v, a, s, x)
+	default:
+		return 0, fmt.Errorf("no protocol")
+	}
+	return l.emit(v, s, x), nil
+}
+
+// flips adds the server's signs of a relu(g*x) that became x*[g*x >= 0].
+func (l *lowering) flips(v *ir.Value, s *plan.Step) {
+	c := v.Args[1].Attrs.(*ir.ConstAttrs)
+	bits := make([]int64, len(c.Ints))
+	for i, b := range c.Ints {
+		if b != 0 {
+			bits[i] = 1
+		}
+	}
+	s.Compare.ServerFlip = true
+	s.Compare.Spread = plan.Spread{Channels: len(bits), Inner: ir.Numel(v.Type.Shape[2:])}
+	s.W = l.keep("/flip", []int{len(bits)}, bits)
+}
+
+// prelu keeps the slopes with the server.
+func (l *lowering) prelu(v *ir.Value, s plan.Step, x plan.Slot) (plan.Slot, error) {
+	c := v.Args[1].Attrs.(*ir.ConstAttrs)
+	var slopes []int64
+	s.Compare.Spread, slopes = spreadOf(c.Ints, v.Args[1].Type.Shape, v.Type.Shape)
+	s.W = l.keep("/slope", []int{len(slopes)}, slopes)
+	return l.emit(v, s, x), nil
+}
+
+func (l *lowering) argMax(v *ir.Value, a *ir.ReduceAttrs, s plan.Step, x plan.Slot) (plan.Slot, error) {
+	if v.Op != ir.OpArgMax {
+		return 0, fmt.Errorf("no protocol")
+	}
+	shape, axis := v.Args[0].Type.Shape, a.Axes[0]
+	var perm []int
+	for d := range shape {
+		if d != axis {
+			perm = append(perm, d)
+		}
+	}
+	x = l.permute(v, x, shape, append(perm, axis))
+	s.Compare = compare(v.Args[0].Type.Elem, a.CompareAttrs)
+	s.Compare.K = 1
+	return l.emit(v, s, x), nil
+}

@@ -1,0 +1,112 @@
+package passes
+
+import (
+	"fmt"
+	"slices"
+
+	"secc/ir"
+)
+
+// affine turns factors and terms that are constant over each channel into
+// batch_norm, and divisions by constants into factors.
+func affine(g *ir.Graph, _ *Config) error {
+	return each(g, func(v *ir.Value) (*ir.Value, error) {
+		switch v.Op {
+		case ir.OpMul, ir.OpDiv, ir.OpAdd, ir.OpSub:
+		default:
+			return nil, nil
+		}
+		x, c, second, ok := constArg(v)
+		if !ok || v.Op == ir.OpDiv && !second {
+			return nil, nil
+		}
+		if !slices.Equal(x.Type.Shape, v.Type.Shape) { // the constant widens x
+			wide, err := g.New(ir.OpExpand, v.Name, &ir.ExpandAttrs{Shape: slices.Clone(v.Type.Shape)}, x)
+			if err != nil {
+				return nil, err
+			}
+			x = wide
+		}
+		if k, ok := perChannel(x, c); ok {
+			return channelAffine(g, v, x, k, second)
+		}
+		return fullAffine(g, v, x, c)
+	})
+}
+
+func channelAffine(g *ir.Graph, v, x *ir.Value, k []float32, second bool) (*ir.Value, error) {
+	n := len(k)
+	scale, shift := slices.Repeat([]float32{1}, n), make([]float32, n)
+	for i, c := range k {
+		switch v.Op {
+		case ir.OpMul:
+			scale[i] = c
+		case ir.OpDiv:
+			if c == 0 {
+				return nil, fmt.Errorf("node %q: division by the constant 0", v.Name)
+			}
+			scale[i] = 1 / c
+		case ir.OpAdd:
+			shift[i] = c
+		case ir.OpSub:
+			if shift[i] = -c; !second { // c - x
+				scale[i], shift[i] = -1, c
+			}
+		}
+	}
+	return newBatchNorm(g, v.Name, x, scale, shift)
+}
+
+func newBatchNorm(g *ir.Graph, name string, x *ir.Value, scale, shift []float32) (*ir.Value, error) {
+	s, err := constant(g, name+".scale", []int{len(scale)}, scale)
+	if err != nil {
+		return nil, err
+	}
+	b, err := constant(g, name+".shift", []int{len(shift)}, shift)
+	if err != nil {
+		return nil, err
+	}
+	return g.New(ir.OpBatchNorm, name, nil, x, s, b)
+}
+
+// fullAffine handles a constant that varies within a channel: terms stay as
+// they are (local), factors become a channel for every element.
+func fullAffine(g *ir.Graph, v, x, c *ir.Value) (*ir.Value, error) {
+	if v.Op == ir.OpAdd || v.Op == ir.OpSub {
+		return nil, nil
+	}
+	n := x.Type.N()
+	k := make([]float32, n)
+	for i := range k {
+		k[i] = data(c)[broadcastIndex(i, x.Type.Shape, c.Type.Shape)]
+		if v.Op == ir.OpDiv {
+			k[i] = 1 / k[i]
+		}
+	}
+	flat, err := reshape(g, v.Name, x, 1, n)
+	if err != nil {
+		return nil, err
+	}
+	y, err := newBatchNorm(g, v.Name, flat, k, make([]float32, n))
+	if err != nil {
+		return nil, err
+	}
+	return reshape(g, v.Name, y, v.Type.Shape...)
+}
+
+// broadcastIndex is the element of a tensor of shape from that stands at
+// element i once it is broadcast to shape to.
+func broadcastIndex(i int, to, from []int) int {
+	at, stride := 0, 1
+	for d := len(to) - 1; d >= 0; d-- {
+		p := i % to[d]
+		i /= to[d]
+		if e := d - (len(to) - len(from)); e >= 0 {
+			if from[e] != 1 {
+				at += p * stride
+			}
+			stride *= from[e]
+		}
+	}
+	return at
+}

@@ -1,0 +1,277 @@
+package passes
+
+import (
+	"math"
+	"slices"
+
+	"secc/ir"
+)
+
+// batchnorm folds scales and shifts of channels: backwards into the convolution
+// that makes the tensor, else forwards into every convolution that reads it.
+// A shift that cannot fold is a local addition; a scale that cannot is a
+// depthwise 1x1 convolution.
+func batchnorm(g *ir.Graph, _ *Config) error {
+	for _, v := range slices.Clone(g.Values) {
+		if v.Op != ir.OpBatchNorm || !ir.IsConst(v.Args[1]) || !ir.IsConst(v.Args[2]) {
+			continue
+		}
+		if done, err := foldBack(g, v); err != nil || done {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if done, err := foldForward(g, v); err != nil || done {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+	}
+	g.RemoveDead()
+	if err := g.Sort(); err != nil {
+		return err
+	}
+	return each(g, func(v *ir.Value) (*ir.Value, error) {
+		if v.Op != ir.OpBatchNorm {
+			return nil, nil
+		}
+		return standalone(g, v)
+	})
+}
+
+// channelMap is y = scale*x + shift, one pair a channel.
+type channelMap struct{ scale, shift []float32 }
+
+func mapOf(v *ir.Value) channelMap { return channelMap{data(v.Args[1]), data(v.Args[2])} }
+
+func (m channelMap) shifts() bool {
+	return slices.ContainsFunc(m.shift, func(x float32) bool { return x != 0 })
+}
+
+// uniform reports a single positive factor and no shift: it commutes with relu and maxima.
+func (m channelMap) uniform() bool {
+	return !m.shifts() && m.scale[0] > 0 && slices.Min(m.scale) == slices.Max(m.scale)
+}
+
+// foldBack moves v into the convolution or batch_norm above it, through
+// operators that commute with it, if nobody else reads what changes.
+func foldBack(g *ir.Graph, v *ir.Value) (bool, error) {
+	r, m := readers(g), mapOf(v)
+	for p := v.Args[0]; sole(r, p) != nil; p = p.Args[0] {
+		switch {
+		case p.Op == ir.OpConv && ir.IsConst(p.Args[1]) && (len(p.Args) < 3 || ir.IsConst(p.Args[2])):
+			g.ReplaceUses(v, v.Args[0])
+			return true, scaleFilters(g, p, m.regroup(p.Type.Shape[1]))
+		case p.Op == ir.OpBatchNorm && ir.IsConst(p.Args[1]):
+			g.ReplaceUses(v, v.Args[0])
+			return true, m.regroup(p.Type.Shape[1]).after(g, p)
+		case m.uniform() && slices.Contains([]ir.Op{ir.OpRelu, ir.OpMaxPool, ir.OpSumPool, ir.OpReshape, ir.OpTranspose}, p.Op):
+		case p.Op == ir.OpSumPool && !m.shifts():
+		default:
+			return false, nil
+		}
+	}
+	return false, nil
+}
+
+// regroup gives a uniform map another number of channels.
+func (m channelMap) regroup(n int) channelMap {
+	if len(m.scale) == n {
+		return m
+	}
+	return channelMap{slices.Repeat(m.scale[:1], n), make([]float32, n)}
+}
+
+// after composes m onto the batch_norm p.
+func (m channelMap) after(g *ir.Graph, p *ir.Value) error {
+	q := mapOf(p)
+	scale, shift := make([]float32, len(m.scale)), make([]float32, len(m.scale))
+	for i := range scale {
+		scale[i], shift[i] = m.scale[i]*q.scale[i], m.scale[i]*q.shift[i]+m.shift[i]
+	}
+	s, err := constant(g, p.Args[1].Name, []int{len(scale)}, scale)
+	if err != nil {
+		return err
+	}
+	b, err := constant(g, p.Args[2].Name, []int{len(shift)}, shift)
+	p.Args = []*ir.Value{p.Args[0], s, b}
+	return err
+}
+
+// scaleFilters makes conv compute m(conv(x)).
+func scaleFilters(g *ir.Graph, conv *ir.Value, m channelMap) error {
+	w := slices.Clone(data(conv.Args[1]))
+	bias := make([]float32, len(m.scale))
+	if len(conv.Args) == 3 {
+		copy(bias, data(conv.Args[2]))
+	}
+	each := len(w) / len(m.scale)
+	for o, s := range m.scale {
+		for i := range each {
+			w[o*each+i] *= s
+		}
+		bias[o] = bias[o]*s + m.shift[o]
+	}
+	return setWeights(g, conv, w, bias)
+}
+
+func setWeights(g *ir.Graph, conv *ir.Value, w, bias []float32) error {
+	old := conv.Args[1]
+	kernel, err := constant(g, old.Name, old.Type.Shape, w)
+	if err != nil {
+		return err
+	}
+	b, err := constant(g, conv.Name+".bias", []int{len(bias)}, bias)
+	conv.Args = []*ir.Value{conv.Args[0], kernel, b}
+	return err
+}
+
+// target is a convolution that takes in a map of its input channels.
+type target struct {
+	conv *ir.Value
+	m    channelMap
+}
+
+// foldForward moves v into all convolutions below it, if every path ends in one.
+func foldForward(g *ir.Graph, v *ir.Value) (bool, error) {
+	targets, ok := forwardTargets(readers(g), v, v, mapOf(v))
+	if !ok {
+		return false, nil
+	}
+	g.ReplaceUses(v, v.Args[0])
+	for _, t := range targets {
+		if err := scaleInputs(g, t.conv, t.m); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// forwardTargets collects the convolutions that can take map m of value x.
+// Every reader of what lies between must be reachable only through it.
+func forwardTargets(r map[*ir.Value][]*ir.Value, origin, x *ir.Value, m channelMap) ([]target, bool) {
+	if len(r[x]) == 0 {
+		return nil, false
+	}
+	var all []target
+	for _, y := range r[x] {
+		if y == nil || y.Args[0] != x || len(y.Args) > 1 && y.Op != ir.OpConv {
+			return nil, false
+		}
+		next := m
+		switch y.Op {
+		case ir.OpConv:
+			padded := anyPositive(y.Attrs.(*ir.ConvAttrs).PadsBegin) || anyPositive(y.Attrs.(*ir.ConvAttrs).PadsEnd)
+			if !ir.IsConst(y.Args[1]) || padded && m.shifts() || slices.Contains(y.Args[1:], x) || len(y.Args) == 3 && !ir.IsConst(y.Args[2]) {
+				return nil, false
+			}
+			all = append(all, target{y, m})
+			continue
+		case ir.OpReshape:
+			var ok bool
+			if next, ok = m.through(x.Type.Shape, y.Type.Shape); !ok {
+				return nil, false
+			}
+		case ir.OpSumPool:
+			if m.shifts() {
+				return nil, false
+			}
+		case ir.OpRelu, ir.OpMaxPool:
+			if !m.uniform() {
+				return nil, false
+			}
+		default:
+			return nil, false
+		}
+		deeper, ok := forwardTargets(r, origin, y, next)
+		if !ok {
+			return nil, false
+		}
+		all = append(all, deeper...)
+	}
+	return all, true
+}
+
+// through follows the channels across a reshape that keeps the batch and
+// flattens channels with what comes after them: [n,c,h,w] to [n,c*h*w,1,1].
+func (m channelMap) through(from, to []int) (channelMap, bool) {
+	if len(from) < 2 || len(to) < 2 || from[0] != to[0] || to[1]%from[1] != 0 {
+		return m, false
+	}
+	inside := to[1] / from[1]
+	if ir.Numel(from[2:]) != inside*ir.Numel(to[2:]) || inside > 1 && ir.Numel(to[2:]) != 1 {
+		return m, false
+	}
+	n := channelMap{make([]float32, to[1]), make([]float32, to[1])}
+	for i := range n.scale {
+		n.scale[i], n.shift[i] = m.scale[i/inside], m.shift[i/inside]
+	}
+	return n, true
+}
+
+// scaleInputs makes conv compute conv(m(x)).
+func scaleInputs(g *ir.Graph, conv *ir.Value, m channelMap) error {
+	s := conv.Args[1].Type.Shape
+	w := slices.Clone(data(conv.Args[1]))
+	bias := make([]float32, s[0])
+	if len(conv.Args) == 3 {
+		copy(bias, data(conv.Args[2]))
+	}
+	group := max(conv.Attrs.(*ir.ConvAttrs).Group, 1)
+	kernel, filters := s[2]*s[3], s[0]/group
+	for o := range s[0] {
+		for c := range s[1] {
+			in := o/filters*s[1] + c
+			for k := range kernel {
+				at := (o*s[1]+c)*kernel + k
+				bias[o] += w[at] * m.shift[in]
+				w[at] *= m.scale[in]
+			}
+		}
+	}
+	return setWeights(g, conv, w, bias)
+}
+
+// standalone realises a batch_norm that nothing took in.
+func standalone(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
+	m, x, shape := mapOf(v), v.Args[0], v.Type.Shape
+	c := shape[1]
+	if !slices.ContainsFunc(m.scale, func(s float32) bool { return s != 1 }) {
+		ones := slices.Repeat([]int{1}, len(shape))
+		ones[1] = c
+		b, err := constant(g, v.Args[2].Name, ones, m.shift)
+		if err != nil {
+			return nil, err
+		}
+		return g.New(ir.OpAdd, v.Name, nil, x, b)
+	}
+	if slices.ContainsFunc(m.scale, func(s float32) bool { return math.IsNaN(float64(s)) || math.IsInf(float64(s), 0) }) {
+		return nil, nonFinite(v.Name, v.Args[1].Name)
+	}
+	flat, err := reshape(g, v.Name, x, square(shape)...)
+	if err != nil {
+		return nil, err
+	}
+	w, err := constant(g, v.Args[1].Name, []int{c, 1, 1, 1}, m.scale)
+	if err != nil {
+		return nil, err
+	}
+	y, err := g.New(ir.OpConv, v.Name, &ir.ConvAttrs{Group: c}, flat, w, v.Args[2])
+	if err != nil {
+		return nil, err
+	}
+	return reshape(g, v.Name, y, shape...)
+}
+
+// square gives a shape two spatial dimensions.
+func square(shape []int) []int {
+	s := []int{shape[0], shape[1], 1, 1}
+	rest := shape[2:]
+	if len(rest) > 0 {
+		s[3] = rest[len(rest)-1]
+		s[2] = ir.Numel(rest[:len(rest)-1])
+	}
+	return s
+}

@@ -1,0 +1,67 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"gorgonia.org/tensor"
+
+	"secc/ir"
+)
+
+// randomInputs is how many random inputs stand in when there is nothing to calibrate with.
+const randomInputs = 4
+
+// calibrate evaluates the network on the calibration inputs and notes the
+// smallest and largest element of every value.
+func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value]span, error) {
+	inputs := cfg.Calibration
+	if len(inputs) == 0 {
+		cfg.warn("no calibration inputs: formats are chosen from random ones and may not hold real ones")
+		inputs = random(g)
+	}
+	spans := map[*ir.Value]span{}
+	var bad error
+	observe := func(v *ir.Value, t *tensor.Dense) {
+		s, ok := spans[v]
+		if !ok {
+			s = span{math.Inf(1), math.Inf(-1)}
+		}
+		for _, x := range ir.Floats(t) {
+			if x != x || math.IsInf(float64(x), 0) {
+				if bad == nil && !tail[v] {
+					bad = fmt.Errorf("node %q (%s): tensor holds a value that is infinite or not a number", v.Name, v.Op)
+				}
+				continue
+			}
+			s.lo, s.hi = math.Min(s.lo, float64(x)), math.Max(s.hi, float64(x))
+		}
+		spans[v] = s
+	}
+	for i, in := range inputs {
+		if _, err := ir.Eval(g, in, ir.EvalOptions{Observe: observe}); err != nil {
+			return nil, fmt.Errorf("calibration input %d: %w", i, err)
+		}
+		if bad != nil {
+			return nil, fmt.Errorf("calibration input %d: %w", i, bad)
+		}
+	}
+	return spans, nil
+}
+
+// random makes normally distributed inputs, the same ones every time.
+func random(g *ir.Graph) [][]*tensor.Dense {
+	r := rand.New(rand.NewPCG(1, 2))
+	all := make([][]*tensor.Dense, randomInputs)
+	for i := range all {
+		for _, v := range g.Inputs {
+			x := make([]float32, v.Type.N())
+			for j := range x {
+				x[j] = float32(r.NormFloat64())
+			}
+			all[i] = append(all[i], ir.NewReal(v.Type.Shape, x))
+		}
+	}
+	return all
+}

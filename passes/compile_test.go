@@ -1,0 +1,196 @@
+package passes
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"gorgonia.org/tensor"
+
+	"secc/ir"
+)
+
+// builder makes small networks with random weights; it fails the test on error.
+type builder struct {
+	t *testing.T
+	g *ir.Graph
+	r *rand.Rand
+}
+
+func newBuilder(t *testing.T) *builder {
+	return &builder{t, &ir.Graph{Name: t.Name()}, rand.New(rand.NewPCG(7, 9))}
+}
+
+func (b *builder) must(v *ir.Value, err error) *ir.Value {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+func (b *builder) input(shape ...int) *ir.Value { return b.must(b.g.Input("x", shape)) }
+
+func (b *builder) weights(scale float64, shape ...int) *ir.Value {
+	x := make([]float32, ir.Numel(shape))
+	for i := range x {
+		x[i] = float32(b.r.NormFloat64() * scale)
+	}
+	return b.must(b.g.Const("w", ir.NewReal(shape, x)))
+}
+
+func (b *builder) op(op ir.Op, attrs any, args ...*ir.Value) *ir.Value {
+	b.t.Helper()
+	return b.must(b.g.New(op, string(op), attrs, args...))
+}
+
+func (b *builder) conv(x *ir.Value, out, k, stride, pad int) *ir.Value {
+	in := x.Type.Shape[1]
+	a := &ir.ConvAttrs{Strides: []int{stride, stride}, PadsBegin: []int{pad, pad}, PadsEnd: []int{pad, pad}}
+	return b.op(ir.OpConv, a, x, b.weights(1/math.Sqrt(float64(in*k*k)), out, in, k, k), b.weights(0.3, out))
+}
+
+func (b *builder) bn(x *ir.Value) *ir.Value {
+	c := x.Type.Shape[1]
+	return b.op(ir.OpBatchNorm, nil, x, b.weights(1, c), b.weights(0.5, c))
+}
+
+func (b *builder) samples(n int) [][]*tensor.Dense {
+	all := make([][]*tensor.Dense, n)
+	for i := range all {
+		for _, v := range b.g.Inputs {
+			x := make([]float32, v.Type.N())
+			for j := range x {
+				x[j] = float32(b.r.NormFloat64())
+			}
+			all[i] = append(all[i], ir.NewReal(v.Type.Shape, x))
+		}
+	}
+	return all
+}
+
+// networks holds a constructor for each kind of structure that matters to the passes.
+func networks() map[string]func(b *builder) *ir.Value {
+	return map[string]func(b *builder) *ir.Value{
+		"lenet": func(b *builder) *ir.Value {
+			x := b.op(ir.OpRelu, nil, b.conv(b.input(1, 1, 12, 12), 4, 5, 1, 2))
+			x = b.op(ir.OpMaxPool, &ir.PoolAttrs{Kernel: []int{2, 2}, Strides: []int{2, 2}}, x)
+			x = b.op(ir.OpRelu, nil, b.conv(x, 6, 3, 1, 0))
+			x = b.op(ir.OpReshape, &ir.ReshapeAttrs{Shape: []int{1, 96}}, x)
+			x = b.op(ir.OpMatMul, nil, x, b.weights(0.1, 96, 10), b.weights(0.3, 10))
+			return b.op(ir.OpSoftmax, &ir.AxisAttrs{Axis: 1}, x)
+		},
+		"residual": func(b *builder) *ir.Value {
+			x := b.op(ir.OpRelu, nil, b.bn(b.conv(b.input(1, 3, 8, 8), 4, 3, 1, 1)))
+			y := b.bn(b.conv(b.op(ir.OpRelu, nil, b.bn(b.conv(x, 8, 3, 2, 1))), 8, 3, 1, 1))
+			x = b.op(ir.OpRelu, nil, b.op(ir.OpAdd, nil, y, b.bn(b.conv(x, 8, 1, 2, 0))))
+			x = b.op(ir.OpAvgPool, &ir.PoolAttrs{Kernel: []int{4, 4}}, x)
+			x = b.op(ir.OpReshape, &ir.ReshapeAttrs{Shape: []int{1, 8}}, x)
+			return b.op(ir.OpMatMul, nil, x, b.weights(0.3, 8, 5))
+		},
+		"dense": func(b *builder) *ir.Value {
+			x := b.conv(b.input(1, 3, 8, 8), 4, 3, 1, 1)
+			for range 2 {
+				y := b.conv(b.op(ir.OpRelu, nil, b.bn(x)), 4, 3, 1, 1)
+				x = b.op(ir.OpConcat, &ir.AxisAttrs{Axis: 1}, x, y)
+			}
+			x = b.conv(b.op(ir.OpRelu, nil, b.bn(x)), 6, 1, 1, 0)
+			x = b.op(ir.OpAvgPool, &ir.PoolAttrs{Kernel: []int{2, 2}, Strides: []int{2, 2}}, x)
+			x = b.op(ir.OpRelu, nil, b.bn(x))
+			x = b.op(ir.OpSum, &ir.ReduceAttrs{Axes: []int{2, 3}}, x)
+			x = b.op(ir.OpMul, nil, x, b.must(b.g.Const("sixteenth", ir.NewReal(nil, []float32{1. / 16}))))
+			return b.op(ir.OpFunc, &ir.FuncAttrs{Name: "sigmoid"}, b.op(ir.OpMatMul, nil, x, b.weights(0.5, 6, 3)))
+		},
+		"fire": func(b *builder) *ir.Value {
+			x := b.op(ir.OpRelu, nil, b.conv(b.input(1, 3, 9, 9), 4, 3, 2, 0))
+			l, r := b.op(ir.OpRelu, nil, b.conv(x, 3, 1, 1, 0)), b.op(ir.OpRelu, nil, b.conv(x, 5, 3, 1, 1))
+			x = b.op(ir.OpConcat, &ir.AxisAttrs{Axis: 1}, l, r)
+			x = b.op(ir.OpMaxPool, &ir.PoolAttrs{Kernel: []int{3, 3}, Strides: []int{2, 2}, Ceil: true}, x)
+			x = b.op(ir.OpRelu, nil, b.conv(x, 7, 1, 1, 0))
+			return b.op(ir.OpAvgPool, &ir.PoolAttrs{Kernel: x.Type.Shape[2:]}, x)
+		},
+		"edges": func(b *builder) *ir.Value {
+			x := b.op(ir.OpAvgPool, &ir.PoolAttrs{Kernel: []int{3, 3}, PadsBegin: []int{1, 1}, PadsEnd: []int{1, 1}}, b.input(1, 2, 6, 6))
+			x = b.op(ir.OpPad, &ir.PadAttrs{Before: []int{0, 0, 1, 1}, After: []int{0, 0, 0, 1}}, b.op(ir.OpAbs, nil, x))
+			x = b.op(ir.OpMax, nil, b.conv(x, 3, 3, 1, 0), b.weights(1, 3, 1, 1))
+			x = b.op(ir.OpTranspose, &ir.TransposeAttrs{Perm: []int{0, 2, 3, 1}}, x)
+			x = b.op(ir.OpSlice, &ir.SliceAttrs{Start: []int{0, 0, 4, 2}, Step: []int{1, 2, -1, -1}, Size: []int{1, 3, 4, 3}}, x)
+			x = b.op(ir.OpMul, nil, x, b.weights(1, 3, 4, 3))
+			x = b.op(ir.OpReduceMax, &ir.ReduceAttrs{Axes: []int{1}}, x)
+			return b.op(ir.OpSub, nil, b.op(ir.OpMatMul, nil, b.weights(0.5, 2, 4), x), b.weights(1, 2, 3))
+		},
+	}
+}
+
+func build(t *testing.T, f func(*builder) *ir.Value) *builder {
+	b := newBuilder(t)
+	b.g.Outputs = []*ir.Value{f(b)}
+	if err := ir.Verify(b.g, ir.Real); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func eval(t *testing.T, g *ir.Graph, in []*tensor.Dense) []float32 {
+	t.Helper()
+	out, err := ir.Eval(g, in, ir.EvalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ir.Floats(out[0])
+}
+
+func farthest(a, b []float32) (d, size float64) {
+	for i := range a {
+		d = math.Max(d, math.Abs(float64(a[i]-b[i])))
+		size = math.Max(size, math.Abs(float64(a[i])))
+	}
+	return d, size
+}
+
+// Every real pass leaves what the network computes as it was.
+func TestRealPassesKeepMeaning(t *testing.T) {
+	for name, f := range networks() {
+		t.Run(name, func(t *testing.T) {
+			b := build(t, f)
+			in := b.samples(1)[0]
+			want := eval(t, b.g, in)
+			cfg := newConfig(Options{})
+			for _, p := range Pipeline() {
+				if p.Makes != ir.Real {
+					break
+				}
+				if err := Run(b.g, []Pass{p}, cfg); err != nil {
+					t.Fatal(err)
+				}
+				if d, size := farthest(want, eval(t, b.g, in)); d > 1e-5*(1+size) {
+					t.Fatalf("after %s the output moved by %g (largest output %g)\n%s", p.Name, d, size, ir.Print(b.g))
+				}
+			}
+		})
+	}
+}
+
+// The compiled network computes in fixed point what the original computes on reals.
+func TestCompiledFollowsReal(t *testing.T) {
+	for name, f := range networks() {
+		t.Run(name, func(t *testing.T) {
+			b := build(t, f)
+			samples := b.samples(8)
+			c, err := Compile(b.g, Options{Calibration: samples})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, in := range samples[:2] {
+				want := eval(t, b.g, in)
+				res, err := ir.Simulate(c.Fixed, in, ir.SimOptions{Rounding: ir.Stochastic})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if d, size := farthest(want, res.Outputs[0].Floats()); d > 0.01*size {
+					t.Errorf("outputs differ by %g (largest %g)\n%s", d, size, ir.Print(c.Fixed))
+				}
+			}
+		})
+	}
+}

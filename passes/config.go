@@ -1,0 +1,45 @@
+package passes
+
+import (
+	"gorgonia.org/tensor"
+
+	"secc/backend"
+	"secc/backend/plan"
+	"secc/ir"
+)
+
+// Options is what the user may choose. The zero value is the default.
+type Options struct {
+	Bits        int               // ring of activations; 0: 16
+	WeightBits  int               // fraction bits of weights at most; 0: 12
+	Margin      float64           // activations may exceed the calibrated range by this factor; 0: 1.5
+	Calibration [][]*tensor.Dense // each entry: one tensor for each graph input
+	Profile     backend.Profile   // zero: LAN
+	Exact       bool              // exact truncation
+	Labels      []string
+	Preprocess  []plan.Preprocess // one an input; may be shorter
+
+	Trace func(pass string, g *ir.Graph) // called after every pass; may be nil
+}
+
+// Config is what passes share while they run on one graph.
+type Config struct {
+	Options
+	Warnings []string
+	ranges   map[*ir.Value]span // by value of the fixed graph: what calibration saw
+}
+
+func newConfig(o Options) *Config {
+	if o.Bits == 0 {
+		o.Bits = 16
+	}
+	if o.WeightBits == 0 {
+		o.WeightBits = 12
+	}
+	if o.Margin == 0 {
+		o.Margin = 1.5
+	}
+	return &Config{Options: o}
+}
+
+func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }

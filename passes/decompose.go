@@ -1,0 +1,116 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"secc/ir"
+)
+
+// decompose writes operators that have no protocol of their own in terms of
+// ones that have.
+func decompose(g *ir.Graph, _ *Config) error {
+	return each(g, func(v *ir.Value) (*ir.Value, error) {
+		switch v.Op {
+		case ir.OpMax, ir.OpMin, ir.OpAbs:
+			return byRelu(g, v)
+		case ir.OpReduceMax:
+			return reduceMax(g, v)
+		case ir.OpClip:
+			return oneSided(g, v)
+		}
+		return nil, nil
+	})
+}
+
+// byRelu: max(a,b) = relu(a-b)+b, min(a,b) = a-relu(a-b), |x| = 2*relu(x)-x.
+func byRelu(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
+	c := chain{g: g, name: v.Name}
+	a := v.Args[0]
+	switch v.Op {
+	case ir.OpAbs:
+		r := c.op(ir.OpRelu, a)
+		c.op(ir.OpSub, c.op(ir.OpAdd, r, r), a)
+	case ir.OpMax:
+		c.op(ir.OpAdd, c.op(ir.OpRelu, c.op(ir.OpSub, a, v.Args[1])), v.Args[1])
+	case ir.OpMin:
+		c.op(ir.OpSub, a, c.op(ir.OpRelu, c.op(ir.OpSub, a, v.Args[1])))
+	}
+	return c.last, c.err
+}
+
+// chain appends operators and keeps the first error.
+type chain struct {
+	g    *ir.Graph
+	name string
+	last *ir.Value
+	err  error
+}
+
+func (c *chain) op(op ir.Op, args ...*ir.Value) *ir.Value { return c.with(op, nil, args...) }
+
+func (c *chain) with(op ir.Op, attrs any, args ...*ir.Value) *ir.Value {
+	if c.err == nil {
+		c.last, c.err = c.g.New(op, c.name, attrs, args...)
+	}
+	return c.last
+}
+
+// oneSided makes a relu of a clip with one bound, and nothing of one with none.
+func oneSided(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
+	a, x := v.Attrs.(*ir.ClipAttrs), v.Args[0]
+	low, high := !math.IsInf(a.Min, -1), !math.IsInf(a.Max, 1)
+	c := chain{g: g, name: v.Name}
+	bound := func(b float64) *ir.Value {
+		k, err := constant(g, v.Name+".bound", nil, []float32{float32(b)})
+		if c.err == nil {
+			c.err = err
+		}
+		return k
+	}
+	switch {
+	case low && high:
+		return nil, nil
+	case low && a.Min == 0:
+		c.op(ir.OpRelu, x)
+	case low:
+		b := bound(a.Min)
+		c.op(ir.OpAdd, c.op(ir.OpRelu, c.op(ir.OpSub, x, b)), b)
+	case high: // high - relu(high - x)
+		b := bound(a.Max)
+		c.op(ir.OpSub, b, c.op(ir.OpRelu, c.op(ir.OpSub, b, x)))
+	default:
+		return x, nil
+	}
+	return c.last, c.err
+}
+
+// reduceMax brings the reduced axes to the end and takes one window over them.
+func reduceMax(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
+	x, a := v.Args[0], v.Attrs.(*ir.ReduceAttrs)
+	if a.CompareAttrs != (ir.CompareAttrs{}) {
+		return nil, fmt.Errorf("node %q: compared bits before formats", v.Name)
+	}
+	var perm []int
+	kept, reduced := 1, 1
+	for d, n := range x.Type.Shape {
+		if !slices.Contains(a.Axes, d) {
+			perm = append(perm, d)
+			kept *= n
+		}
+	}
+	for _, d := range a.Axes {
+		perm = append(perm, d)
+		reduced *= x.Type.Shape[d]
+	}
+	c := chain{g: g, name: v.Name}
+	y := x
+	if !slices.IsSorted(perm) {
+		y = c.with(ir.OpTranspose, &ir.TransposeAttrs{Perm: perm}, y)
+	}
+	y = c.with(ir.OpReshape, &ir.ReshapeAttrs{Shape: []int{1, kept, 1, reduced}}, y)
+	y = c.with(ir.OpMaxPool, &ir.PoolAttrs{Kernel: []int{1, reduced}}, y)
+	c.with(ir.OpReshape, &ir.ReshapeAttrs{Shape: slices.Clone(v.Type.Shape)}, y)
+	return c.last, c.err
+}

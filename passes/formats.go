@@ -1,0 +1,223 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"secc/ir"
+)
+
+// span is the smallest and largest real value that calibration saw.
+type span struct{ lo, hi float64 }
+
+func (s span) abs() float64 { return math.Max(-s.lo, s.hi) }
+
+// weightNorm bounds the l2 norm of every filter once it is an integer vector:
+// below 2^weightNorm. It is the same for all operators, so it tells the client
+// nothing; the noise of the rounding in the linear protocol is sized by it.
+const weightNorm = 12
+
+// maxRing is the widest accumulator.
+const maxRing = 48
+
+// formats is what scale solves for before it rewrites.
+type formats struct {
+	k      int
+	margin float64
+	spans  map[*ir.Value]span
+	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
+	parent map[*ir.Value]*ir.Value // union-find: values that share one format
+	frac   map[*ir.Value]int       // by root
+	late   map[*ir.Value]bool      // sums made in the wide ring, because they would cost too much precision in the narrow one
+	weight map[*ir.Value]int       // fraction bits of an operator's weights
+}
+
+func (f *formats) root(v *ir.Value) *ir.Value {
+	for f.parent[v] != nil {
+		v = f.parent[v]
+	}
+	return v
+}
+
+func (f *formats) join(a, b *ir.Value) {
+	if a, b = f.root(a), f.root(b); a != b {
+		f.parent[b] = a
+	}
+}
+
+func (f *formats) fracOf(v *ir.Value) int { return f.frac[f.root(v)] }
+
+// shift is what a product with weights shifts its accumulator by.
+func (f *formats) shift(v *ir.Value) int {
+	return f.fracOf(v.Args[0]) + f.weight[v] - f.fracOf(v)
+}
+
+// ring is the ring of a product's accumulator.
+func (f *formats) ring(v *ir.Value) int { return f.k + f.shift(v) }
+
+// startsFormat reports operators whose result may have any format; all others
+// share the format of their arguments.
+func startsFormat(v *ir.Value) bool {
+	switch v.Op {
+	case ir.OpInput, ir.OpConst, ir.OpConv, ir.OpMul, ir.OpFunc, ir.OpArgMax:
+		return true
+	}
+	return false
+}
+
+// solve picks the formats. Every group of values that must share one gets as
+// many fraction bits as its largest value leaves room for; a product cannot have
+// more than its accumulator.
+func (f *formats) solve(g *ir.Graph) error {
+	for _, v := range g.Values {
+		if !f.secret[v] || startsFormat(v) {
+			continue
+		}
+		for _, a := range v.Args {
+			if f.secret[a] {
+				f.join(v, a)
+			}
+		}
+	}
+	f.findLate(g)
+	if err := f.fill(g); err != nil {
+		return err
+	}
+	for changed := true; changed; { // fractions only go down, and not below zero in sum: it ends
+		changed = false
+		for _, v := range g.Values {
+			if !f.secret[v] || !isProduct(v) {
+				continue
+			}
+			if err := f.weigh(v); err != nil {
+				return err
+			}
+			if s := f.shift(v); s < 0 {
+				f.frac[f.root(v)] += s
+				changed = true
+			}
+		}
+	}
+	return nil
+}
+
+func isProduct(v *ir.Value) bool { return v.Op == ir.OpConv || v.Op == ir.OpMul || v.Op == ir.OpPRelu }
+
+// fill sets each group's fraction from the largest value in it.
+func (f *formats) fill(g *ir.Graph) error {
+	biggest := map[*ir.Value]*ir.Value{}
+	for _, v := range g.Values {
+		if !f.secret[v] || f.late[v] {
+			continue
+		}
+		if b := f.spans[v].abs(); math.IsNaN(b) || math.IsInf(b, 0) {
+			return fmt.Errorf("node %q (%s): calibration makes it infinite or not a number", v.Name, v.Op)
+		}
+		r := f.root(v)
+		if biggest[r] == nil || f.spans[v].abs() > f.spans[biggest[r]].abs() {
+			biggest[r] = v
+		}
+	}
+	for r, v := range biggest {
+		n := fracFor(f.k, f.spans[v].abs()*f.margin)
+		if n < -f.k || n > 64 {
+			return fmt.Errorf("node %q (%s): values up to %g do not fit %d bits", v.Name, v.Op, f.spans[v].abs(), f.k)
+		}
+		f.frac[r] = n
+	}
+	return nil
+}
+
+// fracFor is the largest f with x * 2^f <= 2^(k-2). Of a value that is always
+// zero nothing is known; it is treated as at most 1.
+func fracFor(k int, x float64) int {
+	if x == 0 {
+		x = 1
+	}
+	return min(k-2-int(math.Ceil(math.Log2(x))), 24)
+}
+
+// weigh picks the fraction bits of a product's weights: as many as keep the
+// norm of every filter below 2^weightNorm and the accumulator within maxRing.
+func (f *formats) weigh(v *ir.Value) error {
+	s := 0
+	switch v.Op {
+	case ir.OpMul:
+		f.weight[v] = f.fracOf(v.Args[1])
+		return nil
+	case ir.OpConv, ir.OpPRelu:
+		norm, err := filterNorm(v)
+		if err != nil {
+			return err
+		}
+		s = weightNorm
+		if norm > 0 {
+			s -= int(math.Ceil(math.Log2(norm)))
+		}
+	}
+	f.weight[v] = s
+	if over := f.ring(v) - maxRing; over > 0 {
+		f.weight[v] -= over
+	}
+	return nil
+}
+
+// filterNorm is the largest l2 norm of a filter (or the largest slope).
+func filterNorm(v *ir.Value) (float64, error) {
+	w := data(v.Args[1])
+	filters := len(w)
+	if v.Op == ir.OpConv {
+		filters = v.Args[1].Type.Shape[0]
+	}
+	largest := 0.0
+	for o := range filters {
+		sum := 0.0
+		for _, x := range w[o*len(w)/filters : (o+1)*len(w)/filters] {
+			sum += float64(x) * float64(x)
+		}
+		if math.IsNaN(sum) || math.IsInf(sum, 0) {
+			return 0, nonFinite(v.Name, v.Args[1].Name)
+		}
+		largest = math.Max(largest, math.Sqrt(sum))
+	}
+	return largest, nil
+}
+
+func nonFinite(node, tensor string) error {
+	return fmt.Errorf("node %q: tensor %q holds a value that is infinite or not a number", node, tensor)
+}
+
+// findLate marks sums (and reshapes of them) that are better made after the
+// extension to the accumulator's ring: their range would take more than one bit
+// from everything that shares their format, and only convolutions read them.
+func (f *formats) findLate(g *ir.Graph) {
+	r := readers(g)
+	for _, v := range slices.Backward(g.Values) {
+		if !f.secret[v] || !slices.Contains([]ir.Op{ir.OpSumPool, ir.OpSum, ir.OpReshape, ir.OpTranspose}, v.Op) {
+			continue
+		}
+		f.late[v] = !slices.ContainsFunc(r[v], func(y *ir.Value) bool {
+			return y == nil || !f.late[y] && y.Op != ir.OpConv
+		})
+	}
+	for _, v := range g.Values { // of these keep what is or follows a costly sum
+		if !f.late[v] {
+			continue
+		}
+		a := v.Args[0]
+		costly := (v.Op == ir.OpSumPool || v.Op == ir.OpSum) && f.spans[v].abs() > 2*f.groupAbs(g, a)
+		f.late[v] = costly || f.late[a]
+	}
+}
+
+// groupAbs is the largest value among those that share a's format and are not late.
+func (f *formats) groupAbs(g *ir.Graph, a *ir.Value) float64 {
+	x := 0.0
+	for _, v := range g.Values {
+		if f.secret[v] && !f.late[v] && f.root(v) == f.root(a) {
+			x = math.Max(x, f.spans[v].abs())
+		}
+	}
+	return x
+}

@@ -1,0 +1,411 @@
+package passes
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"secc/ir"
+)
+
+// scale gives every secret value a format (k, f), makes integers of weights,
+// puts extensions in front of products, and reveals what the client may
+// compute by itself.
+func scale(g *ir.Graph, cfg *Config) error {
+	tail := clientTail(g)
+	spans, err := calibrate(g, cfg, tail)
+	if err != nil {
+		return err
+	}
+	f := &formats{
+		k: cfg.Bits, margin: cfg.Margin, spans: spans,
+		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
+		late: map[*ir.Value]bool{}, weight: map[*ir.Value]int{},
+	}
+	if err := f.solve(g); err != nil {
+		return err
+	}
+	b := &fixer{formats: f, old: g, out: &ir.Graph{Name: g.Name}, exact: cfg.Exact, tail: tail,
+		made: map[*ir.Value]*ir.Value{}, wide: map[wideKey]*ir.Value{}, nonneg: map[*ir.Value]bool{}, ranges: map[*ir.Value]span{}}
+	if err := b.build(); err != nil {
+		return err
+	}
+	cfg.ranges = b.ranges
+	*g = *b.out
+	return nil
+}
+
+// clientTail finds what the client computes in the clear after the reveal: the
+// functions at the end of the network that nothing else follows.
+func clientTail(g *ir.Graph) map[*ir.Value]bool {
+	r := readers(g)
+	tail := map[*ir.Value]bool{}
+	for _, v := range slices.Backward(g.Values) {
+		switch v.Op {
+		case ir.OpSoftmax, ir.OpLogSoftmax, ir.OpFunc, ir.OpReshape, ir.OpTranspose:
+		default:
+			continue
+		}
+		tail[v] = !slices.ContainsFunc(r[v], func(y *ir.Value) bool { return y != nil && !tail[y] })
+	}
+	for _, v := range g.Values { // a reshape alone needs no reveal of its own
+		if tail[v] && (v.Op == ir.OpReshape || v.Op == ir.OpTranspose) && !tail[v.Args[0]] {
+			delete(tail, v)
+		}
+	}
+	return tail
+}
+
+// secrets marks the values that need a format: all but constants and the tail.
+func secrets(g *ir.Graph, tail map[*ir.Value]bool) map[*ir.Value]bool {
+	s := map[*ir.Value]bool{}
+	for _, v := range g.Values {
+		s[v] = !tail[v] && !ir.IsConst(v)
+	}
+	return s
+}
+
+// fixer builds the fixed-point graph from the real one.
+type fixer struct {
+	*formats
+	old, out   *ir.Graph
+	exact      bool
+	tail       map[*ir.Value]bool
+	made       map[*ir.Value]*ir.Value // real value -> fixed value in its own ring
+	wide       map[wideKey]*ir.Value   // the same in a wider ring
+	nonneg     map[*ir.Value]bool      // by fixed value: never negative
+	ranges     map[*ir.Value]span      // by fixed value
+	clientBits int                     // ring of everything the client holds itself
+}
+
+type wideKey struct {
+	v    *ir.Value
+	bits int
+}
+
+func (b *fixer) build() error {
+	b.clientBits = b.k
+	for _, v := range b.old.Values {
+		if v.Op == ir.OpConv && b.secret[v] && v.Args[0].Type.Holder == ir.Client {
+			b.clientBits = max(b.clientBits, b.ring(v))
+		}
+	}
+	for _, v := range b.old.Values {
+		if b.tail[v] || ir.IsConst(v) || b.late[v] {
+			continue
+		}
+		w, err := b.fix(v)
+		if err != nil {
+			return err
+		}
+		b.made[v] = w
+		b.ranges[w] = b.spans[v]
+		b.nonneg[w] = b.nonneg[w] || b.neverNegative(v)
+	}
+	for _, o := range b.old.Outputs {
+		w, err := b.reveal(o)
+		if err != nil {
+			return err
+		}
+		b.out.Outputs = append(b.out.Outputs, w)
+	}
+	return nil
+}
+
+// neverNegative follows operators that keep non-negative values so.
+func (b *fixer) neverNegative(v *ir.Value) bool {
+	switch a := v.Attrs.(type) {
+	case *ir.CompareAttrs:
+		return v.Op == ir.OpRelu && len(v.Args) == 1
+	case *ir.ClipAttrs:
+		return a.Min >= 0
+	case *ir.PadAttrs:
+		return a.Value >= 0 && b.argsNonneg(v)
+	case *ir.FuncAttrs:
+		return a.Name == "sigmoid"
+	}
+	switch v.Op {
+	case ir.OpReshape, ir.OpTranspose, ir.OpConcat, ir.OpSlice, ir.OpGather, ir.OpExpand, ir.OpMaxPool, ir.OpSumPool, ir.OpSum, ir.OpAdd:
+		return b.argsNonneg(v)
+	}
+	return false
+}
+
+func (b *fixer) argsNonneg(v *ir.Value) bool {
+	return !slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return !b.nonneg[b.made[a]] })
+}
+
+// elem is the format of a value in its own ring.
+func (b *fixer) elem(v *ir.Value) ir.Elem { return ir.Elem{Bits: b.k, Frac: b.fracOf(v)} }
+
+func (b *fixer) fix(v *ir.Value) (*ir.Value, error) {
+	switch v.Op {
+	case ir.OpInput:
+		return b.out.FixedInput(v.Name, v.Type.Shape, ir.Elem{Bits: b.clientBits, Frac: b.fracOf(v)})
+	case ir.OpConv:
+		return b.conv(v)
+	case ir.OpMul:
+		return b.mul(v)
+	case ir.OpPRelu:
+		return b.prelu(v)
+	}
+	args := make([]*ir.Value, len(v.Args))
+	for i, a := range v.Args {
+		x, err := b.arg(v, a)
+		if err != nil {
+			return nil, err
+		}
+		args[i] = x
+	}
+	attrs, err := b.attrs(v)
+	if err != nil {
+		return nil, err
+	}
+	return b.out.New(v.Op, v.Name, attrs, args...)
+}
+
+// arg gives an argument of a value that shares its format.
+func (b *fixer) arg(v, a *ir.Value) (*ir.Value, error) {
+	if ir.IsConst(a) {
+		if v.Op == ir.OpRelu {
+			return b.fixConst(a, ir.Elem{Bits: 2}, v.Name)
+		}
+		e := b.elem(v)
+		if v.Type.Holder == ir.Client {
+			e.Bits = b.clientBits
+		}
+		return b.fixConst(a, e, v.Name)
+	}
+	if v.Type.Holder == ir.Client && startsLocal(v) {
+		return b.made[a], nil
+	}
+	return b.inRing(a, b.k, v.Name)
+}
+
+// startsLocal reports operators that the client applies to its own values.
+func startsLocal(v *ir.Value) bool {
+	info, _ := ir.Lookup(v.Op)
+	return info.Class == ir.Local
+}
+
+// attrs copies the attributes and adds which bits a sign is read from.
+func (b *fixer) attrs(v *ir.Value) (any, error) {
+	switch a := v.Attrs.(type) {
+	case *ir.CompareAttrs:
+		return &ir.CompareAttrs{Hi: b.high(v.Args[0], b.spans[v.Args[0]].abs())}, nil
+	case *ir.PoolAttrs:
+		c := *a
+		if v.Op == ir.OpMaxPool {
+			s := b.spans[v.Args[0]]
+			c.CompareAttrs = ir.CompareAttrs{Hi: b.high(v.Args[0], s.hi-s.lo)}
+		}
+		return &c, nil
+	case *ir.ReduceAttrs:
+		c := *a
+		if v.Op == ir.OpArgMax {
+			s := b.spans[v.Args[0]]
+			c.CompareAttrs = ir.CompareAttrs{Hi: b.high(v.Args[0], s.hi-s.lo)}
+		}
+		return &c, nil
+	case *ir.ClipAttrs:
+		c := *a
+		c.CompareAttrs = ir.CompareAttrs{Hi: b.k}
+		return &c, nil
+	case *ir.FuncAttrs:
+		c := *a
+		c.Out = b.elem(v)
+		return &c, nil
+	}
+	switch v.Op {
+	case ir.OpDiv, ir.OpSoftmax, ir.OpLogSoftmax, ir.OpConvTranspose, ir.OpMatMul, ir.OpAvgPool, ir.OpBatchNorm:
+		return nil, fmt.Errorf("node %q (%s): has no secure form here", v.Name, v.Op)
+	}
+	return v.Attrs, nil
+}
+
+// high is the number of bits whose sign decides, for values of a's format that
+// are at most x.
+func (b *fixer) high(a *ir.Value, x float64) int {
+	if x == 0 {
+		x = math.Ldexp(1, -b.fracOf(a))
+	}
+	n := int(math.Floor(math.Log2(x*b.margin))) + 1 + b.fracOf(a) + 1
+	return max(min(n, b.k), 3)
+}
+
+// inRing gives value a in Z_2^bits: as it is, extended, or reduced.
+func (b *fixer) inRing(a *ir.Value, bits int, name string) (*ir.Value, error) {
+	if b.late[a] {
+		return b.lateIn(a, bits)
+	}
+	x := b.made[a]
+	if x.Type.Elem.Bits == bits {
+		return x, nil
+	}
+	key := wideKey{x, bits}
+	if w := b.wide[key]; w != nil {
+		return w, nil
+	}
+	var w *ir.Value
+	var err error
+	if bits < x.Type.Elem.Bits {
+		w, err = b.out.New(ir.OpReduce, a.Name, &ir.BitsAttrs{Bits: bits}, x)
+	} else {
+		w, err = b.extend(a, x, bits)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.wide[key], b.ranges[w], b.nonneg[w] = w, b.ranges[x], b.nonneg[x]
+	return w, nil
+}
+
+// extend widens x to the widest ring that any product wants of it, once, and
+// reduces from there.
+func (b *fixer) extend(a, x *ir.Value, bits int) (*ir.Value, error) {
+	widest := max(b.widest(a), bits)
+	if widest == bits {
+		return b.out.New(ir.OpExtend, a.Name, &ir.ExtendAttrs{Bits: bits, NonNeg: b.nonneg[x]}, x)
+	}
+	w, err := b.inRing(a, widest, a.Name)
+	if err != nil {
+		return nil, err
+	}
+	return b.out.New(ir.OpReduce, a.Name, &ir.BitsAttrs{Bits: bits}, w)
+}
+
+// widest is the widest ring in which a product reads a, directly or through late values.
+func (b *fixer) widest(a *ir.Value) int {
+	bits := 0
+	for _, v := range b.old.Values {
+		for _, x := range v.Args {
+			switch {
+			case x != a:
+			case b.late[v]:
+				bits = max(bits, b.widest(v))
+			case isProduct(v):
+				bits = max(bits, b.ring(v))
+			}
+		}
+	}
+	return bits
+}
+
+// lateIn makes a late value in the ring of the product that reads it.
+func (b *fixer) lateIn(v *ir.Value, bits int) (*ir.Value, error) {
+	key := wideKey{v, bits}
+	if w := b.wide[key]; w != nil {
+		return w, nil
+	}
+	x, err := b.inRing(v.Args[0], bits, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	w, err := b.out.New(v.Op, v.Name, v.Attrs, x)
+	if err != nil {
+		return nil, err
+	}
+	b.wide[key], b.ranges[w] = w, b.spans[v]
+	return w, nil
+}
+
+func (b *fixer) conv(v *ir.Value) (*ir.Value, error) {
+	a := *v.Attrs.(*ir.ConvAttrs)
+	a.Shift, a.Exact = b.shift(v), b.exact
+	l, s := b.ring(v), b.weight[v]
+	x, err := b.inRing(v.Args[0], l, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	w, err := b.fixConst(v.Args[1], ir.Elem{Bits: weightNorm + 2, Frac: s}, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	args := []*ir.Value{x, w}
+	if len(v.Args) == 3 {
+		bias, err := b.fixConst(v.Args[2], ir.Elem{Bits: l, Frac: b.fracOf(v.Args[0]) + s}, v.Name)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, bias)
+	}
+	return b.out.New(ir.OpConv, v.Name, &a, args...)
+}
+
+func (b *fixer) mul(v *ir.Value) (*ir.Value, error) {
+	l := b.ring(v)
+	x, err := b.inRing(v.Args[0], l, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	y, err := b.inRing(v.Args[1], l, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	return b.out.New(ir.OpMul, v.Name, &ir.LinearAttrs{Shift: b.shift(v), Exact: b.exact}, x, y)
+}
+
+func (b *fixer) prelu(v *ir.Value) (*ir.Value, error) {
+	l, s := b.ring(v), b.weight[v]
+	x, err := b.inRing(v.Args[0], l, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	w, err := b.fixConst(v.Args[1], ir.Elem{Bits: weightNorm + 2, Frac: s}, v.Name)
+	if err != nil {
+		return nil, err
+	}
+	a := &ir.PReluAttrs{LinearAttrs: ir.LinearAttrs{Shift: b.shift(v), Exact: b.exact}}
+	a.Hi = b.high(v.Args[0], b.spans[v.Args[0]].abs())
+	return b.out.New(ir.OpPRelu, v.Name, a, x, w)
+}
+
+// fixConst quantises a constant; it must fit its format.
+func (b *fixer) fixConst(c *ir.Value, e ir.Elem, reader string) (*ir.Value, error) {
+	x := data(c)
+	ints := make([]int64, len(x))
+	for i, r := range x {
+		q := math.Round(math.Ldexp(float64(r), e.Frac))
+		if math.IsNaN(q) || math.IsInf(q, 0) {
+			return nil, nonFinite(reader, c.Name)
+		}
+		if math.Abs(q) >= math.Ldexp(1, e.Bits-1) {
+			return nil, fmt.Errorf("node %q: tensor %q: element %d is %g, too large for %v", reader, c.Name, i, r, e)
+		}
+		ints[i] = int64(q)
+	}
+	return b.out.FixedConst(c.Name, c.Type.Shape, e, ints, c.Type.Holder)
+}
+
+// reveal gives the client an output, and lets it compute the tail.
+func (b *fixer) reveal(o *ir.Value) (*ir.Value, error) {
+	if w := b.made[o]; w != nil && (b.tail[o] || w.Op == ir.OpToReal) {
+		return w, nil
+	}
+	if b.tail[o] {
+		x, err := b.reveal(o.Args[0])
+		if err != nil {
+			return nil, err
+		}
+		w, err := b.out.New(o.Op, o.Name, o.Attrs, x)
+		b.made[o] = w
+		return w, err
+	}
+	if b.late[o] || ir.IsConst(o) {
+		return nil, fmt.Errorf("output %q is a constant", o.Name)
+	}
+	key := wideKey{b.made[o], -1}
+	if w := b.wide[key]; w != nil {
+		return w, nil
+	}
+	x := b.made[o]
+	if x.Type.Holder == ir.Shared {
+		var err error
+		if x, err = b.out.New(ir.OpReveal, o.Name, nil, x); err != nil {
+			return nil, err
+		}
+	}
+	w, err := b.out.New(ir.OpToReal, o.Name, nil, x)
+	b.wide[key] = w
+	return w, err
+}
