@@ -1,0 +1,87 @@
+package onnx_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"gorgonia.org/tensor"
+
+	"secc/frontend/onnx/onnxtest"
+	"secc/ir"
+)
+
+// shared is the directory of large test data beside the repository; tests that
+// need it say so and do the rest without.
+const shared = "../../../shared"
+
+func sharedDir(t *testing.T, parts ...string) string {
+	t.Helper()
+	dir := filepath.Join(append([]string{shared}, parts...)...)
+	if _, err := os.Stat(dir); err != nil {
+		t.Logf("left out: no test data at %s", dir)
+		return ""
+	}
+	return dir
+}
+
+func evaluate(t *testing.T, g *ir.Graph, data [][]float32) [][]float32 {
+	t.Helper()
+	var in []*tensor.Dense
+	for i, v := range g.Inputs {
+		in = append(in, ir.NewReal(v.Type.Shape, data[i]))
+	}
+	out, err := ir.Eval(g, in, ir.EvalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all [][]float32
+	for _, o := range out {
+		all = append(all, ir.Floats(o))
+	}
+	return all
+}
+
+// TestConformance runs the ONNX project's backend cases through the importer and
+// the float reference. Whatever is accepted must be right.
+func TestConformance(t *testing.T) {
+	dir := sharedDir(t, "conformance")
+	if dir == "" {
+		return
+	}
+	cases, err := onnxtest.Index(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed, refused := 0, 0
+	for _, c := range cases {
+		if err := c.Load(); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+			continue
+		}
+		g, bound, err := c.Import()
+		if err != nil {
+			refused++
+			t.Logf("refused %s: %s", c.Name, onnxtest.Reason(err))
+			continue
+		}
+		if err := ir.Verify(g, ir.Real); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+			continue
+		}
+		ok := true
+		for i, got := range evaluate(t, g, c.Data(g)) {
+			if err := onnxtest.Compare(got, c.Outputs[i].Floats(), 1e-3, 1e-5); err != nil {
+				t.Errorf("%s (bound %v): output %d: %v", c.Name, bound, i, err)
+				ok = false
+			}
+		}
+		if ok {
+			passed++
+		}
+	}
+	t.Logf("%d cases: %d passed, %d refused", len(cases), passed, refused)
+	if passed*100 < len(cases)*98 {
+		t.Errorf("%d of %d cases passed, want 98 %%", passed, len(cases))
+	}
+}

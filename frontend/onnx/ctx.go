@@ -1,0 +1,205 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"secc/ir"
+)
+
+// operand is an ONNX tensor during import: a constant, a value of the graph, or
+// (blind) something unknown behind a node that could not be imported.
+type operand struct {
+	name   string
+	dtype  DType
+	shape  []int
+	con    *Tensor   // set for constants
+	val    *ir.Value // set for values, and for constants once they were needed as one
+	public bool      // constant that follows from the architecture: shapes, attributes, scalars of Constant nodes
+	blind  bool
+
+	graphInput string     // name of the graph input this is, if it is one
+	order      *ordering  // what a boolean compares; see recognise
+	quant      *quantised // set, in place of con and val, between QuantizeLinear and DequantizeLinear
+}
+
+// N is the number of elements.
+func (o *operand) N() int { return ir.Numel(o.shape) }
+
+// errBlind says that a node could not be looked at, because an input is unknown.
+var errBlind = errors.New("an input is not known")
+
+// bailout carries an error out of an importer function, so that the functions
+// read as straight definitions. Only build recovers it.
+type bailout struct{ err error }
+
+// ctx is what an importer function sees: one node with its operands, and the
+// primitives (prim.go) that build or fold.
+type ctx struct {
+	*node
+	im *importer
+	in []*operand // nil where an optional input is absent
+}
+
+func (c *ctx) fail(err error)                 { panic(bailout{err}) }
+func (c *ctx) failf(format string, a ...any)  { c.fail(fmt.Errorf(format, a...)) }
+func (c *ctx) refuse(format string, a ...any) { c.fail(refuse(format, a...)) }
+
+// build runs the importer function of one node.
+func (im *importer) build(n *node) (outs []*operand, err error) {
+	row, err := lookup(n)
+	if err != nil {
+		return nil, err
+	}
+	c := &ctx{node: n, im: im}
+	for _, name := range n.inputs {
+		o := im.env[name]
+		if name != "" && (o == nil || o.blind) {
+			return nil, errBlind
+		}
+		c.in = append(c.in, o)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			b, ours := p.(bailout)
+			if !ours {
+				panic(p)
+			}
+			outs, err = nil, b.err
+		}
+	}()
+	if present := c.present(); present < row.min || len(c.in) > row.max {
+		return nil, fmt.Errorf("it has %d inputs, the operator takes %d to %d", len(c.in), row.min, row.max)
+	}
+	outs = row.build(c)
+	for i, name := range n.outputs {
+		if im.m.used[name] && (i >= len(outs) || outs[i] == nil) {
+			return nil, refuse("output %d (%q) is not supported", i, name)
+		}
+	}
+	return outs, nil
+}
+
+// present counts inputs up to the first that is absent.
+func (c *ctx) present() int {
+	for i, o := range c.in {
+		if o == nil {
+			return i
+		}
+	}
+	return len(c.in)
+}
+
+// arg is an optional input, nil where absent.
+func (c *ctx) arg(i int) *operand {
+	if i < len(c.in) {
+		return c.in[i]
+	}
+	return nil
+}
+
+// constant is an input that must be known at compile time; nil where absent.
+func (c *ctx) constant(i int, what string) *Tensor {
+	o := c.arg(i)
+	if o == nil {
+		return nil
+	}
+	return c.constantOf(o, what)
+}
+
+func (c *ctx) constantOf(o *operand, what string) *Tensor {
+	if o.con == nil {
+		r := &refusal{reason: fmt.Sprintf("%s (%q) must be known at compile time", what, o.name), bind: o.graphInput}
+		if o.graphInput != "" {
+			r.hint = fmt.Sprintf("make the graph input %q an initialiser", o.graphInput)
+		}
+		c.fail(r)
+	}
+	return o.con
+}
+
+// indices is a constant integer list input; nil where absent.
+func (c *ctx) indices(i int, what string) []int {
+	t := c.constant(i, what)
+	if t == nil {
+		return nil
+	}
+	if len(t.Shape) > 1 {
+		c.failf("%s has shape %v, want a list", what, t.Shape)
+	}
+	v, err := t.Ints()
+	if err != nil {
+		c.failf("%s: %w", what, err)
+	}
+	out := make([]int, len(v))
+	for j, x := range v {
+		out[j] = int(min(max(x, -maxElements-1), maxElements+1)) // clamping keeps "to the end" meaning that
+	}
+	return out
+}
+
+// indicesOr reads a list that moved from an attribute to an input at some opset.
+func (c *ctx) indicesOr(input int, attrName string) []int {
+	if c.arg(input) != nil {
+		return c.indices(input, attrName)
+	}
+	return c.ints(attrName)
+}
+
+// scalar is a constant one-element input; missing where absent.
+func (c *ctx) scalar(i int, what string, missing float64) float64 {
+	t := c.constant(i, what)
+	if t == nil {
+		return missing
+	}
+	if t.N() != 1 {
+		c.failf("%s has shape %v, want one number", what, t.Shape)
+	}
+	return t.at(0)
+}
+
+// axis normalises a possibly negative axis; end allows one past the last.
+func (c *ctx) axis(a, rank int, end bool) int {
+	top := rank
+	if end {
+		top++
+	}
+	if a < 0 {
+		a += rank
+	}
+	if a < 0 || a >= top {
+		c.failf("axis %d is out of range for rank %d", a, rank)
+	}
+	return a
+}
+
+// axes normalises a list of axes and refuses repeated ones.
+func (c *ctx) axes(list []int, rank int) []int {
+	out := make([]int, len(list))
+	for i, a := range list {
+		if a < -rank { // so that axis can not turn it into a valid one
+			c.failf("axis %d is out of range for rank %d", a, rank)
+		}
+		out[i] = c.axis(a, rank, false)
+		if slices.Contains(out[:i], out[i]) {
+			c.failf("axes %v repeat", list)
+		}
+	}
+	return out
+}
+
+// rank insists on a rank.
+func (c *ctx) rankOf(o *operand, lo, hi int) int {
+	if n := len(o.shape); n < lo || n > hi {
+		c.failf("input %q has shape %v, want rank %d to %d", o.name, o.shape, lo, hi)
+	}
+	return len(o.shape)
+}
+
+// realOnly refuses integer data where integer arithmetic differs from real arithmetic.
+func (c *ctx) realOnly(o *operand) {
+	if o.con == nil && !o.dtype.IsFloat() {
+		c.refuse("%v input %q: this operator is supported on floating point only", o.dtype, o.name)
+	}
+}

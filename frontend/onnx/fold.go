@@ -1,0 +1,287 @@
+package onnx
+
+import (
+	"fmt"
+	"slices"
+
+	"secc/ir"
+)
+
+// The constant evaluator: enough of tensor arithmetic for shape computations and
+// for weights that a model prepares at run time. Everything here is exact in
+// its element type; integer division truncates, as in ONNX.
+
+// maxFolded bounds the elements all folded constants of one import may have.
+const maxFolded = 1 << 28
+
+// fresh allocates the result of a fold within the import's budget.
+func (c *ctx) fresh(d DType, shape []int) *Tensor {
+	n, err := numel(shape)
+	if err == nil {
+		if c.im.folded += n; c.im.folded > maxFolded {
+			err = fmt.Errorf("constants computed from constants exceed %d elements", maxFolded)
+		}
+	}
+	if err != nil {
+		c.fail(err)
+	}
+	t, err := newTensor(d, slices.Clone(shape))
+	if err != nil {
+		c.fail(err)
+	}
+	return t
+}
+
+func emptyTensor(d DType, shape []int) *Tensor {
+	t := &Tensor{DType: d, Shape: shape}
+	t.setEmpty()
+	return t
+}
+
+// rowMajor gives the strides of a dense shape.
+func rowMajor(shape []int) []int {
+	s, n := make([]int, len(shape)), 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		s[i] = n
+		n *= shape[i]
+	}
+	return s
+}
+
+// offsets visits a strided view in row-major order, giving each source offset.
+func offsets(shape, strides []int, start int, visit func(at int)) {
+	if slices.Contains(shape, 0) {
+		return
+	}
+	if len(shape) == 0 {
+		visit(start)
+		return
+	}
+	last := len(shape) - 1
+	count := make([]int, len(shape))
+	for at := start; ; {
+		for i := range shape[last] {
+			visit(at + i*strides[last])
+		}
+		d := last - 1
+		for ; d >= 0; d-- {
+			count[d]++
+			at += strides[d]
+			if count[d] < shape[d] {
+				break
+			}
+			at -= shape[d] * strides[d]
+			count[d] = 0
+		}
+		if d < 0 {
+			return
+		}
+	}
+}
+
+// view copies a strided view of t into a dense tensor.
+func (c *ctx) view(t *Tensor, shape, strides []int, start int) *Tensor {
+	out := c.fresh(t.DType, shape)
+	i := 0
+	if t.I != nil {
+		offsets(shape, strides, start, func(at int) { out.I[i] = t.I[at]; i++ })
+	} else {
+		offsets(shape, strides, start, func(at int) { out.F[i] = t.F[at]; i++ })
+	}
+	return out
+}
+
+// broadcastStrides reads shape as if it had been broadcast to out.
+func broadcastStrides(shape, out []int) []int {
+	s := make([]int, len(out))
+	dense := rowMajor(shape)
+	for i := range shape {
+		if shape[i] != 1 {
+			s[len(out)-len(shape)+i] = dense[i]
+		}
+	}
+	return s
+}
+
+// block copies n elements.
+func (t *Tensor) block(at int, from *Tensor, fromAt, n int) {
+	if t.I != nil {
+		copy(t.I[at:at+n], from.I[fromAt:fromAt+n])
+	} else {
+		copy(t.F[at:at+n], from.F[fromAt:fromAt+n])
+	}
+}
+
+// foldGather picks index along axis, replacing that dimension by shape.
+func (c *ctx) foldGather(t *Tensor, axis int, index, shape []int) *Tensor {
+	outer, inner := ir.Numel(t.Shape[:axis]), ir.Numel(t.Shape[axis+1:])
+	out := c.fresh(t.DType, slices.Concat(t.Shape[:axis], shape, t.Shape[axis+1:]))
+	at := 0
+	for o := range outer {
+		for _, i := range index {
+			out.block(at, t, (o*t.Shape[axis]+i)*inner, inner)
+			at += inner
+		}
+	}
+	return out
+}
+
+func (c *ctx) foldConcat(axis int, ts []*Tensor) *Tensor {
+	shape := slices.Clone(ts[0].Shape)
+	for _, t := range ts[1:] {
+		shape[axis] += t.Shape[axis]
+	}
+	out := c.fresh(ts[0].DType, shape)
+	at := 0
+	for o := range ir.Numel(shape[:axis]) {
+		for _, t := range ts {
+			n := ir.Numel(t.Shape[axis:])
+			out.block(at, t, o*n, n)
+			at += n
+		}
+	}
+	return out
+}
+
+// binaryFold is an elementwise operator on two numbers of one type.
+type binaryFold struct {
+	float func(a, b float64) float64
+	int   func(a, b int64) int64
+	bool  bool // the result is boolean
+}
+
+// zip evaluates a binary operator with broadcasting.
+func (c *ctx) zip(f binaryFold, a, b *Tensor) *Tensor {
+	shape, err := ir.Broadcast(a.Shape, b.Shape)
+	if err != nil {
+		c.fail(err)
+	}
+	if (a.I != nil) != (b.I != nil) {
+		c.failf("operands have types %v and %v", a.DType, b.DType)
+	}
+	if _, err := numel(shape); err != nil {
+		c.fail(err)
+	}
+	d := a.DType
+	if f.bool {
+		d = Bool
+	}
+	out := c.fresh(d, shape)
+	bs, i := c.positions(b.Shape, shape), 0
+	offsets(shape, broadcastStrides(a.Shape, shape), 0, func(at int) {
+		switch {
+		case a.I == nil && f.bool:
+			out.I[i] = int64(f.float(float64(a.F[at]), float64(b.F[bs(i)])))
+		case a.I == nil:
+			out.F[i] = float32(f.float(float64(a.F[at]), float64(b.F[bs(i)])))
+		case f.int == nil:
+			c.failf("not defined on %v", a.DType)
+		default:
+			out.I[i] = f.int(a.I[at], b.I[bs(i)])
+		}
+		i++
+	})
+	return out
+}
+
+// positions maps a dense index of out to the offset in a tensor broadcast to it.
+func (c *ctx) positions(shape, out []int) func(i int) int {
+	if ir.Numel(shape) == 1 {
+		return func(int) int { return 0 }
+	}
+	if slices.Equal(shape, out) {
+		return func(i int) int { return i }
+	}
+	at := make([]int, 0, ir.Numel(out))
+	offsets(out, broadcastStrides(shape, out), 0, func(p int) { at = append(at, p) })
+	return func(i int) int { return at[i] }
+}
+
+// foldMap applies a function to every element; the result has the same type.
+func (c *ctx) foldMap(t *Tensor, f func(float64) float64) *Tensor {
+	out := c.fresh(t.DType, t.Shape)
+	for i := range t.F {
+		out.F[i] = float32(f(float64(t.F[i])))
+	}
+	for i := range t.I {
+		out.I[i] = int64(f(float64(t.I[i])))
+	}
+	return out
+}
+
+// foldCast converts element types: to integer truncates and saturates, to
+// boolean tests for zero.
+func (c *ctx) foldCast(t *Tensor, to DType) *Tensor {
+	if t.DType == to || t.DType.IsFloat() && to.IsFloat() {
+		return &Tensor{Name: t.Name, DType: to, Shape: t.Shape, F: t.F, I: t.I}
+	}
+	if to.IsFloat() {
+		return &Tensor{Name: t.Name, DType: to, Shape: t.Shape, F: t.Floats()}
+	}
+	out := c.fresh(to, t.Shape)
+	lo, hi := to.intRange()
+	for i := range out.I {
+		if to == Bool {
+			if t.at(i) != 0 {
+				out.I[i] = 1
+			}
+		} else if t.I != nil {
+			out.I[i] = min(max(t.I[i], lo), hi)
+		} else {
+			out.I[i] = saturate(float64(t.F[i]), lo, hi)
+		}
+	}
+	return out
+}
+
+func saturate(x float64, lo, hi int64) int64 {
+	switch {
+	case x >= float64(hi):
+		return hi
+	case x <= float64(lo):
+		return lo
+	case x != x:
+		return 0
+	}
+	return int64(x)
+}
+
+// foldReduce combines elements along axes, starting from init.
+func (c *ctx) foldReduce(t *Tensor, axes []int, keep bool, init float64, f func(acc, x float64) float64) *Tensor {
+	kept := slices.Clone(t.Shape)
+	for _, a := range axes {
+		kept[a] = 1
+	}
+	n, err := numel(kept)
+	if err != nil {
+		c.fail(err)
+	}
+	acc := make([]float64, n)
+	for i := range acc {
+		acc[i] = init
+	}
+	i := 0
+	offsets(t.Shape, broadcastStrides(kept, t.Shape), 0, func(at int) { acc[at] = f(acc[at], t.at(i)); i++ })
+	out := c.fresh(t.DType, kept)
+	for i, v := range acc {
+		if out.I != nil {
+			out.I[i] = saturate(v, -1<<63, 1<<63-1)
+		} else {
+			out.F[i] = float32(v)
+		}
+	}
+	if !keep {
+		out.Shape = dropAxes(t.Shape, axes)
+	}
+	return out
+}
+
+func dropAxes(shape, axes []int) []int {
+	out := []int{}
+	for d, n := range shape {
+		if !slices.Contains(axes, d) {
+			out = append(out, n)
+		}
+	}
+	return out
+}

@@ -1,0 +1,237 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"secc/ir"
+)
+
+// Options say what the file leaves open.
+type Options struct {
+	InputShapes map[string][]int   // shapes of graph inputs; needed where the file has symbolic ones beyond the batch
+	Batch       int                // first dimension of every input; 0: as in the file, or 1 where it is symbolic
+	Constants   map[string]*Tensor // graph inputs that are constants of this compilation, not data
+	Dir         string             // where external data lies; ImportFile sets it
+	Name        string             // name of the graph; default: the file's
+}
+
+// maxFile bounds the model file; larger weights are external data.
+const maxFile = 2 << 30
+
+// ImportFile reads a model and the external data beside it.
+func ImportFile(path string, opts Options) (*ir.Graph, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("onnx: %s is larger than 2 GiB", path)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	if opts.Dir == "" {
+		opts.Dir = filepath.Dir(path)
+	}
+	return Import(data, opts)
+}
+
+// Import builds the real-phase graph of a serialised ONNX model. A malformed
+// model gives an error that names the place; a well-formed one that we cannot
+// compile gives an *UnsupportedError that lists everything at once.
+func Import(data []byte, opts Options) (*ir.Graph, error) {
+	ext, err := openExternal(opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer ext.close()
+	m, err := decodeModel(data, ext)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := m.walk()
+	if err != nil {
+		return nil, err
+	}
+	im := &importer{
+		g: &ir.Graph{Name: opts.Name}, m: m, opts: opts, env: map[string]*operand{},
+		consts: map[materialised]*ir.Value{},
+		report: &UnsupportedError{Nodes: len(nodes)},
+	}
+	if im.g.Name == "" {
+		im.g.Name = m.name
+	}
+	return im.run(nodes)
+}
+
+// importer is the state of one import.
+type importer struct {
+	g      *ir.Graph
+	m      *model
+	opts   Options
+	env    map[string]*operand // ONNX tensor name -> what it is here
+	consts map[materialised]*ir.Value
+	report *UnsupportedError
+	folded int // elements of constants computed so far
+}
+
+func (im *importer) run(nodes []*node) (*ir.Graph, error) {
+	for name, t := range im.m.consts {
+		im.env[name] = &operand{name: name, dtype: t.DType, shape: t.Shape, con: t}
+	}
+	for _, v := range im.m.inputs {
+		if err := im.input(v); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range nodes {
+		if err := im.node(n); err != nil {
+			return nil, err
+		}
+	}
+	if len(im.report.Entries) > 0 {
+		im.report.Supported = im.report.Nodes - len(im.report.Entries)
+		return nil, im.report
+	}
+	return im.g, im.outputs()
+}
+
+// input declares a graph input, or binds it to a constant.
+func (im *importer) input(v valueInfo) error {
+	if t := im.opts.Constants[v.name]; t != nil {
+		im.env[v.name] = &operand{name: v.name, dtype: t.DType, shape: t.Shape, con: t}
+		return nil
+	}
+	if v.kind != "" || !(v.dtype.IsFloat() || v.dtype.IsInt()) {
+		what := v.kind
+		if what == "" {
+			what = v.dtype.String() + " tensor"
+		}
+		im.refuse(&node{name: v.name, op: "input"}, &refusal{reason: "graph inputs of type " + what + " are not supported"})
+		return nil
+	}
+	shape, err := im.inputShape(v)
+	if err != nil {
+		return err
+	}
+	in, err := newInput(im.g, v.name, shape)
+	if err != nil {
+		return fmt.Errorf("onnx: input %q: %w", v.name, err)
+	}
+	o := &operand{name: v.name, dtype: v.dtype, shape: shape, val: in, graphInput: v.name}
+	if n, _ := numel(shape); n == 0 {
+		o.val, o.con = nil, emptyTensor(v.dtype, shape) // nothing secret in it
+	}
+	im.env[v.name] = o
+	return nil
+}
+
+// inputShape makes a declared shape static.
+func (im *importer) inputShape(v valueInfo) ([]int, error) {
+	if s, ok := im.opts.InputShapes[v.name]; ok {
+		if v.known && len(s) != len(v.dims) {
+			return nil, fmt.Errorf("onnx: input %q has rank %d, the given shape %v has rank %d", v.name, len(v.dims), s, len(s))
+		}
+		_, err := numel(s)
+		return s, err
+	}
+	if !v.known {
+		return nil, fmt.Errorf("onnx: input %q has no shape in the file; give one", v.name)
+	}
+	shape := append([]int{}, v.dims...)
+	if len(shape) > 0 && im.opts.Batch > 0 {
+		shape[0] = im.opts.Batch
+	} else if len(shape) > 1 && shape[0] < 0 {
+		shape[0] = 1
+	}
+	for i, d := range shape {
+		if d < 0 {
+			return nil, fmt.Errorf("onnx: input %q: dimension %d (%q) is not fixed; give the input's shape", v.name, i, v.symbols[i])
+		}
+	}
+	if _, err := numel(shape); err != nil {
+		return nil, fmt.Errorf("onnx: input %q: %w", v.name, err)
+	}
+	return shape, nil
+}
+
+// node imports one node, or files it under what is not supported and goes on
+// with the declared types of its outputs, so that the list becomes complete.
+func (im *importer) node(n *node) error {
+	outs, err := im.build(n)
+	if r := asRefusal(err); r != nil {
+		im.refuse(n, r)
+		im.guessOutputs(n)
+		return nil
+	}
+	if errors.Is(err, errBlind) {
+		im.guessOutputs(n)
+		return nil
+	}
+	if err != nil && len(im.report.Entries) > 0 { // it may only follow from what is missing
+		im.guessOutputs(n)
+		return nil
+	}
+	if err != nil {
+		return &NodeError{n.name, n.label(), err}
+	}
+	for i, name := range n.outputs {
+		if i < len(outs) && outs[i] != nil {
+			o := *outs[i]
+			o.name = name
+			im.env[name] = &o
+		}
+	}
+	return nil
+}
+
+func (im *importer) refuse(n *node, r *refusal) {
+	im.report.Entries = append(im.report.Entries, Unsupported{
+		Node: n.name, Op: n.op, Domain: n.domain, Opset: n.opset, Reason: r.reason, Hint: r.hint, Bind: r.bind,
+	})
+}
+
+// guessOutputs stands in for the outputs of a node that was not imported. Where
+// the file declares a static shape the nodes after it can still be checked.
+func (im *importer) guessOutputs(n *node) {
+	for _, name := range n.outputs {
+		im.env[name] = &operand{name: name, blind: true}
+		vi, ok := im.m.info[name]
+		if !ok || !(vi.dtype.IsFloat() || vi.dtype.IsInt()) {
+			continue
+		}
+		if _, err := numel(vi.dims); err != nil {
+			continue
+		}
+		if v, err := newInput(im.g, name, vi.dims); err == nil {
+			im.env[name] = &operand{name: name, dtype: vi.dtype, shape: vi.dims, val: v}
+		}
+	}
+}
+
+func (n *node) label() string {
+	if n.domain != "" {
+		return n.domain + "." + n.op
+	}
+	return n.op
+}
+
+// outputs makes the graph's outputs. They keep the ONNX output names.
+func (im *importer) outputs() error {
+	for _, v := range im.m.outputs {
+		o := im.env[v.name]
+		if o == nil {
+			return fmt.Errorf("onnx: output %q: that output of its node is not supported", v.name)
+		}
+		val, err := im.materialise(o, v.name)
+		if err != nil {
+			return fmt.Errorf("onnx: output %q: %w", v.name, err)
+		}
+		im.g.Outputs = append(im.g.Outputs, val)
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"secc/frontend/onnx/internal/onnxpb"
+)
+
+// maxNodes bounds the graph after functions are inlined.
+const maxNodes = 200_000
+
+// model is an ONNX file after normalisation: nodes in topological order with
+// unique, non-empty output names, every tensor in a side table, and nothing
+// that onnx-go cannot carry.
+type model struct {
+	name    string
+	opsets  map[string]int // domain -> version
+	inputs  []valueInfo    // graph inputs that are not initialisers
+	outputs []valueInfo
+	info    map[string]valueInfo // declared types of inner values; hints only
+	consts  map[string]*Tensor   // initialisers by name
+	tensors []*Tensor            // tensor attributes; nodes refer by index
+	proto   *onnxpb.Graph        // what onnx-go is given
+	nodes   int
+	used    map[string]bool // names that some node or the graph's outputs read
+}
+
+// valueInfo is a declared tensor: dims are -1 where the model gives none or a symbol.
+type valueInfo struct {
+	name    string
+	dtype   DType
+	dims    []int
+	symbols []string // symbolic dimension names; same length as dims
+	known   bool     // a shape was given at all
+	kind    string   // "" for a tensor; else what it is instead
+}
+
+// Synthetic attributes: what onnx-go would lose about a node. Their names
+// cannot clash, as ONNX attribute names are identifiers.
+const (
+	attrNode   = "secc/node"
+	attrDomain = "secc/domain"
+	attrOpset  = "secc/opset"
+	attrArity  = "secc/arity" // number of inputs: onnx-go invents one for nodes that have none
+	attrGraph  = "secc/graph" // set where the node carries a subgraph
+	attrTensor = "secc/tensor/"
+)
+
+// decodeModel parses the file and brings it to normal form.
+func decodeModel(data []byte, ext *external) (*model, error) {
+	if err := scanMessages(data); err != nil {
+		return nil, err
+	}
+	var p onnxpb.Model
+	if err := proto.Unmarshal(data, &p); err != nil {
+		return nil, fmt.Errorf("onnx: not a readable model: %w", err)
+	}
+	if p.GetGraph() == nil {
+		return nil, errors.New("onnx: not a readable model: it has no graph")
+	}
+	m := &model{
+		name: p.GetGraph().GetName(), opsets: opsets(p.GetOpsetImport()),
+		info: map[string]valueInfo{}, consts: map[string]*Tensor{}, proto: &onnxpb.Graph{},
+	}
+	if len(m.opsets) == 0 {
+		m.opsets[""] = 1 // files of IR version 1 and 2 had no opset field
+	}
+	if err := m.initialisers(p.GetGraph(), ext); err != nil {
+		return nil, err
+	}
+	m.declarations(p.GetGraph())
+	nodes, err := inlineFunctions(&p, m.opsets)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.carry(nodes, ext)
+}
+
+func opsets(list []*onnxpb.OperatorSet) map[string]int {
+	out := make(map[string]int, len(list))
+	for _, s := range list {
+		out[domain(s.GetDomain())] = int(min(max(s.GetVersion(), 0), 1<<20))
+	}
+	return out
+}
+
+// domain maps both spellings of the default domain to "".
+func domain(d string) string {
+	if d == "ai.onnx" {
+		return ""
+	}
+	return d
+}
+
+func (m *model) initialisers(g *onnxpb.Graph, ext *external) error {
+	for i, t := range g.GetInitializer() {
+		if t.GetName() == "" {
+			return fmt.Errorf("onnx: initialiser %d has no name", i)
+		}
+		if _, dup := m.consts[t.GetName()]; dup {
+			return fmt.Errorf("onnx: initialiser %q is defined twice", t.GetName())
+		}
+		dec, err := decodeTensor(t, ext)
+		if err != nil {
+			return fmt.Errorf("onnx: initialiser %q: %w", t.GetName(), err)
+		}
+		m.consts[t.GetName()] = dec
+		t.RawData = nil // decoded: let the file's copy go
+	}
+	for _, s := range g.GetSparseInitializer() {
+		return fmt.Errorf("onnx: sparse initialiser %q is not supported", s.GetValues().GetName())
+	}
+	return nil
+}
+
+func (m *model) declarations(g *onnxpb.Graph) {
+	for _, v := range g.GetValueInfo() {
+		if vi := declared(v); vi.known { // duplicates occur in the wild: the last one wins, they are hints
+			m.info[vi.name] = vi
+		}
+	}
+	for _, v := range g.GetInput() {
+		if _, isConst := m.consts[v.GetName()]; !isConst {
+			m.inputs = append(m.inputs, declared(v))
+		}
+	}
+	for _, v := range g.GetOutput() {
+		m.outputs = append(m.outputs, declared(v))
+	}
+}
+
+func declared(v *onnxpb.ValueInfo) valueInfo {
+	vi := valueInfo{name: v.GetName()}
+	switch k := v.GetType().GetValue().(type) {
+	case *onnxpb.Type_TensorType_:
+	case nil:
+	default:
+		vi.kind = fmt.Sprintf("%T", k)[len("*onnxpb.Type_"):]
+		return vi
+	}
+	t := v.GetType().GetTensorType()
+	vi.dtype = DType(t.GetElemType())
+	if t.GetShape() == nil {
+		return vi
+	}
+	vi.known = true
+	for _, d := range t.GetShape().GetDim() {
+		n, symbol := -1, d.GetDimParam()
+		if dv, ok := d.GetValue().(*onnxpb.Shape_Dim_DimValue); ok && dv.DimValue >= 0 && dv.DimValue <= maxElements {
+			n = int(dv.DimValue)
+		}
+		vi.dims = append(vi.dims, n)
+		vi.symbols = append(vi.symbols, symbol)
+	}
+	return vi
+}
+
+// carry checks names, sorts the nodes and rewrites them for onnx-go.
+func (m *model) carry(nodes []*scopedNode, ext *external) error {
+	sorted, err := m.sort(nodes)
+	if err != nil {
+		return err
+	}
+	m.nodes = len(sorted)
+	for i, s := range sorted {
+		n, err := m.rewrite(i, s, ext)
+		if err != nil {
+			return &NodeError{nodeName(s.Node), s.GetOpType(), err}
+		}
+		m.proto.Node = append(m.proto.Node, n)
+	}
+	for _, v := range m.inputs {
+		m.proto.Input = append(m.proto.Input, &onnxpb.ValueInfo{Name: v.name})
+	}
+	m.used = map[string]bool{}
+	for _, n := range m.proto.Node {
+		for _, name := range n.GetInput() {
+			m.used[name] = true
+		}
+	}
+	for _, v := range m.outputs {
+		m.used[v.name] = true
+		m.proto.Output = append(m.proto.Output, &onnxpb.ValueInfo{Name: v.name})
+	}
+	return nil
+}
+
+// nodeName is how messages and cost rows call a node.
+func nodeName(n *onnxpb.Node) string {
+	if n.GetName() != "" {
+		return n.GetName()
+	}
+	for _, o := range n.GetOutput() {
+		if o != "" {
+			return o
+		}
+	}
+	return n.GetOpType()
+}
+
+// rewrite copies a node without anything onnx-go would choke on or lose.
+func (m *model) rewrite(i int, s *scopedNode, ext *external) (*onnxpb.Node, error) {
+	n := &onnxpb.Node{
+		OpType: s.GetOpType(), Name: fmt.Sprintf("secc/%d", i),
+		Input: s.GetInput(), Output: append([]string(nil), s.GetOutput()...),
+	}
+	for j, o := range n.Output {
+		if o == "" {
+			n.Output[j] = fmt.Sprintf("secc/unused/%d/%d", i, j)
+		}
+	}
+	n.Attribute = []*onnxpb.Attribute{
+		stringAttr(attrNode, nodeName(s.Node)), stringAttr(attrDomain, domain(s.GetDomain())),
+		intAttr(attrOpset, s.opset), intAttr(attrArity, len(n.Input)),
+	}
+	seen := map[string]bool{}
+	for _, a := range s.GetAttribute() {
+		if a.GetName() == "" || seen[a.GetName()] {
+			return nil, fmt.Errorf("attribute %q has no name or stands twice", a.GetName())
+		}
+		seen[a.GetName()] = true
+		c, err := m.attribute(a, ext)
+		if err != nil {
+			return nil, fmt.Errorf("attribute %q: %w", a.GetName(), err)
+		}
+		n.Attribute = append(n.Attribute, c)
+	}
+	return n, nil
+}
+
+func stringAttr(name, s string) *onnxpb.Attribute {
+	return &onnxpb.Attribute{Name: name, Type: onnxpb.Attribute_STRING, S: []byte(s)}
+}
+
+func intAttr(name string, i int) *onnxpb.Attribute {
+	return &onnxpb.Attribute{Name: name, Type: onnxpb.Attribute_INT, I: int64(i)}
+}
+
+// attribute gives what onnx-go may see of an attribute: numbers and strings as
+// they are, a tensor as an index into the side table, a subgraph as a mark.
+func (m *model) attribute(a *onnxpb.Attribute, ext *external) (*onnxpb.Attribute, error) {
+	c := &onnxpb.Attribute{
+		Name: a.GetName(), Type: kindOf(a), F: a.GetF(), I: a.GetI(), S: a.GetS(),
+		Floats: a.GetFloats(), Ints: a.GetInts(), Strings: a.GetStrings(),
+	}
+	switch c.Type {
+	case onnxpb.Attribute_FLOAT, onnxpb.Attribute_INT, onnxpb.Attribute_STRING,
+		onnxpb.Attribute_FLOATS, onnxpb.Attribute_INTS, onnxpb.Attribute_STRINGS:
+		return c, nil
+	case onnxpb.Attribute_TENSOR:
+		t, err := decodeTensor(a.GetT(), ext)
+		if err != nil {
+			return nil, err
+		}
+		m.tensors = append(m.tensors, t)
+		return intAttr(attrTensor+a.GetName(), len(m.tensors)-1), nil
+	case onnxpb.Attribute_GRAPH, onnxpb.Attribute_GRAPHS:
+		return intAttr(attrGraph, 1), nil
+	}
+	return nil, fmt.Errorf("of kind %v is not supported", c.Type)
+}
+
+// kindOf tells the kind of an attribute; the oldest files leave it out.
+func kindOf(a *onnxpb.Attribute) onnxpb.Attribute_Kind {
+	switch {
+	case a.GetType() != onnxpb.Attribute_UNDEFINED:
+		return a.GetType()
+	case a.GetT() != nil:
+		return onnxpb.Attribute_TENSOR
+	case a.GetG() != nil:
+		return onnxpb.Attribute_GRAPH
+	case len(a.GetInts()) > 0:
+		return onnxpb.Attribute_INTS
+	case len(a.GetFloats()) > 0:
+		return onnxpb.Attribute_FLOATS
+	case len(a.GetStrings()) > 0:
+		return onnxpb.Attribute_STRINGS
+	case len(a.GetS()) > 0:
+		return onnxpb.Attribute_STRING
+	case a.GetF() != 0:
+		return onnxpb.Attribute_FLOAT
+	}
+	return onnxpb.Attribute_INT
+}

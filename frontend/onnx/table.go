@@ -1,0 +1,83 @@
+package onnx
+
+import "fmt"
+
+// maxOpset is the newest version of the default domain whose operators were
+// checked against this table.
+const maxOpset = 25
+
+// opRow is one row of the operator table.
+type opRow struct {
+	min, max int // number of inputs
+	build    func(*ctx) []*operand
+	since    int // first opset whose meaning is implemented; 0: all
+}
+
+const many = 1 << 20
+
+// lookup finds the importer of a node, or says why there is none.
+func lookup(n *node) (opRow, error) {
+	if why := refusedByName[n.op]; why != "" && n.domain == "" {
+		return opRow{}, refuse("%s", why)
+	}
+	if n.subgraph {
+		return opRow{}, refuse("it carries a subgraph: control flow is not supported")
+	}
+	table, ok := tables[n.domain]
+	if !ok {
+		return opRow{}, refuseHint("export the model with standard operators only", "operators of domain %q are not supported", n.domain)
+	}
+	row, ok := table[n.op]
+	if !ok {
+		return opRow{}, refuse("operator not supported")
+	}
+	if n.domain == "" && n.opset > maxOpset {
+		return opRow{}, refuseHint(fmt.Sprintf("export the model with opset %d", maxOpset), "opset %d is newer than this build knows", n.opset)
+	}
+	if n.opset < row.since {
+		return opRow{}, refuseHint("convert the model to a newer opset", "opset %d is too old for this operator; supported from %d", n.opset, row.since)
+	}
+	return row, nil
+}
+
+const (
+	controlFlow = "control flow is not supported: what is computed must not depend on data"
+	sequences   = "sequences, optionals and maps are not supported"
+	stringData  = "strings are not supported"
+	dataShaped  = "the shape of its result depends on data"
+	randomness  = "random operators are not supported"
+)
+
+// refusedByName are standard operators that are out of the question, with the reason.
+var refusedByName = map[string]string{
+	"If": controlFlow, "Loop": controlFlow, "Scan": controlFlow,
+	"SequenceAt": sequences, "SequenceConstruct": sequences, "SequenceEmpty": sequences, "SequenceErase": sequences,
+	"SequenceInsert": sequences, "SequenceLength": sequences, "SequenceMap": sequences, "SplitToSequence": sequences,
+	"ConcatFromSequence": sequences, "Optional": sequences, "OptionalGetElement": sequences, "OptionalHasElement": sequences,
+	"StringNormalizer": stringData, "StringConcat": stringData, "StringSplit": stringData, "RegexFullMatch": stringData,
+	"TfIdfVectorizer": stringData, "LabelEncoder": stringData,
+	"Unique": dataShaped, "Compress": dataShaped, "NonMaxSuppression": dataShaped,
+	"RandomNormal": randomness, "RandomNormalLike": randomness, "RandomUniform": randomness, "RandomUniformLike": randomness,
+	"Bernoulli": randomness, "Multinomial": randomness,
+}
+
+// tables maps domains to their operators. It is built once and never changes.
+var tables = map[string]map[string]opRow{
+	"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps),
+	"com.microsoft": microsoftOps,
+}
+
+func join(families ...map[string]opRow) map[string]opRow {
+	all := map[string]opRow{}
+	for _, f := range families {
+		for name, row := range f {
+			if _, twice := all[name]; twice {
+				panic("BUG: onnx: operator " + name + " stands in two families")
+			}
+			all[name] = row
+		}
+	}
+	return all
+}
+
+func one(o *operand) []*operand { return []*operand{o} }
