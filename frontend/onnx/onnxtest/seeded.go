@@ -13,8 +13,9 @@ import (
 
 // Seeded replaces every ConstantOfShape of a weightless network by an
 // initialiser with deterministic pseudo-random values whose spread keeps
-// activations in range. gain scales the weights of convolutions and Gemms.
-func Seeded(model []byte, gain float64) ([]byte, error) {
+// activations in range. gain scales the weights of convolutions and Gemms; the
+// tensor named output becomes the only output.
+func Seeded(model []byte, gain float64, output string) ([]byte, error) {
 	var m onnxpb.Model
 	if err := proto.Unmarshal(model, &m); err != nil {
 		return nil, err
@@ -35,6 +36,7 @@ func Seeded(model []byte, gain float64) ([]byte, error) {
 		g.Initializer = append(g.Initializer, fill(n.GetOutput()[0], shape, op, slot, gain))
 	}
 	g.Node = kept
+	g.Output = []*onnxpb.ValueInfo{{Name: output}}
 	return proto.Marshal(&m)
 }
 

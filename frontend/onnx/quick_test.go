@@ -1,0 +1,5 @@
+//go:build !slow
+
+package onnx_test
+
+const slow = false
