@@ -19,9 +19,17 @@ func (l line) inside(j int) (t0, t1 int) {
 	return min(t0, l.kernel), t1
 }
 
-// neverEmpty reports whether every window holds at least one element.
+// neverEmpty reports whether every window holds at least one element. Where a
+// window's first tap in range is sure to be an element, the first and the last
+// window decide.
 func (l line) neverEmpty() bool {
-	for j := range l.out {
+	if l.before > (l.kernel-1)*l.dilation || (l.out-1)*l.stride-l.before >= l.n {
+		return false
+	}
+	if l.dilation <= l.n {
+		return true
+	}
+	for j := range min(l.out, l.before/l.stride+1) {
 		if t0, t1 := l.inside(j); t0 >= t1 {
 			return false
 		}
