@@ -23,7 +23,7 @@ import (
 // left, rounded up to rowsUnit.
 const (
 	rowsMax  = 8192
-	rowsUnit = 128
+	rowsUnit = 512
 )
 
 func softRows(left int64) int {
@@ -84,19 +84,11 @@ func fold(work, cols, sum []prg.Block, k int) {
 		col := cols[j*w : (j+1)*w]
 		copy(col, high[:w])
 		for x := w; x < half; x += w {
-			xorBlocks(col, high[x:x+w])
+			xorInto(col, col, high[x:x+w])
 		}
-		xorBlocks(low, high)
+		xorInto(low, low, high)
 	}
 	copy(sum, work[:w])
-}
-
-func xorBlocks(dst, src []prg.Block) {
-	src = src[:len(dst)]
-	for i := range dst {
-		dst[i][0] ^= src[i][0]
-		dst[i][1] ^= src[i][1]
-	}
 }
 
 func (s *soft) flush() error { return s.conn.Flush() }
@@ -145,10 +137,7 @@ func (s *softSender) batch(rows int) error {
 		for j := range s.k {
 			bit := g*s.k + j
 			mask := -(s.delta[bit/64] >> (bit % 64) & 1)
-			col := s.cols[bit*w : (bit+1)*w]
-			for i := range col {
-				col[i] = col[i].Xor(prg.Load(part[i*prg.BlockSize:]).And(mask))
-			}
+			addMasked(s.cols[bit*w:(bit+1)*w], part, mask)
 		}
 	}
 	return nil
@@ -162,19 +151,15 @@ func (s *softReceiver) fill(dst []prg.Block) error { return s.soft.fill(dst, s.b
 func (s *softReceiver) batch(rows int) error {
 	w := rows / 128
 	groups := 128 / s.k
-	choice := make([]prg.Block, w)
+	choice := s.cols[:w] // column 0
 	msg := s.msg[:(groups-1)*w*prg.BlockSize]
 	for g := range groups {
 		s.group(g, w, false)
 		if g == 0 {
 			copy(choice, s.sum)
-			copy(s.cols[:w], choice)
 			continue
 		}
-		part := msg[(g-1)*w*prg.BlockSize:]
-		for i := range w {
-			s.sum[i].Xor(choice[i]).Put(part[i*prg.BlockSize:])
-		}
+		xorWire(msg[(g-1)*w*prg.BlockSize:], s.sum[:w], choice)
 	}
 	return s.conn.Send(msg)
 }

@@ -4,8 +4,20 @@ import "secc/runtime/mpc/prg"
 
 // transpose turns 128 columns of len(cols) bits (column c at cols[c*w:], w =
 // len(cols)/128 blocks) into len(rows) rows of 128 bits. Both lengths are equal
-// and a multiple of 128.
+// and a multiple of 512.
 func transpose(rows, cols []prg.Block) {
+	rows = rows[:len(cols)]
+	if accelerated() {
+		var tmp [512]prg.Block
+		for at := 0; at < len(cols); at += 512 {
+			transposeAsm(&rows[at][0], &cols[at/128][0], len(cols)/128*prg.BlockSize, &tmp[0][0])
+		}
+		return
+	}
+	transposeGeneric(rows, cols)
+}
+
+func transposeGeneric(rows, cols []prg.Block) {
 	w := len(cols) / 128
 	for b := range w {
 		for half := range 2 { // rows 128b + 64half ...

@@ -1,0 +1,185 @@
+// Command _asm writes the AVX-512 kernels of package ot. Run go generate in
+// that package; the output is committed.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+func main() {
+	ConstraintExpr("!purego")
+	gather()
+	transpose()
+	xor()
+	Generate()
+}
+
+// begin opens a kernel.
+func begin(name, signature, doc string) {
+	TEXT(name, NOSPLIT, "func"+signature)
+	Pragma("noescape")
+	Doc(doc)
+}
+
+// end closes a kernel that used vector registers.
+func end() {
+	VZEROUPPER()
+	RET()
+}
+
+// gp loads a parameter into a register.
+func gp(name string) Register { return Load(Param(name), GP64()) }
+
+func zmms(n int) []VecVirtual {
+	v := make([]VecVirtual, n)
+	for i := range v {
+		v[i] = ZMM()
+	}
+	return v
+}
+
+// loop repeats body while n >= step; the body takes step from n.
+func loop(name string, n Register, step int, body func()) {
+	Label(name)
+	CMPQ(n, U32(step))
+	JLT(LabelRef(name + "_end"))
+	body()
+	SUBQ(U32(step), n)
+	JMP(LabelRef(name))
+	Label(name + "_end")
+}
+
+// weight is the number of entries that a row of the code adds up.
+const weight = 10
+
+func gather() {
+	begin("gatherAsm", "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)",
+		"gatherAsm adds ten entries of x to each of n leaves, an even number. The word of an index, masked with mask, is the entry's offset in bytes.")
+	dst, leaves, x, index, n := gp("dst"), gp("leaves"), gp("x"), gp("index"), gp("n")
+	mask := Load(Param("mask"), GP32())
+	loop("gather", n, 2, func() {
+		for r := range 2 {
+			sum, sum2 := XMM(), XMM()
+			VMOVDQU(Mem{Base: leaves, Disp: 16 * r}, sum)
+			for i := range weight {
+				at := GP64()
+				MOVL(mask, at.As32())
+				ANDL(Mem{Base: index, Disp: 4 * (r*weight + i)}, at.As32())
+				from := Mem{Base: x, Index: at, Scale: 1}
+				switch { // two chains, so that a row is not one long one
+				case i == 1:
+					VMOVDQU(from, sum2)
+				case i%2 == 1:
+					VPXOR(from, sum2, sum2)
+				default:
+					VPXOR(from, sum, sum)
+				}
+			}
+			VPXOR(sum2, sum, sum)
+			VMOVDQU(sum, Mem{Base: dst, Disp: 16 * r})
+		}
+		ADDQ(Imm(32), leaves)
+		ADDQ(Imm(32), dst)
+		ADDQ(Imm(8*weight), index)
+	})
+	RET()
+}
+
+// unpack is one level of a transposition of bytes, within 128-bit lanes:
+// vectors i and i + half are interleaved into 2i and 2i + 1.
+func unpack(v []VecVirtual) []VecVirtual {
+	out := make([]VecVirtual, 0, len(v))
+	half := len(v) / 2
+	for i := range half {
+		low, high := ZMM(), ZMM()
+		VPUNPCKLBW(v[i+half], v[i], low)
+		VPUNPCKHBW(v[i+half], v[i], high)
+		out = append(out, low, high)
+	}
+	return out
+}
+
+// transpose works on 512 rows at a time. First, of eight columns at a time, the
+// bytes of the same eight rows are brought together and transposed bit by bit (the affine
+// map of the identity's rows); then the bytes of all sixteen such groups are brought
+// together row by row.
+func transpose() {
+	begin("transposeAsm", "(rows *uint64, cols *uint64, stride int, tmp *uint64)",
+		"transposeAsm transposes 128 columns of 512 bits, stride bytes apart, to 512 rows; tmp holds 8192 bytes.")
+	rows, cols, stride, tmp := gp("rows"), gp("cols"), gp("stride"), gp("tmp")
+	out := GP64()
+	MOVQ(tmp, out)
+	identity := ZMM()
+	m := GLOBL("identityRows", RODATA|NOPTR)
+	for i := range 8 {
+		DATA(8*i, U64(0x8040201008040201))
+	}
+	VMOVDQU64(m, identity)
+	n := GP64()
+	MOVQ(U64(16), n)
+	loop("transposeBits", n, 1, func() {
+		c := zmms(8)
+		for i := range c {
+			VMOVDQU64(Mem{Base: cols}, c[7-i]) // the affine map counts rows from the top
+			ADDQ(stride, cols)
+		}
+		c = unpack(unpack(unpack(c)))
+		for i, v := range c {
+			VGF2P8AFFINEQB(Imm(0), v, identity, v)
+			VMOVDQU64(v, Mem{Base: out, Disp: 64 * i})
+		}
+		ADDQ(U32(512), out)
+	})
+	MOVQ(U64(8), n)
+	loop("transposeBytes", n, 1, func() {
+		g := zmms(16)
+		for i := range g {
+			VMOVDQU64(Mem{Base: tmp, Disp: 512 * i}, g[i])
+		}
+		g = unpack(unpack(unpack(unpack(g))))
+		for i, v := range g {
+			VMOVDQU64(v.AsX(), Mem{Base: rows, Disp: 16 * i})
+			for lane := 1; lane < 4; lane++ {
+				VEXTRACTI32X4(Imm(uint64(lane)), v, Mem{Base: rows, Disp: 16*i + 2048*lane})
+			}
+		}
+		ADDQ(Imm(64), tmp)
+		ADDQ(U32(256), rows)
+	})
+	end()
+}
+
+func xor() {
+	for _, k := range []struct{ name, dst, doc string }{
+		{"xorAsm", "*uint64", "xorAsm adds n blocks of a and b, a multiple of 4."},
+		{"xorWireAsm", "*byte", "xorWireAsm is xorAsm with the sum in wire form."},
+	} {
+		begin(k.name, "(dst "+k.dst+", a *uint64, b *uint64, n int)", k.doc)
+		dst, a, b, n := gp("dst"), gp("a"), gp("b"), gp("n")
+		loop(k.name, n, 4, func() {
+			v := ZMM()
+			VMOVDQU64(Mem{Base: a}, v)
+			VPXORQ(Mem{Base: b}, v, v)
+			VMOVDQU64(v, Mem{Base: dst})
+			for _, p := range []Register{a, b, dst} {
+				ADDQ(Imm(64), p)
+			}
+		})
+		end()
+	}
+	begin("addMaskedAsm", "(dst *uint64, src *byte, mask uint64, n int)", "addMaskedAsm adds n blocks in wire form, masked, to dst; n is a multiple of 4.")
+	dst, src, n := gp("dst"), gp("src"), gp("n")
+	mask := ZMM()
+	VPBROADCASTQ(gp("mask"), mask)
+	loop("addMasked", n, 4, func() {
+		v := ZMM()
+		VPANDQ(Mem{Base: src}, mask, v)
+		VPXORQ(Mem{Base: dst}, v, v)
+		VMOVDQU64(v, Mem{Base: dst})
+		ADDQ(Imm(64), src)
+		ADDQ(Imm(64), dst)
+	})
+	end()
+}

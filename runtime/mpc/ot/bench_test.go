@@ -1,0 +1,63 @@
+package ot
+
+import (
+	"testing"
+
+	"secc/runtime/mpc/prg"
+)
+
+// BenchmarkDirection runs both parties on the cores there are.
+func BenchmarkDirection(b *testing.B) {
+	for _, cfg := range configs() {
+		b.Run(cfg.name(), func(b *testing.B) {
+			const total = 8 << 20
+			for range b.N {
+				s, r, _, _ := pair(b, cfg, total)
+				done := make(chan error, 1)
+				go func() { done <- drain(b, &s.stock, total) }()
+				if err := drain(b, &r.stock, total); err != nil {
+					b.Fatal(err)
+				}
+				if err := <-done; err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(total*float64(b.N)/b.Elapsed().Seconds()/1e6, "MCOT/s")
+		})
+	}
+}
+
+// drain takes everything and throws it away.
+func drain(b *testing.B, s *stock, total int) error {
+	for left := total; left > 0; left -= slabSize {
+		batch, err := s.take(b.Context(), min(left, slabSize))
+		if err != nil {
+			return err
+		}
+		batch.release()
+	}
+	return nil
+}
+
+func BenchmarkGather(b *testing.B) {
+	x := randomVector(1 << 17)
+	dst, index := make([]prg.Block, 4096), make([]prg.Block, rowsAtOnce*lpnWeight/4)
+	c := prg.NewCipher(prg.Block{1, 2})
+	row := uint64(0)
+	for b.Loop() {
+		for at := 0; at < len(dst); at += rowsAtOnce {
+			c.Fill(index, row)
+			row += uint64(len(index))
+			gather(dst[at:at+rowsAtOnce], dst[at:at+rowsAtOnce], x, index)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(dst)), "ns/row")
+}
+
+func BenchmarkTranspose(b *testing.B) {
+	rows, cols := make([]prg.Block, 8192), randomVector(8192)
+	for b.Loop() {
+		transpose(rows, cols)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(rows)), "ns/row")
+}

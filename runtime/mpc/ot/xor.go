@@ -1,0 +1,55 @@
+package ot
+
+import "secc/runtime/mpc/prg"
+
+//go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg ot"
+
+// The vectors of SoftSpoken have a multiple of 4 blocks (rowsUnit).
+
+// xorInto sets dst = a ^ b.
+func xorInto(dst, a, b []prg.Block) {
+	a, b = a[:len(dst)], b[:len(dst)]
+	if accelerated() && len(dst) > 0 {
+		xorAsm(&dst[0][0], &a[0][0], &b[0][0], len(dst))
+		return
+	}
+	xorGeneric(dst, a, b)
+}
+
+func xorGeneric(dst, a, b []prg.Block) {
+	for i := range dst {
+		dst[i] = a[i].Xor(b[i])
+	}
+}
+
+// xorWire writes a ^ b to dst in wire form.
+func xorWire(dst []byte, a, b []prg.Block) {
+	dst, b = dst[:len(a)*prg.BlockSize], b[:len(a)]
+	if accelerated() && len(a) > 0 {
+		xorWireAsm(&dst[0], &a[0][0], &b[0][0], len(a))
+		return
+	}
+	xorWireGeneric(dst, a, b)
+}
+
+func xorWireGeneric(dst []byte, a, b []prg.Block) {
+	for i := range a {
+		a[i].Xor(b[i]).Put(dst[i*prg.BlockSize:])
+	}
+}
+
+// addMasked adds blocks in wire form, masked, to dst. Time does not depend on mask.
+func addMasked(dst []prg.Block, src []byte, mask uint64) {
+	src = src[:len(dst)*prg.BlockSize]
+	if accelerated() && len(dst) > 0 {
+		addMaskedAsm(&dst[0][0], &src[0], mask, len(dst))
+		return
+	}
+	addMaskedGeneric(dst, src, mask)
+}
+
+func addMaskedGeneric(dst []prg.Block, src []byte, mask uint64) {
+	for i := range dst {
+		dst[i] = dst[i].Xor(prg.Load(src[i*prg.BlockSize:]).And(mask))
+	}
+}
