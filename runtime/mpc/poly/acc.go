@@ -42,18 +42,16 @@ func (a *Acc) reserve(k int) {
 	a.count += k
 }
 
-// repeat returns how many positions each value of a factor stands for.
-func (r *Ring) repeat(w []uint64) int {
-	if len(w) == 0 || r.n%len(w) != 0 || len(w)&(len(w)-1) != 0 {
-		panic(fmt.Sprintf("BUG: poly: factor of %d values in a ring of degree %d", len(w), r.n))
-	}
-	return r.n / len(w)
-}
-
 // Add adds the polynomial x.
 func (a *Acc) Add(x []uint64) {
 	a.r.check(x)
 	a.reserve(1)
+	if a.r.ifma { // the low words have room for it: see maxProducts
+		for i, v := range x {
+			a.lo[i] += v
+		}
+		return
+	}
 	for i, v := range x {
 		var c uint64
 		a.lo[i], c = bits.Add64(a.lo[i], v, 0)
@@ -64,45 +62,68 @@ func (a *Acc) Add(x []uint64) {
 // MulAdd adds x*w position by position. w has n values, or n/S in compact form
 // (see NTTWeights).
 func (a *Acc) MulAdd(x, w []uint64) {
-	r := a.r
-	r.check(x)
-	rep := r.repeat(w)
-	a.reserve(1)
-	if r.ifma {
-		mulAddIFMA(a, x, w, rep)
-		return
+	xs, ws := [1][]uint64{x}, [1][]uint64{w}
+	a.Dot(xs[:], ws[:])
+}
+
+// Dot adds the sum over k of x[k]*w[k]. All w[k] have the same length, n or n/S.
+// The accumulator is read and written once for all terms, so it pays to collect
+// a few.
+func (a *Acc) Dot(x, w [][]uint64) {
+	a.r.checkTerms(x, w)
+	for len(w) > 0 {
+		k := min(len(w), maxProducts-1)
+		a.reserve(k)
+		rep := a.r.n / len(w[0])
+		if a.r.ifma {
+			dotIFMA(a, x[:k], w[:k], rep)
+		} else {
+			a.dotGeneric(x[:k], w[:k], rep)
+		}
+		x, w = x[k:], w[k:]
 	}
-	mulAddGeneric(a.lo, a.hi, x, w, rep)
 }
 
 // MulAddPair adds x0*w to a0 and x1*w to a1: one weight polynomial times both
 // halves of a ciphertext.
 func MulAddPair(a0, a1 *Acc, x0, x1, w []uint64) {
-	r := a0.r
-	if r != a1.r {
-		panic("BUG: poly: accumulators of different rings")
-	}
-	r.check(x0, x1)
-	rep := r.repeat(w)
-	a0.reserve(1)
-	a1.reserve(1)
-	if r.ifma {
-		mulAddPairIFMA(a0, a1, x0, x1, w, rep)
-		return
-	}
-	mulAddGeneric(a0.lo, a0.hi, x0, w, rep)
-	mulAddGeneric(a1.lo, a1.hi, x1, w, rep)
+	x0s, x1s, ws := [1][]uint64{x0}, [1][]uint64{x1}, [1][]uint64{w}
+	DotPair(a0, a1, x0s[:], x1s[:], ws[:])
 }
 
-// DotPair adds the sum over k of x0[k]*w[k] to a0 and of x1[k]*w[k] to a1. The
-// accumulators are read and written once for all k, so it pays to collect a few
-// inputs. All w[k] have the same length, n or n/S.
+// DotPair is Dot of x0 into a0 and of x1 into a1 with the same factors.
 func DotPair(a0, a1 *Acc, x0, x1, w [][]uint64) {
-	if len(x0) != len(w) || len(x1) != len(w) {
-		panic("BUG: poly: DotPair over lists of different lengths")
+	if a0.r != a1.r || a0 == a1 {
+		panic("BUG: poly: a pair needs two accumulators of one ring")
+	}
+	r := a0.r
+	r.checkTerms(x0, w)
+	r.checkTerms(x1, w)
+	if !r.ifma {
+		a0.Dot(x0, w)
+		a1.Dot(x1, w)
+		return
+	}
+	for len(w) > 0 {
+		k := min(len(w), maxProducts-1)
+		a0.reserve(k)
+		a1.reserve(k)
+		dotPairIFMA(a0, a1, x0[:k], x1[:k], w[:k], r.n/len(w[0]))
+		x0, x1, w = x0[k:], x1[k:], w[k:]
+	}
+}
+
+// checkTerms panics unless x and w fit each other and the ring.
+func (r *Ring) checkTerms(x, w [][]uint64) {
+	if len(x) != len(w) {
+		panic(fmt.Sprintf("BUG: poly: %d polynomials times %d factors", len(x), len(w)))
 	}
 	for k := range w {
-		MulAddPair(a0, a1, x0[k], x1[k], w[k])
+		r.check(x[k])
+		n := len(w[k])
+		if n == 0 || n > r.n || n&(n-1) != 0 || n != len(w[0]) {
+			panic(fmt.Sprintf("BUG: poly: factor of %d values in a ring of degree %d", n, r.n))
+		}
 	}
 }
 
@@ -111,11 +132,17 @@ func (a *Acc) Reduce(dst []uint64) {
 	r := a.r
 	r.check(dst)
 	if r.ifma {
-		reduceIFMA(&dst[0], &a.lo[0], &a.hi[0], r.n, r.consts())
+		a.reduceIFMA(dst)
 		return
 	}
 	for i := range dst {
 		dst[i] = r.reduce128(a.hi[i], a.lo[i])
+	}
+}
+
+func (a *Acc) dotGeneric(x, w [][]uint64, rep int) {
+	for k := range w {
+		mulAddGeneric(a.lo, a.hi, x[k], w[k], rep)
 	}
 }
 

@@ -6,7 +6,7 @@ import "math/bits"
 func (r *Ring) Add(dst, a, b []uint64) {
 	r.check(dst, a, b)
 	if r.ifma {
-		addIFMA(&dst[0], &a[0], &b[0], r.n, r.q)
+		addIFMA(dst, a, b, r.q)
 		return
 	}
 	for i := range dst {
@@ -18,7 +18,7 @@ func (r *Ring) Add(dst, a, b []uint64) {
 func (r *Ring) Sub(dst, a, b []uint64) {
 	r.check(dst, a, b)
 	if r.ifma {
-		subIFMA(&dst[0], &a[0], &b[0], r.n, r.q)
+		subIFMA(dst, a, b, r.q)
 		return
 	}
 	for i := range dst {
@@ -29,6 +29,10 @@ func (r *Ring) Sub(dst, a, b []uint64) {
 // Neg sets dst = -a.
 func (r *Ring) Neg(dst, a []uint64) {
 	r.check(dst, a)
+	if r.ifma {
+		negIFMA(dst, a, r.q)
+		return
+	}
 	for i := range dst {
 		dst[i] = reduceOnce(r.q-a[i], r.q)
 	}
@@ -39,7 +43,7 @@ func (r *Ring) Neg(dst, a []uint64) {
 func (r *Ring) Mul(dst, a, b []uint64) {
 	r.check(dst, a, b)
 	if r.ifma {
-		mulIFMA(&dst[0], &a[0], &b[0], r.n, r.consts())
+		r.mulIFMA(dst, a, b)
 		return
 	}
 	for i := range dst {
@@ -57,7 +61,7 @@ func (r *Ring) MulScalar(dst, a []uint64, c uint64) {
 // mulOperand sets dst = w * a.
 func (r *Ring) mulOperand(dst, a []uint64, w operand) {
 	if r.ifma {
-		mulScalarIFMA(&dst[0], &a[0], r.n, w.w, w.s52, r.q)
+		mulOperandIFMA(dst, a, w, r.q)
 		return
 	}
 	for i := range dst {

@@ -7,6 +7,12 @@ type Automorphism struct {
 	r     *Ring
 	g     int
 	index []int32 // transformed domain: out[j] = in[index[j]]
+
+	// The same by vectors of 8: vector v is vector codes[v]>>3 with the lane
+	// permutation codes[v]&7. The three lowest bits of a position are the three
+	// highest of its exponent's half, which carries of the rest shift alike.
+	codes []uint32
+	lanes [8][8]uint64
 }
 
 // NewAutomorphism prepares X -> X^g; g is taken modulo 2n.
@@ -21,7 +27,32 @@ func (r *Ring) NewAutomorphism(g int) (*Automorphism, error) {
 		e := (2*r.reverse(j) + 1) * a.g & mask
 		a.index[j] = int32(r.reverse(e >> 1))
 	}
+	a.byVectors()
 	return a, nil
+}
+
+// byVectors fills codes and lanes from index.
+func (a *Automorphism) byVectors() {
+	a.codes = make([]uint32, len(a.index)/8)
+	var known int
+	for v := range a.codes {
+		from := a.index[8*v] >> 3
+		var perm [8]uint64
+		for l := range perm {
+			at := a.index[8*v+l]
+			if at>>3 != from {
+				panic("BUG: poly: an automorphism that scatters a vector")
+			}
+			perm[l] = uint64(at & 7)
+		}
+		k := 0
+		for k < known && a.lanes[k] != perm {
+			k++
+		}
+		a.lanes[k] = perm
+		known = max(known, k+1)
+		a.codes[v] = uint32(from)<<3 | uint32(k)
+	}
 }
 
 // Exponent returns g modulo 2n.
@@ -30,6 +61,10 @@ func (a *Automorphism) Exponent() int { return a.g }
 // NTT applies the automorphism to a transformed polynomial. dst must not be src.
 func (a *Automorphism) NTT(dst, src []uint64) {
 	a.r.check(dst, src)
+	if a.r.ifma {
+		permuteIFMA(dst, src, a.codes, &a.lanes)
+		return
+	}
 	for j, k := range a.index {
 		dst[j] = src[k]
 	}

@@ -1,6 +1,8 @@
+//go:build !amd64 || purego
+
 package poly
 
-// Without the assembly no ring selects it; these are never called.
+// Without the assembly no ring selects it: none of these is ever called.
 
 const (
 	haveIFMA       = false
@@ -8,20 +10,35 @@ const (
 	ifmaMinInverse = 512
 )
 
-type packTables struct{}
+type (
+	packTables struct{}
+	aesKeys    struct{}
+)
 
-const notHere = "BUG: poly: IFMA kernel called where there is none"
+const absent = "BUG: poly: an IFMA kernel was called in a build without them"
 
-func (r *Ring) forwardIFMA([]uint64, int)               { panic(notHere) }
-func (r *Ring) inverseIFMA([]uint64)                    { panic(notHere) }
-func (r *Ring) consts() *uint64                         { panic(notHere) }
-func addIFMA(_, _, _ *uint64, _ int, _ uint64)          { panic(notHere) }
-func subIFMA(_, _, _ *uint64, _ int, _ uint64)          { panic(notHere) }
-func mulIFMA(_, _, _ *uint64, _ int, _ *uint64)         { panic(notHere) }
-func mulScalarIFMA(_, _ *uint64, _ int, _, _, _ uint64) { panic(notHere) }
-func reduceIFMA(_, _, _ *uint64, _ int, _ *uint64)      { panic(notHere) }
-func mulAddIFMA(*Acc, []uint64, []uint64, int)          { panic(notHere) }
-func mulAddPairIFMA(_, _ *Acc, _, _, _ []uint64, _ int) { panic(notHere) }
-func newPackTables(int) *packTables                     { panic(notHere) }
-func (p *Packer) packFast([]byte, []uint64) int         { panic(notHere) }
-func (p *Packer) unpackFast([]uint64, []byte) int       { panic(notHere) }
+func (*Ring) forwardIFMA([]uint64, int)                      { panic(absent) }
+func (*Ring) inverseIFMA([]uint64)                           { panic(absent) }
+func addIFMA(_, _, _ []uint64, _ uint64)                     { panic(absent) }
+func subIFMA(_, _, _ []uint64, _ uint64)                     { panic(absent) }
+func negIFMA(_, _ []uint64, _ uint64)                        { panic(absent) }
+func (*Ring) mulIFMA(_, _, _ []uint64)                       { panic(absent) }
+func mulOperandIFMA(_, _ []uint64, _ operand, _ uint64)      { panic(absent) }
+func (*Ring) liftIFMA(_, _ []uint64, _, _ uint64)            { panic(absent) }
+func dotIFMA(*Acc, [][]uint64, [][]uint64, int)              { panic(absent) }
+func dotPairIFMA(_, _ *Acc, _, _, _ [][]uint64, _ int)       { panic(absent) }
+func (*Acc) reduceIFMA([]uint64)                             { panic(absent) }
+func spreadIFMA([]uint64, int)                               { panic(absent) }
+func permuteIFMA(_, _ []uint64, _ []uint32, _ *[8][8]uint64) { panic(absent) }
+func (*Ring) encodeIFMA(_, _ []uint64, _ int, _ bool) int    { panic(absent) }
+func (*Ring) roundIFMA(_, _ []uint64, _ int) int             { panic(absent) }
+func (*Ring) dropIFMA(_, _ []uint64, _ int) int              { panic(absent) }
+func (*Ring) restoreIFMA(_, _ []uint64, _ int) int           { panic(absent) }
+func (*Ring) noiseIFMA(_, _ []uint64) int                    { panic(absent) }
+func (*Ring) ternaryIFMA(_, _ []uint64) int                  { panic(absent) }
+func (*Ring) uniformIFMA(_, _ []uint64) (int, int)           { panic(absent) }
+func newAESKeys(*Seed) *aesKeys                              { panic(absent) }
+func (*aesKeys) keystream([]uint64, *[16]byte, uint64)       { panic(absent) }
+func newPackTables(int) *packTables                          { panic(absent) }
+func (*Packer) packFast([]byte, []uint64) int                { panic(absent) }
+func (*Packer) unpackFast([]uint64, []byte) int              { panic(absent) }

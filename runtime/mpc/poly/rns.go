@@ -12,6 +12,10 @@ func (r *Ring) Lift(dst, src []uint64, from *Ring) {
 	half := p / 2
 	pMod := p % q
 	negP := reduceOnce(q-pMod, q)
+	if r.ifma {
+		r.liftIFMA(dst, src, half, negP)
+		return
+	}
 	for i, v := range src {
 		over := uint64(int64(half-v) >> 63) // v > p/2
 		x := mulShoup(v, 1, r.one.s64, q) + (negP & over)

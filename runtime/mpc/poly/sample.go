@@ -29,41 +29,66 @@ const (
 // the stream is read as little-endian 64-bit words. This is wire format: both
 // parties expand the same public seeds. Not safe for concurrent use.
 type Sampler struct {
-	variant Variant
-	block   cipher.Block
-	buf     []byte
-	words   []uint64
+	ifma  bool
+	keys  *aesKeys     // ifma
+	block cipher.Block // portable
+	buf   []byte
+	words []uint64
 }
 
 // chunkWords is how much stream is expanded at a time, so that it stays in the
 // first-level cache.
 const chunkWords = 1024
 
+// noiseMask selects the bits of a word that make one noise value.
+const noiseMask = uint64(1)<<(2*NoiseEta) - 1
+
 // NewSampler returns the expansion of seed.
 func NewSampler(seed Seed, v Variant) *Sampler {
+	s := &Sampler{ifma: v.resolve() == IFMA, words: make([]uint64, chunkWords)}
+	if s.ifma {
+		s.keys = newAESKeys(&seed)
+		return s
+	}
 	block, err := aes.NewCipher(seed[:])
 	if err != nil {
 		panic(fmt.Sprintf("BUG: poly: %v", err)) // the key length is fixed
 	}
-	return &Sampler{variant: v.resolve(), block: block, buf: make([]byte, 8*chunkWords), words: make([]uint64, chunkWords)}
+	s.block, s.buf = block, make([]byte, 8*chunkWords)
+	return s
 }
+
+// NewSampler returns the expansion of seed with the ring's kernels.
+func (r *Ring) NewSampler(seed Seed) *Sampler { return NewSampler(seed, r.variant) }
 
 // stream is a position in one of the sampler's streams.
 type stream struct {
-	s   *Sampler
-	ctr cipher.Stream
+	s       *Sampler
+	iv      [16]byte
+	counter uint64 // next block
+	ctr     cipher.Stream
 }
 
 func (s *Sampler) open(domain uint16, index uint64) stream {
-	var iv [16]byte
-	binary.BigEndian.PutUint16(iv[:2], domain)
-	binary.BigEndian.PutUint64(iv[2:10], index)
-	return stream{s: s, ctr: cipher.NewCTR(s.block, iv[:])}
+	st := stream{s: s}
+	binary.BigEndian.PutUint16(st.iv[:2], domain)
+	binary.BigEndian.PutUint64(st.iv[2:10], index)
+	if !s.ifma {
+		st.ctr = cipher.NewCTR(s.block, st.iv[:])
+	}
+	return st
 }
 
-// next returns the next k <= chunkWords words, valid until the next call.
+// next returns the next k words, valid until the next call; k <= chunkWords is
+// a multiple of 8.
 func (st *stream) next(k int) []uint64 {
-	b, w := st.s.buf[:8*k], st.s.words[:k]
+	w := st.s.words[:k]
+	if st.s.ifma {
+		st.s.keys.keystream(w, &st.iv, st.counter)
+		st.counter += uint64(k / 2)
+		return w
+	}
+	b := st.s.buf[:8*k]
 	clear(b)
 	st.ctr.XORKeyStream(b, b)
 	for i := range w {
@@ -72,46 +97,64 @@ func (st *stream) next(k int) []uint64 {
 	return w
 }
 
+// want returns the words to expand for n more values.
+func want(n int) int { return min((n+7)&^7, chunkWords) }
+
 // Words fills dst with uniform words.
 func (s *Sampler) Words(dst []uint64, index uint64) {
 	st := s.open(domainWords, index)
 	for len(dst) > 0 {
-		k := min(len(dst), chunkWords)
-		copy(dst, st.next(k))
-		dst = dst[k:]
+		dst = dst[copy(dst, st.next(want(len(dst)))):]
 	}
 }
 
+// candidateMask keeps as many bits as q has.
+func (r *Ring) candidateMask() uint64 { return 1<<r.Bits() - 1 }
+
 // Uniform fills dst (any length) with values uniform in [0,q). A word's low
-// Bits() bits are a candidate, taken if below q.
+// Bits() bits are a candidate, taken if below q. Use different indices for
+// different moduli.
 func (s *Sampler) Uniform(r *Ring, dst []uint64, index uint64) {
 	st := s.open(domainUniform, index)
-	mask := uint64(1)<<r.Bits() - 1
 	for len(dst) > 0 {
-		k := 0
-		for _, w := range st.next(chunkWords) {
-			if k == len(dst) {
-				break
-			}
-			dst[k] = w & mask
-			_, below := bits.Sub64(dst[k], r.q, 0)
-			k += int(below)
+		words := st.next(want(len(dst)))
+		if s.ifma {
+			k, used := r.uniformIFMA(dst, words)
+			dst, words = dst[k:], words[used:]
 		}
-		dst = dst[k:]
+		dst = dst[r.takeBelow(dst, words):]
 	}
+}
+
+// takeBelow moves the candidates below q to dst and returns their number.
+func (r *Ring) takeBelow(dst, words []uint64) int {
+	k, mask := 0, r.candidateMask()
+	for _, w := range words {
+		if k == len(dst) {
+			break
+		}
+		dst[k] = w & mask
+		_, below := bits.Sub64(dst[k], r.q, 0)
+		k += int(below)
+	}
+	return k
 }
 
 // Noise fills dst (any length) with centred binomial noise modulo q, in
 // constant time: a word's low 2*NoiseEta bits, counted, minus NoiseEta.
 func (s *Sampler) Noise(r *Ring, dst []uint64, index uint64) {
-	const mask = uint64(1)<<(2*NoiseEta) - 1
 	st := s.open(domainNoise, index)
 	for len(dst) > 0 {
-		ws := st.next(min(len(dst), chunkWords))
-		for i, w := range ws {
-			dst[i] = r.fromSigned(int64(popCount(w&mask)) - NoiseEta)
+		words := st.next(want(len(dst)))
+		words = words[:min(len(words), len(dst))]
+		if s.ifma {
+			k := r.noiseIFMA(dst, words)
+			dst, words = dst[k:], words[k:]
 		}
-		dst = dst[len(ws):]
+		for i, w := range words {
+			dst[i] = r.fromSigned(int64(popCount(w&noiseMask)) - NoiseEta)
+		}
+		dst = dst[len(words):]
 	}
 }
 
@@ -120,12 +163,17 @@ func (s *Sampler) Noise(r *Ring, dst []uint64, index uint64) {
 func (s *Sampler) Ternary(r *Ring, dst []uint64, index uint64) {
 	st := s.open(domainTernary, index)
 	for len(dst) > 0 {
-		ws := st.next(min(len(dst), chunkWords))
-		for i, w := range ws {
+		words := st.next(want(len(dst)))
+		words = words[:min(len(words), len(dst))]
+		if s.ifma {
+			k := r.ternaryIFMA(dst, words)
+			dst, words = dst[k:], words[k:]
+		}
+		for i, w := range words {
 			hi, _ := bits.Mul64(w, 3)
 			dst[i] = r.fromSigned(int64(hi) - 1)
 		}
-		dst = dst[len(ws):]
+		dst = dst[len(words):]
 	}
 }
 

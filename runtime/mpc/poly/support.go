@@ -97,6 +97,10 @@ func (r *Ring) fromSigned(v int64) uint64 { return uint64(v) + (r.q & uint64(v>>
 // spread repeats each of the first k values of p n/k times, in place.
 func (r *Ring) spread(p []uint64, k int) {
 	s := r.n / k
+	if r.ifma {
+		spreadIFMA(p, s)
+		return
+	}
 	for i := k - 1; i >= 0; i-- {
 		v := p[i]
 		out := p[i*s : (i+1)*s]

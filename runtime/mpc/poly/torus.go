@@ -12,28 +12,32 @@ const MaxTorusBits = 62
 // above l are ignored. Halves round up. Any common length.
 func (r *Ring) Encode(dst, x []uint64, l int) {
 	checkTorus(l, len(dst), len(x))
-	half, mask := uint64(1)<<l>>1, uint64(1)<<l-1
+	if r.ifma {
+		n := r.encodeIFMA(dst, x, l, false)
+		dst, x = dst[n:], x[n:]
+	}
 	for i, v := range x {
-		hi, lo := bits.Mul64(v&mask, r.q)
-		var c uint64
-		lo, c = bits.Add64(lo, half, 0)
-		hi += c
-		dst[i] = reduceOnce(hi<<(64-l)|lo>>l, r.q) // x near 2^l rounds to q = 0
+		dst[i] = r.encode(v, l)
 	}
 }
 
 // EncodeAdd sets dst[i] += round(q*x[i]/2^l) mod q.
 func (r *Ring) EncodeAdd(dst, x []uint64, l int) {
 	checkTorus(l, len(dst), len(x))
-	half, mask := uint64(1)<<l>>1, uint64(1)<<l-1
-	for i, v := range x {
-		hi, lo := bits.Mul64(v&mask, r.q)
-		var c uint64
-		lo, c = bits.Add64(lo, half, 0)
-		hi += c
-		e := reduceOnce(hi<<(64-l)|lo>>l, r.q)
-		dst[i] = reduceOnce(dst[i]+e, r.q)
+	if r.ifma {
+		n := r.encodeIFMA(dst, x, l, true)
+		dst, x = dst[n:], x[n:]
 	}
+	for i, v := range x {
+		dst[i] = reduceOnce(dst[i]+r.encode(v, l), r.q)
+	}
+}
+
+func (r *Ring) encode(v uint64, l int) uint64 {
+	hi, lo := bits.Mul64(v&(1<<l-1), r.q)
+	lo, c := bits.Add64(lo, 1<<l>>1, 0)
+	hi += c
+	return reduceOnce(hi<<(64-l)|lo>>l, r.q) // x near 2^l rounds to q = 0
 }
 
 // Round sets dst[i] = round(v[i]*2^b/q) mod 2^b for v[i] in [0,q), exactly (q is
@@ -44,6 +48,10 @@ func (r *Ring) EncodeAdd(dst, x []uint64, l int) {
 // small, which the remainder shows together with the rounding.
 func (r *Ring) Round(dst, v []uint64, b int) {
 	checkTorus(b, len(dst), len(v))
+	if r.ifma {
+		n := r.roundIFMA(dst, v, b)
+		dst, v = dst[n:], v[n:]
+	}
 	q := r.q
 	m := bits.Len64(q)
 	inv, _ := bits.Div64(1<<(m-1), 0, q)
@@ -60,9 +68,14 @@ func (r *Ring) Round(dst, v []uint64, b int) {
 	}
 }
 
-// DropLow sets dst[i] = v[i] >> j.
-func DropLow(dst, v []uint64, j int) {
-	for i, x := range v[:len(dst)] {
+// DropLow sets dst[i] = v[i] >> j. Any common length.
+func (r *Ring) DropLow(dst, v []uint64, j int) {
+	v = v[:len(dst)]
+	if r.ifma {
+		n := r.dropIFMA(dst, v, j)
+		dst, v = dst[n:], v[n:]
+	}
+	for i, x := range v {
 		dst[i] = x >> j
 	}
 }
@@ -74,8 +87,13 @@ func (r *Ring) DroppedBound(j int) uint64 { return (r.q-1)>>j + 1 }
 // RestoreLow sets dst[i] to the middle of the values that DropLow maps to v[i]:
 // within 2^(j-1) of the original. v[i] must be below DroppedBound(j).
 func (r *Ring) RestoreLow(dst, v []uint64, j int) {
+	v = v[:len(dst)]
+	if r.ifma {
+		n := r.restoreIFMA(dst, v, j)
+		dst, v = dst[n:], v[n:]
+	}
 	mid := uint64(1) << j >> 1
-	for i, x := range v[:len(dst)] {
+	for i, x := range v {
 		dst[i] = reduceOnce(x<<j|mid, r.q)
 	}
 }

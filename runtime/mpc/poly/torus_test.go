@@ -87,7 +87,7 @@ func TestDropLow(t *testing.T) {
 		for j := 0; j < r.Bits(); j++ {
 			v := edgeWords(rng, 101, r.q)
 			d := make([]uint64, len(v))
-			DropLow(d, v, j)
+			r.DropLow(d, v, j)
 			if !AllBelow(d, r.DroppedBound(j)) || r.DroppedBound(j)-1 != (r.q-1)>>j {
 				t.Fatalf("%v: dropped %d bits: out of bounds", r, j)
 			}
