@@ -30,7 +30,7 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if o.Reveal == "" {
 		o.Reveal = plan.RevealValues
 	}
-	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}}
+	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}, packings: map[plan.Linear]plan.Packing{}}
 	for _, v := range g.Values {
 		if err := l.value(v); err != nil {
 			return nil, nil, fmt.Errorf("backend: node %q (%s): %w", v.Name, v.Op, err)
@@ -49,11 +49,12 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 }
 
 type lowering struct {
-	options Options
-	plan    *plan.Plan
-	steps   []plan.Step
-	weights Weights
-	slot    map[*ir.Value]plan.Slot
+	options  Options
+	plan     *plan.Plan
+	steps    []plan.Step
+	weights  Weights
+	slot     map[*ir.Value]plan.Slot
+	packings map[plan.Linear]plan.Packing // found so far, by operator without its packing
 }
 
 // newSlot adds a slot of v's format.

@@ -19,16 +19,24 @@ type Profile struct {
 }
 
 // units prices one unit of work on one core of a server of 2023 with AVX-512,
-// in nanoseconds.
-var units = [plan.NumUnits]float64{
-	plan.UnitNTT: 6000, plan.UnitMAC: 1000, plan.UnitEncrypt: 40000, plan.UnitRespond: 50000,
-	plan.UnitDecrypt: 25000, plan.UnitSwitch: 60000, plan.UnitCOT: 60, plan.UnitAND: 20,
-	plan.UnitMux: 20, plan.UnitElem: 2,
+// in nanoseconds. The linear engine's come from its own measurements.
+func units() [plan.NumUnits]float64 {
+	u := plan.DefaultUnits()
+	u[plan.UnitCOT], u[plan.UnitAND], u[plan.UnitMux], u[plan.UnitElem] = 60, 20, 20, 2
+	return u
+}
+
+// cost is the profile as the linear engine's search wants it.
+func (p Profile) cost() plan.CostProfile {
+	return plan.CostProfile{
+		BitsPerSecond: p.Bandwidth, RTT: p.RTT.Seconds(), Server: p.UnitNanos, Client: p.UnitNanos,
+		ServerThreads: p.Threads, ClientThreads: p.Threads,
+	}
 }
 
 // ParseProfile reads "lan", "wan", "loopback", or "rtt=40ms,bw=400M[,threads=2]".
 func ParseProfile(s string) (Profile, error) {
-	p := Profile{Name: s, Threads: 1, UnitNanos: units}
+	p := Profile{Name: s, Threads: 1, UnitNanos: units()}
 	switch s {
 	case "", "lan":
 		p.Name, p.RTT, p.Bandwidth = "lan", 300*time.Microsecond, 3e9

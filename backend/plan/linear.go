@@ -1,5 +1,10 @@
 package plan
 
+import (
+	"errors"
+	"fmt"
+)
+
 // Linear describes one linear operator with server-held integer weights:
 // a (grouped, strided, dilated, padded) 2-D convolution over NCHW, of which a
 // matrix product is the case H = W = KH = KW = 1 with the rows as Batch.
@@ -9,6 +14,11 @@ package plan
 //
 // InBits = OutBits + Shift. Weights (o,c,i,j order, signed) and bias (one a
 // filter, in units of the accumulator) stand in the server's weights file.
+//
+// An exact operator has Shift = -ExactGuard and gives 2^ExactGuard*acc + 2 + e
+// with |e| < 2: every possible result keeps acc in its upper bits, so that a
+// faithful truncation by ExactGuard + s after it, rounding half up, gives
+// floor((acc + 2^(s-1))/2^s) whatever e was.
 type Linear struct {
 	Batch                  int
 	G                      int // groups
@@ -18,12 +28,99 @@ type Linear struct {
 	PT, PL                 int
 
 	InBits, Shift, OutBits int
-	Exact                  bool `cbor:",omitempty"` // interactive faithful truncation instead of stochastic rounding
+	Exact                  bool `cbor:",omitempty"` // see above
 	ClientInput            bool `cbor:",omitempty"` // the input is the client's own: the server's share is zero
 
-	// Norm is a public, coarse (power of two) bound on the l2 norm of any
-	// output's weight vector; it fixes how many low bits the upload drops.
+	// NormLog2 is a public, coarse bound: the l2 norm of any filter's integer
+	// weights is at most 2^NormLog2. It fixes how many low bits the upload drops.
 	NormLog2 int
 
 	Packing Packing // see packing.go
+}
+
+// ExactGuard is how many bits an exact operator keeps below the accumulator's
+// last one, so that the protocol's own error never reaches the accumulator.
+const ExactGuard = 2
+
+// Limits of one linear operator.
+const (
+	maxLinearSide  = 1 << 16
+	maxLinearElems = 1 << 28
+	maxLinearBits  = 62
+)
+
+// NumWeights is the number of weights.
+func (l *Linear) NumWeights() int { return l.COut * l.FilterLen() }
+
+// FilterLen is the number of weights of one filter.
+func (l *Linear) FilterLen() int { return l.CIn / l.G * l.KH * l.KW }
+
+// NumIn is the number of input elements.
+func (l *Linear) NumIn() int { return l.Batch * l.CIn * l.H * l.W }
+
+// NumOut is the number of output elements.
+func (l *Linear) NumOut() int { return l.Batch * l.COut * l.OH * l.OW }
+
+// Validate checks everything the runtime relies on: sizes are positive, bounded
+// and consistent, and the packing fits the operator.
+func (l *Linear) Validate() error {
+	if err := l.validateShape(); err != nil {
+		return fmt.Errorf("linear: %w", err)
+	}
+	if err := l.validateFormat(); err != nil {
+		return fmt.Errorf("linear: %w", err)
+	}
+	lay, err := newLayout(l)
+	if err != nil {
+		return fmt.Errorf("linear: packing: %w", err)
+	}
+	if err := lay.validate(); err != nil {
+		return fmt.Errorf("linear: packing: %w", err)
+	}
+	return nil
+}
+
+func (l *Linear) validateShape() error {
+	for _, v := range []int{l.H, l.W, l.OH, l.OW, l.KH, l.KW, l.SH, l.SW, l.DH, l.DW} {
+		if v < 1 || v > maxLinearSide {
+			return fmt.Errorf("side, kernel, stride or dilation %d", v)
+		}
+	}
+	if l.PT < 0 || l.PL < 0 || l.PT > maxLinearSide || l.PL > maxLinearSide {
+		return fmt.Errorf("padding %d,%d", l.PT, l.PL)
+	}
+	if !bounded(maxLinearElems, l.Batch, l.CIn, l.H, l.W) || !bounded(maxLinearElems, l.Batch, l.COut, l.OH, l.OW) {
+		return errors.New("too many elements")
+	}
+	if l.G < 1 || l.CIn%l.G != 0 || l.COut%l.G != 0 {
+		return fmt.Errorf("%d groups of %d to %d channels", l.G, l.CIn, l.COut)
+	}
+	if !bounded(maxLinearElems, l.COut, l.CIn/l.G, l.KH, l.KW) {
+		return errors.New("too many weights")
+	}
+	return nil
+}
+
+// bounded reports whether all factors are positive and their product is at most limit.
+func bounded(limit int, factors ...int) bool {
+	for _, f := range factors {
+		if f < 1 || f > limit {
+			return false
+		}
+		limit /= f
+	}
+	return true
+}
+
+func (l *Linear) validateFormat() error {
+	if l.InBits < 1 || l.InBits > maxLinearBits || l.OutBits < 1 || l.OutBits > maxLinearBits || l.InBits != l.OutBits+l.Shift {
+		return fmt.Errorf("from %d bits by shift %d to %d bits", l.InBits, l.Shift, l.OutBits)
+	}
+	if l.Exact && l.Shift != -ExactGuard || !l.Exact && l.Shift < 0 {
+		return fmt.Errorf("shift %d (exact: %v)", l.Shift, l.Exact)
+	}
+	if l.NormLog2 < 0 || l.NormLog2 > 40 {
+		return fmt.Errorf("norm 2^%d", l.NormLog2)
+	}
+	return nil
 }

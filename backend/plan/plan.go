@@ -224,16 +224,19 @@ type Pool struct {
 }
 
 // Extend widens a ring. NonNeg promises 0 <= x < 2^(k-1); otherwise |x| < 2^(k-2)
-// and the offset form is used.
+// and the offset form is used, unless Any.
 type Extend struct {
 	From, To int
 	NonNeg   bool `cbor:",omitempty"`
+	Any      bool `cbor:",omitempty"` // no promise at all: costs a comparison of From bits
+	Leaf     int  `cbor:",omitempty"` // its leaf radix; 0 means 2
 }
 
 // Truncate divides by 2^Shift with rounding; Bits in, Bits-Shift (or more) out.
 type Truncate struct {
 	From, Shift, To int
-	Exact           bool `cbor:",omitempty"`
+	Exact           bool `cbor:",omitempty"` // faithful: one comparison of the low bits
+	Leaf            int  `cbor:",omitempty"` // exact: leaf radix of the comparison; 0 means 2
 }
 
 // Compare says how a sign is computed: on bits [Lo, Hi) of an element of
@@ -248,6 +251,7 @@ type Compare struct {
 	ServerFlip bool  `cbor:",omitempty"` // relu: x*[s*x >= 0]; the server flips its share of the bit where W+"/flip" is 1, spread as Spread says
 	Min, Max   int64 `cbor:",omitempty"` // clip bounds in ulp
 	K          int   `cbor:",omitempty"` // argmax: top-k
+	SlopeFrac  int   `cbor:",omitempty"` // prelu: W+"/slope" holds slope * 2^SlopeFrac, -2 < slope <= 2; the result is 2^SlopeFrac times the real one in Z_2^Bits, less the bits that Out lacks (stochastic rounding), spread as Spread says
 	Pool       *Pool `cbor:",omitempty"` // max_pool
 	Spread     Spread
 }

@@ -24,16 +24,16 @@ var protocols = map[Proto]Protocol{
 
 	ProtoInput:      {"the client's tensor as the sharing (0, x)", "", true, legalInput, costLocal},
 	ProtoReveal:     {"the client learns the tensor", "", false, legalReveal, costReveal},
-	ProtoLinearRLWE: {"convolution or product by server weights, rounded", "linear", false, legalLinear, nil},
+	ProtoLinearRLWE: {"convolution or product by server weights, rounded", "linear", false, legalLinear, costLinear},
 	ProtoLinearOT:   {"convolution or product by server weights, rounded", "linear", false, legalLinear, nil},
-	ProtoExtend:     {"Z_2^k to Z_2^l, same signed value", "extend", false, legalExtend, nil},
-	ProtoTruncate:   {"divide by a power of two, rounded", "truncate", false, legalTruncate, nil},
-	ProtoRelu:       {"x*[x >= 0]", "compare", false, legalRelu, nil},
-	ProtoPRelu:      {"x*[x >= 0] + slope*x*[x < 0], slope the server's", "compare", false, legalRelu, nil},
-	ProtoClip:       {"x clipped to [min, max]", "compare", false, legalClip, nil},
-	ProtoMaxPool:    {"windowed maximum", "compare", false, legalMaxPool, nil},
-	ProtoArgMax:     {"indices of the k largest of each row", "compare", false, legalArgMax, nil},
-	ProtoMul:        {"product of two shared tensors, rounded", "mul", false, legalMul, nil},
+	ProtoExtend:     {"Z_2^k to Z_2^l, same signed value", "extend", false, legalExtend, costExtend},
+	ProtoTruncate:   {"divide by a power of two, rounded", "truncate", false, legalTruncate, costTruncate},
+	ProtoRelu:       {"x*[x >= 0]", "compare", false, legalRelu, costRelu},
+	ProtoPRelu:      {"x*[x >= 0] + slope*x*[x < 0], slope the server's", "compare", false, legalRelu, costPRelu},
+	ProtoClip:       {"x clipped to [min, max]", "compare", false, legalClip, costClip},
+	ProtoMaxPool:    {"windowed maximum", "compare", false, legalMaxPool, costMaxPool},
+	ProtoArgMax:     {"indices of the k largest of each row", "compare", false, legalArgMax, costArgMax},
+	ProtoMul:        {"product of two shared tensors, rounded", "mul", false, legalMul, costMul},
 	ProtoFunc:       {"elementwise function by table or spline", "func", false, legalFunc, nil},
 }
 
@@ -241,6 +241,9 @@ func legalExtend(p *Plan, s *Step) error {
 		return err
 	}
 	e := s.Extend
+	if e.Leaf != 0 && e.Leaf != 1 && e.Leaf != 2 && e.Leaf != 4 || e.Any && e.NonNeg {
+		return fmt.Errorf("leaves of %d bits (any %v, non-negative %v)", e.Leaf, e.Any, e.NonNeg)
+	}
 	if e.From != p.Slots[s.In[0]].Bits || e.To != p.Slots[s.Out[0]].Bits || e.From >= e.To || e.From < 3 {
 		return fmt.Errorf("extends %d to %d bits", e.From, e.To)
 	}
@@ -252,6 +255,9 @@ func legalTruncate(p *Plan, s *Step) error {
 		return err
 	}
 	t := s.Truncate
+	if t.Leaf != 0 && t.Leaf != 1 && t.Leaf != 2 && t.Leaf != 4 {
+		return fmt.Errorf("leaves of %d bits", t.Leaf)
+	}
 	if t.From != p.Slots[s.In[0]].Bits || t.To != p.Slots[s.Out[0]].Bits || t.Shift < 1 || t.Shift >= t.From || t.To > t.From {
 		return fmt.Errorf("truncates %d bits by %d to %d", t.From, t.Shift, t.To)
 	}
@@ -286,6 +292,9 @@ func legalRelu(p *Plan, s *Step) error {
 	}
 	if out.Bits != want || c.Pool != nil {
 		return fmt.Errorf("output of %d bits, want %d", out.Bits, want)
+	}
+	if c.SlopeFrac < 0 || c.Bits+c.SlopeFrac > 62 || c.SlopeFrac > 0 && s.Proto != ProtoPRelu {
+		return fmt.Errorf("slopes of %d fraction bits", c.SlopeFrac)
 	}
 	if c.ServerFlip || s.Proto == ProtoPRelu {
 		if s.W == "" {
@@ -385,6 +394,9 @@ func costReveal(p *Plan, call []*Step) Cost {
 	c.Flights = []Flight{{ToClient: PackedLen(t.N(), t.Bits)}}
 	return c
 }
+
+// costLinear: the linear engine counts with the layout that it runs by.
+func costLinear(_ *Plan, call []*Step) Cost { return call[0].Linear.Cost() }
 
 // PackedLen is the number of bytes that n elements of some bits take, packed.
 func PackedLen(n, bits int) int64 { return (int64(n)*int64(bits) + 7) / 8 }

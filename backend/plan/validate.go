@@ -102,7 +102,7 @@ func (p *Plan) checkStep(s *Step, written []bool) error {
 		written[x] = true
 	}
 	proto, ok := protocols[s.Proto]
-	if !ok {
+	if !ok || proto.Cost == nil {
 		return errors.New("unknown protocol")
 	}
 	if err := s.onlyAttrs(proto.Attrs); err != nil {

@@ -1,0 +1,190 @@
+package plan
+
+import "fmt"
+
+// UploadBytes is the size of upload i of tile t on the wire.
+func (y *Layout) UploadBytes(t, i int) int {
+	return packedBytes(y.UploadLen(t, i), y.p.UploadBits)
+}
+
+// SharedBytes is the size of the uniform half of a response.
+func (y *Layout) SharedBytes() int { return packedBytes(y.p.N, y.p.C1Bits) }
+
+// ResponseBytes is the size of tile t's own half of response m.
+func (y *Layout) ResponseBytes(t, m int) int {
+	return packedBytes(y.ResponseLen(t, m), y.p.C0Bits)
+}
+
+func packedBytes(n, bits int) int { return (n*bits + 7) / 8 }
+
+// Cost is what a valid operator needs: one flight of uploads, one of responses.
+func (l *Linear) Cost() Cost {
+	y := mustLayout(l)
+	return Cost{
+		Flights: []Flight{{ToServer: y.uploadTotal()}, {ToClient: y.responseTotal()}},
+		Work:    y.work(),
+	}
+}
+
+func mustLayout(l *Linear) *Layout {
+	y, err := newLayout(l)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: layout of a linear operator that was not validated: %v", err))
+	}
+	return y
+}
+
+// tileShapes counts the tiles of each size.
+func (y *Layout) tileShapes(visit func(first, count int)) {
+	type shape struct{ h, w int }
+	seen := map[shape]int{}
+	first := map[shape]int{}
+	var order []shape
+	for ty := range y.y.tiles {
+		for tx := range y.x.tiles {
+			s := shape{y.y.size(ty), y.x.size(tx)}
+			if seen[s]++; seen[s] == 1 {
+				order = append(order, s)
+				first[s] = ty*y.x.tiles + tx
+			}
+		}
+	}
+	for _, s := range order {
+		visit(first[s], seen[s]*y.batch)
+	}
+}
+
+func (y *Layout) uploadTotal() (n int64) {
+	y.tileShapes(func(t, count int) {
+		full, last := y.UploadBytes(t, 0), y.UploadBytes(t, y.blocks-1)
+		n += int64(count) * int64((y.blocks-1)*full+last)
+	})
+	return n
+}
+
+func (y *Layout) responseTotal() int64 {
+	n := int64(y.KeySets()) * int64(y.Responses()) * int64(y.SharedBytes())
+	y.tileShapes(func(t, count int) {
+		for m := range y.Responses() {
+			n += int64(count) * int64(y.ResponseBytes(t, m))
+		}
+	})
+	return n
+}
+
+// pairs is the number of weight polynomials that are not empty.
+func (y *Layout) pairs() int {
+	n := 0
+	for g := range y.l.G {
+		from, to := y.InBlocks(g)
+		n += (to - from) * y.outBlocksPerGroup()
+	}
+	return n
+}
+
+// switches is the number of key switches a key set needs.
+func (y *Layout) switches() int {
+	n := 0
+	for left := y.OutBlocks(); left > 0; left -= 1 << y.p.Merge {
+		leaves := min(left, 1<<y.p.Merge)
+		for range y.p.Merge {
+			leaves = ceilDiv(leaves, 2)
+			n += leaves
+		}
+	}
+	return n
+}
+
+// work counts computation; a polynomial of N coefficients is N/4096 of a unit.
+func (y *Layout) work() (w Work) {
+	unit := float64(y.p.N) / 4096
+	tiles, sets, blocks, pairs := float64(y.Tiles()), float64(y.KeySets()), float64(y.blocks), float64(y.pairs())
+	responses, switches := float64(y.Responses()), float64(y.switches())
+	sides := tiles + sets
+
+	w.Server[UnitNTT] = unit * (tiles*blocks + pairs)
+	w.Server[UnitMAC] = unit * (pairs*sides + switches*sides*float64(y.p.Digits))
+	w.Server[UnitSwitch] = unit * switches * sides
+	w.Server[UnitRespond] = unit * responses * (tiles + 2*sets)
+	w.Server[UnitElem] = float64(y.p.N) * blocks * (tiles + sets)
+
+	w.Client[UnitEncrypt] = unit * blocks * (tiles + 0.2*sets)
+	w.Client[UnitDecrypt] = unit * responses * sides
+	return w
+}
+
+// Memory is what the two parties hold at the peak of this operator, in bytes:
+// the server all uploads and one uniform half a key set, the client next to nothing.
+func (l *Linear) Memory() (server, client int64) {
+	y := mustLayout(l)
+	poly := int64(8 * y.p.N)
+	sides := int64(y.Tiles() + y.KeySets())
+	perWorker := sides * poly * int64(4+2*y.p.Merge)
+	server = sides*int64(y.blocks)*poly + 4*perWorker
+	client = int64(y.Tiles())*poly + 8*poly + int64(y.SharedBytes())
+	return server, client
+}
+
+// LinearKeys is what a session must set up for its linear operators.
+type LinearKeys struct {
+	N       int
+	Secrets int                  // secret keys
+	Levels  [MaxDigits + 1][]int // by number of digits: the levels to switch at, ascending
+}
+
+// KeysOf collects what the operators of a plan need. They must agree on N.
+func KeysOf(ls []*Linear) (LinearKeys, error) {
+	var k LinearKeys
+	var need [MaxDigits + 1][16]bool
+	for _, l := range ls {
+		p := l.Packing
+		if k.N != 0 && k.N != p.N {
+			return k, fmt.Errorf("plan: linear operators of degree %d and %d", k.N, p.N)
+		}
+		if p.Merge < 0 || p.Low > 12 || p.Merge > p.Low || p.Digits < 0 || p.Digits > MaxDigits {
+			return k, fmt.Errorf("plan: linear operator with a bad packing")
+		}
+		k.N = p.N
+		k.Secrets = max(k.Secrets, min(p.Keys, mustLayout(l).Tiles()))
+		for level := p.Low - p.Merge + 1; level <= p.Low; level++ {
+			need[p.Digits][level] = true
+		}
+	}
+	for d := range need {
+		for level, yes := range need[d] {
+			if yes {
+				k.Levels[d] = append(k.Levels[d], level)
+			}
+		}
+	}
+	return k, nil
+}
+
+// SwitchKeys is the number of polynomials of all switching keys.
+func (k LinearKeys) SwitchKeys() int {
+	n := 0
+	for d, levels := range k.Levels {
+		n += d * len(levels)
+	}
+	return k.Secrets * n
+}
+
+// SeedBytes is what each party contributes to the public randomness.
+const SeedBytes = 32
+
+// Cost is the set-up of the linear engine: the server's seed, then the client's
+// seed with its public keys and switching keys. Nothing without linear operators.
+func (k LinearKeys) Cost() Cost {
+	if k.N == 0 {
+		return Cost{}
+	}
+	polys := k.Secrets + k.SwitchKeys()
+	unit := float64(k.N) / 4096
+	c := Cost{Flights: []Flight{
+		{ToClient: SeedBytes},
+		{ToServer: SeedBytes + int64(polys)*int64(packedBytes(k.N, QBits))},
+	}}
+	c.Work.Client[UnitEncrypt] = unit * float64(polys)
+	c.Work.Server[UnitNTT] = unit * float64(polys)
+	return c
+}

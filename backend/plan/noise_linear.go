@@ -1,0 +1,148 @@
+package plan
+
+import (
+	"fmt"
+	"math"
+)
+
+// Noise analysis of a linear operator. Everything is in units of the output's
+// last place, ulp = Q/2^OutBits. The shares of an output add up to
+//
+//	acc/2^Shift + e + (rounding of the client's phase) + (rounding of the server's mask),
+//
+// the last two each within 1/2. e is bounded here. With |e| <= MaxNoise = 1/2
+// the result is within 1 of the correctly rounded one, always.
+//
+// e is a sum of
+//   - bounded parts: the rounding of c0 to C0Bits; the encoding of both shares,
+//     1/2 each a coefficient, times |w|_1 <= |w|_2*sqrt(terms);
+//   - sub-Gaussian parts with variance proxies (a bounded X in [-a,a] that is
+//     uniform has proxy a^2/3, centred binomial noise of parameter eta has eta/2,
+//     a uniform ternary variable 2/3; proxies of independent terms add up):
+//     upload noise: fresh errors times the filter, |w|_2^2*eta/2;
+//     upload rounding: c0 is pseudorandom, so its dropped bits are uniform and
+//     independent: |w|_2^2*4^j/12 for j dropped bits;
+//     zero encryption: e_pk*u + e_1*s, at most 2*N*eta/2;
+//     rounding of c1 to C1Bits: uniform errors (c1 is pseudorandom after the
+//     zero encryption) times the secret, which has at most 3N/4 non-zero
+//     coefficients (the client draws again otherwise): 3N/4/12;
+//     key switches: digits times fresh errors, and the dropped part of c1 times
+//     the secret. The digits do not depend on errors or secret (c1 is made of
+//     public seeds and weights only), so they are taken at their worst. A switch
+//     at one level is doubled by each level after it: sum of 4^i.
+//
+// P[|X| > t] <= 2 exp(-t^2/2V); t is taken such that the union over all outputs
+// of the operator stays below 2^-FailureBits.
+
+// MaxNoise bounds e, in units of the last place of the output.
+const MaxNoise = 0.5
+
+// FailureBits: the probability that any output of an operator exceeds MaxNoise
+// is below 2^-FailureBits.
+const FailureBits = 40
+
+const noiseEta = 21 // centred binomial parameter of fresh errors
+
+// Gadget is the digit decomposition of a key switch: Digits balanced digits of
+// Base bits above Drop bits that are rounded away.
+func Gadget(digits int) (base, drop int) {
+	switch digits {
+	case 1:
+		return 26, 24
+	case 2:
+		return 16, 18
+	case 3:
+		return 13, 11
+	default:
+		return 11, 6
+	}
+}
+
+// noise is the bound on |e| for filters of l2 norm at most norm.
+func (y *Layout) noise(norm float64) float64 {
+	l, p := y.l, y.p
+	n := float64(p.N)
+	ulp := math.Exp2(float64(QBits - l.OutBits))
+	terms := float64(l.FilterLen())
+	return noiseBound(noiseTerms{
+		outs:    float64(l.NumOut()),
+		bounded: norm*math.Sqrt(terms)/ulp + math.Exp2(float64(l.OutBits-p.C0Bits-1)),
+		variance: (norm*norm*(noiseEta/2.0+uploadVariance(QBits-p.UploadBits))+2*n*noiseEta/2+switchVariance(p))/(ulp*ulp) +
+			n*0.75/12*math.Exp2(float64(2*(l.OutBits-p.C1Bits))),
+	})
+}
+
+type noiseTerms struct{ outs, bounded, variance float64 }
+
+func noiseBound(t noiseTerms) float64 {
+	z := math.Sqrt(2 * (math.Log(2*t.outs) + FailureBits*math.Ln2))
+	return t.bounded + z*math.Sqrt(t.variance)
+}
+
+func uploadVariance(dropped int) float64 {
+	if dropped == 0 {
+		return 0
+	}
+	return math.Exp2(float64(2*dropped)) / 12
+}
+
+func switchVariance(p Packing) float64 {
+	if p.Merge == 0 {
+		return 0
+	}
+	base, drop := Gadget(p.Digits)
+	d := math.Exp2(float64(base-1)) + 1
+	one := float64(p.N) * (noiseEta/2.0*float64(p.Digits)*d*d + 2.0/3*math.Exp2(float64(2*(drop-1))))
+	return one * (math.Exp2(float64(2*p.Merge)) - 1) / 3
+}
+
+// CheckNoise proves from the actual weights that the operator decrypts
+// correctly but for a probability of 2^-FailureBits, and that they keep the
+// public bound NormLog2; otherwise it says what is wrong.
+func CheckNoise(l *Linear, weights []int64) error {
+	if len(weights) != l.NumWeights() {
+		return fmt.Errorf("linear: %d weights, the operator has %d", len(weights), l.NumWeights())
+	}
+	norm, err := maxFilterNorm(l, weights)
+	if err != nil {
+		return err
+	}
+	if norm > math.Exp2(float64(l.NormLog2)) {
+		return fmt.Errorf("linear: a filter has norm %.1f, declared are at most 2^%d", norm, l.NormLog2)
+	}
+	y, err := l.NewLayout()
+	if err != nil {
+		return err
+	}
+	if e := y.noise(norm); !(e <= MaxNoise) {
+		return fmt.Errorf("linear: noise may reach %.3f ulp with probability 2^-%d, allowed are %.3f", e, FailureBits, MaxNoise)
+	}
+	return nil
+}
+
+// MaxWeight bounds a weight's magnitude.
+const MaxWeight = 1<<31 - 1
+
+func maxFilterNorm(l *Linear, weights []int64) (float64, error) {
+	worst := 0.0
+	for n := l.FilterLen(); len(weights) > 0; weights = weights[n:] {
+		sum := 0.0
+		for _, w := range weights[:n] {
+			if w > MaxWeight || w < -MaxWeight {
+				return 0, fmt.Errorf("linear: weight %d exceeds %d", w, MaxWeight)
+			}
+			sum += float64(w) * float64(w)
+		}
+		worst = max(worst, sum)
+	}
+	return math.Sqrt(worst), nil
+}
+
+// NormLog2Of is the least NormLog2 that holds for the weights.
+func NormLog2Of(l *Linear, weights []int64) (int, error) {
+	norm, err := maxFilterNorm(l, weights)
+	if err != nil {
+		return 0, err
+	}
+	return max(0, int(math.Ceil(math.Log2(max(norm, 1))))), nil
+}
