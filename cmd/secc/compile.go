@@ -1,0 +1,204 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"secc/backend"
+	"secc/backend/plan"
+	"secc/frontend/onnx"
+	"secc/ir"
+	"secc/passes"
+)
+
+// compileFlags are the flags of secc compile, which explain shares.
+type compileFlags struct {
+	out        string
+	calibrate  []string
+	preprocess string
+	labels     string
+	shapes     []string
+	batch      int
+	bits       int
+	profile    string
+	truncation string
+	json       bool
+}
+
+func newCompileCmd() *cobra.Command {
+	f := new(compileFlags)
+	c := &cobra.Command{
+		Use:   "compile MODEL.onnx",
+		Short: "Compile an ONNX model to a public plan and the server's weights",
+		Long: `Compile an ONNX model. The plan (FILE.plan) is public: both sides need it. The
+weights (FILE.weights) are the server's alone. The same model, flags and
+calibration inputs always give the same bytes.`,
+		Example: "  secc compile model.onnx --calibrate examples/ --preprocess imagenet --labels labels.txt",
+		Args:    usageArgs(cobra.ExactArgs(1)),
+		RunE:    func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
+	}
+	f.register(c)
+	c.Flags().StringVarP(&f.out, "output", "o", "", "where to write the plan; the weights go beside it (default: the model's name with .plan)")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
+	return c
+}
+
+func (f *compileFlags) register(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringArrayVar(&f.calibrate, "calibrate", nil, "example inputs that the number formats are fitted to: a file or a directory; may be repeated")
+	fl.StringVar(&f.preprocess, "preprocess", "", "how images become inputs: imagenet, unit or raw, and/or resize=,colour=,layout=,scale=,shift=,mean=,std=")
+	fl.StringVar(&f.labels, "labels", "", "file with one label a line, carried in the plan")
+	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224; may be repeated")
+	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
+	fl.IntVar(&f.bits, "bits", 0, "ring bits of activations (default: 16)")
+	fl.StringVar(&f.profile, "profile", "lan", "network the plan is made for: lan, wan, loopback or rtt=40ms,bw=400M")
+	fl.StringVar(&f.truncation, "truncation", "stochastic", "rounding after products: stochastic (1 ulp, cheap) or exact")
+}
+
+func (f *compileFlags) run(c *cobra.Command, path string) error {
+	made, err := f.compile(c, path)
+	if err != nil {
+		return err
+	}
+	if f.out == "" {
+		f.out = strings.TrimSuffix(path, ".onnx") + ".plan"
+	}
+	if err := save(made, f.out); err != nil {
+		return err
+	}
+	r, err := predict(made.Plan, f.profile)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	printCost(c.OutOrStdout(), r, false)
+	_, err = fmt.Fprintf(c.OutOrStdout(), "%s (public), %s (server only)\n", f.out, weightsPath(f.out))
+	return err
+}
+
+// compile takes a model file through the whole compiler.
+func (f *compileFlags) compile(c *cobra.Command, path string) (*passes.Result, error) {
+	shapes, err := parseShapes(f.shapes)
+	if err != nil {
+		return nil, err
+	}
+	if f.batch < 0 {
+		return nil, usage("--batch must not be negative")
+	}
+	data, err := readFile(path)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return f.compileModel(c.ErrOrStderr(), data, onnx.Options{InputShapes: shapes, Batch: f.batch, Dir: filepath.Dir(path), Name: modelName(path)})
+}
+
+// modelName is the file's name, or that of its directory if every model is
+// called model.onnx.
+func modelName(path string) string {
+	name := strings.TrimSuffix(filepath.Base(path), ".onnx")
+	if abs, err := filepath.Abs(path); err == nil && name == "model" {
+		return filepath.Base(filepath.Dir(abs))
+	}
+	return name
+}
+
+// compileModel compiles a model in memory; warnings go to w.
+func (f *compileFlags) compileModel(w io.Writer, data []byte, opts onnx.Options) (*passes.Result, error) {
+	g, err := onnx.Import(data, opts)
+	if err != nil {
+		return nil, coded(exitUnsupported, err)
+	}
+	o, err := f.options(g)
+	if err != nil {
+		return nil, err
+	}
+	made, err := passes.Compile(g, o)
+	if err != nil {
+		return nil, coded(exitUnsupported, err)
+	}
+	log := newLog(w)
+	for _, text := range made.Warnings {
+		log.Warn(text)
+	}
+	return made, nil
+}
+
+// options collects what the flags say beyond the model.
+func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
+	if f.bits != 0 && (f.bits < 8 || f.bits > 32) {
+		return o, usage("--bits must lie between 8 and 32")
+	}
+	if f.truncation != "stochastic" && f.truncation != "exact" {
+		return o, usage("--truncation must be stochastic or exact, not %q", f.truncation)
+	}
+	o.Bits, o.Exact = f.bits, f.truncation == "exact"
+	if o.Profile, err = backend.ParseProfile(f.profile); err != nil {
+		return o, usage("--profile: %w", err)
+	}
+	prep, err := parsePreprocess(f.preprocess)
+	if err != nil {
+		return o, err
+	}
+	var want []wanted
+	for _, in := range g.Inputs {
+		w := wanted{in.Name, in.Type.Shape, plan.Preprocess{}}
+		if len(w.shape) == 3 || len(w.shape) == 4 {
+			w.prep = prep
+		}
+		want = append(want, w)
+		o.Preprocess = append(o.Preprocess, w.prep)
+	}
+	if f.labels != "" {
+		if o.Labels, err = loadLabels(f.labels, nil); err != nil {
+			return o, err
+		}
+	}
+	o.Calibration, err = loadCalibration(f.calibrate, want)
+	return o, err
+}
+
+// parseShapes reads --input-shape NAME=1,3,224,224.
+func parseShapes(args []string) (map[string][]int, error) {
+	shapes := map[string][]int{}
+	for _, a := range args {
+		i := strings.LastIndex(a, "=")
+		if i < 1 {
+			return nil, usage("--input-shape %q is not of the form NAME=1,3,224,224", a)
+		}
+		for _, f := range strings.Split(a[i+1:], ",") {
+			d, err := strconv.Atoi(f)
+			if err != nil || d < 1 {
+				return nil, usage("--input-shape %q: %q is not a dimension", a, f)
+			}
+			shapes[a[:i]] = append(shapes[a[:i]], d)
+		}
+	}
+	return shapes, nil
+}
+
+// save writes the plan and, readable by the owner only, the weights.
+func save(m *passes.Result, path string) error {
+	b, err := plan.Encode(m.Plan)
+	if err != nil {
+		return err
+	}
+	digest, err := m.Plan.Digest()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		return usage("%w", err)
+	}
+	if err := plan.SaveWeights(weightsPath(path), digest, m.Weights); err != nil {
+		return usage("weights: %w", err)
+	}
+	return nil
+}

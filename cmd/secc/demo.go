@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"secc/backend/plan"
+	"secc/frontend/onnx"
+	"secc/testdata"
+)
+
+// demoModel is the embedded network and what belongs to it.
+const demoModel = "models/tm_cxr_mobilenetv2_035"
+
+func newDemoCmd() *cobra.Command {
+	var keep string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "demo",
+		Short: "Compile a small network and run both parties on this machine",
+		Long: `Compile a small network that reads chest X-rays (it comes with secc), start a
+server and a client as two processes that talk over TCP on this machine, and
+print what the client learns and what it took.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			dir := keep
+			if dir == "" {
+				tmp, err := os.MkdirTemp("", "secc-demo-")
+				if err != nil {
+					return err
+				}
+				defer os.RemoveAll(tmp)
+				dir = tmp
+			}
+			return demo(c, dir, asJSON)
+		},
+	}
+	c.Flags().StringVar(&keep, "keep", "", "directory to leave the plan, the weights and the input in")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+plan.Schema+")")
+	return c
+}
+
+func demo(c *cobra.Command, dir string, asJSON bool) error {
+	say := func(format string, args ...any) {
+		if !asJSON {
+			fmt.Fprintf(c.OutOrStdout(), format+"\n", args...)
+		}
+	}
+	start := time.Now()
+	p, err := demoCompile(c.ErrOrStderr(), dir)
+	if err != nil {
+		return err
+	}
+	say("compiled %s: %d steps in %.1f s", p.Model, len(p.Calls()), time.Since(start).Seconds())
+	server, addr, err := demoServer(c.Context(), c.ErrOrStderr(), dir)
+	if err != nil {
+		return err
+	}
+	say("server: process %d holds the weights and listens on %s", server.Process.Pid, addr)
+	say("client: holds %s and connects", "xray.png")
+	report, clientErr := demoClient(c, dir, addr)
+	serverErr := server.Wait()
+	if err := errors.Join(clientErr, serverErr); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	if asJSON {
+		return printJSON(c.OutOrStdout(), report)
+	}
+	say("")
+	if err := printAnswer(c.OutOrStdout(), report); err != nil {
+		return err
+	}
+	say("The server has not seen the image, the client has not seen the weights.")
+	return nil
+}
+
+// demoCompile unpacks the embedded network and compiles it into dir.
+func demoCompile(warnings io.Writer, dir string) (*plan.Plan, error) {
+	for _, name := range []string{"model.onnx", "images.u8", "labels.txt", "xray.png"} {
+		b, err := testdata.Demo.ReadFile(demoModel + "/" + name)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	f, err := demoFlags(dir)
+	if err != nil {
+		return nil, err
+	}
+	model, err := os.ReadFile(filepath.Join(dir, "model.onnx"))
+	if err != nil {
+		return nil, err
+	}
+	made, err := f.compileModel(warnings, model, onnx.Options{Name: filepath.Base(demoModel)})
+	if err != nil {
+		return nil, err
+	}
+	return made.Plan, save(made, filepath.Join(dir, "model.plan"))
+}
+
+// demoFlags are the flags a user would give for this network.
+func demoFlags(dir string) (*compileFlags, error) {
+	meta, err := testdata.Demo.ReadFile(demoModel + "/meta.json")
+	if err != nil {
+		return nil, err
+	}
+	var m struct{ Scale, Shift []float64 }
+	if err := json.Unmarshal(meta, &m); err != nil {
+		return nil, err
+	}
+	return &compileFlags{
+		preprocess: "scale=" + colons(m.Scale) + ",shift=" + colons(m.Shift),
+		calibrate:  []string{filepath.Join(dir, "images.u8")},
+		labels:     filepath.Join(dir, "labels.txt"),
+		truncation: "stochastic", profile: "loopback",
+	}, nil
+}
+
+func colons(x []float64) string {
+	s := make([]string, len(x))
+	for i, v := range x {
+		s[i] = fmt.Sprint(v)
+	}
+	return strings.Join(s, ":")
+}
+
+// demoServer starts this program again as the server and waits until it listens.
+func demoServer(ctx context.Context, log io.Writer, dir string) (*exec.Cmd, string, error) {
+	ready := filepath.Join(dir, "ready")
+	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, "", err
+	}
+	var stderr bytes.Buffer
+	cmd, err := self(ctx, "run", "--party=server", "--once", "--plan", filepath.Join(dir, "model.plan"), "--listen", "127.0.0.1:0", "--ready-file", ready)
+	if err != nil {
+		return nil, "", err
+	}
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		return nil, "", err
+	}
+	for range 400 {
+		if b, err := os.ReadFile(ready); err == nil {
+			return cmd, strings.TrimSpace(string(b)), nil
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	_ = cmd.Process.Kill() // it is of no use any more
+	err = cmd.Wait()
+	_, _ = log.Write(stderr.Bytes())
+	return nil, "", fmt.Errorf("demo: the server does not start: %w", err)
+}
+
+// demoClient runs the client as a process of its own and reads its report.
+func demoClient(c *cobra.Command, dir, addr string) (*plan.Report, error) {
+	cmd, err := self(c.Context(), "run", "--party=client", "--plan", filepath.Join(dir, "model.plan"), "--connect", addr, "--input", filepath.Join(dir, "xray.png"), "--json")
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = os.Stderr
+	if w, ok := c.ErrOrStderr().(*os.File); ok {
+		cmd.Stderr = w
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	var r plan.Report
+	readErr := json.NewDecoder(bufio.NewReader(out)).Decode(&r)
+	if err := cmd.Wait(); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return &r, readErr
+}
+
+// self runs this program with other arguments; it gets a chance to say goodbye
+// when the context ends.
+func self(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, exe, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd, nil
+}

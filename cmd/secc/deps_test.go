@@ -1,0 +1,94 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport says which packages of ours a package may import, besides those
+// below itself. What is not listed may import none.
+var mayImport = map[string][]string{
+	"cmd/secc":               {"*"},
+	"frontend/onnx":          {"ir", "frontend/onnx/internal/onnxpb"},
+	"frontend/onnx/onnxtest": {"ir", "frontend/onnx", "frontend/onnx/internal/onnxpb"},
+	"passes":                 {"ir", "backend", "backend/plan"},
+	"backend":                {"ir", "backend/plan"},
+	"runtime":                {"backend/plan", "runtime/transport", "runtime/mpc/ring", "runtime/mpc/prg", "runtime/mpc/ot", "runtime/mpc/poly", "runtime/mpc/he", "runtime/mpc/nonlinear"},
+	"runtime/mpc/he":         {"runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
+	"runtime/mpc/nonlinear":  {"runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
+	"runtime/mpc/mpctest":    {"runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
+	"runtime/mpc/ot":         {"runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
+	"runtime/mpc/poly":       {"runtime/mpc/prg"},
+}
+
+// onlyIn says where a module may be imported (by code, not by tests).
+var onlyIn = map[string][]string{
+	"github.com/tuneinsight/lattigo": {"runtime/mpc/he"},
+	"github.com/owulveryck/onnx-go":  {"frontend/onnx"},
+	"google.golang.org/protobuf":     {"frontend/onnx", "frontend/onnx/internal/onnxpb", "frontend/onnx/onnxtest"},
+	"github.com/mmcloughlin/avo":     {},
+	"github.com/spf13/cobra":         {"cmd/secc"},
+	"github.com/suyashkumar/dicom":   {"cmd/secc"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportArrows(t *testing.T) {
+	for _, p := range ourPackages(t) {
+		name := strings.TrimPrefix(p.ImportPath, "secc/")
+		for _, imp := range p.Imports {
+			if ours, ok := strings.CutPrefix(imp, "secc/"); ok {
+				allowed := mayImport[name]
+				if !slices.Contains(allowed, ours) && !slices.Contains(allowed, "*") {
+					t.Errorf("%s imports %s", name, ours)
+				}
+			}
+			for module, where := range onlyIn {
+				if strings.HasPrefix(imp, module) && !slices.Contains(where, name) {
+					t.Errorf("%s imports %s, which belongs in %v", name, imp, where)
+				}
+			}
+		}
+	}
+}
+
+// The runtime must not need the compiler, however far the path.
+func TestRuntimeStandsAlone(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "secc/runtime").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		for _, no := range []string{"secc/ir", "secc/passes", "secc/backend", "secc/frontend/onnx"} {
+			if p == no {
+				t.Errorf("runtime needs %s", p)
+			}
+		}
+	}
+}
+
+func ourPackages(t *testing.T) (all []listed) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "secc/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"secc/backend/plan"
+)
+
+func npyFile(descr, shape string, data []byte) []byte {
+	h := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr, shape)
+	h += strings.Repeat(" ", 63-(10+len(h))%64) + "\n"
+	b := append([]byte(npyMagic), 1, 0)
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(h)))
+	return append(append(b, h...), data...)
+}
+
+func TestReadNPY(t *testing.T) {
+	le := binary.LittleEndian
+	f4 := le.AppendUint32(le.AppendUint32(nil, math.Float32bits(1.5)), math.Float32bits(-2))
+	for _, c := range []struct {
+		descr string
+		data  []byte
+		want  []float32
+	}{
+		{"<f4", f4, []float32{1.5, -2}},
+		{"<f8", le.AppendUint64(le.AppendUint64(nil, math.Float64bits(0.25)), math.Float64bits(3)), []float32{0.25, 3}},
+		{"<f2", []byte{0, 0x3c, 1, 0x80}, []float32{1, -5.9604645e-08}},
+		{"|u1", []byte{7, 255}, []float32{7, 255}},
+		{"|i1", []byte{7, 255}, []float32{7, -1}},
+		{"<i2", []byte{7, 0, 255, 255}, []float32{7, -1}},
+		{"<i8", append(make([]byte, 8), 255, 255, 255, 255, 255, 255, 255, 255), []float32{0, -1}},
+	} {
+		a, err := readNPY(npyFile(c.descr, "2,", c.data))
+		if err != nil || !slices.Equal(a.values, c.want) || !slices.Equal(a.shape, []int{2}) || a.bytes != (c.descr == "|u1") {
+			t.Errorf("%s: %+v, %v", c.descr, a, err)
+		}
+	}
+	for name, b := range map[string][]byte{
+		"short data":   npyFile("<f4", "2,", f4[:7]),
+		"huge shape":   npyFile("<f4", "99999999999, 99999999999", f4),
+		"zero":         npyFile("<f4", "0,", nil),
+		"strings":      npyFile("<U4", "2,", f4),
+		"big endian":   npyFile(">f4", "2,", f4),
+		"header":       []byte(npyMagic + "\x01\x00\xff\xff{}"),
+		"only a magic": []byte(npyMagic),
+	} {
+		if _, err := readNPY(b); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func FuzzReadNPY(f *testing.F) {
+	f.Add(npyFile("<f4", "1, 2", make([]byte, 8)))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if a, err := readNPY(b); err == nil && len(a.values) > len(b) {
+			t.Error("more elements than bytes")
+		}
+	})
+}
+
+func write(t *testing.T, name string, b []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func pngFile(t *testing.T, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// An image of the right size comes through to the bit, in every layout.
+func TestImageToTensor(t *testing.T) {
+	img := image.NewRGBA(image.Rect(0, 0, 2, 1))
+	img.SetRGBA(0, 0, color.RGBA{10, 20, 30, 255})
+	img.SetRGBA(1, 0, color.RGBA{40, 50, 60, 255})
+	path := write(t, "x.png", pngFile(t, img))
+	for _, c := range []struct {
+		prep  string
+		shape []int
+		want  []float32
+	}{
+		{"raw", []int{1, 3, 1, 2}, []float32{10, 40, 20, 50, 30, 60}},
+		{"raw,colour=bgr", []int{3, 1, 2}, []float32{30, 60, 20, 50, 10, 40}},
+		{"raw,layout=nhwc", []int{1, 1, 2, 3}, []float32{10, 20, 30, 40, 50, 60}},
+		{"scale=2:1:1,shift=0:0:-30", []int{1, 3, 1, 2}, []float32{20, 80, 20, 50, 0, 30}},
+		{"raw", []int{1, 1, 1, 2}, []float32{18.152, 48.152}},
+		{"unit", []int{1, 3, 1, 2}, []float32{10 / 255., 40 / 255., 20 / 255., 50 / 255., 30 / 255., 60 / 255.}},
+		{"mean=0.5,std=0.5", []int{1, 3, 1, 2}, []float32{10/127.5 - 1, 40/127.5 - 1, 20/127.5 - 1, 50/127.5 - 1, 30/127.5 - 1, 60/127.5 - 1}},
+	} {
+		p, err := parsePreprocess(c.prep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := loadInputs([]string{path}, []wanted{{"x", c.shape, p}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range c.want {
+			if math.Abs(float64(got[0][i]-c.want[i])) > 1e-2/255 && math.Abs(float64(got[0][i]-c.want[i])) > 5e-3 {
+				t.Errorf("%s %v: %v, want %v", c.prep, c.shape, got[0], c.want)
+				break
+			}
+		}
+	}
+}
+
+// resize scales the shorter side and takes the middle.
+func TestImageResizeAndCrop(t *testing.T) {
+	img := image.NewGray(image.Rect(0, 0, 80, 40)) // left quarter black, middle half white, right quarter black
+	for y := range 40 {
+		for x := 20; x < 60; x++ {
+			img.SetGray(x, y, color.Gray{255})
+		}
+	}
+	w := wanted{"x", []int{1, 1, 16, 16}, plan.Preprocess{Preset: "custom", Resize: 20}}
+	a, err := w.fromImage(img)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Min(a.values) < 254 { // 40x20 after resizing: the middle 16x16 is white
+		t.Errorf("the crop is not the middle: %v", a.values)
+	}
+	w.prep.Resize = 0
+	if a, err = w.fromImage(img); err != nil || a.values[0] > 1 || a.values[8] < 254 {
+		t.Errorf("stretched: %v %v", a.values, err)
+	}
+}
+
+func TestInputErrors(t *testing.T) {
+	want := []wanted{{"x", []int{1, 2}, plan.Preprocess{}}}
+	f4 := func(x ...float32) (b []byte) {
+		for _, v := range x {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+		return b
+	}
+	for name, args := range map[string][]string{
+		"missing file":    {"/nowhere/x.npy"},
+		"wrong size":      {write(t, "x.f32", f4(1, 2, 3))},
+		"two cases":       {write(t, "x.f32", f4(1, 2, 3, 4))},
+		"not a number":    {write(t, "x.f32", f4(1, float32(math.NaN())))},
+		"image, no rules": {write(t, "x.png", pngFile(t, image.NewGray(image.Rect(0, 0, 2, 1))))},
+		"broken image":    {write(t, "x.png", []byte("\x89PNG\r\n\x1a\nxxxx"))},
+		"too many":        {write(t, "a.f32", f4(1, 2)), write(t, "b.f32", f4(1, 2))},
+		"none":            {},
+	} {
+		if _, err := loadInputs(args, want); exitCode(err) != exitUsage {
+			t.Errorf("%s: %v (exit %d)", name, err, exitCode(err))
+		}
+	}
+	got, err := loadInputs([]string{"x=" + write(t, "x.f32", f4(1, 2))}, want)
+	if err != nil || !slices.Equal(got[0], []float32{1, 2}) {
+		t.Errorf("by name: %v %v", got, err)
+	}
+}
+
+func TestPreprocessErrors(t *testing.T) {
+	for _, s := range []string{"imagenett", "raw,resize=x", "raw,mean", "scale=a", "mean=1,scale=2", "std=0", "raw,size=3", "mean=1:2,std=1:2:3"} {
+		if _, err := parsePreprocess(s); exitCode(err) != exitUsage {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}

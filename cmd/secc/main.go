@@ -1,0 +1,68 @@
+// Command secc compiles trained networks to secure two-party inference and runs
+// them: a server holds the weights, a client holds the input and learns the
+// output, and neither learns anything else.
+//
+// This package holds flags, files and printing; what is computed is in the
+// packages it calls.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(Main()) }
+
+// Main is main without the exit, for tests.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRootCmd()
+	if err := root.ExecuteContext(ctx); err != nil {
+		report(root.ErrOrStderr(), err)
+		return exitCode(err)
+	}
+	return exitOK
+}
+
+func newRootCmd() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "secc",
+		Short:         "Compile ONNX networks to secure two-party inference and run them",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return c.Help()
+		},
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return hint(usage("%v", err), "see "+c.CommandPath()+" --help")
+	})
+	root.AddCommand(newCompileCmd(), newRunCmd(), newExplainCmd(), newDemoCmd(), newVersionCmd())
+	return root
+}
+
+// usageArgs makes the errors of a positional-argument check usage errors.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return hint(usage("%v", err), "see "+c.CommandPath()+" --help")
+		}
+		return nil
+	}
+}
+
+// report prints an error the way every command does.
+func report(w io.Writer, err error) {
+	fmt.Fprintf(w, "secc: error: %v\n", err)
+	if h := hintOf(err); h != "" {
+		fmt.Fprintf(w, "secc: hint: %s\n", h)
+	}
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"strconv"
+	"strings"
+
+	"golang.org/x/image/draw"
+
+	"secc/backend/plan"
+)
+
+// parsePreprocess reads --preprocess: a preset (imagenet, unit, raw), then or
+// instead of it key=value pairs, all separated by commas. Keys: resize, layout,
+// colour, scale, shift, mean, std; numbers for several channels are separated by
+// colons. mean and std are those of pixels from 0 to 1, as torchvision counts.
+func parsePreprocess(s string) (plan.Preprocess, error) {
+	var p plan.Preprocess
+	if s == "" {
+		return p, nil
+	}
+	p.Preset = "custom"
+	var mean, std []float64
+	for i, part := range strings.Split(s, ",") {
+		key, value, pair := strings.Cut(part, "=")
+		var err error
+		switch {
+		case !pair && i == 0:
+			p, mean, std, err = preset(part)
+		case !pair:
+			err = fmt.Errorf("%q is not of the form key=value", part)
+		case key == "mean":
+			mean, err = numbers(value)
+		case key == "std":
+			std, err = numbers(value)
+		default:
+			err = setPreprocess(&p, key, value)
+		}
+		if err != nil {
+			return p, usage("--preprocess: %w", err)
+		}
+	}
+	if mean != nil || std != nil {
+		if p.Scale != nil || p.Shift != nil {
+			return p, usage("--preprocess: give either scale and shift or mean and std")
+		}
+		return p, normalise(&p, mean, std)
+	}
+	return p, nil
+}
+
+func preset(name string) (p plan.Preprocess, mean, std []float64, err error) {
+	switch name {
+	case "imagenet":
+		return plan.Preprocess{Preset: name, Resize: 256}, []float64{0.485, 0.456, 0.406}, []float64{0.229, 0.224, 0.225}, nil
+	case "unit":
+		return plan.Preprocess{Preset: name}, []float64{0}, []float64{1}, nil
+	case "raw":
+		return plan.Preprocess{Preset: name}, nil, nil, nil
+	}
+	return p, nil, nil, fmt.Errorf("unknown preset %q (imagenet, unit, raw)", name)
+}
+
+func setPreprocess(p *plan.Preprocess, key, value string) (err error) {
+	switch key {
+	case "resize":
+		p.Resize, err = strconv.Atoi(value)
+		if err != nil || p.Resize < 0 || p.Resize > 1<<14 {
+			return fmt.Errorf("resize to %q", value)
+		}
+	case "layout":
+		p.Layout = value
+	case "colour", "color":
+		p.Colour = value
+	case "scale":
+		p.Scale, err = numbers(value)
+	case "shift":
+		p.Shift, err = numbers(value)
+	default:
+		return fmt.Errorf("unknown key %q", key)
+	}
+	return err
+}
+
+func numbers(s string) ([]float64, error) {
+	var out []float64
+	for _, f := range strings.Split(s, ":") {
+		x, err := strconv.ParseFloat(f, 64)
+		if err != nil || math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("%q is not a number", f)
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// normalise turns (pixel/255 - mean)/std into a factor and a shift.
+func normalise(p *plan.Preprocess, mean, std []float64) error {
+	if mean == nil {
+		mean = []float64{0}
+	}
+	if std == nil {
+		std = []float64{1}
+	}
+	if len(mean) != len(std) && len(mean) != 1 && len(std) != 1 {
+		return usage("--preprocess: %d means and %d standard deviations", len(mean), len(std))
+	}
+	for i := range max(len(mean), len(std)) {
+		m, s := mean[min(i, len(mean)-1)], std[min(i, len(std)-1)]
+		if s == 0 {
+			return usage("--preprocess: a standard deviation of zero")
+		}
+		p.Scale = append(p.Scale, 1/(255*s))
+		p.Shift = append(p.Shift, -m/s)
+	}
+	return nil
+}
+
+// channels gives the number of channels of an image input and how many
+// consecutive elements belong to the same channel.
+func (w wanted) channels() (c, inner int) {
+	s := w.shape
+	if len(s) < 3 {
+		return 1, 1
+	}
+	if w.prep.Layout == "nhwc" {
+		return s[len(s)-1], 1
+	}
+	return s[len(s)-3], s[len(s)-2] * s[len(s)-1]
+}
+
+// pixel scales a pixel of channel c.
+func (w wanted) pixel(x float32, c int) float32 {
+	scale, shift := 1.0, 0.0
+	if n := len(w.prep.Scale); n > 0 {
+		scale = w.prep.Scale[min(c, n-1)]
+	}
+	if n := len(w.prep.Shift); n > 0 {
+		shift = w.prep.Shift[min(c, n-1)]
+	}
+	return float32(float64(x)*scale + shift)
+}
+
+// fromImage resizes, crops and scales an image to the tensor wanted.
+func (w wanted) fromImage(img image.Image) (*array, error) {
+	s := w.shape
+	if w.prep.Preset == "" {
+		return nil, fmt.Errorf("the plan says nothing about images: compile it with --preprocess, or give a tensor")
+	}
+	if (len(s) != 3 && len(s) != 4) || len(s) == 4 && s[0] != 1 {
+		return nil, fmt.Errorf("an input of shape %v does not take one image", s)
+	}
+	c, _ := w.channels()
+	height, width := s[len(s)-2], s[len(s)-1]
+	if w.prep.Layout == "nhwc" {
+		height, width = s[len(s)-3], s[len(s)-2]
+	}
+	if c != 1 && c != 3 {
+		return nil, fmt.Errorf("an input of %d channels does not take an image", c)
+	}
+	fit := fitted(img, width, height, w.prep.Resize)
+	a := &array{shape: s, values: make([]float32, c*height*width)}
+	for y := range height {
+		for x := range width {
+			px := channelsOf(fit.RGBA64At(x, y), c, w.prep.Colour)
+			for k := range c {
+				at := (k*height+y)*width + x
+				if w.prep.Layout == "nhwc" {
+					at = (y*width+x)*c + k
+				}
+				a.values[at] = w.pixel(px[k], k)
+			}
+		}
+	}
+	return a, nil
+}
+
+// fitted scales the image: to width x height, or its shorter side to resize
+// and then the middle of it. An image of the right size stays untouched.
+func fitted(img image.Image, width, height, resize int) *image.RGBA64 {
+	b := img.Bounds()
+	to := image.Rect(0, 0, width, height)
+	if resize > 0 {
+		short := min(b.Dx(), b.Dy())
+		w, h := max(width, (b.Dx()*resize+short/2)/short), max(height, (b.Dy()*resize+short/2)/short)
+		to = image.Rect(0, 0, w, h).Sub(image.Pt((w-width)/2, (h-height)/2))
+	}
+	out := image.NewRGBA64(image.Rect(0, 0, width, height))
+	if to.Size() == b.Size() {
+		draw.Copy(out, to.Min, img, b, draw.Src, nil)
+	} else {
+		draw.BiLinear.Scale(out, to, img, b, draw.Src, nil)
+	}
+	return out
+}
+
+// channelsOf gives a pixel's channels, 0 to 255 with fractions.
+func channelsOf(px color.RGBA64, c int, colour string) [3]float32 {
+	r, g, b := float32(px.R)/257, float32(px.G)/257, float32(px.B)/257
+	grey := float32((299*uint32(px.R)+587*uint32(px.G)+114*uint32(px.B))/1000) / 257
+	switch {
+	case c == 1 || colour == "grey":
+		return [3]float32{grey, grey, grey}
+	case colour == "bgr":
+		return [3]float32{b, g, r}
+	}
+	return [3]float32{r, g, b}
+}

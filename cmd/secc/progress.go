@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"secc/backend/plan"
+	"secc/runtime"
+)
+
+// progress shows how far a run has come: a bar with the current operator and
+// the time left on a terminal, a line now and then elsewhere.
+type progress struct {
+	w     io.Writer
+	bar   *progressbar.ProgressBar // nil off a terminal
+	quiet bool
+	share []float64 // predicted fraction of the work done before each call
+	next  time.Time // when the next plain line is due
+}
+
+// barSteps is the resolution of the bar.
+const barSteps = 1000
+
+func newProgress(w io.Writer, quiet bool, p *plan.Plan) *progress {
+	s := &progress{w: w, quiet: quiet, share: workShares(p), next: time.Now().Add(time.Second)}
+	if f, ok := w.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
+		s.bar = progressbar.NewOptions(barSteps, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24),
+			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(60*time.Millisecond),
+			progressbar.OptionSetElapsedTime(true))
+	}
+	return s
+}
+
+// workShares weighs the calls by what they send and compute, roughly.
+func workShares(p *plan.Plan) []float64 {
+	var done []float64
+	total := 0.0
+	for _, call := range p.Calls() {
+		done = append(done, total)
+		c := p.CallCost(call)
+		total += 1 + float64(c.ToServer()+c.ToClient())/64 + float64(c.COTs.ServerSends+c.COTs.ClientSends)/16
+		total += 50 * (c.Work.Server[plan.UnitNTT] + c.Work.Server[plan.UnitMAC]/8 + 4*c.Work.Client[plan.UnitEncrypt])
+	}
+	for i := range done {
+		done[i] /= total
+	}
+	return append(done, 1)
+}
+
+// step is called before each call.
+func (s *progress) step(p runtime.Progress) {
+	if s.quiet {
+		return
+	}
+	done := s.share[min(p.Call, len(s.share)-1)]
+	name := ""
+	if p.Next != nil {
+		name = fmt.Sprintf("%s %s", p.Next.Op, p.Next.Name)
+	}
+	if s.bar != nil {
+		s.bar.Describe(fmt.Sprintf("%-32.32s", name))
+		_ = s.bar.Set(int(done * barSteps)) // a broken terminal must not stop the run
+		return
+	}
+	if time.Now().Before(s.next) || p.Next == nil {
+		return
+	}
+	s.next = time.Now().Add(5 * time.Second)
+	left := "?"
+	if done > 0.01 {
+		left = (time.Duration(float64(p.Elapsed)/done) - p.Elapsed).Round(time.Second).String()
+	}
+	fmt.Fprintf(s.w, "secc: %3.0f %%  %d/%d  %s  about %s left\n", 100*done, p.Call, p.Calls, name, left)
+}
+
+func (s *progress) end() {
+	if s.bar != nil {
+		_ = s.bar.Clear()
+	}
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"secc/backend/plan"
+	"secc/runtime"
+	"secc/runtime/transport"
+)
+
+// runFlags are the flags of secc run.
+type runFlags struct {
+	party    string
+	planPath string
+	weights  string
+	listen   string
+	connect  string
+	inputs   []string
+	labels   string
+	top      int
+	json     bool
+	once     bool
+	ready    string
+	insecure bool
+	tls      transport.TLSFiles
+	tlsName  string
+	threads  int
+	link     string
+	timeout  time.Duration
+	quiet    bool
+}
+
+func newRunCmd() *cobra.Command {
+	f := new(runFlags)
+	c := &cobra.Command{
+		Use:   "run --party=server|client --plan FILE ...",
+		Short: "Run one side of a secure inference",
+		Long: `Run one side of a secure inference. The server holds the plan and the weights
+and waits for clients; a client holds the plan and its input, connects, and
+gets the answer. The server learns nothing of the input, the client nothing of
+the weights.`,
+		Example: `  secc run --party=server --plan model.plan --weights model.weights --listen 127.0.0.1:7766
+  secc run --party=client --plan model.plan --connect 127.0.0.1:7766 --input scan.png --labels labels.txt`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.party, "party", "", "which side this is: server or client")
+	fl.StringVar(&f.planPath, "plan", "", "the plan (both sides need the same)")
+	fl.StringVar(&f.weights, "weights", "", "server: the weights file (default: the plan's name with .weights)")
+	fl.StringVar(&f.listen, "listen", "127.0.0.1:7766", "server: address to listen on")
+	fl.StringVar(&f.connect, "connect", "", "client: address of the server")
+	fl.StringArrayVar(&f.inputs, "input", nil, "client: PNG, JPEG, DICOM, .npy, TensorProto .pb or raw float32; one for each input of the network, in order or as NAME=FILE")
+	fl.StringVar(&f.labels, "labels", "", "client: file with one label a line (default: the plan's)")
+	fl.IntVar(&f.top, "top", 5, "client: how many labels to print")
+	fl.BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
+	fl.BoolVar(&f.once, "once", false, "server: serve one client, then exit")
+	fl.StringVar(&f.ready, "ready-file", "", "server: write the address to this file once clients can connect")
+	fl.BoolVar(&f.insecure, "insecure", false, "allow connections without TLS beyond this machine")
+	fl.StringVar(&f.tls.Cert, "tls-cert", "", "certificate (PEM); the server needs one, a client may show one")
+	fl.StringVar(&f.tls.Key, "tls-key", "", "key of the certificate (PEM)")
+	fl.StringVar(&f.tls.CA, "tls-ca", "", "client: authority that signed the server's certificate; server: accept only clients with a certificate signed by it (PEM)")
+	fl.StringVar(&f.tlsName, "tls-server-name", "", "client: name expected in the server's certificate (default: the host of --connect)")
+	fl.IntVar(&f.threads, "threads", 0, "cores to use (default: all)")
+	fl.StringVar(&f.link, "shape", "", "imitate a network: lan, wan, or rtt=40ms,bw=400M (both sides)")
+	fl.DurationVar(&f.timeout, "timeout", time.Minute, "give up when nothing was heard from the peer for so long")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
+	return c
+}
+
+func (f *runFlags) run(c *cobra.Command) error {
+	if f.planPath == "" {
+		return hint(usage("--plan is missing"), "secc compile makes one from an ONNX model")
+	}
+	link, err := parseLink(f.link)
+	if err != nil {
+		return err
+	}
+	if f.timeout <= 0 || f.threads < 0 || f.top < 0 {
+		return usage("--timeout, --threads and --top must not be negative")
+	}
+	cfg := runtime.Config{Threads: f.threads, Transport: transport.Config{Idle: f.timeout}}
+	switch f.party {
+	case "server":
+		return f.serve(c, cfg, link)
+	case "client":
+		return f.client(c, cfg, link)
+	}
+	return usage("--party must be server or client, not %q", f.party)
+}
+
+func loadPlan(path string) (*plan.Plan, error) {
+	b, err := readFile(path)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	p, err := plan.Decode(b)
+	if err != nil {
+		return nil, usage("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+// client runs the client's side and prints the answer.
+func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.Link) error {
+	if f.connect == "" {
+		return usage("the client needs --connect HOST:PORT")
+	}
+	p, err := loadPlan(f.planPath)
+	if err != nil {
+		return err
+	}
+	labels, err := loadLabels(f.labels, p)
+	if err != nil {
+		return err
+	}
+	real, err := loadInputs(f.inputs, planInputs(p))
+	if err != nil {
+		return err
+	}
+	inputs, err := runtime.Encode(p, real)
+	if err != nil {
+		return usage("%w", err)
+	}
+	show := newProgress(c.ErrOrStderr(), f.quiet, p)
+	cfg.Progress = show.step
+	report, err := f.infer(c.Context(), p, inputs, cfg, link)
+	show.end()
+	if err != nil {
+		return err
+	}
+	report.Labels = topLabels(report.Outputs, labels, f.top)
+	report.PeakRSS = peakRSS()
+	if f.json {
+		return printJSON(c.OutOrStdout(), report)
+	}
+	return printAnswer(c.OutOrStdout(), report)
+}
+
+func (f *runFlags) infer(ctx context.Context, p *plan.Plan, inputs []runtime.Vec, cfg runtime.Config, link transport.Link) (*plan.Report, error) {
+	conn, err := f.dial(ctx, link)
+	if err != nil {
+		return nil, err
+	}
+	values, report, err := runtime.Run(ctx, conn, p, inputs, cfg)
+	if err != nil {
+		return nil, err
+	}
+	report.Outputs, err = runtime.Decode(p, values)
+	return report, err
+}
+
+func loadLabels(path string, p *plan.Plan) ([]string, error) {
+	if path == "" {
+		return p.Labels, nil
+	}
+	b, err := readFile(path)
+	if err != nil {
+		return nil, usage("labels: %w", err)
+	}
+	return strings.Split(strings.TrimRight(string(b), "\r\n"), "\n"), nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// newLog writes to standard error: standard output holds results only.
+func newLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// writeReady tells whoever started the server where it listens; the file
+// appears complete or not at all.
+func writeReady(path, addr string) error {
+	if path == "" {
+		return nil
+	}
+	part := path + ".part"
+	return errors.Join(os.WriteFile(part, []byte(addr+"\n"), 0o644), os.Rename(part, path))
+}
+
+// summary is one line on what a session took.
+func summary(r *plan.Report) string {
+	t := r.Total
+	return fmt.Sprintf("%s (set-up %s, online %s), %d rounds, %.2f s (set-up %.2f s, online %.2f s)",
+		bytesText(t.Bytes), bytesText(t.Setup.ClientToServer+t.Setup.ServerToClient), bytesText(t.Online.ClientToServer+t.Online.ServerToClient),
+		t.Rounds, t.Seconds, t.Setup.Seconds, t.Online.Seconds)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"secc/backend/plan"
+)
+
+// bytesText prints a number of bytes for people.
+func bytesText(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
+
+// printCost prints the cost table. Local steps, which send nothing, are summed
+// up in one line unless all is set.
+func printCost(w io.Writer, r *plan.Report, all bool) {
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.Style().Format.Footer = text.FormatDefault
+	t.SetColumnConfigs([]table.ColumnConfig{
+		{Number: 5, Align: text.AlignRight, AlignFooter: text.AlignRight}, {Number: 6, Align: text.AlignRight, AlignFooter: text.AlignRight},
+		{Number: 7, Align: text.AlignRight, AlignFooter: text.AlignRight}, {Number: 8, Align: text.AlignRight, AlignFooter: text.AlignRight},
+		{Number: 9, Align: text.AlignRight, AlignFooter: text.AlignRight},
+	})
+	t.AppendHeader(table.Row{"operator", "op", "protocol", "format", "to server", "to client", "rounds", "COTs", "seconds"})
+	local := 0
+	for _, o := range r.Operators {
+		if !all && o.ClientToServer+o.ServerToClient == 0 {
+			local++
+			continue
+		}
+		t.AppendRow(table.Row{shorten(o.Name, 36), o.Op, o.Protocol, o.Format, bytesText(o.ClientToServer), bytesText(o.ServerToClient), o.Rounds, o.COTs, seconds(o.Seconds)})
+	}
+	s, n := r.Total.Setup, r.Total.Online
+	t.AppendSeparator()
+	t.AppendRow(table.Row{"set-up", "", "", "", bytesText(s.ClientToServer), bytesText(s.ServerToClient), s.Rounds, s.COTs, seconds(s.Seconds)})
+	t.AppendRow(table.Row{"online", "", "", "", bytesText(n.ClientToServer), bytesText(n.ServerToClient), n.Rounds, n.COTs, seconds(n.Seconds)})
+	t.AppendFooter(table.Row{"total", "", "", "", "", bytesText(r.Total.Bytes), r.Total.Rounds, "", seconds(r.Total.Seconds)})
+	t.Render()
+	if local > 0 {
+		fmt.Fprintf(w, "%d local steps send nothing and are left out (--all shows them)\n", local)
+	}
+}
+
+func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
+
+// shorten keeps the end of a name, which tells operators apart.
+func shorten(s string, n int) string {
+	if i := strings.Index(s, ", "); i > 0 && len(s) > n {
+		s = s[:i] + fmt.Sprintf(" (and %d more)", strings.Count(s, ", "))
+	}
+	if len(s) > n {
+		return "..." + s[len(s)-n+3:]
+	}
+	return s
+}
+
+// topLabels ranks the first output. Without labels the index stands alone.
+func topLabels(outputs []plan.OutputValues, labels []string, top int) []plan.LabelScore {
+	if len(outputs) == 0 {
+		return nil
+	}
+	var all []plan.LabelScore
+	for i, v := range outputs[0].Values {
+		l := plan.LabelScore{Index: i, Score: float64(v)}
+		if i < len(labels) {
+			l.Label = strings.TrimSpace(labels[i])
+		}
+		all = append(all, l)
+	}
+	slices.SortStableFunc(all, func(a, b plan.LabelScore) int {
+		switch {
+		case a.Score > b.Score:
+			return -1
+		case a.Score < b.Score:
+			return 1
+		}
+		return 0
+	})
+	return all[:min(top, len(all))]
+}
+
+// printAnswer prints the labels and what the run took.
+func printAnswer(w io.Writer, r *plan.Report) error {
+	for i, l := range r.Labels {
+		name := l.Label
+		if name == "" {
+			name = fmt.Sprintf("class %d", l.Index)
+		}
+		fmt.Fprintf(w, "%2d. %-28s %12.5f\n", i+1, name, l.Score)
+	}
+	_, err := fmt.Fprintln(w, summary(r))
+	return err
+}
