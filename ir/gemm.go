@@ -16,7 +16,7 @@ type micro[T number] struct {
 // kBlock and panels size the packed block of the right operand, so that it
 // stays in the second-level cache while the left one streams past.
 const (
-	kBlock = 512
+	kBlock = 256
 	panels = 4
 )
 

@@ -2,4 +2,9 @@
 
 package ir
 
-func machineKernels() []kernelSet { return nil }
+func machineKernels() []kernelSet {
+	if !hasTiles {
+		return nil
+	}
+	return []kernelSet{{"avx512", microFloatAsm(), microIntAsm()}}
+}
