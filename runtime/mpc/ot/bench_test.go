@@ -1,6 +1,7 @@
 package ot
 
 import (
+	"syscall"
 	"testing"
 
 	"secc/runtime/mpc/prg"
@@ -11,6 +12,7 @@ func BenchmarkDirection(b *testing.B) {
 	for _, cfg := range configs() {
 		b.Run(cfg.name(), func(b *testing.B) {
 			const total = 8 << 20
+			before := cpuTime(b)
 			for range b.N {
 				s, r, _, _ := pair(b, cfg, total)
 				done := make(chan error, 1)
@@ -22,9 +24,19 @@ func BenchmarkDirection(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/total/2, "cpu-ns/COT") // of one party
 			b.ReportMetric(total*float64(b.N)/b.Elapsed().Seconds()/1e6, "MCOT/s")
 		})
 	}
+}
+
+// cpuTime is the user time of the process in nanoseconds.
+func cpuTime(b *testing.B) int64 {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	return r.Utime.Nano() + r.Stime.Nano()
 }
 
 // drain takes everything and throws it away.

@@ -46,7 +46,7 @@ func (c Config) check(total int64) error {
 		return fmt.Errorf("ot: %d OTs wanted, limits 1 and %d", total, int64(MaxTotal))
 	}
 	switch {
-	case c.Kind == SoftSpoken && (c.K == 2 || c.K == 4 || c.K == 8):
+	case c.Kind == SoftSpoken && c.Set == 0 && (c.K == 2 || c.K == 4 || c.K == 8):
 		return nil
 	case c.Kind == Ferret && c.K == 0:
 		if _, ok := paramsOf(c.Set); ok {

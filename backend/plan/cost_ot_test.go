@@ -1,0 +1,63 @@
+package plan
+
+import "testing"
+
+func TestChooseOT(t *testing.T) {
+	units := DefaultUnits()
+	units[UnitCOT] = 10
+	lan := CostProfile{BitsPerSecond: 20e9, RTT: 50e-6, Server: units, Client: units}
+	wan := CostProfile{BitsPerSecond: 100e6, RTT: 40e-3, Server: units, Client: units}
+	for _, c := range []struct {
+		name string
+		n    int64
+		p    CostProfile
+		kind string
+	}{
+		{"few", 1000, wan, OTSoftSpoken},
+		{"few, fast network", 1000, lan, OTSoftSpoken},
+		{"many, slow network", 100e6, wan, OTFerret},
+	} {
+		o := ChooseOT(COTs{ServerSends: c.n}, c.p)
+		if o.ServerSends.Kind != c.kind {
+			t.Errorf("%s: %+v", c.name, o.ServerSends)
+		}
+		if (o.ClientSends != OTKind{}) {
+			t.Errorf("%s: the other direction needs nothing and got %+v", c.name, o.ClientSends)
+		}
+		if err := o.Validate(COTs{ServerSends: c.n}); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestOTValidate(t *testing.T) {
+	some := COTs{ServerSends: 1, ClientSends: 1}
+	good := OTKind{Kind: OTSoftSpoken, K: 4}
+	for _, bad := range []OTKind{
+		{}, {Kind: OTSoftSpoken, K: 3}, {Kind: OTSoftSpoken, K: 4, Set: 11}, {Kind: OTFerret}, {Kind: OTFerret, Set: 14},
+		{Kind: OTFerret, Set: 11, K: 2}, {Kind: "iknp"},
+	} {
+		if (OT{bad, good}).Validate(some) == nil || (OT{good, bad}).Validate(some) == nil {
+			t.Errorf("%+v was accepted", bad)
+		}
+	}
+	if err := (OT{good, good}).Validate(COTs{ServerSends: MaxCOTs + 1}); err == nil {
+		t.Error("too many COTs were accepted")
+	}
+	if err := (OT{}).Validate(COTs{}); err != nil {
+		t.Errorf("nothing for nothing: %v", err)
+	}
+}
+
+func TestOTBitsPerCOT(t *testing.T) {
+	const n = 1e9
+	for set, most := range map[int]float64{10: 1.25, 11: 0.68, 12: 0.37, 13: 0.20} {
+		o := OT{ClientSends: OTKind{Kind: OTFerret, Set: set}}
+		c := o.Cost(COTs{ClientSends: n})
+		all := c.Setup.Add(c.Stream)
+		bits := 8 * float64(all.ToServer()+all.ToClient()) / n
+		if bits > most || bits < most*0.9 {
+			t.Errorf("set %d: %.3f bits a COT, expected at most %.3f and not much less", set, bits, most)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package ot_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"testing"
+
+	"secc/backend/plan"
+	"secc/runtime/mpc/ot"
+	"secc/runtime/transport"
+)
+
+// TestBytesAreThePlans holds bytes and rounds of both directions to the plan's
+// prediction, exactly.
+func TestBytesAreThePlans(t *testing.T) {
+	kinds := []plan.OTKind{
+		{Kind: plan.OTSoftSpoken, K: 2}, {Kind: plan.OTSoftSpoken, K: 4}, {Kind: plan.OTSoftSpoken, K: 8},
+		{Kind: plan.OTFerret, Set: 10}, {Kind: plan.OTFerret, Set: 11}, {Kind: plan.OTFerret, Set: 12}, {Kind: plan.OTFerret, Set: 13},
+	}
+	for _, k := range kinds {
+		for _, n := range []int64{1, 512, 8193, 100_000, 870_400, 870_401, 1_700_000} {
+			if n > 200_000 && (k.Kind != plan.OTFerret || k.Set != 10) {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s-%d-%d/%d", k.Kind, k.K, k.Set, n), func(t *testing.T) { checkBytes(t, k, n) })
+		}
+	}
+}
+
+func checkBytes(t *testing.T, k plan.OTKind, n int64) {
+	a, b := transport.Pipe()
+	defer a.Close()
+	defer b.Close()
+	cfg := ot.Config{Kind: k.Kind, K: k.K, Set: k.Set}
+	s, err := ot.NewSender(context.Background(), a, cfg, n, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ot.NewReceiver(context.Background(), b, cfg, n, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := s.Take(context.Background(), int(n)); done <- err }()
+	if _, err := r.Take(context.Background(), int(n)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	c := plan.OT{ServerSends: k}.Cost(plan.COTs{ServerSends: n})
+	all := c.Setup.Add(c.Stream)
+	sent, received := a.Stats(), b.Stats()
+	if sent.Sent != all.ToClient() || received.Sent != all.ToServer() || sent.Received != received.Sent || received.Received != sent.Sent {
+		t.Errorf("sender sent %d and received %d bytes, plan says %d and %d", sent.Sent, sent.Received, all.ToClient(), all.ToServer())
+	}
+	var d plan.Depth
+	if d = d.After(all.Flights); d.Server != sent.Rounds || d.Client != received.Rounds {
+		t.Errorf("rounds %d and %d, plan says %+v", sent.Rounds, received.Rounds, d)
+	}
+}
