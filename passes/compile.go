@@ -21,7 +21,7 @@ func Compile(g *ir.Graph, o Options) (*Result, error) {
 	if o.Profile.Bandwidth == 0 {
 		o.Profile, _ = backend.ParseProfile("lan")
 	}
-	cfg := newConfig(o)
+	cfg := NewConfig(o)
 	fixed, _ := g.Clone()
 	if err := Run(fixed, Pipeline(), cfg); err != nil {
 		return nil, err

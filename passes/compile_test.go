@@ -155,7 +155,7 @@ func TestRealPassesKeepMeaning(t *testing.T) {
 			b := build(t, f)
 			in := b.samples(1)[0]
 			want := eval(t, b.g, in)
-			cfg := newConfig(Options{})
+			cfg := NewConfig(Options{})
 			for _, p := range Pipeline() {
 				if p.Makes != ir.Real {
 					break
@@ -178,7 +178,7 @@ func TestCompiledFollowsReal(t *testing.T) {
 			b := build(t, f)
 			samples := b.samples(8)
 			fixed, _ := b.g.Clone()
-			if err := Run(fixed, Pipeline(), newConfig(Options{Calibration: samples})); err != nil {
+			if err := Run(fixed, Pipeline(), NewConfig(Options{Calibration: samples})); err != nil {
 				t.Fatal(err)
 			}
 			for _, in := range samples[:2] {

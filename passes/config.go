@@ -29,7 +29,8 @@ type Config struct {
 	ranges   map[*ir.Value]span // by value of the fixed graph: what calibration saw
 }
 
-func newConfig(o Options) *Config {
+// NewConfig fills in the defaults of options that were left out.
+func NewConfig(o Options) *Config {
 	if o.Bits == 0 {
 		o.Bits = 16
 	}
