@@ -73,7 +73,7 @@ type Party struct {
 // families are joined here and nowhere else.)
 func kernels() map[plan.Proto]Kernel {
 	all := map[plan.Proto]Kernel{}
-	for _, family := range []map[plan.Proto]Kernel{shareKernels()} {
+	for _, family := range []map[plan.Proto]Kernel{shareKernels(), nonlinearKernels()} {
 		for proto, k := range family {
 			if _, twice := all[proto]; twice {
 				panic(fmt.Sprintf("BUG: two kernels for %q", proto))
