@@ -61,56 +61,66 @@ func (a *Acc) Add(x []uint64) {
 
 // MulAdd adds x*w position by position. w has n values, or n/S in compact form
 // (see NTTWeights).
-func (a *Acc) MulAdd(x, w []uint64) {
-	xs, ws := [1][]uint64{x}, [1][]uint64{w}
-	a.Dot(xs[:], ws[:])
-}
+func (a *Acc) MulAdd(x, w []uint64) { a.Dot([][]uint64{x}, [][]uint64{w}) }
 
 // Dot adds the sum over k of x[k]*w[k]. All w[k] have the same length, n or n/S.
-// The accumulator is read and written once for all terms, so it pays to collect
-// a few.
-func (a *Acc) Dot(x, w [][]uint64) {
-	a.r.checkTerms(x, w)
-	for len(w) > 0 {
-		k := min(len(w), maxProducts-1)
-		a.reserve(k)
-		rep := a.r.n / len(w[0])
-		if a.r.ifma {
-			dotIFMA(a, x[:k], w[:k], rep)
-		} else {
-			a.dotGeneric(x[:k], w[:k], rep)
-		}
-		x, w = x[k:], w[k:]
-	}
-}
+// The accumulator is read and written less than once a term, so it pays to
+// collect a few.
+func (a *Acc) Dot(x, w [][]uint64) { DotMany([]*Acc{a}, [][][]uint64{x}, w) }
 
 // MulAddPair adds x0*w to a0 and x1*w to a1: one weight polynomial times both
 // halves of a ciphertext.
 func MulAddPair(a0, a1 *Acc, x0, x1, w []uint64) {
-	x0s, x1s, ws := [1][]uint64{x0}, [1][]uint64{x1}, [1][]uint64{w}
-	DotPair(a0, a1, x0s[:], x1s[:], ws[:])
+	DotPair(a0, a1, [][]uint64{x0}, [][]uint64{x1}, [][]uint64{w})
 }
 
 // DotPair is Dot of x0 into a0 and of x1 into a1 with the same factors.
 func DotPair(a0, a1 *Acc, x0, x1, w [][]uint64) {
-	if a0.r != a1.r || a0 == a1 {
-		panic("BUG: poly: a pair needs two accumulators of one ring")
+	DotMany([]*Acc{a0, a1}, [][][]uint64{x0, x1}, w)
+}
+
+// DotMany adds, to every accumulator j, the sum over k of xs[j][k]*w[k]: many
+// polynomials times the same factors, which are read once from memory. The
+// accumulators are distinct and of one ring.
+func DotMany(accs []*Acc, xs [][][]uint64, w [][]uint64) {
+	if len(accs) != len(xs) {
+		panic(fmt.Sprintf("BUG: poly: %d accumulators for %d sums", len(accs), len(xs)))
 	}
-	r := a0.r
-	r.checkTerms(x0, w)
-	r.checkTerms(x1, w)
-	if !r.ifma {
-		a0.Dot(x0, w)
-		a1.Dot(x1, w)
+	for j, a := range accs {
+		if a.r != accs[0].r {
+			panic("BUG: poly: accumulators of different rings")
+		}
+		a.r.checkTerms(xs[j], w)
+	}
+	if len(accs) == 0 || len(w) == 0 {
 		return
 	}
-	for len(w) > 0 {
-		k := min(len(w), maxProducts-1)
-		a0.reserve(k)
-		a1.reserve(k)
-		dotPairIFMA(a0, a1, x0[:k], x1[:k], w[:k], r.n/len(w[0]))
-		x0, x1, w = x0[k:], x1[k:], w[k:]
+	if len(w) >= maxProducts {
+		half := len(w) / 2
+		front, back := splitTerms(xs, half)
+		DotMany(accs, front, w[:half])
+		DotMany(accs, back, w[half:])
+		return
 	}
+	for _, a := range accs {
+		a.reserve(len(w))
+	}
+	r := accs[0].r
+	if r.ifma {
+		dotIFMA(accs, xs, w, r.n/len(w[0]))
+		return
+	}
+	for j, a := range accs {
+		a.dotGeneric(xs[j], w, r.n/len(w[0]))
+	}
+}
+
+// splitTerms cuts every sum after k terms.
+func splitTerms(xs [][][]uint64, k int) (front, back [][][]uint64) {
+	for _, x := range xs {
+		front, back = append(front, x[:k]), append(back, x[k:])
+	}
+	return front, back
 }
 
 // checkTerms panics unless x and w fit each other and the ring.

@@ -50,7 +50,16 @@ func checkAccumulate(t *testing.T, r *Ring, rng *rand.Rand, rep int) {
 		s0.mulAdd(x0[k], w[k])
 		s1.mulAdd(x1[k], w[k])
 	}
+	a2, s2 := r.NewAcc(), reference{r, r.NewPoly()}
+	DotMany([]*Acc{a0, a2, a1}, [][][]uint64{x1, [][]uint64{x0[0], x0[0], x0[0], x0[0], x0[0]}, x0}, w)
+	for k := range w {
+		s0.mulAdd(x1[k], w[k])
+		s1.mulAdd(x0[k], w[k])
+		s2.mulAdd(x0[0], w[k])
+	}
 	got := r.NewPoly()
+	a2.Reduce(got)
+	equal(t, r.String()+" third", got, s2.sum)
 	a0.Reduce(got)
 	equal(t, r.String()+" first", got, s0.sum)
 	a1.Reduce(got)
@@ -64,11 +73,15 @@ func checkAccumulate(t *testing.T, r *Ring, rng *rand.Rand, rep int) {
 // values there are.
 func TestAccumulateMany(t *testing.T) {
 	for _, r := range testRings(t, 16) {
-		const products = 3*maxProducts + 7
+		const each = 2*maxProducts + 7
+		const products = 2 * each
 		x, a := constant(r, r.q-1), r.NewAcc()
-		for range products {
+		var xs [][]uint64
+		for range each {
 			a.MulAdd(x, x)
+			xs = append(xs, x)
 		}
+		a.Dot(xs, xs)
 		got := r.NewPoly()
 		a.Reduce(got)
 		equal(t, r.String(), got, constant(r, products)) // (q-1)^2 = 1

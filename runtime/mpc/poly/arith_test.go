@@ -142,3 +142,39 @@ func bigRescale(xq, xp []uint64, q, p uint64) []uint64 {
 	}
 	return out
 }
+
+// TestDigits recomposes digits of every shape.
+func TestDigits(t *testing.T) {
+	rng := rand.New(rand.NewPCG(23, 24))
+	for _, r := range testRings(t, 16, 64) {
+		for _, c := range []struct{ digits, base int }{{1, 26}, {2, 16}, {3, 13}, {4, 11}, {1, 50}, {2, 25}, {5, 10}} {
+			drop := max(0, r.Bits()-c.base*c.digits)
+			for _, p := range edgePolys(r, rng) {
+				dst := make([][]uint64, c.digits)
+				for i := range dst {
+					dst[i] = r.NewPoly()
+				}
+				r.Digits(dst, p, c.base, drop)
+				v, d := make([]int64, r.n), make([]int64, r.n)
+				r.ToSigned(v, p)
+				for i := range dst {
+					if !AllBelow(dst[i], r.q) {
+						t.Fatalf("%v: digit out of range", r)
+					}
+					r.ToSigned(d, dst[i])
+					for j := range d {
+						if lim := int64(1) << (c.base - 1); c.base < r.Bits() && (d[j] > lim || d[j] < -lim) {
+							t.Fatalf("%v: digit %d of %d is %d", r, i, p[j], d[j])
+						}
+						v[j] -= d[j] << (c.base*i + drop)
+					}
+				}
+				for j, e := range v {
+					if lim := int64(1) << drop / 2; e > lim || e < -lim {
+						t.Fatalf("%v: %d digits of %d bits: %d is off by %d", r, c.digits, c.base, p[j], e)
+					}
+				}
+			}
+		}
+	}
+}

@@ -91,35 +91,58 @@ func (r *Ring) ifmaConstants() [6]uint64 {
 	return [6]uint64{r.q, r.one.s52, r.r52.w, r.r52.s52, r.r104.w, r.r104.s52}
 }
 
-// dotIFMA adds sums of products; every w[k] repeats its values rep times.
-func dotIFMA(a *Acc, x, w [][]uint64, rep int) {
-	shift := uint64(bits.TrailingZeros(uint(rep)))
-	// Called by name: through a variable the slices would escape.
-	lo, hi, n := &a.lo[0], &a.hi[0], len(a.lo)
-	switch rep {
-	case 1:
-		dot(lo, hi, &x[0], &w[0], len(w), n, shift)
-	case 2:
-		dotTwice(lo, hi, &x[0], &w[0], len(w), n, shift)
-	case 4:
-		dotFourTimes(lo, hi, &x[0], &w[0], len(w), n, shift)
-	default:
-		dotBroadcast(lo, hi, &x[0], &w[0], len(w), n, shift)
+// Long sums go by strips of positions and few terms at a time: polynomials tend
+// to lie at the same offset within a page, and more of them at once than the
+// first-level cache has ways would evict each other.
+const (
+	dotStrip = 256
+	dotTerms = 2
+)
+
+// dotIFMA adds sums of products to every accumulator, two at a time; every w[k]
+// repeats its values rep times.
+func dotIFMA(accs []*Acc, xs [][][]uint64, w [][]uint64, rep int) {
+	shift, n := uint64(bits.TrailingZeros(uint(rep))), accs[0].r.n
+	for from := 0; from < n; from += dotStrip {
+		to := min(from+dotStrip, n)
+		for k := 0; k < len(w); k += dotTerms {
+			terms, j := min(dotTerms, len(w)-k), 0
+			for ; j+1 < len(accs); j += 2 {
+				dotPairStrip(accs[j], accs[j+1], &xs[j][k], &xs[j+1][k], &w[k], terms, from, to, shift)
+			}
+			if j < len(accs) {
+				accs[j].dotStrip(&xs[j][k], &w[k], terms, from, to, shift)
+			}
+		}
 	}
 }
 
-func dotPairIFMA(a0, a1 *Acc, x0, x1, w [][]uint64, rep int) {
-	shift := uint64(bits.TrailingZeros(uint(rep)))
-	l0, h0, l1, h1, n := &a0.lo[0], &a0.hi[0], &a1.lo[0], &a1.hi[0], len(a0.lo)
-	switch rep {
+// dotStrip calls the kernels by name: through a variable the slices would escape.
+func (a *Acc) dotStrip(x, w *[]uint64, terms, from, to int, shift uint64) {
+	lo, hi := &a.lo[0], &a.hi[0]
+	switch shift {
+	case 0:
+		dot(lo, hi, x, w, terms, from, to, shift)
 	case 1:
-		dotPair(l0, h0, l1, h1, &x0[0], &x1[0], &w[0], len(w), n, shift)
+		dotTwice(lo, hi, x, w, terms, from, to, shift)
 	case 2:
-		dotPairTwice(l0, h0, l1, h1, &x0[0], &x1[0], &w[0], len(w), n, shift)
-	case 4:
-		dotPairFourTimes(l0, h0, l1, h1, &x0[0], &x1[0], &w[0], len(w), n, shift)
+		dotFourTimes(lo, hi, x, w, terms, from, to, shift)
 	default:
-		dotPairBroadcast(l0, h0, l1, h1, &x0[0], &x1[0], &w[0], len(w), n, shift)
+		dotBroadcast(lo, hi, x, w, terms, from, to, shift)
+	}
+}
+
+func dotPairStrip(a0, a1 *Acc, x0, x1, w *[]uint64, terms, from, to int, shift uint64) {
+	l0, h0, l1, h1 := &a0.lo[0], &a0.hi[0], &a1.lo[0], &a1.hi[0]
+	switch shift {
+	case 0:
+		dotPair(l0, h0, l1, h1, x0, x1, w, terms, from, to, shift)
+	case 1:
+		dotPairTwice(l0, h0, l1, h1, x0, x1, w, terms, from, to, shift)
+	case 2:
+		dotPairFourTimes(l0, h0, l1, h1, x0, x1, w, terms, from, to, shift)
+	default:
+		dotPairBroadcast(l0, h0, l1, h1, x0, x1, w, terms, from, to, shift)
 	}
 }
 
@@ -143,6 +166,10 @@ func spreadIFMA(p []uint64, rep int) {
 
 func permuteIFMA(dst, src []uint64, codes []uint32, lanes *[8][8]uint64) {
 	permuteVectors(&dst[0], &src[0], &codes[0], &lanes[0], len(dst))
+}
+
+func (r *Ring) digitIFMA(dst, src []uint64, d digitOf) {
+	digitVector(&dst[0], &src[0], len(dst), r.q, r.q/2, d.offset, d.shift, d.mask, d.centre)
 }
 
 // The following take any length: they do what fills whole vectors and return

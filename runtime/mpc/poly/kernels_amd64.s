@@ -1835,11 +1835,11 @@ block:
 	VZEROUPPER
 	RET
 
-// func dot(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+// func dot(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·dot(SB), NOSPLIT, $0-56
-	MOVQ shift+48(FP), AX
-	XORQ CX, CX
+TEXT ·dot(SB), NOSPLIT, $0-64
+	MOVQ shift+56(FP), AX
+	MOVQ from+40(FP), CX
 
 positions:
 	MOVQ      lo0+0(FP), DX
@@ -1878,17 +1878,17 @@ terms:
 	VMOVDQU64   Z2, (DX)(CX*8)
 	VMOVDQU64   Z3, 64(DX)(CX*8)
 	ADDQ        $0x10, CX
-	MOVQ        n+40(FP), DX
+	MOVQ        to+48(FP), DX
 	CMPQ        CX, DX
 	JLT         positions
 	VZEROUPPER
 	RET
 
-// func dotPair(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+// func dotPair(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·dotPair(SB), NOSPLIT, $0-80
-	MOVQ shift+72(FP), AX
-	XORQ CX, CX
+TEXT ·dotPair(SB), NOSPLIT, $0-88
+	MOVQ shift+80(FP), AX
+	MOVQ from+64(FP), CX
 
 positions:
 	MOVQ      lo0+0(FP), DX
@@ -1948,17 +1948,17 @@ terms:
 	VMOVDQU64   Z6, (DX)(CX*8)
 	VMOVDQU64   Z7, 64(DX)(CX*8)
 	ADDQ        $0x10, CX
-	MOVQ        n+64(FP), DX
+	MOVQ        to+72(FP), DX
 	CMPQ        CX, DX
 	JLT         positions
 	VZEROUPPER
 	RET
 
-// func dotTwice(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+// func dotTwice(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·dotTwice(SB), NOSPLIT, $0-56
-	MOVQ      shift+48(FP), AX
-	XORQ      CX, CX
+TEXT ·dotTwice(SB), NOSPLIT, $0-64
+	MOVQ      shift+56(FP), AX
+	MOVQ      from+40(FP), CX
 	MOVQ      $0x0303020201010000, DX
 	VMOVQ     DX, X0
 	VPMOVZXBQ X0, Z0
@@ -2002,17 +2002,17 @@ terms:
 	VMOVDQU64       Z3, (DX)(CX*8)
 	VMOVDQU64       Z4, 64(DX)(CX*8)
 	ADDQ            $0x10, CX
-	MOVQ            n+40(FP), DX
+	MOVQ            to+48(FP), DX
 	CMPQ            CX, DX
 	JLT             positions
 	VZEROUPPER
 	RET
 
-// func dotPairTwice(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+// func dotPairTwice(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·dotPairTwice(SB), NOSPLIT, $0-80
-	MOVQ      shift+72(FP), AX
-	XORQ      CX, CX
+TEXT ·dotPairTwice(SB), NOSPLIT, $0-88
+	MOVQ      shift+80(FP), AX
+	MOVQ      from+64(FP), CX
 	MOVQ      $0x0303020201010000, DX
 	VMOVQ     DX, X0
 	VPMOVZXBQ X0, Z0
@@ -2077,7 +2077,7 @@ terms:
 	VMOVDQU64       Z7, (DX)(CX*8)
 	VMOVDQU64       Z8, 64(DX)(CX*8)
 	ADDQ            $0x10, CX
-	MOVQ            n+64(FP), DX
+	MOVQ            to+72(FP), DX
 	CMPQ            CX, DX
 	JLT             positions
 	VZEROUPPER
@@ -2104,11 +2104,11 @@ positions:
 	VZEROUPPER
 	RET
 
-// func dotFourTimes(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+// func dotFourTimes(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA, BMI2
-TEXT ·dotFourTimes(SB), NOSPLIT, $0-56
-	MOVQ      shift+48(FP), AX
-	XORQ      CX, CX
+TEXT ·dotFourTimes(SB), NOSPLIT, $0-64
+	MOVQ      shift+56(FP), AX
+	MOVQ      from+40(FP), CX
 	MOVQ      $0x0101010100000000, DX
 	VMOVQ     DX, X0
 	VPMOVZXBQ X0, Z0
@@ -2152,17 +2152,17 @@ terms:
 	VMOVDQU64       Z3, (DX)(CX*8)
 	VMOVDQU64       Z4, 64(DX)(CX*8)
 	ADDQ            $0x10, CX
-	MOVQ            n+40(FP), DX
+	MOVQ            to+48(FP), DX
 	CMPQ            CX, DX
 	JLT             positions
 	VZEROUPPER
 	RET
 
-// func dotPairFourTimes(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+// func dotPairFourTimes(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512IFMA, BMI2
-TEXT ·dotPairFourTimes(SB), NOSPLIT, $0-80
-	MOVQ      shift+72(FP), AX
-	XORQ      CX, CX
+TEXT ·dotPairFourTimes(SB), NOSPLIT, $0-88
+	MOVQ      shift+80(FP), AX
+	MOVQ      from+64(FP), CX
 	MOVQ      $0x0101010100000000, DX
 	VMOVQ     DX, X0
 	VPMOVZXBQ X0, Z0
@@ -2227,7 +2227,7 @@ terms:
 	VMOVDQU64       Z7, (DX)(CX*8)
 	VMOVDQU64       Z8, 64(DX)(CX*8)
 	ADDQ            $0x10, CX
-	MOVQ            n+64(FP), DX
+	MOVQ            to+72(FP), DX
 	CMPQ            CX, DX
 	JLT             positions
 	VZEROUPPER
@@ -2254,11 +2254,11 @@ positions:
 	VZEROUPPER
 	RET
 
-// func dotBroadcast(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+// func dotBroadcast(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·dotBroadcast(SB), NOSPLIT, $0-56
-	MOVQ shift+48(FP), AX
-	XORQ CX, CX
+TEXT ·dotBroadcast(SB), NOSPLIT, $0-64
+	MOVQ shift+56(FP), AX
+	MOVQ from+40(FP), CX
 
 positions:
 	MOVQ      lo0+0(FP), DX
@@ -2297,17 +2297,17 @@ terms:
 	VMOVDQU64    Z2, (DX)(CX*8)
 	VMOVDQU64    Z3, 64(DX)(CX*8)
 	ADDQ         $0x10, CX
-	MOVQ         n+40(FP), DX
+	MOVQ         to+48(FP), DX
 	CMPQ         CX, DX
 	JLT          positions
 	VZEROUPPER
 	RET
 
-// func dotPairBroadcast(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+// func dotPairBroadcast(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 // Requires: AVX, AVX512F, AVX512IFMA, BMI2
-TEXT ·dotPairBroadcast(SB), NOSPLIT, $0-80
-	MOVQ shift+72(FP), AX
-	XORQ CX, CX
+TEXT ·dotPairBroadcast(SB), NOSPLIT, $0-88
+	MOVQ shift+80(FP), AX
+	MOVQ from+64(FP), CX
 
 positions:
 	MOVQ      lo0+0(FP), DX
@@ -2367,7 +2367,7 @@ terms:
 	VMOVDQU64    Z6, (DX)(CX*8)
 	VMOVDQU64    Z7, 64(DX)(CX*8)
 	ADDQ         $0x10, CX
-	MOVQ         n+64(FP), DX
+	MOVQ         to+72(FP), DX
 	CMPQ         CX, DX
 	JLT          positions
 	VZEROUPPER
@@ -2844,6 +2844,44 @@ vector:
 	VPSUBQ    Z2, Z3, Z4
 	VPMINUQ   Z4, Z3, Z3
 	VMOVDQU64 Z3, (AX)
+	ADDQ      $0x40, AX
+	ADDQ      $0x40, CX
+	DECQ      DX
+	JNE       vector
+	VZEROUPPER
+	RET
+
+// func digitVector(dst *uint64, src *uint64, n int, q uint64, half uint64, offset uint64, shift uint64, mask uint64, centre uint64)
+// Requires: AVX, AVX512F
+TEXT ·digitVector(SB), NOSPLIT, $0-72
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         q+24(FP), DX
+	VPBROADCASTQ DX, Z0
+	MOVQ         half+32(FP), DX
+	VPBROADCASTQ DX, Z1
+	MOVQ         offset+40(FP), DX
+	VPBROADCASTQ DX, Z2
+	MOVQ         shift+48(FP), DX
+	VPBROADCASTQ DX, Z3
+	MOVQ         mask+56(FP), DX
+	VPBROADCASTQ DX, Z4
+	MOVQ         centre+64(FP), DX
+	VPBROADCASTQ DX, Z5
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x03, DX
+
+vector:
+	VMOVDQU64 (CX), Z6
+	VPCMPUQ   $0x06, Z1, Z6, K1
+	VPSUBQ    Z0, Z6, K1, Z6
+	VPADDQ    Z2, Z6, Z6
+	VPSRLVQ   Z3, Z6, Z6
+	VPANDQ    Z4, Z6, Z6
+	VPSUBQ    Z5, Z6, Z6
+	VPADDQ    Z0, Z6, Z7
+	VPMINUQ   Z7, Z6, Z6
+	VMOVDQU64 Z6, (AX)
 	ADDQ      $0x40, AX
 	ADDQ      $0x40, CX
 	DECQ      DX

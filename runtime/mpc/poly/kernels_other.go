@@ -25,8 +25,8 @@ func negIFMA(_, _ []uint64, _ uint64)                        { panic(absent) }
 func (*Ring) mulIFMA(_, _, _ []uint64)                       { panic(absent) }
 func mulOperandIFMA(_, _ []uint64, _ operand, _ uint64)      { panic(absent) }
 func (*Ring) liftIFMA(_, _ []uint64, _, _ uint64)            { panic(absent) }
-func dotIFMA(*Acc, [][]uint64, [][]uint64, int)              { panic(absent) }
-func dotPairIFMA(_, _ *Acc, _, _, _ [][]uint64, _ int)       { panic(absent) }
+func dotIFMA([]*Acc, [][][]uint64, [][]uint64, int)          { panic(absent) }
+func (*Ring) digitIFMA(_, _ []uint64, _ digitOf)             { panic(absent) }
 func (*Acc) reduceIFMA([]uint64)                             { panic(absent) }
 func spreadIFMA([]uint64, int)                               { panic(absent) }
 func permuteIFMA(_, _ []uint64, _ []uint32, _ *[8][8]uint64) { panic(absent) }

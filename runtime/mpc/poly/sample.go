@@ -74,7 +74,8 @@ func (s *Sampler) open(domain uint16, index uint64) stream {
 	binary.BigEndian.PutUint16(st.iv[:2], domain)
 	binary.BigEndian.PutUint64(st.iv[2:10], index)
 	if !s.ifma {
-		st.ctr = cipher.NewCTR(s.block, st.iv[:])
+		iv := st.iv // a copy: what the cipher is given escapes
+		st.ctr = cipher.NewCTR(s.block, iv[:])
 	}
 	return st
 }
@@ -142,6 +143,7 @@ func (r *Ring) takeBelow(dst, words []uint64) int {
 
 // Noise fills dst (any length) with centred binomial noise modulo q, in
 // constant time: a word's low 2*NoiseEta bits, counted, minus NoiseEta.
+// (OnesCount64 is an instruction or plain arithmetic, never a table.)
 func (s *Sampler) Noise(r *Ring, dst []uint64, index uint64) {
 	st := s.open(domainNoise, index)
 	for len(dst) > 0 {
@@ -152,7 +154,7 @@ func (s *Sampler) Noise(r *Ring, dst []uint64, index uint64) {
 			dst, words = dst[k:], words[k:]
 		}
 		for i, w := range words {
-			dst[i] = r.fromSigned(int64(popCount(w&noiseMask)) - NoiseEta)
+			dst[i] = r.fromSigned(int64(bits.OnesCount64(w&noiseMask)) - NoiseEta)
 		}
 		dst = dst[len(words):]
 	}
@@ -175,13 +177,4 @@ func (s *Sampler) Ternary(r *Ring, dst []uint64, index uint64) {
 		}
 		dst = dst[len(words):]
 	}
-}
-
-// popCount counts bits without a table or a branch, so that it is constant-time
-// also where the compiler has no instruction for it.
-func popCount(x uint64) uint64 {
-	x -= x >> 1 & 0x5555555555555555
-	x = x&0x3333333333333333 + x>>2&0x3333333333333333
-	x = (x + x>>4) & 0x0f0f0f0f0f0f0f0f
-	return x * 0x0101010101010101 >> 56
 }

@@ -49,55 +49,55 @@ func nttForwardTail(p *uint64, w *uint64, s *uint64, lanes **uint64, m int, q ui
 //go:noescape
 func nttInverseTail(p *uint64, w *uint64, s *uint64, lanes **uint64, m int, q uint64)
 
-// dot adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; n is a multiple of 16.
+// dot adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 16.
 //
 //go:noescape
-func dot(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+func dot(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 
-// dotPair adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; n is a multiple of 16.
+// dotPair adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 16.
 //
 //go:noescape
-func dotPair(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+func dotPair(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 
-// dotTwice adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; n is a multiple of 16.
+// dotTwice adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 16.
 //
 //go:noescape
-func dotTwice(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+func dotTwice(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 
-// dotPairTwice adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; n is a multiple of 16.
+// dotPairTwice adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 16.
 //
 //go:noescape
-func dotPairTwice(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+func dotPairTwice(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 
 // spreadTwice repeats each of the first n>>shift values 2^shift times, in place. n is a multiple of 8.
 //
 //go:noescape
 func spreadTwice(p *uint64, n int, shift uint64)
 
-// dotFourTimes adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; n is a multiple of 16.
+// dotFourTimes adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 16.
 //
 //go:noescape
-func dotFourTimes(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+func dotFourTimes(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 
-// dotPairFourTimes adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; n is a multiple of 16.
+// dotPairFourTimes adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 16.
 //
 //go:noescape
-func dotPairFourTimes(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+func dotPairFourTimes(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 
 // spreadFourTimes repeats each of the first n>>shift values 2^shift times, in place. n is a multiple of 8.
 //
 //go:noescape
 func spreadFourTimes(p *uint64, n int, shift uint64)
 
-// dotBroadcast adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; n is a multiple of 16.
+// dotBroadcast adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 16.
 //
 //go:noescape
-func dotBroadcast(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+func dotBroadcast(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 
-// dotPairBroadcast adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; n is a multiple of 16.
+// dotPairBroadcast adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 16.
 //
 //go:noescape
-func dotPairBroadcast(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, n int, shift uint64)
+func dotPairBroadcast(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64)
 
 // spreadBroadcast repeats each of the first n>>shift values 2^shift times, in place. n is a multiple of 8.
 //
@@ -168,6 +168,11 @@ func dropVector(dst *uint64, v *uint64, n int, j uint64)
 //
 //go:noescape
 func restoreVector(dst *uint64, v *uint64, n int, j uint64, mid uint64, q uint64)
+
+// digitVector sets dst = (((src centred + offset) >> shift) & mask) - centre modulo q.
+//
+//go:noescape
+func digitVector(dst *uint64, src *uint64, n int, q uint64, half uint64, offset uint64, shift uint64, mask uint64, centre uint64)
 
 // packGroups packs groups of 8 values of b bits.
 //

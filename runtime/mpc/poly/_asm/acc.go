@@ -71,11 +71,10 @@ func dot(rep repetition, halves int) {
 	if halves == 2 {
 		name, args = "dotPair"+rep.name, "lo0, hi0, lo1, hi1 *uint64, x0, x1 "
 	}
-	begin(name, "("+args+"*[]uint64, w *[]uint64, terms, n int, shift uint64)",
-		name+" adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). "+repetitionDoc+"n is a multiple of 16.")
+	begin(name, "("+args+"*[]uint64, w *[]uint64, terms, from, to int, shift uint64)",
+		name+" adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator). "+repetitionDoc+"it covers positions from <= i < to, multiples of 16.")
 	names := [][2]string{{"lo0", "hi0"}, {"lo1", "hi1"}}[:halves]
-	shift, pos := gp("shift"), GP64()
-	XORQ(pos, pos)
+	shift, pos := gp("shift"), gp("from")
 	rep.prepare()
 	Label("positions")
 	var acc [2][2][2]VecVirtual // half, vector, word
@@ -127,7 +126,7 @@ func dot(rep repetition, halves int) {
 		}
 	}
 	ADDQ(U8(16), pos)
-	CMPQ(pos, gp("n"))
+	CMPQ(pos, gp("to"))
 	JLT(LabelRef("positions"))
 	end()
 }

@@ -69,6 +69,7 @@ func round() {
 func shifts() {
 	drop()
 	restore()
+	digit()
 }
 
 func drop() {
@@ -92,5 +93,24 @@ func restore() {
 		VPORQ(mid, x, x)
 		belowOnce(x, q)
 		VMOVDQU64(x, Mem{Base: p[0]})
+	})
+}
+
+// digit: see Digits. half is (q-1)/2.
+func digit() {
+	begin("digitVector", "(dst, src *uint64, n int, q, half, offset, shift, mask, centre uint64)",
+		"digitVector sets dst = (((src centred + offset) >> shift) & mask) - centre modulo q.")
+	p := ptrs("dst", "src")
+	q, half, offset := broadcast(gp("q")), broadcast(gp("half")), broadcast(gp("offset"))
+	shift, mask, centre := broadcast(gp("shift")), broadcast(gp("mask")), broadcast(gp("centre"))
+	each(gp("n"), p, func() {
+		x, over := load(Mem{Base: p[1]}), K()
+		VPCMPUQ(U8(6), half, x, over)
+		VPSUBQ(q, x, over, x)
+		VPADDQ(offset, x, x)
+		VPSRLVQ(shift, x, x)
+		VPANDQ(mask, x, x)
+		VPSUBQ(centre, x, x)
+		signed(x, q, p[0])
 	})
 }
