@@ -42,6 +42,7 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 		}
 	}
 	l.plan.Rounds = schedule(l.steps)
+	l.plan.OT = plan.ChooseOT(l.plan.COTs(), o.Profile.cost())
 	if err := l.plan.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("backend: BUG: %w", err)
 	}

@@ -17,13 +17,18 @@ func (y *Layout) ResponseBytes(t, m int) int {
 
 func packedBytes(n, bits int) int { return (n*bits + 7) / 8 }
 
-// Cost is what a valid operator needs: one flight of uploads, one of responses.
+// Cost is what a valid operator needs: one flight of uploads, one of
+// responses, and the truncation if it is exact.
 func (l *Linear) Cost() Cost {
 	y := mustLayout(l)
-	return Cost{
+	c := Cost{
 		Flights: []Flight{{ToServer: y.uploadTotal()}, {ToClient: y.responseTotal()}},
 		Work:    y.work(),
 	}
+	if l.Exact {
+		c = c.Add(CostTruncate(l.NumOut(), l.Truncation()))
+	}
+	return c
 }
 
 func mustLayout(l *Linear) *Layout {

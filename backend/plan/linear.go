@@ -15,10 +15,11 @@ import (
 // InBits = OutBits + Shift. Weights (o,c,i,j order, signed) and bias (one a
 // filter, in units of the accumulator) stand in the server's weights file.
 //
-// An exact operator has Shift = -ExactGuard and gives 2^ExactGuard*acc + 2 + e
-// with |e| < 2: every possible result keeps acc in its upper bits, so that a
-// faithful truncation by ExactGuard + s after it, rounding half up, gives
-// floor((acc + 2^(s-1))/2^s) whatever e was.
+// An exact operator rounds halves up and is never off: its engine first gives
+// shares of 2^ExactGuard*acc + 2 + e with |e| < 2 in Z_2^(InBits+ExactGuard);
+// whatever e is, the upper bits hold acc, and a faithful truncation by
+// ExactGuard + Shift (one comparison an element) gives
+// floor((acc + 2^(Shift-1)) / 2^Shift).
 type Linear struct {
 	Batch                  int
 	G                      int // groups
@@ -28,7 +29,7 @@ type Linear struct {
 	PT, PL                 int
 
 	InBits, Shift, OutBits int
-	Exact                  bool `cbor:",omitempty"` // see above
+	Exact                  bool `cbor:",omitempty"` // never off by one: see above
 	ClientInput            bool `cbor:",omitempty"` // the input is the client's own: the server's share is zero
 
 	// NormLog2 is a public, coarse bound: the l2 norm of any filter's integer
@@ -48,6 +49,20 @@ const (
 	maxLinearElems = 1 << 28
 	maxLinearBits  = 62
 )
+
+// EngineBits is the ring that the encrypted product is re-shared in: the
+// output's, or the accumulator's with guard bits when the operator is exact.
+func (l *Linear) EngineBits() int {
+	if l.Exact {
+		return l.InBits + ExactGuard
+	}
+	return l.OutBits
+}
+
+// Truncation is the step inside an exact operator that follows the product.
+func (l *Linear) Truncation() *Truncate {
+	return &Truncate{From: l.EngineBits(), Shift: l.Shift + ExactGuard, To: l.OutBits, Exact: true}
+}
 
 // NumWeights is the number of weights.
 func (l *Linear) NumWeights() int { return l.COut * l.FilterLen() }
@@ -116,8 +131,8 @@ func (l *Linear) validateFormat() error {
 	if l.InBits < 1 || l.InBits > maxLinearBits || l.OutBits < 1 || l.OutBits > maxLinearBits || l.InBits != l.OutBits+l.Shift {
 		return fmt.Errorf("from %d bits by shift %d to %d bits", l.InBits, l.Shift, l.OutBits)
 	}
-	if l.Exact && l.Shift != -ExactGuard || !l.Exact && l.Shift < 0 {
-		return fmt.Errorf("shift %d (exact: %v)", l.Shift, l.Exact)
+	if l.Shift < 0 || l.EngineBits() > maxLinearBits {
+		return fmt.Errorf("shift %d to %d bits (exact: %v)", l.Shift, l.OutBits, l.Exact)
 	}
 	if l.NormLog2 < 0 || l.NormLog2 > 40 {
 		return fmt.Errorf("norm 2^%d", l.NormLog2)

@@ -6,9 +6,9 @@ import (
 )
 
 // Noise analysis of a linear operator. Everything is in units of the output's
-// last place, ulp = Q/2^OutBits. The shares of an output add up to
+// last place, ulp = Q/2^EngineBits. The shares of an output add up to
 //
-//	acc/2^Shift + e + (rounding of the client's phase) + (rounding of the server's mask),
+//	acc/2^(InBits-EngineBits) + e + (rounding of the client's phase) + (rounding of the server's mask),
 //
 // the last two each within 1/2. e is bounded here. With |e| <= MaxNoise = 1/2
 // the result is within 1 of the correctly rounded one, always.
@@ -25,7 +25,8 @@ import (
 //     zero encryption: e_pk*u + e_1*s, at most 2*N*eta/2;
 //     rounding of c1 to C1Bits: uniform errors (c1 is pseudorandom after the
 //     zero encryption) times the secret, which has at most 3N/4 non-zero
-//     coefficients (the client draws again otherwise): 3N/4/12;
+//     coefficients (the client draws again otherwise): 3N/4/12; the same in units
+//     of Q for the client's way back to Z_Q;
 //     key switches: digits times fresh errors, and the dropped part of c1 times
 //     the secret. The digits do not depend on errors or secret (c1 is made of
 //     public seeds and weights only), so they are taken at their worst. A switch
@@ -62,13 +63,13 @@ func Gadget(digits int) (base, drop int) {
 func (y *Layout) noise(norm float64) float64 {
 	l, p := y.l, y.p
 	n := float64(p.N)
-	ulp := math.Exp2(float64(QBits - l.OutBits))
+	ulp := math.Exp2(float64(QBits - l.EngineBits()))
 	terms := float64(l.FilterLen())
 	return noiseBound(noiseTerms{
 		outs:    float64(l.NumOut()),
-		bounded: norm*math.Sqrt(terms)/ulp + math.Exp2(float64(l.OutBits-p.C0Bits-1)),
-		variance: (norm*norm*(noiseEta/2.0+uploadVariance(QBits-p.UploadBits))+2*n*noiseEta/2+switchVariance(p))/(ulp*ulp) +
-			n*0.75/12*math.Exp2(float64(2*(l.OutBits-p.C1Bits))),
+		bounded: (norm*math.Sqrt(terms)+2)/ulp + math.Exp2(float64(l.EngineBits()-p.C0Bits-1)),
+		variance: (norm*norm*(noiseEta/2.0+uploadVariance(QBits-p.UploadBits))+2*n*noiseEta/2+n*0.75/12+switchVariance(p))/(ulp*ulp) +
+			n*0.75/12*math.Exp2(float64(2*(l.EngineBits()-p.C1Bits))),
 	})
 }
 

@@ -169,7 +169,7 @@ func (y *Layout) validate() error {
 	if !bounded(maxBlocks, y.blocks) || !bounded(maxUploads, y.blocks, y.Tiles()) {
 		return errors.New("too many polynomials")
 	}
-	if p.UploadBits < 8 || p.UploadBits > QBits || p.C0Bits < l.OutBits || p.C0Bits > QBits || p.C1Bits < p.C0Bits || p.C1Bits > QBits {
+	if p.UploadBits < 8 || p.UploadBits > QBits || p.C0Bits < l.EngineBits() || p.C0Bits > QBits || p.C1Bits < p.C0Bits || p.C1Bits > QBits {
 		return fmt.Errorf("%d, %d and %d bits a coefficient", p.UploadBits, p.C0Bits, p.C1Bits)
 	}
 	if e := y.noise(math.Exp2(float64(l.NormLog2))); !(e <= MaxNoise) {

@@ -51,6 +51,7 @@ type Plan struct {
 	Labels  []string `cbor:",omitempty"`
 
 	Reveal Reveal
+	OT     OT // how correlated OTs are made
 }
 
 // Input is one tensor that the client brings. The client encodes x as
@@ -122,6 +123,27 @@ func (p *Plan) Steps() iter.Seq2[Place, *Step] {
 // Place says where a step stands: its round, its position there, and its index
 // among all steps of the plan.
 type Place struct{ Round, Position, Index int }
+
+// COTs counts the correlated OTs that the whole plan takes.
+func (p *Plan) COTs() (n COTs) {
+	for _, call := range p.Calls() {
+		c := p.CallCost(call).COTs
+		n.ServerSends += c.ServerSends
+		n.ClientSends += c.ClientSends
+	}
+	return n
+}
+
+// LinearKeys is what the plan's linear steps need in keys.
+func (p *Plan) LinearKeys() (LinearKeys, error) {
+	var ls []*Linear
+	for _, s := range p.Steps() {
+		if s.Proto == ProtoLinearRLWE {
+			ls = append(ls, s.Linear)
+		}
+	}
+	return KeysOf(ls)
+}
 
 // LastUse gives for every slot the index of the last step that reads or writes
 // it; a slot is dead after that step unless an output reads it.

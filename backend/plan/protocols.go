@@ -290,6 +290,12 @@ func legalRelu(p *Plan, s *Step) error {
 		}
 		want = c.ExtendTo
 	}
+	if s.Proto == ProtoPRelu {
+		if c.SlopeFrac < 0 || c.SlopeFrac > 40 || out.Bits > c.Bits || c.ExtendTo != 0 || c.Bits < c.SlopeFrac+2 {
+			return fmt.Errorf("slopes of %d fraction bits, output of %d bits", c.SlopeFrac, out.Bits)
+		}
+		want = out.Bits
+	}
 	if out.Bits != want || c.Pool != nil {
 		return fmt.Errorf("output of %d bits, want %d", out.Bits, want)
 	}

@@ -117,8 +117,28 @@ func (p *Plan) Cost() (*Report, error) {
 		r.Total.Online.Cost = r.Total.Online.Cost.Add(c)
 	}
 	r.Total.Online.fill(depth.Rounds())
+	if r.Total.Setup, err = p.setupCost(); err != nil {
+		return nil, err
+	}
 	r.Total.sum()
 	return r, nil
+}
+
+// setupCost is what happens beside the walk: keys of the linear steps and the
+// making of all correlated OTs, on channels of their own. Its rounds are those
+// of the longest of these channels.
+func (p *Plan) setupCost() (PhaseCost, error) {
+	keys, err := p.LinearKeys()
+	if err != nil {
+		return PhaseCost{}, err
+	}
+	made := p.COTs()
+	ots := p.OT.Cost(made)
+	ots.Setup.COTs = made
+	k, o := keys.Cost(), ots.Setup.Add(ots.Stream)
+	c := PhaseCost{Cost: k.Add(o)}
+	c.fill(max(Depth{}.After(k.Flights).Rounds(), Depth{}.After(o.Flights).Rounds()))
+	return c, nil
 }
 
 func callNames(call []*Step) string {

@@ -82,7 +82,7 @@ type search struct {
 
 func (s *search) explain() error {
 	if s.fits {
-		return fmt.Errorf("linear: %d output bits with filters of norm 2^%d leave no room for the noise", s.l.OutBits, s.l.NormLog2)
+		return fmt.Errorf("linear: %d output bits with filters of norm 2^%d leave no room for the noise", s.l.EngineBits(), s.l.NormLog2)
 	}
 	return errors.New("linear: one row of a tile does not fit a polynomial")
 }
@@ -209,7 +209,7 @@ func (y *Layout) chooseBits() bool {
 	for extra0 := 1; extra0 <= 4; extra0++ {
 		for extra1 := 6; extra1 <= 13; extra1++ {
 			p := y.p
-			p.C0Bits, p.C1Bits = min(QBits, l.OutBits+extra0), min(QBits, l.OutBits+extra1)
+			p.C0Bits, p.C1Bits = min(QBits, l.EngineBits()+extra0), min(QBits, l.EngineBits()+extra1)
 			if p.UploadBits = y.leastUploadBits(p); p.UploadBits == 0 {
 				continue
 			}

@@ -40,7 +40,21 @@ func (p *Plan) Validate() error {
 	if err := p.checkInputs(); err != nil {
 		return err
 	}
-	return p.checkOutputs()
+	if err := p.checkOutputs(); err != nil {
+		return err
+	}
+	return p.checkSetup()
+}
+
+// checkSetup checks that what the session makes before it starts can be made.
+func (p *Plan) checkSetup() error {
+	if _, err := p.LinearKeys(); err != nil {
+		return err
+	}
+	if err := p.OT.Validate(p.COTs()); err != nil {
+		return fmt.Errorf("plan: %w", err)
+	}
+	return nil
 }
 
 func checkShape(shape []int) (int, error) {
