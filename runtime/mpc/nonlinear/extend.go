@@ -15,20 +15,14 @@ import (
 // (SIRNN, section 3.1; Cheetah). One flight, both ways: the server sends 1 bit, the
 // client to-from bits, an element; one OT, client as sender. Exact; leaks nothing.
 func (p *Party) ExtendNonNeg(ctx context.Context, x []uint64, from, to int) ([]uint64, error) {
-	msb, val, both := ring.Planes(1, len(x)), make([]uint64, len(x)), make([]uint64, len(x))
-	ring.Slice(msb, x, from-1)
-	for i, v := range x {
-		val[i] = v >> (from - 1)
-	}
-	t := []term{{sender: transport.Client, width: to - from, bit: msb[0], val: val, out: both}}
-	if err := p.products(ctx, len(x), t); err != nil {
+	t, end := p.wrap(x, from, to-from)
+	if err := p.products(ctx, len(x), []term{t}); err != nil {
 		return nil, fmt.Errorf("extend: %w", err)
 	}
-	m := ring.Mask(to)
-	for i, v := range x {
-		both[i] = (v - (val[i]-both[i])<<from) & m
-	}
-	return both, nil
+	out := append([]uint64(nil), x...)
+	end(out, from)
+	ring.Reduce(out, to)
+	return out, nil
 }
 
 // Extend widens the ring of numbers with |x| < 2^(from-2).

@@ -2,6 +2,7 @@ package nonlinear
 
 import (
 	"context"
+	"slices"
 
 	"secc/runtime/mpc/ring"
 	"secc/runtime/transport"
@@ -14,7 +15,8 @@ type term struct {
 	width  int
 	bit    []uint64 // at the receiver: bit vector
 	val    []uint64 // at the sender: one number an element
-	out    []uint64 // this party's share, added to what is there; not reduced
+	out    []uint64 // this party's share, times 2^shift, is added to what is there; not reduced
+	shift  int
 
 	p0, p1 []uint64 // sender: pads. receiver: p0 the pad
 	flip   []uint64 // receiver: sent correction
@@ -30,6 +32,8 @@ type term struct {
 // and term; one OT. Exact; leaks nothing: e is masked by a uniform choice, d by the pad
 // the receiver lacks.
 func (p *Party) products(ctx context.Context, n int, terms []term) error {
+	// The server's OTs are taken before the client's: see bothWays.
+	slices.SortStableFunc(terms, func(a, b term) int { return int(a.sender) - int(b.sender) })
 	for i := range terms {
 		terms[i].alloc(n, p.Role)
 	}
@@ -59,21 +63,14 @@ func (t *term) alloc(n int, role transport.Role) {
 	}
 }
 
-// maskTerms takes the server's OTs before the client's; see bothWays.
 func (p *Party) maskTerms(ctx context.Context, terms []term, lo, n int) error {
-	for _, sender := range []transport.Role{transport.Server, transport.Client} {
-		for i := range terms {
-			t := &terms[i]
-			if t.sender != sender {
-				continue
-			}
-			mask := p.maskBits
-			if t.sender == p.Role {
-				mask = p.maskValues
-			}
-			if err := mask(ctx, t, lo, n); err != nil {
-				return err
-			}
+	for i := range terms {
+		mask := p.maskBits
+		if terms[i].sender == p.Role {
+			mask = p.maskValues
+		}
+		if err := mask(ctx, &terms[i], lo, n); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -122,7 +119,7 @@ func (p *Party) openValues(t *term, lo, n int) error {
 	p0, p1, out := t.p0[lo:lo+n], t.p1[lo:lo+n], t.out[lo:lo+n]
 	for i := range out {
 		e := -ring.Bit(flip, i)
-		out[i] += p1[i]&e - p0[i]&^e
+		out[i] += (p1[i]&e - p0[i]&^e) << t.shift
 	}
 	return nil
 }
@@ -136,7 +133,7 @@ func (p *Party) openBits(t *term, lo, n int) error {
 	pad, out := t.p0[lo:lo+n], t.out[lo:lo+n]
 	for i := range out {
 		e := -ring.Bit(flip, i)
-		out[i] += d[i]&-ring.Bit(bit, i) + (pad[i] ^ e - e)
+		out[i] += (d[i]&-ring.Bit(bit, i) + (pad[i] ^ e - e)) << t.shift
 	}
 	return nil
 }
