@@ -9,8 +9,9 @@ import (
 
 // CompareAttrs says which bits [Lo, Hi) of a fixed-point element decide its
 // sign. Hi == 0 stands for all bits. Dropping high bits is right while the value
-// fits; dropping low ones lets the sign of 0 <= x < 2^Lo come out negative.
-// In the real phase it is zero.
+// fits: 2^Lo - 2^(Hi-1) <= x < 2^(Hi-1) (below that, the carry lost with the low
+// bits may turn it positive). Dropping low bits lets the sign of 0 <= x < 2^Lo
+// come out negative. In the real phase it is zero.
 type CompareAttrs struct{ Lo, Hi int }
 
 // ClipAttrs bounds a value. Infinite bounds are absent. In fixed point the

@@ -143,10 +143,15 @@ func (c signer) positive(i int, x int64) bool {
 	if !c.random {
 		return Wrap(x, c.hi) >= 0
 	}
-	mask := uint64(1)<<c.hi - 1
-	r := c.draw.at(i)
-	server, client := r&mask, (uint64(x)-r)&mask
-	return Wrap(int64(server>>c.lo+client>>c.lo), c.hi-c.lo) >= 0
+	server := c.draw.at(i)
+	return signOfShares(server, uint64(x)-server, c.lo, c.hi)
+}
+
+// signOfShares is [x >= 0] of a sharing on bits [lo, hi). It is right for every
+// x in [2^lo - 2^(hi-1), 0) and in [2^lo, 2^(hi-1)).
+func signOfShares(server, client uint64, lo, hi int) bool {
+	mask := uint64(1)<<hi - 1
+	return Wrap(int64(server&mask>>lo+client&mask>>lo), hi-lo) >= 0
 }
 
 func fixedRelu(s *simulation, v *Value, in [][]int64, out []int64) {
