@@ -29,30 +29,27 @@ func (s *session) makeKeys(c transport.Conn) error {
 
 // startOT starts one producer for each direction that the plan uses.
 func (s *session) startOT() error {
-	var need plan.COTs
-	for _, call := range s.plan.Calls() {
-		c := s.plan.CallCost(call)
-		need.ServerSends += c.COTs.ServerSends
-		need.ClientSends += c.COTs.ClientSends
-	}
+	need := s.plan.COTs()
 	sends, receives, out, in := need.ServerSends, need.ClientSends, chanServer, chanClient
+	kinds := [2]plan.OTKind{s.plan.OT.ServerSends, s.plan.OT.ClientSends} // as sender, as receiver
 	if s.party.Role == transport.Client {
 		sends, receives, out, in = receives, sends, in, out
+		kinds[0], kinds[1] = kinds[1], kinds[0]
 	}
 	var err error
 	if sends > 0 {
-		if s.party.Sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), otConfig(s.plan), sends, s.cfg.Rand); err != nil {
+		if s.party.Sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), otConfig(kinds[0]), sends, s.cfg.Rand); err != nil {
 			return err
 		}
 	}
 	if receives > 0 {
-		s.party.Receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), otConfig(s.plan), receives, s.cfg.Rand)
+		s.party.Receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), otConfig(kinds[1]), receives, s.cfg.Rand)
 	}
 	return err
 }
 
 // otConfig is the extension that the plan names.
-func otConfig(*plan.Plan) ot.Config { return ot.Config{Kind: ot.SoftSpoken, K: 4} }
+func otConfig(k plan.OTKind) ot.Config { return ot.Config{Kind: k.Kind, K: k.K, Set: k.Set} }
 
 // close ends the producers; those that wait for the peer end with the connection.
 func (s *session) close() {
