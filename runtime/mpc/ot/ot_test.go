@@ -161,3 +161,34 @@ func TestBatchIsUsedOnce(t *testing.T) {
 		t.Error("more OTs were handed out than the total")
 	}
 }
+
+func TestTablePads(t *testing.T) {
+	s, r, _, _ := pair(t, configs()[1], 200_000)
+	for m := 1; m <= MaxTable; m++ {
+		for _, bits := range []int{1, 9} {
+			for _, n := range []int{0, 1, 65, 5000} {
+				sb, rb := takeBoth(t, s, r, n*m)
+				pads := sb.TablePads(m, bits)
+				choice, p := rb.TablePads(m, bits)
+				other := 0
+				for i := range n {
+					x := 0
+					for j := range m {
+						x |= int(element(choice[j], i, 1)) << j
+					}
+					if got, want := element(p, i, bits), element(pads[x], i, bits); got != want {
+						t.Fatalf("m = %d, %d bits: pad %d is %x, want %x", m, bits, i, got, want)
+					}
+					for y := range 1 << m {
+						if y != x && element(pads[y], i, bits) == element(p, i, bits) {
+							other++
+						}
+					}
+				}
+				if most := n * (1<<m - 1) * 3 / 4; n > 1000 && other > most {
+					t.Errorf("m = %d, %d bits: %d of the pads not chosen are equal to the chosen one", m, bits, other)
+				}
+			}
+		}
+	}
+}

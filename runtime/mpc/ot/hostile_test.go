@@ -1,0 +1,239 @@
+package ot
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"filippo.io/edwards25519"
+
+	"secc/runtime/mpc/prg"
+	"secc/runtime/transport"
+)
+
+// tamper damages what one party writes.
+type tamper struct {
+	net.Conn
+	mu   sync.Mutex
+	seen int
+	at   int // byte that is hit
+	how  string
+	held []byte
+}
+
+func (c *tamper) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := bytes.Clone(p)
+	if i := c.at - c.seen; i >= 0 && i < len(q) {
+		switch c.how {
+		case "corrupt":
+			q[i] ^= 0x10
+		case "short":
+			q = append(q[:i], q[min(len(q), i+5):]...)
+		case "reorder":
+			c.held, q = q, nil
+		case "cut":
+			c.Conn.Close()
+		}
+	} else if c.held != nil {
+		q, c.held = append(q, c.held...), nil
+	}
+	c.seen += len(p)
+	if _, err := c.Conn.Write(q); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// TestDamageIsNoticed hits every message of a direction on its way.
+func TestDamageIsNoticed(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for _, cfg := range []Config{{Kind: SoftSpoken, K: 4}, {Kind: Ferret, Set: 10}} {
+		for _, how := range []string{"corrupt", "short", "reorder", "cut"} {
+			for _, byServer := range []bool{true, false} {
+				for _, at := range []int{60, 3000, 50_000} {
+					if byServer && at > 5000 && cfg.Kind == SoftSpoken {
+						continue // the sender says no more than its points
+					}
+					t.Run(fmt.Sprint(cfg.name(), "/", how, "/", byServer, "/", at), func(t *testing.T) {
+						t.Parallel()
+						damaged(t, cfg, how, at, byServer)
+					})
+				}
+			}
+		}
+	}
+	t.Cleanup(func() { noLeak(t, before) })
+}
+
+func damaged(t *testing.T, cfg Config, how string, at int, byServer bool) {
+	const total = 400_000
+	a, b := net.Pipe()
+	hit := &tamper{at: at, how: how}
+	if byServer {
+		hit.Conn, a = a, hit
+	} else {
+		hit.Conn, b = b, hit
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	party := func(conn net.Conn, take func(transport.Conn) error) error {
+		m := transport.NewMux(ctx, conn, transport.Config{Idle: 2 * time.Second, Stall: 5 * time.Second})
+		err := take(m.Channel(1))
+		if err == nil { // its own part may have ended well: it then waits for the peer's goodbye
+			err = m.Channel(0).Recv(make([]byte, 1))
+		}
+		m.Abort(err)
+		return err
+	}
+	done := make(chan error, 2)
+	go func() {
+		done <- party(a, func(c transport.Conn) error {
+			s, err := NewSender(ctx, c, cfg, total, rand.Reader)
+			if err == nil {
+				_, err = s.Take(ctx, total)
+			}
+			return err
+		})
+	}()
+	go func() {
+		done <- party(b, func(c transport.Conn) error {
+			r, err := NewReceiver(ctx, c, cfg, total, rand.Reader)
+			if err == nil {
+				_, err = r.Take(ctx, total)
+			}
+			return err
+		})
+	}()
+	for range 2 {
+		if err := <-done; err == nil {
+			t.Error("a party did not notice")
+		} else if errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a party noticed only by the test's own deadline: %v", err)
+		}
+	}
+}
+
+func noLeak(t *testing.T, before int) {
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	buf := make([]byte, 1<<16)
+	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])
+}
+
+func TestBadPoints(t *testing.T) {
+	good := edwards25519.NewGeneratorPoint().Bytes()
+	if _, err := decodePoint(good); err != nil {
+		t.Fatal(err)
+	}
+	order4 := make([]byte, 32) // y = 0
+	notCanonical := bytes.Repeat([]byte{0xff}, 32)
+	notCanonical[0], notCanonical[31] = 0xee, 0x7f // y = p + 1
+	notOnCurve := make([]byte, 32)
+	notOnCurve[0] = 2
+	for name, p := range map[string][]byte{
+		"identity": edwards25519.NewIdentityPoint().Bytes(), "order 4": order4, "not canonical": notCanonical, "not on the curve": notOnCurve,
+	} {
+		if _, err := decodePoint(p); !errors.Is(err, transport.ErrViolation) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestBadPointsOnTheWire: a peer that sends such points is told off by both base OT roles.
+func TestBadPointsOnTheWire(t *testing.T) {
+	tag := Config{Kind: SoftSpoken, K: 4}.tag(1)
+	a, b := transport.Pipe()
+	hello := make([]byte, helloSize)
+	copy(hello, tag[:])
+	if err := errors.Join(a.Send(hello), a.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := baseReceive(b, tag, prg.Block{1}, rand.Reader); !errors.Is(err, transport.ErrViolation) {
+		t.Errorf("receiver accepted a point of small order: %v", err)
+	}
+	if err := errors.Join(b.Send(make([]byte, pointsSize)), b.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := baseSend(a, tag, rand.Reader); !errors.Is(err, transport.ErrViolation) {
+		t.Errorf("sender accepted points of small order: %v", err)
+	}
+}
+
+func TestConfigurationsMustMatch(t *testing.T) {
+	a, b := transport.Pipe()
+	defer a.Close()
+	s, err := NewSender(t.Context(), a, Config{Kind: SoftSpoken, K: 4}, 100, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = NewReceiver(t.Context(), b, Config{Kind: SoftSpoken, K: 4}, 101, rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Take(t.Context(), 1); !errors.Is(err, transport.ErrMismatch) {
+		t.Errorf("other total: %v", err)
+	}
+	if err := s.Wait(t.Context()); !errors.Is(err, transport.ErrMismatch) {
+		t.Errorf("wait: %v", err)
+	}
+	for _, bad := range []Config{{}, {Kind: "iknp"}, {Kind: SoftSpoken, K: 3}, {Kind: Ferret, Set: 9}, {Kind: Ferret, Set: 11, K: 2}} {
+		if _, err := NewSender(t.Context(), a, bad, 1, rand.Reader); err == nil {
+			t.Errorf("%+v was accepted", bad)
+		}
+	}
+	for _, total := range []int64{0, -1, MaxTotal + 1} {
+		if _, err := NewReceiver(t.Context(), a, Config{Kind: SoftSpoken, K: 4}, total, rand.Reader); err == nil {
+			t.Errorf("total %d was accepted", total)
+		}
+	}
+}
+
+// TestClose: a consumer that stops early leaves nothing behind, whatever the
+// producer is doing.
+func TestClose(t *testing.T) {
+	before := runtime.NumGoroutine()
+	cfg := Config{Kind: SoftSpoken, K: 4, Ahead: 1}
+	t.Run("while the store is full", func(t *testing.T) {
+		s, r, _, _ := pair(t, cfg, 10<<20)
+		takeBoth(t, s, r, 1)
+		for _, c := range []*stock{&s.stock, &r.stock} {
+			c.Close()
+			c.Close()
+			if _, err := c.take(t.Context(), slabSize); !errors.Is(err, ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		}
+	})
+	t.Run("while waiting for the peer", func(t *testing.T) {
+		a, b := transport.Pipe()
+		ctx, cancel := context.WithCancel(context.Background())
+		s, err := NewSender(ctx, a, cfg, 100, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, stop := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		defer stop()
+		if _, err := s.Take(short, 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a peer that says nothing: %v", err)
+		}
+		cancel()
+		if _, err := s.Take(context.Background(), 1); err == nil {
+			t.Error("cancelled, and yet there are OTs")
+		}
+		a.Close()
+		b.Close()
+	})
+	noLeak(t, before)
+}
