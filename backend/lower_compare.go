@@ -66,6 +66,7 @@ func (l *lowering) flips(v *ir.Value, s *plan.Step) {
 // prelu keeps the slopes with the server.
 func (l *lowering) prelu(v *ir.Value, s plan.Step, x plan.Slot) (plan.Slot, error) {
 	c := v.Args[1].Attrs.(*ir.ConstAttrs)
+	s.Compare.SlopeFrac = v.Args[1].Type.Elem.Frac
 	var slopes []int64
 	s.Compare.Spread, slopes = spreadOf(c.Ints, v.Args[1].Type.Shape, v.Type.Shape)
 	s.W = l.keep("/slope", []int{len(slopes)}, slopes)

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -109,6 +110,12 @@ func networks() map[string]func(b *builder) *ir.Value {
 			x = b.op(ir.OpRelu, nil, b.conv(x, 7, 1, 1, 0))
 			return b.op(ir.OpAvgPool, &ir.PoolAttrs{Kernel: x.Type.Shape[2:]}, x)
 		},
+		"slopes": func(b *builder) *ir.Value {
+			x := b.op(ir.OpPRelu, nil, b.conv(b.input(1, 2, 6, 6), 3, 3, 1, 1), b.weights(0.3, 3, 1, 1))
+			x = b.op(ir.OpClip, &ir.ClipAttrs{Min: 0, Max: 1.5}, b.conv(x, 4, 3, 1, 0))
+			x = b.op(ir.OpMul, nil, x, b.conv(x, 4, 1, 1, 0))
+			return b.op(ir.OpClip, &ir.ClipAttrs{Min: -0.5, Max: math.Inf(1)}, b.conv(x, 2, 1, 1, 0))
+		},
 		"edges": func(b *builder) *ir.Value {
 			x := b.op(ir.OpAvgPool, &ir.PoolAttrs{Kernel: []int{3, 3}, PadsBegin: []int{1, 1}, PadsEnd: []int{1, 1}}, b.input(1, 2, 6, 6))
 			x = b.op(ir.OpPad, &ir.PadAttrs{Before: []int{0, 0, 1, 1}, After: []int{0, 0, 0, 1}}, b.op(ir.OpAbs, nil, x))
@@ -171,26 +178,29 @@ func TestRealPassesKeepMeaning(t *testing.T) {
 	}
 }
 
-// The compiled network computes in fixed point what the original computes on reals.
+// The compiled network computes in fixed point what the original computes on
+// reals, whichever way it rounds.
 func TestCompiledFollowsReal(t *testing.T) {
 	for name, f := range networks() {
-		t.Run(name, func(t *testing.T) {
-			b := build(t, f)
-			samples := b.samples(8)
-			fixed, _ := b.g.Clone()
-			if err := Run(fixed, Pipeline(), NewConfig(Options{Calibration: samples})); err != nil {
-				t.Fatal(err)
-			}
-			for _, in := range samples[:2] {
-				want := eval(t, b.g, in)
-				res, err := ir.Simulate(fixed, in, ir.SimOptions{Rounding: ir.Stochastic})
+		for _, exact := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s exact=%v", name, exact), func(t *testing.T) {
+				b := build(t, f)
+				samples := b.samples(8)
+				c, err := Compile(b.g, Options{Calibration: samples, Exact: exact})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if d, size := farthest(want, res.Outputs[0].Floats()); d > 0.01*size {
-					t.Errorf("outputs differ by %g (largest %g)\n%s", d, size, ir.Print(fixed))
+				for _, in := range samples[:2] {
+					want := eval(t, b.g, in)
+					res, err := ir.Simulate(c.Fixed, in, ir.SimOptions{Rounding: ir.Stochastic})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if d, size := farthest(want, res.Outputs[0].Floats()); d > 0.01*size {
+						t.Errorf("outputs differ by %g (largest %g)\n%s", d, size, ir.Print(c.Fixed))
+					}
 				}
-			}
-		})
+			})
+		}
 	}
 }

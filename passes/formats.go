@@ -18,6 +18,9 @@ func (s span) abs() float64 { return math.Max(-s.lo, s.hi) }
 // nothing; the noise of the rounding in the linear protocol is sized by it.
 const weightNorm = 12
 
+// slopeBits is the fraction bits of the negative side's slopes.
+const slopeBits = 12
+
 // maxRing is the widest accumulator.
 const maxRing = 48
 
@@ -146,7 +149,17 @@ func (f *formats) weigh(v *ir.Value) error {
 	case ir.OpMul:
 		f.weight[v] = f.fracOf(v.Args[1])
 		return nil
-	case ir.OpConv, ir.OpPRelu:
+	case ir.OpPRelu:
+		largest, err := filterNorm(v)
+		if err != nil {
+			return err
+		}
+		if largest > 2 {
+			return fmt.Errorf("node %q: slope %g is larger than 2", v.Name, largest)
+		}
+		f.weight[v] = slopeBits
+		return nil
+	case ir.OpConv:
 		norm, err := filterNorm(v)
 		if err != nil {
 			return err

@@ -351,7 +351,7 @@ func (b *fixer) prelu(v *ir.Value) (*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := b.fixConst(v.Args[1], ir.Elem{Bits: weightNorm + 2, Frac: s}, v.Name)
+	w, err := b.fixConst(v.Args[1], ir.Elem{Bits: slopeBits + 3, Frac: s}, v.Name)
 	if err != nil {
 		return nil, err
 	}
