@@ -64,6 +64,7 @@ type Party struct {
 	Conn     transport.Conn // channel 0
 	Sender   *ot.Sender     // correlated OTs that this party sends; nil if the plan needs none
 	Receiver *ot.Receiver   // those that it receives
+	Linear   *linearEngine  // keys of the linear steps; nil if the plan has none
 	Weights  Weights        // nil at the client
 	Threads  int
 	Rand     io.Reader
@@ -73,7 +74,7 @@ type Party struct {
 // families are joined here and nowhere else.)
 func kernels() map[plan.Proto]Kernel {
 	all := map[plan.Proto]Kernel{}
-	for _, family := range []map[plan.Proto]Kernel{shareKernels(), nonlinearKernels()} {
+	for _, family := range []map[plan.Proto]Kernel{shareKernels(), nonlinearKernels(), linearKernels()} {
 		for proto, k := range family {
 			if _, twice := all[proto]; twice {
 				panic(fmt.Sprintf("BUG: two kernels for %q", proto))

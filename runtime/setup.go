@@ -24,7 +24,12 @@ func (s *session) setup() (keys transport.Stats, err error) {
 
 // makeKeys prepares the linear steps.
 func (s *session) makeKeys(c transport.Conn) error {
-	return nil
+	spec, err := linearKeys(s.plan)
+	if err != nil || spec.N == 0 {
+		return err
+	}
+	s.party.Linear, err = newLinearEngine(s.ctx, s.party, c, spec)
+	return err
 }
 
 // startOT starts one producer for each direction that the plan uses.

@@ -1,0 +1,158 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+
+	"secc/backend/plan"
+	"secc/runtime/mpc/he"
+	"secc/runtime/mpc/nonlinear"
+	"secc/runtime/mpc/ot"
+	"secc/runtime/transport"
+)
+
+// linearKernels binds the encrypted linear operators to package he.
+func linearKernels() map[plan.Proto]Kernel {
+	return map[plan.Proto]Kernel{plan.ProtoLinearRLWE: {Ideal: idealLinear, Slack: slackLinear, Run: runLinear}}
+}
+
+// slackLinear: the noise is at most 1/2 and the two roundings are within 1/2
+// each (plan.MaxNoise), so that a result is within 1 of the nearest integer.
+func slackLinear(s *plan.Step) uint64 {
+	if s.Linear.Exact {
+		return 0
+	}
+	return 1
+}
+
+// linearKeys is what a session must set up for the plan's linear steps; the
+// degree is 0 when it has none.
+func linearKeys(p *plan.Plan) (he.KeySpec, error) {
+	var ls []*plan.Linear
+	for _, s := range p.Steps() {
+		if s.Proto == plan.ProtoLinearRLWE {
+			ls = append(ls, s.Linear)
+		}
+	}
+	k, err := plan.KeysOf(ls)
+	return he.KeySpec{N: k.N, Secrets: k.Secrets, Levels: k.Levels}, err
+}
+
+// linearEngine is one party's keys.
+type linearEngine struct {
+	server *he.Server
+	client *he.Client
+}
+
+// newLinearEngine runs the set-up of the linear steps.
+func newLinearEngine(ctx context.Context, p *Party, conn transport.Conn, spec he.KeySpec) (*linearEngine, error) {
+	var e linearEngine
+	var err error
+	if p.Role == transport.Server {
+		e.server, err = he.NewServer(ctx, conn, spec, p.Rand)
+	} else {
+		e.client, err = he.NewClient(ctx, conn, spec, p.Rand)
+	}
+	return &e, err
+}
+
+func runLinear(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
+	l := c.Linear
+	op, err := linearOp(l)
+	if err != nil {
+		return nil, err
+	}
+	y, err := p.Linear.run(ctx, p, c, op)
+	if err != nil || !l.Exact {
+		return one(y, err)
+	}
+	t := l.Truncation()
+	party := &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From[*ot.SendBatch, *ot.RecvBatch](p.Sender, p.Receiver)}
+	return one(party.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf)))
+}
+
+func (e *linearEngine) run(ctx context.Context, p *Party, c *Call, op *he.Op) (Vec, error) {
+	if p.Role == transport.Client {
+		return e.client.Linear(ctx, p.Conn, op, c.In[0], p.Threads)
+	}
+	w, b, err := linearWeights(p.Weights, c)
+	if err != nil {
+		return nil, err
+	}
+	return e.server.Linear(ctx, p.Conn, op, c.In[0], w, b, p.Threads)
+}
+
+// linearOp is a plan's operator in the engine's words.
+func linearOp(l *plan.Linear) (*he.Op, error) {
+	y, err := l.NewLayout()
+	if err != nil {
+		return nil, err
+	}
+	y.Prepare()
+	k := l.Packing
+	op := &he.Op{
+		Map: y, NumIn: l.NumIn(), NumOut: l.NumOut(), InBits: l.InBits, OutBits: l.EngineBits(), FilterLen: l.FilterLen(),
+		Keys: k.Keys, Low: k.Low, Merge: k.Merge, Digits: k.Digits,
+		UploadBits: k.UploadBits, C0Bits: k.C0Bits, C1Bits: k.C1Bits, ClientInput: l.ClientInput,
+	}
+	if l.Exact {
+		op.Offset = 2 // makes the error positive: see plan.Linear
+	}
+	return op, nil
+}
+
+func linearWeights(w Weights, c *Call) (weights, bias []int64, err error) {
+	if weights, err = w.Ints(c.W+"/w", c.Linear.NumWeights()); err != nil {
+		return nil, nil, err
+	}
+	if bias, err = w.Ints(c.W+"/b", c.Linear.COut); err != nil {
+		return nil, nil, err
+	}
+	return weights, bias, nil
+}
+
+// idealLinear is the operator on cleartext, rounding halves up.
+func idealLinear(c *Call, w Weights) ([]Vec, error) {
+	weights, bias, err := linearWeights(w, c)
+	if err != nil {
+		return nil, err
+	}
+	l := c.Linear
+	out := c.Out()
+	if len(c.In[0]) != l.NumIn() || len(out[0]) != l.NumOut() {
+		return nil, fmt.Errorf("linear: %d inputs and %d outputs, want %d and %d", len(c.In[0]), len(out[0]), l.NumIn(), l.NumOut())
+	}
+	m := mask(l.OutBits)
+	plane := l.OH * l.OW
+	for i := range out[0] {
+		b, o := i/(plane*l.COut), i/plane%l.COut
+		acc := uint64(bias[o]) + window(l, c.In[0][b*l.CIn*l.H*l.W:], weights[o*l.FilterLen():], o, i%plane/l.OW, i%l.OW)
+		if l.Shift > 0 {
+			acc = uint64(Signed(acc+1<<(l.Shift-1), l.InBits) >> l.Shift)
+		}
+		out[0][i] = acc & m
+	}
+	return out, nil
+}
+
+// window is the inner product of one filter with what lies under it.
+func window(l *plan.Linear, in Vec, w []int64, o, y, x int) (acc uint64) {
+	per := l.CIn / l.G
+	group := o / (l.COut / l.G)
+	for c := range per {
+		plane := in[(group*per+c)*l.H*l.W:]
+		for i := range l.KH {
+			r := y*l.SH + i*l.DH - l.PT
+			if r < 0 || r >= l.H {
+				continue
+			}
+			for j := range l.KW {
+				q := x*l.SW + j*l.DW - l.PL
+				if q >= 0 && q < l.W {
+					acc += uint64(w[(c*l.KH+i)*l.KW+j]) * plane[r*l.W+q]
+				}
+			}
+		}
+	}
+	return acc
+}

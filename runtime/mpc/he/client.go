@@ -1,0 +1,222 @@
+package he
+
+import (
+	"context"
+	"fmt"
+
+	"secc/runtime/mpc/poly"
+	"secc/runtime/transport"
+)
+
+// Linear is the client's side of one linear operator; see Server.Linear.
+func (c *Client) Linear(ctx context.Context, conn transport.Conn, op *Op, in []uint64, threads int) ([]uint64, error) {
+	if err := op.validate(c.spec, in); err != nil {
+		return nil, err
+	}
+	call := c.calls
+	c.calls++
+	if err := c.upload(ctx, conn, op, call, in, threads); err != nil {
+		return nil, fmt.Errorf("he: linear: send input: %w", err)
+	}
+	out := make([]uint64, op.NumOut)
+	if err := c.download(ctx, conn, op, out, threads); err != nil {
+		return nil, fmt.Errorf("he: linear: receive result: %w", err)
+	}
+	return out, nil
+}
+
+// upload encrypts the client's share and sends it, set by set and block by block.
+func (c *Client) upload(ctx context.Context, conn transport.Conn, op *Op, call uint64, in []uint64, threads int) error {
+	_, seed, err := c.secretSampler()
+	if err != nil {
+		return err
+	}
+	encs := make([]*encryptor, max(1, threads))
+	for i := range encs {
+		encs[i] = c.newEncryptor(op, call, in, seed)
+	}
+	blocks := op.Map.Blocks()
+	return produce(ctx, op.sets()*blocks, threads,
+		func(worker, job int) ([]byte, error) { return encs[worker].block(job/blocks, job%blocks), nil },
+		func(_ int, b []byte) error { return sendNow(conn, b) })
+}
+
+// sendNow sends and flushes: the peer works on what it has while more is made.
+func sendNow(conn transport.Conn, b []byte) error {
+	if err := conn.Send(b); err != nil {
+		return err
+	}
+	return conn.Flush()
+}
+
+// encryptor makes upload ciphertexts; one a worker.
+type encryptor struct {
+	c        *Client
+	op       *Op
+	call     uint64
+	in       []uint64
+	public   *poly.Sampler
+	secret   *poly.Sampler
+	packer   *poly.Packer
+	a, prod  []uint64
+	src      []int32
+	msg, err []uint64
+}
+
+func (c *Client) newEncryptor(op *Op, call uint64, in []uint64, seed poly.Seed) *encryptor {
+	r := c.ring
+	return &encryptor{
+		c: c, op: op, call: call, in: in, public: c.sampler(), secret: poly.NewSampler(seed, r.Variant()),
+		packer: poly.NewPacker(op.UploadBits, r.Variant()), a: r.NewPoly(), prod: r.NewPoly(),
+		msg: r.NewPoly(), err: r.NewPoly(),
+	}
+}
+
+// block encrypts input block i of every tile of a set: c0 = -a*s_k + e + m, of
+// which only the coefficients that matter are sent, without their lowest bits.
+func (e *encryptor) block(set, i int) []byte {
+	r, m := e.c.ring, e.op.Map
+	from, to := e.op.tilesOf(set)
+	size := 0
+	for t := from; t < to; t++ {
+		size += e.packer.Len(m.UploadLen(t, i))
+	}
+	out := make([]byte, size)
+	e.public.Uniform(r, e.a, uploadIndex(e.call, set, m.Blocks(), i))
+	rest := out
+	for t := from; t < to; t++ {
+		coef, src := m.Upload(t, i, e.src)
+		e.src = src
+		n := e.packer.Len(len(coef))
+		e.encrypt(rest[:n], t, i, coef, src)
+		rest = rest[n:]
+	}
+	return out
+}
+
+func (e *encryptor) encrypt(dst []byte, t, i int, coef, src []int32) {
+	r := e.c.ring
+	r.Mul(e.prod, e.a, e.c.secrets[t%e.op.Keys])
+	r.InvNTT(e.prod)
+	msg, noise := e.msg[:len(coef)], e.err[:len(coef)]
+	gather(msg, e.in, src)
+	r.Encode(msg, msg, e.op.InBits)
+	e.secret.Noise(r, noise, uint64(t*e.op.Map.Blocks()+i))
+	q := r.Q()
+	for k, c := range coef {
+		msg[k] = reduceOnce(reduceOnce(msg[k]+noise[k], q)+q-e.prod[c], q)
+	}
+	r.DropLow(msg, msg, modulusBits-e.op.UploadBits)
+	e.packer.Pack(dst, msg)
+}
+
+// gather takes what src names out of x: an element, its negative, or zero.
+func gather(dst, x []uint64, src []int32) {
+	for k, s := range src {
+		switch {
+		case s >= 0:
+			dst[k] = x[s]
+		case s == -1:
+			dst[k] = 0
+		default:
+			dst[k] = -x[-2-s]
+		}
+	}
+}
+
+// reduceOnce maps [0,2q) to [0,q) without a branch.
+func reduceOnce(x, q uint64) uint64 {
+	d := x - q
+	return d + q&uint64(int64(d)>>63)
+}
+
+// download decrypts the responses into the client's share of the result.
+func (c *Client) download(ctx context.Context, conn transport.Conn, op *Op, out []uint64, threads int) error {
+	decs := make([]*decryptor, max(1, threads))
+	for i := range decs {
+		decs[i] = c.newDecryptor(op, out)
+	}
+	return consume(ctx, op.Map.Responses(), threads,
+		func(m int) ([]byte, error) {
+			b := make([]byte, decs[0].size(m))
+			return b, conn.Recv(b)
+		},
+		func(worker, m int, b []byte) error { return decs[worker].response(m, b) })
+}
+
+// decryptor reads responses; one a worker.
+type decryptor struct {
+	c      *Client
+	op     *Op
+	out    []uint64
+	p0, p1 *poly.Packer
+	c1     []uint64
+	phase  []uint64
+	vals   []uint64
+}
+
+func (c *Client) newDecryptor(op *Op, out []uint64) *decryptor {
+	r := c.ring
+	return &decryptor{
+		c: c, op: op, out: out, p0: poly.NewPacker(op.C0Bits, r.Variant()), p1: poly.NewPacker(op.C1Bits, r.Variant()),
+		c1: r.NewPoly(), phase: r.NewPoly(), vals: r.NewPoly(),
+	}
+}
+
+// size is the length of response m: for every set its uniform half, then the
+// tiles' own halves.
+func (d *decryptor) size(m int) int { return responseSize(d.op, d.p0, d.p1, d.c.ring.N(), m) }
+
+func responseSize(op *Op, p0, p1 *poly.Packer, n, m int) int {
+	size := op.sets() * p1.Len(n)
+	for t := range op.Map.Tiles() {
+		size += p0.Len(op.Map.ResponseLen(t, m))
+	}
+	return size
+}
+
+func (d *decryptor) response(m int, b []byte) error {
+	r := d.c.ring
+	for set := range d.op.sets() {
+		n := d.p1.Len(r.N())
+		if !d.p1.PaddingZero(b[:n], r.N()) {
+			return transport.Violation("linear response %d: padding is not zero", m)
+		}
+		d.p1.Unpack(d.c1, b[:n])
+		b = b[n:]
+		r.Encode(d.c1, d.c1, d.op.C1Bits)
+		r.NTT(d.c1)
+		from, to := d.op.tilesOf(set)
+		for t := from; t < to; t++ {
+			n := d.p0.Len(d.op.Map.ResponseLen(t, m))
+			if err := d.tile(t, m, b[:n]); err != nil {
+				return err
+			}
+			b = b[n:]
+		}
+	}
+	return nil
+}
+
+// tile rounds the phase c0 + c1*s_k at the useful coefficients.
+func (d *decryptor) tile(t, m int, b []byte) error {
+	r := d.c.ring
+	coef, elem := d.op.Map.Response(t, m)
+	if !d.p0.PaddingZero(b, len(coef)) {
+		return transport.Violation("linear response %d: padding is not zero", m)
+	}
+	r.Mul(d.phase, d.c1, d.c.secrets[t%d.op.Keys])
+	r.InvNTT(d.phase)
+	v := d.vals[:len(coef)]
+	d.p0.Unpack(v, b)
+	r.Encode(v, v, d.op.C0Bits)
+	q := r.Q()
+	for k, c := range coef {
+		v[k] = reduceOnce(v[k]+d.phase[c], q)
+	}
+	r.Round(v, v, d.op.OutBits)
+	for k, e := range elem {
+		d.out[e] = v[k]
+	}
+	return nil
+}

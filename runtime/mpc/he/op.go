@@ -1,0 +1,90 @@
+package he
+
+import "fmt"
+
+// Map is the public index map of one operator,
+//
+//	response[t][o] = sum_i upload[t][i] * W[i][o],
+//
+// t a tile, i an input block, o a filter block. Its slices are read only. It is
+// used by several goroutines at once.
+type Map interface {
+	Tiles() int
+	Blocks() int
+	OutBlocks() int
+	Responses() int
+	// OutBlock is the group, the first filter and the number of filters of block o.
+	OutBlock(o int) (group, first, count int)
+	// InBlocks is the range of input blocks that a group's filters read.
+	InBlocks(group int) (from, to int)
+	// Terms lists the weight polynomial of block i for the first filter of a
+	// group: exponents below N, and indices into the filter.
+	Terms(group, i int) (exponent, index []int32)
+	// FilterStep is the distance in exponents between two filters of a block.
+	FilterStep() int
+	// Upload lists the coefficients that are sent, ascending, and what each
+	// holds: element e, -1 for zero, -2-e for the negative of element e.
+	Upload(t, i int, src []int32) (coef, source []int32)
+	UploadLen(t, i int) int
+	ResponseLen(t, m int) int
+	// Response lists useful coefficients and the output elements they are.
+	Response(t, m int) (coef, elem []int32)
+}
+
+// Op is one linear operator as this package sees it. All of it is public.
+type Op struct {
+	Map             Map
+	NumIn, NumOut   int
+	InBits, OutBits int // shares come in Z_2^InBits and leave in Z_2^OutBits
+	FilterLen       int // weights a filter
+
+	Keys               int // tiles that share a uniform half
+	Low, Merge, Digits int // folding: see fold.go
+	UploadBits         int
+	C0Bits, C1Bits     int
+
+	ClientInput bool   // the server's share of the input is zero
+	Offset      uint64 // added to every output by the server
+}
+
+// sets is the number of groups of tiles that share a uniform half.
+func (o *Op) sets() int { return (o.Map.Tiles() + o.Keys - 1) / o.Keys }
+
+// tilesOf is the range of tiles in a set.
+func (o *Op) tilesOf(set int) (from, to int) {
+	return set * o.Keys, min((set+1)*o.Keys, o.Map.Tiles())
+}
+
+// validate checks what a session relies on; spec is what the session has keys for.
+func (o *Op) validate(spec KeySpec, in []uint64) error {
+	if o.Map == nil || len(in) != o.NumIn {
+		return fmt.Errorf("he: operator with %d inputs got %d", o.NumIn, len(in))
+	}
+	if o.InBits < 1 || o.InBits > 62 || o.OutBits < 1 || o.OutBits > 62 {
+		return fmt.Errorf("he: rings of %d and %d bits", o.InBits, o.OutBits)
+	}
+	if o.UploadBits < 1 || o.UploadBits > modulusBits || o.C0Bits < o.OutBits || o.C0Bits > modulusBits || o.C1Bits < o.C0Bits || o.C1Bits > modulusBits {
+		return fmt.Errorf("he: %d, %d and %d bits a coefficient", o.UploadBits, o.C0Bits, o.C1Bits)
+	}
+	if o.Keys < 1 || min(o.Keys, o.Map.Tiles()) > spec.Secrets {
+		return fmt.Errorf("he: operator uses %d secrets, the session has %d", o.Keys, spec.Secrets)
+	}
+	if o.Merge < 0 || o.Merge > o.Low || o.Digits < 0 || o.Digits > MaxDigits || (o.Merge > 0) != (o.Digits > 0) {
+		return fmt.Errorf("he: %d levels of folding with %d digits", o.Merge, o.Digits)
+	}
+	for level := o.Low - o.Merge + 1; level <= o.Low && o.Merge > 0; level++ {
+		if !contains(spec.Levels[o.Digits], level) {
+			return fmt.Errorf("he: the session has no switching key for level %d with %d digits", level, o.Digits)
+		}
+	}
+	return nil
+}
+
+func contains(s []int, x int) bool {
+	for _, v := range s {
+		if v == x {
+			return true
+		}
+	}
+	return false
+}

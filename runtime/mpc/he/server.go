@@ -1,0 +1,190 @@
+package he
+
+import (
+	"context"
+	"fmt"
+
+	"secc/runtime/mpc/poly"
+	"secc/runtime/transport"
+)
+
+// Linear is the server's side of one linear operator.
+//
+// Functionality: from shares in (both parties) of x in Z_2^InBits, weights and a
+// bias of one value a filter in units of the accumulator, both get shares in
+// Z_2^OutBits of round((w*x + bias)/2^(InBits-OutBits)) + Offset, off by at most
+// 1 (stochastic: the error has mean 0). Single-modulus torus RLWE with rounding
+// as truncation and re-sharing in one: Cheetah (Huang et al. 2022) section 4
+// for the coefficient encoding, OpenCheetah for approximate re-sharing; several
+// secrets under one uniform half after Peikert-Vaikuntanathan-Waters 2008.
+//
+// Two flights, of the sizes that the index map and the numbers of bits give.
+// Error: the noise beyond the two roundings exceeds its declared bound with
+// probability below 2^-40 an operator; the compiler shows this from the weights.
+// Leakage: the client sees pseudorandom c1 (it is re-randomised by a fresh
+// encryption of zero) and c0 masked by uniform values of Z_Q at every
+// coefficient that is sent.
+func (s *Server) Linear(ctx context.Context, conn transport.Conn, op *Op, in []uint64, weights, bias []int64, threads int) ([]uint64, error) {
+	if err := op.validate(s.spec, in); err != nil {
+		return nil, err
+	}
+	threads = max(1, threads)
+	e := &evaluation{s: s, op: op, call: s.calls, in: in, bias: bias}
+	s.calls++
+	if err := e.takeWeights(weights); err != nil {
+		return nil, err
+	}
+	if err := e.receive(ctx, conn, threads); err != nil {
+		return nil, fmt.Errorf("he: linear: receive input: %w", err)
+	}
+	if err := e.respond(ctx, conn, threads); err != nil {
+		return nil, fmt.Errorf("he: linear: send result: %w", err)
+	}
+	return e.out, nil
+}
+
+// evaluation is one operator at work.
+type evaluation struct {
+	s       *Server
+	op      *Op
+	call    uint64
+	in      []uint64
+	weights []int32
+	bias    []int64
+	tiles   int
+	x       [][][]uint64 // by side (tiles, then sets) and block: transformed ciphertext halves
+	out     []uint64
+	free    pool
+}
+
+func (e *evaluation) takeWeights(weights []int64) error {
+	filters := 0
+	for o := range e.op.Map.OutBlocks() {
+		_, _, n := e.op.Map.OutBlock(o)
+		filters += n
+	}
+	if len(weights) != filters*e.op.FilterLen || e.bias != nil && len(e.bias) != filters {
+		return fmt.Errorf("he: %d weights and %d biases for %d filters of %d", len(weights), len(e.bias), filters, e.op.FilterLen)
+	}
+	e.weights = make([]int32, len(weights))
+	wide := uint64(0)
+	for i, w := range weights {
+		e.weights[i] = int32(w)
+		wide |= uint64(w - int64(int32(w)))
+	}
+	if wide != 0 {
+		return fmt.Errorf("he: a weight does not fit 32 bits")
+	}
+	return nil
+}
+
+// sides is the number of polynomials of a ciphertext: one c0 a tile, one c1 a set.
+func (e *evaluation) sides() int { return e.tiles + e.op.sets() }
+
+// receive takes the uploads as they come, adds the server's share, and
+// transforms; the uniform halves are expanded beside them.
+func (e *evaluation) receive(ctx context.Context, conn transport.Conn, threads int) error {
+	m := e.op.Map
+	e.tiles = m.Tiles()
+	blocks := m.Blocks()
+	e.x = make([][][]uint64, e.sides())
+	for i := range e.x {
+		e.x[i] = make([][]uint64, blocks)
+	}
+	workers := make([]*receiver, threads)
+	for i := range workers {
+		workers[i] = e.newReceiver()
+	}
+	return consume(ctx, e.op.sets()*blocks, threads,
+		func(job int) ([]byte, error) {
+			b := make([]byte, workers[0].size(job/blocks, job%blocks))
+			return b, conn.Recv(b)
+		},
+		func(worker, job int, b []byte) error { return workers[worker].block(job/blocks, job%blocks, b) })
+}
+
+// receiver decodes uploads; one a worker.
+type receiver struct {
+	e      *evaluation
+	public *poly.Sampler
+	packer *poly.Packer
+	scale  uint64 // 2^-Merge: folding doubles at every level
+	src    []int32
+	vals   []uint64
+	share  []uint64
+}
+
+func (e *evaluation) newReceiver() *receiver {
+	r := e.s.ring
+	return &receiver{
+		e: e, public: e.s.sampler(), packer: poly.NewPacker(e.op.UploadBits, r.Variant()),
+		scale: inversePowerOfTwo(r.Q(), e.op.Merge), vals: r.NewPoly(), share: r.NewPoly(),
+	}
+}
+
+// inversePowerOfTwo is 2^-k modulo the odd q.
+func inversePowerOfTwo(q uint64, k int) uint64 {
+	x := uint64(1)
+	for range k {
+		x = (x + q&-(x&1)) >> 1
+	}
+	return x
+}
+
+func (v *receiver) size(set, i int) int {
+	n := 0
+	from, to := v.e.op.tilesOf(set)
+	for t := from; t < to; t++ {
+		n += v.packer.Len(v.e.op.Map.UploadLen(t, i))
+	}
+	return n
+}
+
+func (v *receiver) block(set, i int, b []byte) error {
+	e, r := v.e, v.e.s.ring
+	a := r.NewPoly()
+	v.public.Uniform(r, a, uploadIndex(e.call, set, e.op.Map.Blocks(), i))
+	e.store(a, e.tiles+set, i, v.scale)
+	from, to := e.op.tilesOf(set)
+	for t := from; t < to; t++ {
+		n := v.packer.Len(e.op.Map.UploadLen(t, i))
+		if err := v.upload(t, i, b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+func (e *evaluation) store(p []uint64, side, i int, scale uint64) {
+	if e.op.Merge > 0 {
+		e.s.ring.MulScalar(p, p, scale)
+	}
+	e.x[side][i] = p
+}
+
+// upload checks and decodes one ciphertext.
+func (v *receiver) upload(t, i int, b []byte) error {
+	e, r := v.e, v.e.s.ring
+	coef, src := e.op.Map.Upload(t, i, v.src)
+	v.src = src
+	c := v.vals[:len(coef)]
+	v.packer.Unpack(c, b)
+	drop := modulusBits - e.op.UploadBits
+	if !poly.AllBelow(c, r.DroppedBound(drop)) || !v.packer.PaddingZero(b, len(coef)) {
+		return transport.Violation("linear input, tile %d, block %d: a coefficient is out of range", t, i)
+	}
+	p := r.NewPoly()
+	r.RestoreLow(c, c, drop)
+	if !e.op.ClientInput {
+		share := v.share[:len(coef)]
+		gather(share, e.in, src)
+		r.EncodeAdd(c, share, e.op.InBits)
+	}
+	for k, at := range coef {
+		p[at] = c[k]
+	}
+	r.NTT(p)
+	e.store(p, t, i, v.scale)
+	return nil
+}
