@@ -7,44 +7,57 @@ import (
 	"secc/runtime/transport"
 )
 
+// measured is what one party saw of a session; done makes the depths those of
+// both parties.
+type measured struct {
+	calls         []measure
+	side          [3]transport.Stats // keys, and both directions of correlated OTs
+	setup, online time.Duration
+}
+
+func (s *session) measured(keys transport.Stats, calls []measure) *measured {
+	return &measured{calls: calls, side: [3]transport.Stats{keys, s.mux.Channel(chanServer).Stats(), s.mux.Channel(chanClient).Stats()}}
+}
+
+// depths lists all depths, in the same order at both parties.
+func (m *measured) depths() (d []*int) {
+	for i := range m.calls {
+		d = append(d, &m.calls[i].depth)
+	}
+	for i := range m.side {
+		d = append(d, &m.side[i].Rounds)
+	}
+	return d
+}
+
 // report fills the plan's cost table with what was measured.
-func (s *session) report(keys transport.Stats, setup, online time.Duration, calls []measure, theirs []int) (*plan.Report, error) {
+func (s *session) report(m *measured) (*plan.Report, error) {
 	r, err := s.plan.Cost()
 	if err != nil {
 		return nil, err
 	}
-	rounds := 0
-	var total plan.PhaseCost
+	online := plan.PhaseCost{COTs: r.Total.Online.COTs, Seconds: m.online.Seconds()}
 	for i := range r.Operators {
-		op, m := &r.Operators[i], calls[i]
-		op.ClientToServer, op.ServerToClient = s.directed(m.sent, m.received)
-		depth := max(m.depth, theirs[i])
-		op.Rounds, rounds = depth-rounds, depth
-		op.Seconds = m.seconds
-		total.ClientToServer += op.ClientToServer
-		total.ServerToClient += op.ServerToClient
+		op, c := &r.Operators[i], m.calls[i]
+		op.ClientToServer, op.ServerToClient = s.directed(c.sent, c.received)
+		op.Rounds, online.Rounds = c.depth-online.Rounds, c.depth
+		op.Seconds = c.seconds
+		online.ClientToServer += op.ClientToServer
+		online.ServerToClient += op.ServerToClient
 	}
-	total.Rounds, total.COTs, total.Seconds = rounds, r.Total.Online.COTs, online.Seconds()
-	r.Total.Online = total
-	r.Total.Setup = s.setupCost(keys, setup, r.Total.Setup)
-	r.Total.Bytes = total.ClientToServer + total.ServerToClient + r.Total.Setup.ClientToServer + r.Total.Setup.ServerToClient
-	r.Total.Rounds = total.Rounds + r.Total.Setup.Rounds
-	r.Total.Seconds = total.Seconds + r.Total.Setup.Seconds
-	return r, nil
-}
-
-// setupCost sums the keys and both directions of correlated OTs. Their rounds
-// run beside each other.
-func (s *session) setupCost(keys transport.Stats, took time.Duration, predicted plan.PhaseCost) plan.PhaseCost {
-	var c plan.PhaseCost
-	for _, st := range []transport.Stats{keys, s.mux.Channel(chanServer).Stats(), s.mux.Channel(chanClient).Stats()} {
+	// The channels of the set-up work beside each other.
+	setup := plan.PhaseCost{COTs: r.Total.Setup.COTs, Seconds: m.setup.Seconds()}
+	for _, st := range m.side {
 		up, down := s.directed(st.Sent, st.Received)
-		c.ClientToServer += up
-		c.ServerToClient += down
-		c.Rounds = max(c.Rounds, st.Rounds)
+		setup.ClientToServer += up
+		setup.ServerToClient += down
+		setup.Rounds = max(setup.Rounds, st.Rounds)
 	}
-	c.COTs, c.Seconds = predicted.COTs, took.Seconds()
-	return c
+	r.Total = plan.TotalCost{
+		Setup: setup, Online: online, Rounds: setup.Rounds + online.Rounds, Seconds: setup.Seconds + online.Seconds,
+		Bytes: setup.ClientToServer + setup.ServerToClient + online.ClientToServer + online.ServerToClient,
+	}
+	return r, nil
 }
 
 // directed turns this party's sent and received into client-to-server and back.

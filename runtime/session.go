@@ -143,39 +143,38 @@ func (s *session) run(inputs []Vec) ([]Vec, *plan.Report, error) {
 		return nil, nil, err
 	}
 	online := time.Since(ready)
-	theirs, err := s.done(calls)
-	if err != nil {
+	m := s.measured(keys, calls)
+	m.setup, m.online = ready.Sub(s.start), online
+	if err := s.done(m); err != nil {
 		return nil, nil, fmt.Errorf("end of the session: %w", err)
 	}
-	report, err := s.report(keys, ready.Sub(s.start), online, calls, theirs)
+	report, err := s.report(m)
 	return out, report, err
 }
 
 // done tells the peer that this party has all it needs, and the depths it
-// measured: only together do they give the number of rounds of each call.
-func (s *session) done(calls []measure) ([]int, error) {
+// measured: only together do they give the numbers of rounds.
+func (s *session) done(m *measured) error {
 	c := s.mux.Channel(chanControl)
 	var out []byte
-	for _, m := range calls {
-		out = binary.LittleEndian.AppendUint32(out, uint32(m.depth))
+	for _, d := range m.depths() {
+		out = binary.LittleEndian.AppendUint32(out, uint32(*d))
 	}
 	if err := c.Send(out); err != nil {
-		return nil, err
+		return err
 	}
 	in := make([]byte, len(out))
 	if err := c.Recv(in); err != nil {
-		return nil, err
+		return err
 	}
-	theirs := make([]int, len(calls))
-	last := 0
-	for i, m := range calls {
-		d := int(binary.LittleEndian.Uint32(in[4*i:]))
-		if d < last || d > m.depth+1 || m.depth > d+1 {
-			return nil, transport.Violation("impossible depth %d after call %d", d, i)
+	for i, d := range m.depths() {
+		theirs := int(binary.LittleEndian.Uint32(in[4*i:]))
+		if theirs > *d+1 || *d > theirs+1 {
+			return transport.Violation("impossible depth %d beside %d", theirs, *d)
 		}
-		theirs[i], last = d, d
+		*d = max(*d, theirs)
 	}
-	return theirs, nil
+	return nil
 }
 
 // finish ends the session; on an error it tells the peer the kind.

@@ -137,7 +137,12 @@ func (p *Plan) setupCost() (PhaseCost, error) {
 	ots.Setup.COTs = made
 	k, o := keys.Cost(), ots.Setup.Add(ots.Stream)
 	c := PhaseCost{Cost: k.Add(o)}
-	c.fill(max(Depth{}.After(k.Flights).Rounds(), Depth{}.After(o.Flights).Rounds()))
+	rounds := Depth{}.After(k.Flights).Rounds()
+	for _, one := range []COTs{{ServerSends: made.ServerSends}, {ClientSends: made.ClientSends}} {
+		ot := p.OT.Cost(one)
+		rounds = max(rounds, Depth{}.After(ot.Setup.Add(ot.Stream).Flights).Rounds())
+	}
+	c.fill(rounds)
 	return c, nil
 }
 
