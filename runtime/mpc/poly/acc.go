@@ -22,7 +22,7 @@ type Acc struct {
 
 // NewAcc returns an accumulator holding zero.
 func (r *Ring) NewAcc() *Acc {
-	return &Acc{r: r, lo: make([]uint64, r.n), hi: make([]uint64, r.n)}
+	return &Acc{r: r, lo: newVector(r.n), hi: newVector(r.n)}
 }
 
 // Reset sets the accumulator to zero.
@@ -95,32 +95,26 @@ func DotMany(accs []*Acc, xs [][][]uint64, w [][]uint64) {
 	if len(accs) == 0 || len(w) == 0 {
 		return
 	}
-	if len(w) >= maxProducts {
-		half := len(w) / 2
-		front, back := splitTerms(xs, half)
-		DotMany(accs, front, w[:half])
-		DotMany(accs, back, w[half:])
-		return
-	}
-	for _, a := range accs {
-		a.reserve(len(w))
-	}
-	r := accs[0].r
-	if r.ifma {
-		dotIFMA(accs, xs, w, r.n/len(w[0]))
-		return
-	}
-	for j, a := range accs {
-		a.dotGeneric(xs[j], w, r.n/len(w[0]))
+	for k := 0; k < len(w); k += maxProducts - 1 {
+		accs[0].r.dotRange(accs, xs, w, k, min(k+maxProducts-1, len(w)))
 	}
 }
 
-// splitTerms cuts every sum after k terms.
-func splitTerms(xs [][][]uint64, k int) (front, back [][][]uint64) {
-	for _, x := range xs {
-		front, back = append(front, x[:k]), append(back, x[k:])
+// dotRange adds the terms from <= k < to, fewer than maxProducts.
+func (r *Ring) dotRange(accs []*Acc, xs [][][]uint64, w [][]uint64, from, to int) {
+	for _, a := range accs {
+		a.reserve(to - from)
 	}
-	return front, back
+	rep := r.n / len(w[0])
+	if r.ifma {
+		dotIFMA(accs, xs, w, from, to, rep)
+		return
+	}
+	for j, a := range accs {
+		for k := from; k < to; k++ {
+			mulAddGeneric(a.lo, a.hi, xs[j][k], w[k], rep)
+		}
+	}
 }
 
 // checkTerms panics unless x and w fit each other and the ring.
@@ -150,12 +144,6 @@ func (a *Acc) Reduce(dst []uint64) {
 	}
 }
 
-func (a *Acc) dotGeneric(x, w [][]uint64, rep int) {
-	for k := range w {
-		mulAddGeneric(a.lo, a.hi, x[k], w[k], rep)
-	}
-}
-
 // mulAddGeneric accumulates 128-bit products, w[i/rep] with x[i].
 func mulAddGeneric(lo, hi, x, w []uint64, rep int) {
 	if rep == 1 {
@@ -169,8 +157,9 @@ func mulAddGeneric(lo, hi, x, w []uint64, rep int) {
 		return
 	}
 	for k, f := range w {
-		l, h := lo[k*rep:(k+1)*rep], hi[k*rep:(k+1)*rep]
-		for i, v := range x[k*rep : (k+1)*rep] {
+		part := x[k*rep : (k+1)*rep]
+		l, h := lo[k*rep:][:len(part)], hi[k*rep:][:len(part)]
+		for i, v := range part {
 			ph, pl := bits.Mul64(v, f)
 			var c uint64
 			l[i], c = bits.Add64(l[i], pl, 0)

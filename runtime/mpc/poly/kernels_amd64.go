@@ -91,22 +91,22 @@ func (r *Ring) ifmaConstants() [6]uint64 {
 	return [6]uint64{r.q, r.one.s52, r.r52.w, r.r52.s52, r.r104.w, r.r104.s52}
 }
 
-// Long sums go by strips of positions and few terms at a time: polynomials tend
-// to lie at the same offset within a page, and more of them at once than the
-// first-level cache has ways would evict each other.
+// Long sums go by strips of positions and a few terms at a time: what is read
+// again stays in the first-level cache, and no more streams are open than it has
+// room for.
 const (
-	dotStrip = 256
-	dotTerms = 2
+	dotStrip = 512
+	dotTerms = 8
 )
 
-// dotIFMA adds sums of products to every accumulator, two at a time; every w[k]
-// repeats its values rep times.
-func dotIFMA(accs []*Acc, xs [][][]uint64, w [][]uint64, rep int) {
+// dotIFMA adds the products of the terms first <= k < end to every accumulator,
+// two at a time; every w[k] repeats its values rep times.
+func dotIFMA(accs []*Acc, xs [][][]uint64, w [][]uint64, first, end, rep int) {
 	shift, n := uint64(bits.TrailingZeros(uint(rep))), accs[0].r.n
 	for from := 0; from < n; from += dotStrip {
 		to := min(from+dotStrip, n)
-		for k := 0; k < len(w); k += dotTerms {
-			terms, j := min(dotTerms, len(w)-k), 0
+		for k := first; k < end; k += dotTerms {
+			terms, j := min(dotTerms, end-k), 0
 			for ; j+1 < len(accs); j += 2 {
 				dotPairStrip(accs[j], accs[j+1], &xs[j][k], &xs[j+1][k], &w[k], terms, from, to, shift)
 			}

@@ -3,6 +3,7 @@ package poly
 import (
 	"fmt"
 	"math/bits"
+	"unsafe"
 )
 
 // MaxModulusBits bounds q: lazy values below 4q must fit the 52 bits that an
@@ -138,8 +139,25 @@ func (r *Ring) Bits() int { return bits.Len64(r.q) }
 // Variant returns the kernels in use.
 func (r *Ring) Variant() Variant { return r.variant }
 
-// NewPoly returns a zero polynomial.
-func (r *Ring) NewPoly() []uint64 { return make([]uint64, r.n) }
+// NewPoly returns a zero polynomial. Prefer it to make: it spreads polynomials
+// over the sets of the first-level cache.
+func (r *Ring) NewPoly() []uint64 { return newVector(r.n) }
+
+// cachePeriod is the distance in words at which addresses share a cache set.
+const cachePeriod = 512
+
+// newVector allocates n words. Large allocations begin on pages, so that equal
+// positions of many polynomials, which sums of products read together, would
+// share one cache set; an offset derived from the address avoids that.
+func newVector(n int) []uint64 {
+	if n < 4*cachePeriod {
+		return make([]uint64, n)
+	}
+	p := make([]uint64, n+cachePeriod)
+	page := uintptr(unsafe.Pointer(&p[0])) >> 12
+	skip := int(page*5%(cachePeriod/8)) * 8
+	return p[skip : skip+n : skip+n]
+}
 
 // check panics unless every polynomial has the ring's length.
 func (r *Ring) check(ps ...[]uint64) {
