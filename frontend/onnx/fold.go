@@ -11,16 +11,20 @@ import (
 // for weights that a model prepares at run time. Everything here is exact in
 // its element type; integer division truncates, as in ONNX.
 
-// maxFolded bounds the elements all folded constants of one import may have.
-const maxFolded = 1 << 28
+// Limits on folded constants, in bytes. A model may make large weights from
+// nothing (VGG-19 with every weight from ConstantOfShape takes 575 MB) and work on
+// what it has, but a small file cannot grow a lot of work.
+const (
+	maxFilled = 640 << 20 // made by ConstantOfShape
+	freeFolds = 64 << 20  // results of other folds ...
+	foldsEach = 4         // ... and this many times the constants there are
+)
 
 // fresh allocates the result of a fold within the import's budget.
 func (c *ctx) fresh(d DType, shape []int) *Tensor {
 	n, err := numel(shape)
 	if err == nil {
-		if c.im.folded += n; c.im.folded > maxFolded {
-			err = fmt.Errorf("constants computed from constants exceed %d elements", maxFolded)
-		}
+		err = c.im.spend(d, n)
 	}
 	if err != nil {
 		c.fail(err)
@@ -30,6 +34,22 @@ func (c *ctx) fresh(d DType, shape []int) *Tensor {
 		c.fail(err)
 	}
 	return t
+}
+
+// spend books n elements of a folded result.
+func (im *importer) spend(d DType, n int) error {
+	if im.folded += memory(d, n); im.folded > freeFolds+foldsEach*im.stored {
+		return fmt.Errorf("constants computed by the model take %d MiB, those it holds %d", im.folded>>20, im.stored>>20)
+	}
+	return nil
+}
+
+// memory is what n elements take here.
+func memory(d DType, n int) int {
+	if d.IsInt() {
+		return 8 * n
+	}
+	return 4 * n
 }
 
 func emptyTensor(d DType, shape []int) *Tensor {
@@ -50,27 +70,32 @@ func rowMajor(shape []int) []int {
 
 // offsets visits a strided view in row-major order, giving each source offset.
 func offsets(shape, strides []int, start int, visit func(at int)) {
+	offsets2(shape, strides, strides, func(at, _ int) { visit(start + at) })
+}
+
+// offsets2 visits two strided views of one shape in step.
+func offsets2(shape, first, second []int, visit func(a, b int)) {
 	if slices.Contains(shape, 0) {
 		return
 	}
 	if len(shape) == 0 {
-		visit(start)
+		visit(0, 0)
 		return
 	}
 	last := len(shape) - 1
 	count := make([]int, len(shape))
-	for at := start; ; {
+	for a, b := 0, 0; ; {
 		for i := range shape[last] {
-			visit(at + i*strides[last])
+			visit(a+i*first[last], b+i*second[last])
 		}
 		d := last - 1
 		for ; d >= 0; d-- {
 			count[d]++
-			at += strides[d]
+			a, b = a+first[d], b+second[d]
 			if count[d] < shape[d] {
 				break
 			}
-			at -= shape[d] * strides[d]
+			a, b = a-shape[d]*first[d], b-shape[d]*second[d]
 			count[d] = 0
 		}
 		if d < 0 {
@@ -166,35 +191,22 @@ func (c *ctx) zip(f binaryFold, a, b *Tensor) *Tensor {
 	if f.bool {
 		d = Bool
 	}
-	out := c.fresh(d, shape)
-	bs, i := c.positions(b.Shape, shape), 0
-	offsets(shape, broadcastStrides(a.Shape, shape), 0, func(at int) {
+	if a.I != nil && f.int == nil {
+		c.failf("not defined on %v", a.DType)
+	}
+	out, i := c.fresh(d, shape), 0
+	offsets2(shape, broadcastStrides(a.Shape, shape), broadcastStrides(b.Shape, shape), func(p, q int) {
 		switch {
-		case a.I == nil && f.bool:
-			out.I[i] = int64(f.float(float64(a.F[at]), float64(b.F[bs(i)])))
-		case a.I == nil:
-			out.F[i] = float32(f.float(float64(a.F[at]), float64(b.F[bs(i)])))
-		case f.int == nil:
-			c.failf("not defined on %v", a.DType)
+		case a.I != nil:
+			out.I[i] = f.int(a.I[p], b.I[q])
+		case f.bool:
+			out.I[i] = int64(f.float(float64(a.F[p]), float64(b.F[q])))
 		default:
-			out.I[i] = f.int(a.I[at], b.I[bs(i)])
+			out.F[i] = float32(f.float(float64(a.F[p]), float64(b.F[q])))
 		}
 		i++
 	})
 	return out
-}
-
-// positions maps a dense index of out to the offset in a tensor broadcast to it.
-func (c *ctx) positions(shape, out []int) func(i int) int {
-	if ir.Numel(shape) == 1 {
-		return func(int) int { return 0 }
-	}
-	if slices.Equal(shape, out) {
-		return func(i int) int { return i }
-	}
-	at := make([]int, 0, ir.Numel(out))
-	offsets(out, broadcastStrides(shape, out), 0, func(p int) { at = append(at, p) })
-	return func(i int) int { return at[i] }
 }
 
 // foldMap applies a function to every element; the result has the same type.

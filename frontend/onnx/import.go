@@ -76,11 +76,17 @@ type importer struct {
 	env    map[string]*operand // ONNX tensor name -> what it is here
 	consts map[materialised]*ir.Value
 	report *UnsupportedError
-	folded int // elements of constants computed so far
+	stored int // bytes of constants the file holds, or ConstantOfShape made
+	made   int // bytes that ConstantOfShape made
+	folded int // bytes of constants computed from others so far
 }
 
 func (im *importer) run(nodes []*node) (*ir.Graph, error) {
+	for _, t := range im.m.tensors {
+		im.stored += memory(t.DType, t.N())
+	}
 	for name, t := range im.m.consts {
+		im.stored += memory(t.DType, t.N())
 		im.env[name] = &operand{name: name, dtype: t.DType, shape: t.Shape, con: t}
 	}
 	for _, v := range im.m.inputs {
@@ -97,7 +103,11 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 		im.report.Supported = im.report.Nodes - len(im.report.Entries)
 		return nil, im.report
 	}
-	return im.g, im.outputs()
+	if err := im.outputs(); err != nil {
+		return nil, err
+	}
+	im.g.RemoveDead()
+	return im.g, nil
 }
 
 // input declares a graph input, or binds it to a constant.

@@ -10,7 +10,7 @@ import (
 )
 
 // maxNodes bounds the graph after functions are inlined.
-const maxNodes = 200_000
+const maxNodes = 1 << 16
 
 // model is an ONNX file after normalisation: nodes in topological order with
 // unique, non-empty output names, every tensor in a side table, and nothing

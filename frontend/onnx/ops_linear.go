@@ -86,7 +86,11 @@ func (c *ctx) autoPad(w *window, x *operand) {
 }
 
 // weightKernel is the kernel size the weights have; kernel_shape must agree.
+// Weights may be computed from constants, but not from data.
 func (c *ctx) weightKernel(w *operand) []int {
+	if w.val == nil || w.val.Type.Holder != ir.Server && w.val.Type.Holder != ir.Public {
+		c.constantOf(w, "the weights")
+	}
 	c.rankOf(w, 3, 5)
 	if given := c.ints("kernel_shape"); given != nil && !slices.Equal(given, w.shape[2:]) {
 		c.failf("kernel_shape %v, weights have shape %v", given, w.shape)

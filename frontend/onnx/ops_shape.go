@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -55,7 +56,7 @@ func constantOfShape(c *ctx) []*operand {
 	if value.N() != 1 {
 		c.failf("value has shape %v, want one number", value.Shape)
 	}
-	t := c.fresh(value.DType, append([]int{}, shape...))
+	t := c.filled(value.DType, append([]int{}, shape...))
 	for i := range t.F {
 		t.F[i] = value.F[0]
 	}
@@ -63,6 +64,25 @@ func constantOfShape(c *ctx) []*operand {
 		t.I[i] = value.I[0]
 	}
 	return one(c.known(t))
+}
+
+// filled allocates the result of a ConstantOfShape, which counts as stored.
+func (c *ctx) filled(d DType, shape []int) *Tensor {
+	n, err := numel(shape)
+	if size := memory(d, n); err == nil && size > maxFilled-c.im.made {
+		err = fmt.Errorf("constants of given shapes exceed %d MiB", maxFilled>>20)
+	} else {
+		c.im.made += size
+		c.im.stored += size
+	}
+	if err != nil {
+		c.fail(err)
+	}
+	t, err := newTensor(d, shape)
+	if err != nil {
+		c.fail(err)
+	}
+	return t
 }
 
 func shapeOf(c *ctx) []*operand {
@@ -103,6 +123,9 @@ func rangeOp(c *ctx) []*operand {
 func nonZero(c *ctx) []*operand {
 	t := c.constant(0, "the tensor")
 	strides := rowMajor(t.Shape)
+	if t.N() > maxIntElems {
+		c.failf("%d elements are too many", t.N())
+	}
 	var hits []int
 	for i := range t.N() {
 		if t.at(i) != 0 {

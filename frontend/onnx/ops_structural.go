@@ -32,6 +32,9 @@ func dropout(c *ctx) []*operand {
 	if c.opset >= 12 && c.scalar(2, "training_mode", 0) != 0 {
 		c.refuse("training mode")
 	}
+	if len(c.outputs) < 2 || !c.im.m.used[c.outputs[1]] {
+		return one(c.in[0])
+	}
 	mask := c.fresh(Bool, c.in[0].shape)
 	for i := range mask.I {
 		mask.I[i] = 1
@@ -409,6 +412,9 @@ func tile(c *ctx) []*operand {
 		return one(c.reshape(c.expand(c.reshape(x, split...), grown...), merged...))
 	}
 	for d, r := range repeats {
+		if merged[d] > maxIntElems {
+			c.failf("repeats %v", repeats)
+		}
 		index := make([]int, 0, merged[d])
 		for range r {
 			for i := range x.shape[d] {

@@ -147,6 +147,9 @@ func (c *ctx) regions(plan []axisResize, axes []int) {
 		c.failf("roi %v for %d axes", roi, len(axes))
 	}
 	for i, d := range axes {
+		if size := math.Abs(roi[i]) + math.Abs(roi[i+len(axes)]); !(size < maxElements) {
+			c.failf("roi %v", roi)
+		}
 		plan[d].start, plan[d].end = roi[i], roi[i+len(axes)]
 	}
 }
@@ -154,10 +157,14 @@ func (c *ctx) regions(plan []axisResize, axes []int) {
 // resample works one axis after the other: a gather for nearest neighbours, a
 // product with a constant matrix for the rest.
 func (c *ctx) resample(x *operand, r resampling, plan []axisResize) *operand {
-	for _, p := range plan {
-		if p.in < 1 {
+	shape := make([]int, len(plan))
+	for d, p := range plan {
+		if shape[d] = p.out; p.in < 1 {
 			c.refuse("tensor %q of shape %v is empty", x.name, x.shape)
 		}
+	}
+	if n, err := numel(shape); err != nil || n > maxIntElems {
+		c.failf("the result's shape %v is too large", shape)
 	}
 	for d, p := range plan {
 		identity := p.in == p.out && p.scale == 1 && p.start == 0 && p.end == 1
@@ -230,7 +237,7 @@ func (c *ctx) coordinate(r resampling, p axisResize, i int) float64 {
 
 // alongAxis multiplies by the interpolation matrix [in, out] along axis d.
 func (c *ctx) alongAxis(x *operand, d int, p axisResize, r resampling) *operand {
-	if p.in > maxElements/p.out {
+	if p.in > maxIntElems/p.out {
 		c.refuse("interpolation from %d to %d elements", p.in, p.out)
 	}
 	m := make([]float32, p.in*p.out)
@@ -278,6 +285,9 @@ func (c *ctx) taps(r resampling, p axisResize, x float64) map[int]float64 {
 	}
 	for i := range weights {
 		weights[i] /= sum
+	}
+	if sum == 0 || sum-sum != 0 {
+		c.failf("no sample near %g of %d", x, p.in)
 	}
 	return weights
 }

@@ -89,35 +89,88 @@ func (k kind) nested(f protowire.Number) (kind, bool) {
 	return leaf, false
 }
 
-// scanMessages counts the fields of a serialised model without decoding it.
-func scanMessages(data []byte) error {
-	left := maxFields
-	return scan(data, modelKind, maxDepth, &left)
+// scanner counts the fields of a serialised model without decoding it, and
+// remembers what it read last, to say where a damaged file breaks off.
+type scanner struct {
+	left int    // fields still allowed
+	last string // the last complete node, initialiser or declaration
 }
 
-func scan(b []byte, k kind, depth int, left *int) error {
+// scanMessages checks the wire format of a model and bounds its fields.
+func scanMessages(data []byte) error {
+	s := &scanner{left: maxFields}
+	err := s.scan(data, modelKind, maxDepth)
+	switch {
+	case err == nil:
+		return nil
+	case s.last == "":
+		return fmt.Errorf("onnx: not a readable model: %w", err)
+	}
+	return fmt.Errorf("onnx: not a readable model: after %s: %w", s.last, err)
+}
+
+func (s *scanner) scan(b []byte, k kind, depth int) error {
 	if depth == 0 {
-		return errors.New("onnx: messages nest too deeply")
+		return errors.New("messages nest too deeply")
 	}
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
-			return fmt.Errorf("onnx: not a readable model: %w", protowire.ParseError(n))
+			return protowire.ParseError(n)
 		}
 		b = b[n:]
-		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
-			return fmt.Errorf("onnx: not a readable model: %w", protowire.ParseError(n))
+		if s.left--; s.left < 0 {
+			return fmt.Errorf("more than %d fields", maxFields)
 		}
-		if *left--; *left < 0 {
-			return fmt.Errorf("onnx: more than %d fields", maxFields)
+		inner, nests := k.nested(num)
+		nests = nests && typ == protowire.BytesType
+		n = protowire.ConsumeFieldValue(num, typ, b)
+		if n < 0 {
+			s.descend(b, inner, nests, depth)
+			return protowire.ParseError(n)
 		}
-		if inner, ok := k.nested(num); ok && typ == protowire.BytesType {
+		if nests {
 			body, _ := protowire.ConsumeBytes(b)
-			if err := scan(body, inner, depth-1, left); err != nil {
+			if err := s.scan(body, inner, depth-1); err != nil {
 				return err
+			}
+			if name := inner.name(body); name != "" {
+				s.last = name
 			}
 		}
 		b = b[n:]
 	}
 	return nil
+}
+
+// descend reads as much as there is of a nested message that the file cuts off.
+func (s *scanner) descend(b []byte, inner kind, nests bool, depth int) {
+	if _, n := protowire.ConsumeVarint(b); nests && n > 0 {
+		_ = s.scan(b[n:], inner, depth-1)
+	}
+}
+
+// name describes a complete message by its name field.
+func (k kind) name(body []byte) string {
+	what, field := "", protowire.Number(0)
+	switch k {
+	case nodeKind:
+		what, field = "node", 3
+	case tensorKind:
+		what, field = "tensor", 8
+	case valueKind:
+		what, field = "declaration of", 1
+	default:
+		return ""
+	}
+	for len(body) > 0 {
+		num, typ, n := protowire.ConsumeTag(body)
+		body = body[n:]
+		if num == field && typ == protowire.BytesType {
+			text, _ := protowire.ConsumeBytes(body)
+			return fmt.Sprintf("%s %q", what, text)
+		}
+		body = body[protowire.ConsumeFieldValue(num, typ, body):]
+	}
+	return ""
 }

@@ -19,6 +19,7 @@ const (
 	maxRank     = 16
 	maxElements = 1 << 27 // of one tensor or activation
 	maxIntElems = 1 << 24 // of one integer tensor (8 bytes each)
+	maxSmallInt = 1 << 26 // of one stored integer tensor
 )
 
 // Tensor is a constant: a decoded TensorProto or a folded result. Floating types
@@ -196,7 +197,7 @@ func (t *Tensor) fromRaw(b []byte, n int) error {
 		}
 		return nil
 	}
-	if n > maxIntElems && t.DType.bits() > 8 {
+	if n > maxSmallInt {
 		return fmt.Errorf("integer tensor of %d elements is too large", n)
 	}
 	t.I = make([]int64, n)
