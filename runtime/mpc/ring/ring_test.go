@@ -2,6 +2,7 @@ package ring
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -66,13 +67,27 @@ func TestPaddingIsRefused(t *testing.T) {
 	}
 }
 
+// variants are the kernels that can run here; the portable one always can.
+func variants() []bool {
+	if accelerated() {
+		return []bool{false, true}
+	}
+	return []bool{false}
+}
+
 func TestSlice(t *testing.T) {
+	for _, fast := range variants() {
+		t.Run(fmt.Sprintf("assembly=%v", fast), func(t *testing.T) { testSlice(t, fast) })
+	}
+}
+
+func testSlice(t *testing.T, fast bool) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range sizes {
-		for _, c := range []struct{ lo, count int }{{0, 1}, {3, 2}, {5, 14}, {0, 64}, {63, 1}, {20, 44}} {
+		for _, c := range []struct{ lo, count int }{{0, 1}, {3, 2}, {58, 6}, {5, 14}, {0, 64}, {63, 1}, {20, 44}} {
 			x := random(r, n, 64)
 			p := Planes(c.count, n)
-			Slice(p, x, c.lo)
+			slice(p, x, c.lo, fast)
 			for i := range x {
 				for j := range p {
 					if Bit(p[j], i) != x[i]>>(c.lo+j)&1 {
@@ -97,6 +112,15 @@ func BenchmarkSlice14(b *testing.B) {
 	b.SetBytes(int64(8 * len(x)))
 	for b.Loop() {
 		Slice(p, x, 1)
+	}
+}
+
+func BenchmarkSlicePortable14(b *testing.B) {
+	x := random(rand.New(rand.NewPCG(3, 4)), 8192, 64)
+	p := Planes(14, len(x))
+	b.SetBytes(int64(8 * len(x)))
+	for b.Loop() {
+		slice(p, x, 1, false)
 	}
 }
 

@@ -1,0 +1,84 @@
+package ring
+
+//go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg ring"
+
+// Slice transposes: bit i of planes[j] becomes bit lo+j of x[i]. Bits past the
+// last element are zero.
+func Slice(planes [][]uint64, x []uint64, lo int) { slice(planes, x, lo, accelerated()) }
+
+func slice(planes [][]uint64, x []uint64, lo int, fast bool) {
+	if len(planes) == 0 || len(x) == 0 {
+		return
+	}
+	for _, p := range planes {
+		_ = p[Words(len(x))-1] // the assembly trusts lengths
+	}
+	full := len(x) / 64
+	switch {
+	case full == 0:
+	case fast:
+		sliceAsm(&planes[0], len(planes), &x[0], full, uint64(lo))
+	default:
+		slicePortable(planes, x[:full*64], lo)
+	}
+	if rest := x[full*64:]; len(rest) > 0 {
+		for j, p := range planes {
+			p[full] = gatherBit(rest, lo+j)
+		}
+	}
+}
+
+// gatherBit collects one bit of up to 64 elements.
+func gatherBit(x []uint64, bit int) (w uint64) {
+	for i, v := range x {
+		w |= v >> bit & 1 << i
+	}
+	return w
+}
+
+// manyPlanes is from where a whole transposition is faster than one pass a bit.
+const manyPlanes = 6
+
+// slicePortable slices whole blocks of 64 elements.
+func slicePortable(planes [][]uint64, x []uint64, lo int) {
+	var m [64]uint64
+	for b := 0; b*64 < len(x); b++ {
+		block := x[b*64 : b*64+64]
+		if len(planes) < manyPlanes {
+			for j, p := range planes {
+				p[b] = gatherBit(block, lo+j)
+			}
+			continue
+		}
+		copy(m[:], block)
+		transpose(&m)
+		for j, p := range planes {
+			p[b] = m[lo+j]
+		}
+	}
+}
+
+// transpose mirrors a 64x64 bit matrix: bit j of m[i] becomes bit i of m[j]
+// (Warren, Hacker's Delight, section 7-3).
+func transpose(m *[64]uint64) {
+	mask := uint64(0x00000000ffffffff)
+	for d := 32; d > 0; d >>= 1 {
+		for i := 0; i < 64; i = (i + d + 1) &^ d {
+			t := (m[i]>>d ^ m[i+d]) & mask
+			m[i] ^= t << d
+			m[i+d] ^= t
+		}
+		mask ^= mask << (d / 2)
+	}
+}
+
+// Unslice transposes back: x[i] = sum of bit i of planes[j] << j.
+func Unslice(x []uint64, planes [][]uint64) {
+	for i := range x {
+		var v uint64
+		for j, p := range planes {
+			v |= p[i>>6] >> (i & 63) & 1 << j
+		}
+		x[i] = v
+	}
+}

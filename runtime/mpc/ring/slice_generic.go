@@ -1,3 +1,0 @@
-package ring
-
-func sliceBlocks(planes [][]uint64, x []uint64, lo int) { sliceGeneric(planes, x, lo) }
