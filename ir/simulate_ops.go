@@ -183,20 +183,30 @@ func fixedPRelu(s *simulation, v *Value, in [][]int64, out []int64) {
 	s.shift(v, out, a.LinearAttrs)
 }
 
-// fixedClip compares x with both bounds at once.
+// fixedClip with two bounds compares with both at once and picks by the two
+// bits; with one it is a relu of the distance to it.
 func fixedClip(s *simulation, v *Value, in [][]int64, out []int64) {
 	a := v.Attrs.(*ClipAttrs)
 	low, high, hasLow, hasHigh := a.Bounds(v.Type.Elem)
-	under, over := s.signer(v, a.CompareAttrs, 0), s.signer(v, a.CompareAttrs, 1)
+	first, second := s.signer(v, a.CompareAttrs, 0), s.signer(v, a.CompareAttrs, 1)
 	for i, x := range in[0] {
-		y := x
-		if hasLow && !under.positive(i, x-low) {
-			y += low - x
+		switch {
+		case hasLow && hasHigh:
+			over, above := first.positive(i, x-low), second.positive(i, x-high)
+			out[i] = low
+			if over != above {
+				out[i] += x - low
+			}
+			if above {
+				out[i] += high - low
+			}
+		case hasLow && first.positive(i, x-low), hasHigh && first.positive(i, high-x), !hasLow && !hasHigh:
+			out[i] = x
+		case hasLow:
+			out[i] = low
+		default:
+			out[i] = high
 		}
-		if hasHigh && over.positive(i, x-high) {
-			y += high - x
-		}
-		out[i] = y
 	}
 }
 
