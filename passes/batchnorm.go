@@ -29,10 +29,11 @@ func batchnorm(g *ir.Graph, _ *Config) error {
 			continue
 		}
 	}
-	g.RemoveDead()
-	if err := g.Sort(); err != nil {
-		return err
-	}
+	return nil
+}
+
+// depthwise realises the scales and shifts that no other pass took in.
+func depthwise(g *ir.Graph, _ *Config) error {
 	return each(g, func(v *ir.Value) (*ir.Value, error) {
 		if v.Op != ir.OpBatchNorm {
 			return nil, nil
@@ -234,7 +235,7 @@ func scaleInputs(g *ir.Graph, conv *ir.Value, m channelMap) error {
 	return setWeights(g, conv, w, bias)
 }
 
-// standalone realises a batch_norm that nothing took in.
+// standalone: a shift alone is a local addition, a scale a depthwise 1x1 convolution.
 func standalone(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
 	m, x, shape := mapOf(v), v.Args[0], v.Type.Shape
 	c := shape[1]

@@ -16,10 +16,9 @@ const randomInputs = 4
 // calibrate evaluates the network on the calibration inputs and notes the
 // smallest and largest element of every value.
 func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value]span, error) {
-	inputs := cfg.Calibration
-	if len(inputs) == 0 {
+	inputs, made := cfg.inputs(g)
+	if made {
 		cfg.warn("no calibration inputs: formats are chosen from random ones and may not hold real ones")
-		inputs = random(g)
 	}
 	spans := map[*ir.Value]span{}
 	var bad error
@@ -48,6 +47,14 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 		}
 	}
 	return spans, nil
+}
+
+// inputs are what to calibrate with; made says that they are random.
+func (c *Config) inputs(g *ir.Graph) (inputs [][]*tensor.Dense, made bool) {
+	if len(c.Calibration) > 0 {
+		return c.Calibration, false
+	}
+	return random(g), true
 }
 
 // random makes normally distributed inputs, the same ones every time.
