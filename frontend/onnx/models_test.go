@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"secc/frontend/onnx"
@@ -65,7 +66,23 @@ func TestBundledModels(t *testing.T) {
 	}
 }
 
-// TestModels does the same for the networks beside the repository; without
+// TestBatch: a network imported for two inputs gives both answers.
+func TestBatch(t *testing.T) {
+	m, err := onnxtest.LoadModel("../../testdata/models/resnet20_cifar10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := onnx.ImportFile(filepath.Join(m.Dir, "model.onnx"), onnx.Options{Batch: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := evaluate(t, g, [][]float32{slices.Concat(m.Data(0), m.Data(1))})[0]
+	if d := worst(got, slices.Concat(m.Want(0), m.Want(1))); !(d <= 1e-3) {
+		t.Errorf("differs from the reference by %.2e", d)
+	}
+}
+
+// TestModels is TestBundledModels for the networks beside the repository; without
 // `-tags=slow` the large ones are imported and verified only.
 func TestModels(t *testing.T) {
 	root := sharedDir(t, "models")
