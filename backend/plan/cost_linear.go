@@ -137,32 +137,48 @@ type LinearKeys struct {
 	Levels  [MaxDigits + 1][]int // by number of digits: the levels to switch at, ascending
 }
 
-// KeysOf collects what the operators of a plan need. They must agree on N.
-func KeysOf(ls []*Linear) (LinearKeys, error) {
-	var k LinearKeys
-	var need [MaxDigits + 1][16]bool
-	for _, l := range ls {
-		p := l.Packing
-		if k.N != 0 && k.N != p.N {
-			return k, fmt.Errorf("plan: linear operators of degree %d and %d", k.N, p.N)
-		}
-		if p.Merge < 0 || p.Low > 12 || p.Merge > p.Low || p.Digits < 0 || p.Digits > MaxDigits {
-			return k, fmt.Errorf("plan: linear operator with a bad packing")
-		}
-		k.N = p.N
-		k.Secrets = max(k.Secrets, min(p.Keys, mustLayout(l).Tiles()))
-		for level := p.Low - p.Merge + 1; level <= p.Low; level++ {
-			need[p.Digits][level] = true
-		}
+// needs collects what operators ask of a session.
+type needs struct {
+	secrets int
+	levels  [MaxDigits + 1][16]bool
+}
+
+func (n *needs) add(p Packing, tiles int) {
+	n.secrets = max(n.secrets, min(p.Keys, tiles))
+	for level := p.Low - p.Merge + 1; level <= p.Low; level++ {
+		n.levels[p.Digits][level] = true
 	}
-	for d := range need {
-		for level, yes := range need[d] {
+}
+
+func (n *needs) keys(degree int) LinearKeys {
+	k := LinearKeys{N: degree, Secrets: n.secrets}
+	for d := range n.levels {
+		for level, yes := range n.levels[d] {
 			if yes {
 				k.Levels[d] = append(k.Levels[d], level)
 			}
 		}
 	}
-	return k, nil
+	return k
+}
+
+// KeysOf collects what the operators of a plan need; without any, N is 0. They
+// must be valid and agree on N.
+func KeysOf(ls []*Linear) (LinearKeys, error) {
+	var n needs
+	degree := 0
+	for _, l := range ls {
+		if degree != 0 && degree != l.Packing.N {
+			return LinearKeys{}, fmt.Errorf("plan: linear operators of degree %d and %d", degree, l.Packing.N)
+		}
+		y, err := l.NewLayout()
+		if err != nil {
+			return LinearKeys{}, err
+		}
+		degree = l.Packing.N
+		n.add(l.Packing, y.Tiles())
+	}
+	return n.keys(degree), nil
 }
 
 // SwitchKeys is the number of polynomials of all switching keys.

@@ -61,23 +61,29 @@ func Gadget(digits int) (base, drop int) {
 
 // noise is the bound on |e| for filters of l2 norm at most norm.
 func (y *Layout) noise(norm float64) float64 {
-	l, p := y.l, y.p
-	n := float64(p.N)
-	ulp := math.Exp2(float64(QBits - l.EngineBits()))
-	terms := float64(l.FilterLen())
-	return noiseBound(noiseTerms{
-		outs:    float64(l.NumOut()),
-		bounded: (norm*math.Sqrt(terms)+2)/ulp + math.Exp2(float64(l.EngineBits()-p.C0Bits-1)),
-		variance: (norm*norm*(noiseEta/2.0+uploadVariance(QBits-p.UploadBits))+2*n*noiseEta/2+n*0.75/12+switchVariance(p))/(ulp*ulp) +
-			n*0.75/12*math.Exp2(float64(2*(l.EngineBits()-p.C1Bits))),
-	})
+	t := y.noiseTerms(norm)
+	return t.bounded + t.z()*math.Sqrt(t.variance)
 }
 
+// noiseTerms are the parts of the bound, in units of the last place.
 type noiseTerms struct{ outs, bounded, variance float64 }
 
-func noiseBound(t noiseTerms) float64 {
-	z := math.Sqrt(2 * (math.Log(2*t.outs) + FailureBits*math.Ln2))
-	return t.bounded + z*math.Sqrt(t.variance)
+// z is how many standard deviations the tail bound takes.
+func (t noiseTerms) z() float64 {
+	return math.Sqrt(2 * (math.Log(2*t.outs) + FailureBits*math.Ln2))
+}
+
+func (y *Layout) noiseTerms(norm float64) noiseTerms {
+	l, p := y.l, y.p
+	n, out := float64(p.N), l.EngineBits()
+	ulp := math.Exp2(float64(QBits - out))
+	upload := norm * norm * (noiseEta/2.0 + uploadVariance(QBits-p.UploadBits))
+	zero, back := 2*n*noiseEta/2, n*0.75/12
+	return noiseTerms{
+		outs:     float64(l.NumOut()),
+		bounded:  (norm*math.Sqrt(float64(l.FilterLen()))+2)/ulp + math.Exp2(float64(out-p.C0Bits-1)),
+		variance: (upload+zero+back+switchVariance(p))/(ulp*ulp) + n*0.75/12*math.Exp2(float64(2*(out-p.C1Bits))),
+	}
 }
 
 func uploadVariance(dropped int) float64 {

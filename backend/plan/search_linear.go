@@ -14,8 +14,8 @@ type CostProfile struct {
 	Client        [NumUnits]float64
 	ServerThreads int
 	ClientThreads int
-	MaxKeys       int // secret keys a session may have; 0 stands for 8
-	MaxLevel      int // highest level with switching keys; -1 forbids merging, 0 stands for no limit
+	MaxKeys       int // secret keys a session may have; 0 stands for no limit of its own
+	MaxLevel      int // highest folding level; -1 forbids folding, 0 stands for no limit of its own
 }
 
 // DefaultUnits are nanoseconds a unit on one AVX-512 core.
@@ -23,18 +23,6 @@ func DefaultUnits() (u [NumUnits]float64) {
 	u[UnitNTT], u[UnitMAC], u[UnitEncrypt], u[UnitRespond], u[UnitDecrypt] = 6000, 900, 50000, 30000, 25000
 	u[UnitSwitch], u[UnitElem] = 12000, 2
 	return u
-}
-
-func (p CostProfile) normal() CostProfile {
-	if p.MaxKeys <= 0 {
-		p.MaxKeys = 8
-	}
-	p.MaxKeys = min(p.MaxKeys, MaxKeys)
-	p.ServerThreads, p.ClientThreads = max(1, p.ServerThreads), max(1, p.ClientThreads)
-	if p.MaxLevel == 0 {
-		p.MaxLevel = 12
-	}
-	return p
 }
 
 // Seconds is the predicted time of a cost: what crosses, plus what is computed.
@@ -53,42 +41,128 @@ func (p CostProfile) Seconds(c Cost) float64 {
 // LinearDegree is the polynomial degree that the search uses.
 const LinearDegree = 2048
 
+// keyCaps are the numbers of secrets that the search tries; levelCaps counts the
+// highest folding levels, from 0 (none).
+var keyCaps = [...]int{1, 2, 4, 8, 16}
+
+const levelCaps = 12
+
 // ChoosePacking sets l.Packing to the encoding with the least predicted seconds
-// under the profile. The operator's shape, formats and NormLog2 must be set.
+// under the profile, not counting what the session sets up. The operator's shape,
+// formats and NormLog2 must be set.
 func ChoosePacking(l *Linear, p CostProfile) error {
-	if err := l.validateShape(); err != nil {
-		return fmt.Errorf("linear: %w", err)
+	s, err := p.search(l)
+	if err != nil {
+		return err
 	}
-	if err := l.validateFormat(); err != nil {
-		return fmt.Errorf("linear: %w", err)
-	}
-	s := search{l: *l, profile: p.normal(), best: math.Inf(1)}
-	s.run()
-	if math.IsInf(s.best, 1) {
-		return s.explain()
-	}
-	l.Packing = s.packing
+	keys, level := p.caps()
+	l.Packing = s.best[keys][level].packing
 	return l.Validate()
 }
 
+// ChoosePackings sets the encodings of all linear operators of a plan so that
+// the sum of their predicted seconds and of the session's set-up is least:
+// switching keys pay only when enough operators use them.
+func ChoosePackings(ls []*Linear, p CostProfile) error {
+	found := map[Linear]*search{}
+	for _, l := range ls {
+		l.Packing = Packing{}
+		if found[*l] != nil {
+			continue
+		}
+		s, err := p.search(l)
+		if err != nil {
+			return err
+		}
+		found[*l] = s
+	}
+	var best, bestAt = math.Inf(1), [2]int{}
+	maxKeys, maxLevel := p.caps()
+	for k := 0; k <= maxKeys; k++ {
+		for level := 0; level <= maxLevel; level++ {
+			if t := p.total(ls, found, k, level); t < best {
+				best, bestAt = t, [2]int{k, level}
+			}
+		}
+	}
+	for _, l := range ls {
+		l.Packing = found[*l].best[bestAt[0]][bestAt[1]].packing
+		if err := l.Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// total is the time of all operators with the best packings under the caps.
+func (p CostProfile) total(ls []*Linear, found map[Linear]*search, k, level int) float64 {
+	sum := 0.0
+	var need needs
+	for _, l := range ls {
+		o := &found[*l].best[k][level]
+		sum += o.seconds
+		need.add(o.packing, o.tiles)
+	}
+	return sum + p.Seconds(need.keys(LinearDegree).Cost())
+}
+
+// caps are the profile's own limits, as indices.
+func (p CostProfile) caps() (keys, level int) {
+	keys, level = len(keyCaps)-1, levelCaps-1
+	if p.MaxKeys > 0 {
+		for keys > 0 && keyCaps[keys] > p.MaxKeys {
+			keys--
+		}
+	}
+	if p.MaxLevel != 0 {
+		level = min(max(p.MaxLevel, 0), level)
+	}
+	return keys, level
+}
+
+// option is the best encoding met under some caps.
+type option struct {
+	seconds float64
+	packing Packing
+	tiles   int
+}
+
+// search looks for the best encodings of one operator.
 type search struct {
 	l       Linear
 	profile CostProfile
-	best    float64
-	packing Packing
-	noise   float64 // least noise met, to explain a failure
-	fits    bool
+	best    [len(keyCaps)][levelCaps]option
+	fits    bool            // some tile fits a polynomial
+	uploads map[bitsKey]int // leastUploadBits
 }
 
-func (s *search) explain() error {
-	if s.fits {
-		return fmt.Errorf("linear: %d output bits with filters of norm 2^%d leave no room for the noise", s.l.EngineBits(), s.l.NormLog2)
+// bitsKey is what leastUploadBits depends on, in one search.
+type bitsKey struct{ merge, digits, c0, c1 int }
+
+func (p CostProfile) search(l *Linear) (*search, error) {
+	if err := l.validateShape(); err != nil {
+		return nil, fmt.Errorf("linear: %w", err)
 	}
-	return errors.New("linear: one row of a tile does not fit a polynomial")
+	if err := l.validateFormat(); err != nil {
+		return nil, fmt.Errorf("linear: %w", err)
+	}
+	s := &search{l: *l, profile: p, uploads: map[bitsKey]int{}}
+	for k := range s.best {
+		for j := range s.best[k] {
+			s.best[k][j].seconds = math.Inf(1)
+		}
+	}
+	s.run()
+	if !math.IsInf(s.best[0][0].seconds, 1) {
+		return s, nil
+	}
+	if s.fits {
+		return nil, fmt.Errorf("linear: %d output bits with filters of norm 2^%d leave no room for the noise", l.EngineBits(), l.NormLog2)
+	}
+	return nil, errors.New("linear: one row of a tile does not fit a polynomial, or the kernel sees nothing but padding")
 }
 
-// run visits the encodings: every useful tile shape, and for each the tiled
-// ones and the one merged as far as it goes.
+// run visits every useful tile shape.
 func (s *search) run() {
 	hs, ws := tileSizes(s.l.OH), tileSizes(s.l.OW)
 	if s.l.KH == 1 && s.l.KW == 1 {
@@ -96,10 +170,9 @@ func (s *search) run() {
 	}
 	for _, h := range hs {
 		for _, w := range ws {
-			if h*w > LinearDegree {
-				continue
+			if h*w <= LinearDegree {
+				s.tile(Packing{N: LinearDegree, TileH: h, TileW: w, High: 1, Filters: 1})
 			}
-			s.tile(Packing{N: LinearDegree, TileH: h, TileW: w, High: 1, Filters: 1})
 		}
 	}
 }
@@ -107,11 +180,8 @@ func (s *search) run() {
 // tileSizes lists the balanced ways to cut n outputs.
 func tileSizes(n int) []int {
 	var sizes []int
-	for parts := 1; parts <= n; parts++ {
+	for parts := ceilDiv(n, LinearDegree); parts <= n; parts++ {
 		size := ceilDiv(n, parts)
-		if size > LinearDegree {
-			continue
-		}
 		if len(sizes) == 0 || sizes[len(sizes)-1] != size {
 			sizes = append(sizes, size)
 		}
@@ -119,6 +189,7 @@ func tileSizes(n int) []int {
 	return sizes
 }
 
+// tile visits the encodings of a tile shape: the tiled ones, then the folded ones.
 func (s *search) tile(p Packing) {
 	s.l.Packing = p
 	y, err := newLayout(&s.l)
@@ -128,29 +199,28 @@ func (s *search) tile(p Packing) {
 	s.fits = true
 	slots := p.N / y.chanStride
 	channels, filters := s.l.CIn*y.ph, s.l.COut/s.l.G
-	p.Keys = min(s.profile.MaxKeys, y.Tiles())
+	reads := len(y.y.reads(y.y.tile)) * len(y.x.reads(y.x.tile))
 	for _, f := range filterCounts(min(filters, slots)) {
 		if f > 1 && s.l.G > 1 && filters%f != 0 {
 			continue
 		}
-		tiled := p
-		tiled.Filters, tiled.High = f, min(slots/f, channels)
-		s.consider(tiled)
+		p.Filters, p.High = f, min(slots/f, channels)
+		s.consider(p, reads)
 	}
 	if s.l.Exact {
 		return
 	}
-	for low := min(floorLog2(slots), s.profile.MaxLevel); low >= 1; low-- {
+	top := floorLog2(slots)
+	for low := top; low >= max(1, top-3); low-- {
 		for _, f := range []int{1, 2, 4} {
-			merged := p
-			merged.Low, merged.Filters = low, f
-			merged.High = min(p.N>>low/(y.chanStride*f), ceilDiv(channels, 1<<low))
-			merged.Merge = min(low, ceilLog2(ceilDiv(s.l.COut, f)))
-			if merged.High < 1 || merged.Merge < 1 || f > 1 && (f > filters || filters%f != 0) {
+			p.Low, p.Filters = low, f
+			p.High = min(p.N>>low/(y.chanStride*f), ceilDiv(channels, 1<<low))
+			p.Merge = min(low, ceilLog2(ceilDiv(s.l.COut, f)))
+			if p.High < 1 || p.Merge < 1 || f > 1 && (f > filters || filters%f != 0) {
 				continue
 			}
-			for merged.Digits = 2; merged.Digits <= 4; merged.Digits++ {
-				s.consider(merged)
+			for p.Digits = 2; p.Digits <= MaxDigits; p.Digits++ {
+				s.consider(p, reads)
 			}
 		}
 	}
@@ -179,38 +249,63 @@ func ceilLog2(n int) int {
 	return k
 }
 
-// consider prices an encoding with the best numbers of bits it can have.
-func (s *search) consider(p Packing) {
+// consider prices an encoding for every number of keys.
+func (s *search) consider(p Packing, reads int) {
 	s.l.Packing = p
 	y, err := newLayout(&s.l)
 	if err != nil {
 		return
 	}
-	if !y.chooseBits() {
+	level := 0
+	if p.Merge > 0 {
+		level = p.Low
+	}
+	if level >= levelCaps {
 		return
 	}
-	s.l.Packing = y.p
-	if y.validate() != nil {
-		return
+	up := float64(y.Tiles() * y.blocks * p.N)
+	if p.Filters == 1 {
+		up = float64(y.Tiles() * s.l.CIn * y.ph * min(reads, y.chanStride))
 	}
-	c := s.l.Cost()
-	if t := s.profile.Seconds(c); t < s.best {
-		s.best, s.packing = t, y.p
+	for k, keys := range keyCaps {
+		y.p.Keys = min(keys, y.Tiles())
+		if keys > keyCaps[0] && y.p.Keys <= keyCaps[k-1] {
+			break // no more tiles than that
+		}
+		c1, c0 := float64(y.KeySets()*y.Responses()*p.N), float64(s.l.NumOut())
+		if !s.chooseBits(y, up, c1, c0) || y.validate() != nil {
+			return
+		}
+		c := Cost{Work: y.work(), Flights: []Flight{
+			{ToServer: int64(up*float64(y.p.UploadBits)) / 8},
+			{ToClient: int64(c1*float64(y.p.C1Bits)+c0*float64(y.p.C0Bits)) / 8},
+		}}
+		s.offer(option{s.profile.Seconds(c), y.p, y.Tiles()}, k, level)
 	}
 }
 
-// chooseBits takes the numbers of bits that make the fewest bytes while the
-// noise stays in bounds.
-func (y *Layout) chooseBits() bool {
-	l := y.l
-	up, c1, c0 := y.coefficients()
-	best := math.Inf(1)
-	var chosen Packing
+// offer keeps an option wherever its keys and levels are allowed and it is better.
+func (s *search) offer(o option, keys, level int) {
+	for k := keys; k < len(keyCaps); k++ {
+		for j := level; j < levelCaps; j++ {
+			if o.seconds < s.best[k][j].seconds {
+				s.best[k][j] = o
+			}
+		}
+	}
+}
+
+// chooseBits takes the numbers of bits that make the fewest bytes, for so many
+// coefficients of uploads and of both halves of the responses, while the noise
+// stays in bounds.
+func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
+	out, best := y.l.EngineBits(), math.Inf(1)
+	chosen := y.p
 	for extra0 := 1; extra0 <= 4; extra0++ {
 		for extra1 := 6; extra1 <= 13; extra1++ {
 			p := y.p
-			p.C0Bits, p.C1Bits = min(QBits, l.EngineBits()+extra0), min(QBits, l.EngineBits()+extra1)
-			if p.UploadBits = y.leastUploadBits(p); p.UploadBits == 0 {
+			p.C0Bits, p.C1Bits = min(QBits, out+extra0), min(QBits, out+extra1)
+			if p.UploadBits = s.leastUploadBits(y, p); p.UploadBits == 0 {
 				continue
 			}
 			if bits := up*float64(p.UploadBits) + c1*float64(p.C1Bits) + c0*float64(p.C0Bits); bits < best {
@@ -218,31 +313,33 @@ func (y *Layout) chooseBits() bool {
 			}
 		}
 	}
-	if math.IsInf(best, 1) {
-		return false
-	}
 	y.p = chosen
-	return true
+	return !math.IsInf(best, 1)
 }
 
-// coefficients counts what is sent, roughly: upload, uniform half, own half.
-func (y *Layout) coefficients() (up, c1, c0 float64) {
-	up = float64(y.Tiles()) * float64(y.blocks) * float64(y.p.N)
-	if y.p.Filters == 1 {
-		up = float64(y.Tiles()) * float64(y.l.CIn*y.ph) * float64(y.chanStride)
+func (s *search) leastUploadBits(y *Layout, p Packing) int {
+	key := bitsKey{p.Merge, p.Digits, p.C0Bits, p.C1Bits}
+	bits, ok := s.uploads[key]
+	if !ok {
+		bits = y.leastUploadBits(p)
+		s.uploads[key] = bits
 	}
-	return up, float64(y.KeySets()*y.Responses()) * float64(y.p.N), float64(y.l.NumOut())
+	return bits
 }
 
 // leastUploadBits solves the noise bound for the dropped bits; 0 if there is no room.
 func (y *Layout) leastUploadBits(p Packing) int {
 	z := *y
 	z.p = p
+	z.p.UploadBits = QBits
 	norm := math.Exp2(float64(y.l.NormLog2))
-	for bits := 8; bits <= QBits; bits++ {
-		if z.p.UploadBits = bits; z.noise(norm) <= MaxNoise {
-			return bits
-		}
+	t := z.noiseTerms(norm)
+	room := (MaxNoise-t.bounded)/t.z() - 1e-9
+	if room <= 0 || room*room <= t.variance {
+		return 0
 	}
-	return 0
+	ulp := math.Exp2(float64(QBits - y.l.EngineBits()))
+	variance := (room*room - t.variance) * ulp * ulp / (norm * norm)
+	dropped := max(0, int(math.Floor(math.Log2(12*variance)/2)))
+	return min(QBits, max(8, QBits-dropped))
 }
