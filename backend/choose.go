@@ -1,18 +1,37 @@
 package backend
 
-import "secc/backend/plan"
+import (
+	"errors"
+	"fmt"
 
-// choosePacking fills in the encoding that is fastest under the profile. The
-// search takes a while, and networks repeat their shapes, so it remembers.
-func (l *lowering) choosePacking(lin *plan.Linear) error {
-	key := *lin
-	if p, ok := l.packings[key]; ok {
-		lin.Packing = p
-		return nil
+	"secc/backend/plan"
+)
+
+// linearStep is a linear operator whose encoding is still to be chosen.
+type linearStep struct {
+	node    string
+	linear  *plan.Linear
+	weights []int64
+}
+
+// choosePackings fills in the encodings of all linear operators together, since
+// they share the keys of a session, and proves that each decrypts correctly.
+func (l *lowering) choosePackings() error {
+	ls := make([]*plan.Linear, len(l.linear))
+	for i, s := range l.linear {
+		ls[i] = s.linear
 	}
-	if err := plan.ChoosePacking(lin, l.options.Profile.cost()); err != nil {
-		return err
+	if err := plan.ChoosePackings(ls, l.options.Profile.cost()); err != nil {
+		var p *plan.PackingError
+		if errors.As(err, &p) {
+			return fmt.Errorf("backend: node %q: %w", l.linear[p.Index].node, err)
+		}
+		return fmt.Errorf("backend: %w", err)
 	}
-	l.packings[key] = lin.Packing
+	for _, s := range l.linear {
+		if err := plan.CheckNoise(s.linear, s.weights); err != nil {
+			return fmt.Errorf("backend: node %q: %w", s.node, err)
+		}
+	}
 	return nil
 }

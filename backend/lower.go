@@ -30,7 +30,7 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if o.Reveal == "" {
 		o.Reveal = plan.RevealValues
 	}
-	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}, packings: map[plan.Linear]plan.Packing{}}
+	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}}
 	for _, v := range g.Values {
 		if err := l.value(v); err != nil {
 			return nil, nil, fmt.Errorf("backend: node %q (%s): %w", v.Name, v.Op, err)
@@ -41,6 +41,9 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 			return nil, nil, fmt.Errorf("backend: output %q: %w", out.Name, err)
 		}
 	}
+	if err := l.choosePackings(); err != nil {
+		return nil, nil, err
+	}
 	l.plan.Rounds = schedule(l.steps)
 	l.plan.OT = plan.ChooseOT(l.plan.COTs(), o.Profile.cost())
 	if err := l.plan.Validate(); err != nil {
@@ -50,12 +53,12 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 }
 
 type lowering struct {
-	options  Options
-	plan     *plan.Plan
-	steps    []plan.Step
-	weights  Weights
-	slot     map[*ir.Value]plan.Slot
-	packings map[plan.Linear]plan.Packing // found so far, by operator without its packing
+	options Options
+	plan    *plan.Plan
+	steps   []plan.Step
+	weights Weights
+	slot    map[*ir.Value]plan.Slot
+	linear  []linearStep
 }
 
 // newSlot adds a slot of v's format.

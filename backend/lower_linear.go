@@ -25,13 +25,8 @@ func (l *lowering) conv(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 	}
 	lin.NormLog2 = normLog2(w.Ints, lin.COut)
 	lin.ClientInput = v.Args[0].Type.Holder == ir.Client
-	if err := l.choosePacking(lin); err != nil {
-		return 0, err
-	}
 	s := plan.Step{Proto: plan.Proto(v.Proto), Linear: lin}
-	if err := plan.CheckNoise(lin, w.Ints); err != nil {
-		return 0, err
-	}
+	l.linear = append(l.linear, linearStep{v.Name, lin, w.Ints})
 	s.W = l.keep("/w", []int{lin.COut, lin.CIn / lin.G, lin.KH, lin.KW}, w.Ints)
 	l.keep("/b", []int{lin.COut}, bias)
 	return l.emit(v, s, x), nil

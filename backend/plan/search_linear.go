@@ -65,14 +65,14 @@ func ChoosePacking(l *Linear, p CostProfile) error {
 // switching keys pay only when enough operators use them.
 func ChoosePackings(ls []*Linear, p CostProfile) error {
 	found := map[Linear]*search{}
-	for _, l := range ls {
+	for i, l := range ls {
 		l.Packing = Packing{}
 		if found[*l] != nil {
 			continue
 		}
 		s, err := p.search(l)
 		if err != nil {
-			return err
+			return &PackingError{i, err}
 		}
 		found[*l] = s
 	}
@@ -85,14 +85,23 @@ func ChoosePackings(ls []*Linear, p CostProfile) error {
 			}
 		}
 	}
-	for _, l := range ls {
+	for i, l := range ls {
 		l.Packing = found[*l].best[bestAt[0]][bestAt[1]].packing
 		if err := l.Validate(); err != nil {
-			return err
+			return &PackingError{i, err}
 		}
 	}
 	return nil
 }
+
+// PackingError says which of the operators has no encoding.
+type PackingError struct {
+	Index int
+	Err   error
+}
+
+func (e *PackingError) Error() string { return e.Err.Error() }
+func (e *PackingError) Unwrap() error { return e.Err }
 
 // total is the time of all operators with the best packings under the caps.
 func (p CostProfile) total(ls []*Linear, found map[Linear]*search, k, level int) float64 {
