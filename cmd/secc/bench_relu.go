@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"secc/backend/plan"
+	"secc/runtime/mpc/nonlinear"
+	"secc/runtime/mpc/ot"
+	"secc/runtime/mpc/ring"
+	"secc/runtime/transport"
+)
+
+// reluRow is one way to compute ReLU. The rate includes making the OTs but not
+// their one-time setup; the bits count everything that was sent, setup too.
+type reluRow struct {
+	Name              string  `json:"name"`
+	RingBits          int     `json:"ring_bits"`
+	ComparedBits      int     `json:"compared_bits"`
+	BitsPerElement    float64 `json:"bits_per_element"`
+	ElementsPerSecond float64 `json:"elements_per_second"`
+	Rounds            int     `json:"rounds"`
+	OnlineBits        float64 `json:"online_bits_per_element"` // of them on the execution channel
+	OTBits            float64 `json:"ot_bits_per_element"`     // and for correlated OTs, setup left out
+	SetupBytes        int64   `json:"setup_bytes"`             // one-time: base OTs and the first silent ones
+	COTs              int64   `json:"cots_per_element"`
+	Wrong             int     `json:"wrong"` // results that are neither right nor the permitted deviation near zero
+	Elements          int     `json:"elements"`
+	PredictedBytes    bool    `json:"bytes_as_predicted"` // execution bytes and rounds are those of the cost model
+}
+
+// reluBench is one way to be measured.
+type reluBench struct {
+	name string
+	c    plan.Compare
+	kind ot.Config
+}
+
+func reluBenches() []reluBench {
+	silent, fast := ot.Config{Kind: ot.Ferret, Set: 11}, ot.Config{Kind: ot.SoftSpoken, K: 2}
+	return []reluBench{
+		{"relu", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2}, silent},
+		{"relu", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 2}, silent},
+		{"relu_leaf1", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 1}, silent},
+		{"relu_leaf4", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 4}, silent},
+		{"relu_ripple", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2, Ripple: true}, silent},
+		{"relu_extend28", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 2, ExtendTo: 28}, silent},
+		{"relu_softspoken2", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2}, fast},
+	}
+}
+
+func newBenchReluCmd() *cobra.Command {
+	var asJSON bool
+	var n, runs int
+	var connect string
+	c := &cobra.Command{
+		Use:   "relu",
+		Short: "Measure ReLU on shares: rate, bits and rounds, correlated OTs included",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if n < 1 || n > 1<<26 || runs < 1 || runs > 100 {
+				return usage("--elements or --runs out of range")
+			}
+			if connect != "" {
+				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
+					_, err := benchRelu(ctx, m, transport.Client, n, runs)
+					return err
+				})
+			}
+			rep := benchReport[reluRow]{Schema: benchSchema, Machine: machine()}
+			args := []string{"bench", "relu", "--elements", fmt.Sprint(n), "--runs", fmt.Sprint(runs)}
+			err := benchPair(c, args, func(ctx context.Context, m *transport.Mux) (err error) {
+				rep.Rows, err = benchRelu(ctx, m, transport.Server, n, runs)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), rep)
+			}
+			return printRelu(c, rep)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
+	c.Flags().IntVar(&n, "elements", 1<<21, "elements of a layer")
+	c.Flags().IntVar(&runs, "runs", 3, "runs of each; the median rate counts")
+	c.Flags().StringVar(&connect, "connect", "", "address of the first process")
+	_ = c.Flags().MarkHidden("connect") // the flag exists
+	return c
+}
+
+func benchRelu(ctx context.Context, m *transport.Mux, role transport.Role, n, runs int) ([]reluRow, error) {
+	var rows []reluRow
+	for _, b := range reluBenches() {
+		var some []reluRow
+		for range runs {
+			r, err := benchOneRelu(ctx, m, role, b, n)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", b.name, err)
+			}
+			some = append(some, r)
+		}
+		slices.SortFunc(some, func(x, y reluRow) int { return int(x.ElementsPerSecond - y.ElementsPerSecond) })
+		rows = append(rows, some[len(some)/2])
+	}
+	return rows, nil
+}
+
+// reluChannels: execution, OTs by the server, OTs by the client, the bench's own.
+const reluChannels = 4
+
+func benchOneRelu(ctx context.Context, m *transport.Mux, role transport.Role, b reluBench, n int) (reluRow, error) {
+	cost := plan.CostRelu(n, &b.c)
+	row := reluRow{Name: b.name, RingBits: b.c.Bits, ComparedBits: b.c.Hi - b.c.Lo, Elements: n}
+	row.COTs = (cost.COTs.ServerSends + cost.COTs.ClientSends) / int64(n)
+	share, err := benchShare(n, b.c.Bits)
+	if err != nil {
+		return row, err
+	}
+	var before [reluChannels]transport.Stats
+	for i := range before {
+		before[i] = m.Channel(i).Stats()
+	}
+	p, done, err := reluParty(ctx, m, role, b.kind, cost.COTs)
+	if err != nil {
+		return row, err
+	}
+	defer done()
+	sync := m.Channel(reluChannels - 1)
+	if err := benchSync(sync); err != nil {
+		return row, err
+	}
+	start := time.Now()
+	y, err := reluOf(ctx, p, &b.c, share)
+	if err != nil {
+		return row, err
+	}
+	if err := benchSync(sync); err != nil {
+		return row, err
+	}
+	row.ElementsPerSecond = float64(n) / time.Since(start).Seconds()
+	row.count(m, before, b, cost)
+	row.Wrong, err = wrongRelus(sync, role, &b.c, share, y)
+	return row, err
+}
+
+// count fills in what was sent.
+func (r *reluRow) count(m *transport.Mux, before [reluChannels]transport.Stats, b reluBench, cost plan.Cost) {
+	var bits [3]float64
+	for i := range bits {
+		s := m.Channel(i).Stats()
+		bits[i] = 8 * float64(s.Sent+s.Received-before[i].Sent-before[i].Received)
+	}
+	n := float64(r.Elements)
+	exec := m.Channel(0).Stats()
+	r.Rounds = plan.Depth{}.After(cost.Flights).Rounds()
+	kind := plan.OTKind{Kind: b.kind.Kind, K: b.kind.K, Set: b.kind.Set}
+	setup := plan.OT{ServerSends: kind, ClientSends: kind}.Cost(cost.COTs).Setup
+	r.SetupBytes = setup.ToServer() + setup.ToClient()
+	r.OnlineBits = bits[0] / n
+	r.OTBits = (bits[1] + bits[2] - 8*float64(r.SetupBytes)) / n
+	r.BitsPerElement = (bits[0] + bits[1] + bits[2]) / n
+	r.PredictedBytes = exec.Sent-before[0].Sent == cost.ToClient() && exec.Received-before[0].Received == cost.ToServer()
+}
+
+// benchShare is a random share of a random vector.
+func benchShare(n, bits int) ([]uint64, error) {
+	raw := make([]byte, 8*n)
+	if _, err := rand.Read(raw); err != nil {
+		return nil, err
+	}
+	x := make([]uint64, n)
+	for i := range x {
+		x[i] = binary.LittleEndian.Uint64(raw[8*i:]) & ring.Mask(bits)
+	}
+	return x, nil
+}
+
+// reluParty starts the OTs of one run and waits for their setup.
+func reluParty(ctx context.Context, m *transport.Mux, role transport.Role, kind ot.Config, cots plan.COTs) (*nonlinear.Party, func(), error) {
+	kind.Ahead = 1 << 17
+	sends, receives := cots.ServerSends, cots.ClientSends
+	out, in := m.Channel(1), m.Channel(2)
+	if role == transport.Client {
+		sends, receives, out, in = receives, sends, in, out
+	}
+	s, err := ot.NewSender(ctx, out, kind, sends, rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := ot.NewReceiver(ctx, in, kind, receives, rand.Reader)
+	if err != nil {
+		s.Close()
+		return nil, nil, err
+	}
+	done := func() { s.Close(); r.Close() }
+	if err := s.Wait(ctx); err != nil {
+		done()
+		return nil, nil, err
+	}
+	if err := r.Wait(ctx); err != nil {
+		done()
+		return nil, nil, err
+	}
+	corr := nonlinear.From[*ot.SendBatch, *ot.RecvBatch](s, r)
+	return &nonlinear.Party{Role: role, Conn: m.Channel(0), Corr: corr}, done, nil
+}
+
+func reluOf(ctx context.Context, p *nonlinear.Party, c *plan.Compare, x []uint64) ([]uint64, error) {
+	s := nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: nonlinear.Tree{Leaf: c.Leaf, Ripple: c.Ripple}}
+	y, err := p.Relu(ctx, x, s, nil)
+	if err != nil || c.ExtendTo == 0 {
+		return y, err
+	}
+	return p.ExtendNonNeg(ctx, y, c.Bits, c.ExtendTo)
+}
+
+// wrongRelus: the client opens its shares to the server, which counts the
+// results that are not what the comparison is defined to give.
+func wrongRelus(conn transport.Conn, role transport.Role, c *plan.Compare, x, y []uint64) (wrong int, err error) {
+	width := max(c.Bits, c.ExtendTo)
+	bx, by := make([]byte, ring.PackedLen(len(x), c.Bits)), make([]byte, ring.PackedLen(len(y), width))
+	if role == transport.Client {
+		ring.Pack(bx, x, c.Bits)
+		ring.Pack(by, y, width)
+		if err := conn.Send(bx); err != nil {
+			return 0, err
+		}
+		if err := conn.Send(by); err != nil {
+			return 0, err
+		}
+		return 0, conn.Flush()
+	}
+	if err := conn.Recv(bx); err != nil {
+		return 0, err
+	}
+	if err := conn.Recv(by); err != nil {
+		return 0, err
+	}
+	cx, cy := make([]uint64, len(x)), make([]uint64, len(y))
+	if err := ring.Unpack(cx, bx, c.Bits); err != nil {
+		return 0, err
+	}
+	if err := ring.Unpack(cy, by, width); err != nil {
+		return 0, err
+	}
+	for i := range x {
+		v := (x[i] + cx[i]) & ring.Mask(c.Bits)
+		if half := uint64(1) << (c.Hi - 1); v+half-1<<c.Lo >= 2*half-1<<c.Lo && v < ring.Mask(c.Bits)-half+1+1<<c.Lo {
+			continue // outside what Hi promises
+		}
+		got, pos := (y[i]+cy[i])&ring.Mask(width), ring.Signed(v, c.Bits) >= 0
+		if pos && got == v || !pos && got == 0 || pos && v < 1<<c.Lo && got == 0 {
+			continue
+		}
+		wrong++
+	}
+	return wrong, nil
+}
+
+func printRelu(c *cobra.Command, rep benchReport[reluRow]) error {
+	t := table.NewWriter()
+	t.AppendHeader(table.Row{"name", "ring", "compared", "bits an element", "online", "OT", "COTs", "rounds", "million a second", "wrong"})
+	for _, r := range rep.Rows {
+		t.AppendRow(table.Row{
+			r.Name, r.RingBits, r.ComparedBits, fmt.Sprintf("%.1f", r.BitsPerElement), fmt.Sprintf("%.1f", r.OnlineBits),
+			fmt.Sprintf("%.1f", r.OTBits), r.COTs, r.Rounds, fmt.Sprintf("%.3f", r.ElementsPerSecond/1e6), r.Wrong,
+		})
+	}
+	_, err := fmt.Fprintf(c.OutOrStdout(), "%s; %d elements, one core a party, set-up counted in the bits\n%s\n", rep.Machine, rep.Rows[0].Elements, t.Render())
+	return err
+}
