@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"secc/backend/plan"
+	"secc/runtime/mpc/ot"
+	"secc/runtime/mpc/prg"
+	"secc/runtime/transport"
+)
+
+// otRow is one extension's figures. The rates leave out the one-time setup; the
+// bits count everything, setup too, over COTs. A busy machine slows the first
+// rate; the second divides by the CPU time of the busier party instead.
+type otRow struct {
+	Name          string  `json:"name"`
+	COTsPerSecond float64 `json:"cots_per_second"`
+	PerCPUSecond  float64 `json:"cots_per_cpu_second,omitempty"`
+	BitsPerCOT    float64 `json:"bits_per_cot"`
+	COTs          int64   `json:"cots"`
+	SetupSeconds  float64 `json:"setup_seconds"`
+	SetupBytes    int64   `json:"setup_bytes"`
+}
+
+// otBench is one extension to be measured.
+type otBench struct {
+	name string
+	cfg  ot.Config
+}
+
+func otBenches() []otBench {
+	return []otBench{
+		{"ferret", ot.Config{Kind: ot.Ferret, Set: 11}},
+		{"ferret12", ot.Config{Kind: ot.Ferret, Set: 12}},
+		{"ferret13", ot.Config{Kind: ot.Ferret, Set: 13}},
+		{"softspoken2", ot.Config{Kind: ot.SoftSpoken, K: 2}},
+		{"softspoken4", ot.Config{Kind: ot.SoftSpoken, K: 4}},
+		{"softspoken8", ot.Config{Kind: ot.SoftSpoken, K: 8}},
+	}
+}
+
+func newBenchOTCmd() *cobra.Command {
+	var asJSON bool
+	var total int64
+	var runs int
+	var connect string
+	c := &cobra.Command{
+		Use:   "ot",
+		Short: "Measure how fast correlated OTs are made, and how many bits each takes",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if total < 1 || total > ot.MaxTotal || runs < 1 || runs > 100 {
+				return usage("--cots or --runs out of range")
+			}
+			if connect != "" {
+				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
+					_, err := benchOT(ctx, m, total, runs, false)
+					return err
+				})
+			}
+			rep := benchReport[otRow]{Schema: benchSchema, Machine: machine()}
+			args := []string{"bench", "ot", "--cots", fmt.Sprint(total), "--runs", fmt.Sprint(runs)}
+			err := benchPair(c, args, func(ctx context.Context, m *transport.Mux) (err error) {
+				rep.Rows, err = benchOT(ctx, m, total, runs, true)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), rep)
+			}
+			return printOT(c, rep)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
+	c.Flags().Int64Var(&total, "cots", 1<<25, "correlated OTs to make with each extension")
+	c.Flags().IntVar(&runs, "runs", 3, "runs of each; the median rate counts")
+	c.Flags().StringVar(&connect, "connect", "", "address of the first process")
+	_ = c.Flags().MarkHidden("connect") // the flag exists
+	return c
+}
+
+// benchOT makes total COTs with every extension, the server as OT sender.
+func benchOT(ctx context.Context, m *transport.Mux, total int64, runs int, server bool) ([]otRow, error) {
+	var rows []otRow
+	for _, b := range otBenches() {
+		var some []otRow
+		for range runs {
+			r, err := benchOneOT(ctx, m, b.cfg, total, server)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", b.name, err)
+			}
+			some = append(some, r)
+		}
+		slices.SortFunc(some, func(x, y otRow) int { return int(x.COTsPerSecond - y.COTsPerSecond) })
+		r := some[len(some)/2]
+		r.Name = b.name
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// otSource is what a Sender and a Receiver have in common here.
+type otSource interface {
+	Wait(context.Context) error
+	Close() error
+}
+
+func benchOneOT(ctx context.Context, m *transport.Mux, cfg ot.Config, total int64, server bool) (otRow, error) {
+	row := otRow{COTs: total}
+	cfg.Ahead = 1 << 16 // little is made before the clock starts
+	sync, conn := m.Channel(0), m.Channel(1)
+	before := conn.Stats()
+	if err := benchSync(sync); err != nil {
+		return row, err
+	}
+	start := time.Now()
+	src, take, err := otDirection(ctx, conn, cfg, total, server)
+	if err != nil {
+		return row, err
+	}
+	defer src.Close()
+	if err := src.Wait(ctx); err != nil {
+		return row, err
+	}
+	row.SetupSeconds = time.Since(start).Round(time.Microsecond).Seconds()
+	if err := benchSync(sync); err != nil { // both have ended their setup
+		return row, err
+	}
+	start = time.Now()
+	cpu := cpuSeconds()
+	buf := make([]prg.Block, 1<<14)
+	for left := total; left > 0; left -= int64(len(buf)) {
+		if err := take(buf[:min(left, int64(len(buf)))]); err != nil {
+			return row, err
+		}
+	}
+	cpu = cpuSeconds() - cpu
+	theirs, err := benchTell(sync, int64(1e9*cpu)) // both have all of them
+	if err != nil {
+		return row, err
+	}
+	row.COTsPerSecond = float64(total) / time.Since(start).Seconds()
+	if busier := max(cpu, float64(theirs)/1e9); busier > 0 {
+		row.PerCPUSecond = float64(total) / busier
+	}
+	after := conn.Stats()
+	kind := plan.OTKind{Kind: cfg.Kind, K: cfg.K, Set: cfg.Set}
+	setup := plan.OT{ServerSends: kind}.Cost(plan.COTs{ServerSends: total}).Setup
+	row.SetupBytes = setup.ToServer() + setup.ToClient()
+	row.BitsPerCOT = 8 * float64(after.Sent+after.Received-before.Sent-before.Received) / float64(total)
+	return row, nil
+}
+
+// otDirection starts this party's side and gives the function that takes blocks.
+func otDirection(ctx context.Context, conn transport.Conn, cfg ot.Config, total int64, sender bool) (otSource, func([]prg.Block) error, error) {
+	if sender {
+		s, err := ot.NewSender(ctx, conn, cfg, total, rand.Reader)
+		return s, func(dst []prg.Block) error {
+			b, err := s.Take(ctx, len(dst))
+			if err == nil {
+				b.BlocksInto(dst)
+			}
+			return err
+		}, err
+	}
+	r, err := ot.NewReceiver(ctx, conn, cfg, total, rand.Reader)
+	return r, func(dst []prg.Block) error {
+		b, err := r.Take(ctx, len(dst))
+		if err == nil {
+			b.BlocksInto(dst)
+		}
+		return err
+	}, err
+}
+
+func printOT(c *cobra.Command, rep benchReport[otRow]) error {
+	t := table.NewWriter()
+	t.AppendHeader(table.Row{"extension", "million COT/s", "a CPU second", "bits a COT", "setup s", "setup bytes"})
+	for _, r := range rep.Rows {
+		t.AppendRow(table.Row{
+			r.Name, fmt.Sprintf("%.1f", r.COTsPerSecond/1e6), fmt.Sprintf("%.1f", r.PerCPUSecond/1e6), fmt.Sprintf("%.3f", r.BitsPerCOT), fmt.Sprintf("%.3f", r.SetupSeconds), r.SetupBytes,
+		})
+	}
+	_, err := fmt.Fprintf(c.OutOrStdout(), "%s; %d COTs each, one core a party\n%s\n", rep.Machine, rep.Rows[0].COTs, t.Render())
+	return err
+}
