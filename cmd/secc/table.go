@@ -43,20 +43,20 @@ func printCost(w io.Writer, r *plan.Report, all bool) {
 			local++
 			continue
 		}
-		t.AppendRow(table.Row{shorten(o.Name, 36), o.Op, o.Protocol, o.Format, bytesText(o.ClientToServer), bytesText(o.ServerToClient), o.Rounds, o.COTs, seconds(o.Seconds)})
+		t.AppendRow(table.Row{shorten(o.Name, 36), o.Op, o.Protocol, o.Format, bytesText(o.ClientToServer), bytesText(o.ServerToClient), o.Rounds, o.COTs, secondsText(o.Seconds)})
 	}
 	s, n := r.Total.Setup, r.Total.Online
 	t.AppendSeparator()
-	t.AppendRow(table.Row{"set-up", "", "", "", bytesText(s.ClientToServer), bytesText(s.ServerToClient), s.Rounds, s.COTs, seconds(s.Seconds)})
-	t.AppendRow(table.Row{"online", "", "", "", bytesText(n.ClientToServer), bytesText(n.ServerToClient), n.Rounds, n.COTs, seconds(n.Seconds)})
-	t.AppendFooter(table.Row{"total", "", "", "", "", bytesText(r.Total.Bytes), r.Total.Rounds, "", seconds(r.Total.Seconds)})
+	t.AppendRow(table.Row{"set-up", "", "", "", bytesText(s.ClientToServer), bytesText(s.ServerToClient), s.Rounds, s.COTs, secondsText(s.Seconds)})
+	t.AppendRow(table.Row{"online", "", "", "", bytesText(n.ClientToServer), bytesText(n.ServerToClient), n.Rounds, n.COTs, secondsText(n.Seconds)})
+	t.AppendFooter(table.Row{"total", "", "", "", "", bytesText(r.Total.Bytes), r.Total.Rounds, "", secondsText(r.Total.Seconds)})
 	t.Render()
 	if local > 0 {
 		fmt.Fprintf(w, "%d local steps send nothing and are left out (--all shows them)\n", local)
 	}
 }
 
-func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
+func secondsText(s float64) string { return fmt.Sprintf("%.3f", s) }
 
 // shorten keeps the end of a name, which tells operators apart.
 func shorten(s string, n int) string {

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"math"
+	mrand "math/rand/v2"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"secc/backend"
+	"secc/backend/plan"
+	secc "secc/runtime"
+	"secc/runtime/mpc/he"
+	"secc/runtime/mpc/poly"
+	"secc/runtime/transport"
+)
+
+// linearRow is all convolutions of a network under a profile, or one kernel.
+// Bytes count both directions; those of the session's keys are in bytes_total.
+type linearRow struct {
+	Network       string  `json:"network,omitempty"`
+	Profile       string  `json:"profile,omitempty"`
+	Convolutions  int     `json:"convolutions,omitempty"`
+	BytesTotal    int64   `json:"bytes_total,omitempty"`
+	BytesToServer int64   `json:"bytes_client_to_server,omitempty"`
+	BytesToClient int64   `json:"bytes_server_to_client,omitempty"`
+	BytesKeys     int64   `json:"bytes_keys,omitempty"`
+	Seconds       float64 `json:"seconds,omitempty"`
+	ServerCPU     float64 `json:"server_cpu_seconds,omitempty"`
+	ClientCPU     float64 `json:"client_cpu_seconds,omitempty"`
+
+	Name    string  `json:"name,omitempty"`
+	Variant string  `json:"variant,omitempty"`
+	NsOp    float64 `json:"ns_op,omitempty"`
+}
+
+// linearBench is one network under one profile.
+type linearBench struct {
+	network, profile string
+	ops              []*plan.Linear
+	keys             plan.LinearKeys
+}
+
+func newBenchLinearCmd() *cobra.Command {
+	var asJSON bool
+	var networks, profiles []string
+	var kernels bool
+	var connect string
+	c := &cobra.Command{
+		Use:   "linear",
+		Short: "Measure the convolutions of whole networks under encryption, and the kernels below them",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			benches, err := linearBenches(networks, profiles)
+			if err != nil {
+				return err
+			}
+			if connect != "" {
+				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
+					_, err := benchLinear(ctx, m, benches, transport.Client)
+					return err
+				})
+			}
+			rep := benchReport[linearRow]{Schema: benchSchema, Machine: machine()}
+			args := []string{"bench", "linear"}
+			for _, n := range networks {
+				args = append(args, "--network", n)
+			}
+			for _, p := range profiles {
+				args = append(args, "--profile", p)
+			}
+			err = benchPair(c, args, func(ctx context.Context, m *transport.Mux) (err error) {
+				rep.Rows, err = benchLinear(ctx, m, benches, transport.Server)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if kernels {
+				rows, err := kernelRows()
+				if err != nil {
+					return err
+				}
+				rep.Rows = append(rep.Rows, rows...)
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), rep)
+			}
+			return printLinear(c, rep)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
+	c.Flags().StringArrayVar(&networks, "network", []string{"resnet50", "densenet121", "squeezenet1_1"}, "networks to measure")
+	c.Flags().StringArrayVar(&profiles, "profile", []string{"wan", "loopback"}, "profiles to choose encodings for")
+	c.Flags().BoolVar(&kernels, "kernels", true, "measure the kernels too")
+	c.Flags().StringVar(&connect, "connect", "", "address of the first process")
+	_ = c.Flags().MarkHidden("connect") // the flag exists
+	return c
+}
+
+func linearBenches(networks, profiles []string) ([]linearBench, error) {
+	shapes := map[string]func() []convShape{"resnet50": resnet50, "densenet121": densenet121, "squeezenet1_1": squeezenet11}
+	var all []linearBench
+	for _, n := range networks {
+		if shapes[n] == nil {
+			return nil, usage("unknown network %q", n)
+		}
+		for _, name := range profiles {
+			p, err := backend.ParseProfile(name)
+			if err != nil {
+				return nil, usage("%v", err)
+			}
+			b := linearBench{network: n, profile: name}
+			for i, s := range shapes[n]() {
+				for range s.count {
+					l := s.linear()
+					l.ClientInput = i == 0
+					b.ops = append(b.ops, &l)
+				}
+			}
+			err = plan.ChoosePackings(b.ops, plan.CostProfile{
+				BitsPerSecond: p.Bandwidth, RTT: p.RTT.Seconds(), Server: p.UnitNanos, Client: p.UnitNanos,
+				ServerThreads: p.Threads, ClientThreads: p.Threads,
+			})
+			if err != nil {
+				return nil, err
+			}
+			if b.keys, err = plan.KeysOf(b.ops); err != nil {
+				return nil, err
+			}
+			all = append(all, b)
+		}
+	}
+	return all, nil
+}
+
+func benchLinear(ctx context.Context, m *transport.Mux, benches []linearBench, role transport.Role) ([]linearRow, error) {
+	var rows []linearRow
+	for _, b := range benches {
+		r, err := b.run(ctx, m, role)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", b.network, b.profile, err)
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// run makes keys and runs every convolution once. Clocks start when both parties
+// have their weights and inputs.
+func (b *linearBench) run(ctx context.Context, m *transport.Mux, role transport.Role) (linearRow, error) {
+	row := linearRow{Network: b.network, Profile: b.profile, Convolutions: len(b.ops)}
+	sync, conn := m.Channel(0), m.Channel(1)
+	party := linearParty{role: role, share: randomShare(b.ops)}
+	if role == transport.Server {
+		party.drawWeights(b.ops)
+	}
+	before := conn.Stats()
+	if err := benchSync(sync); err != nil {
+		return row, err
+	}
+	start, cpu := time.Now(), cpuSeconds()
+	if err := party.setUp(ctx, conn, he.KeySpec{N: b.keys.N, Secrets: b.keys.Secrets, Levels: b.keys.Levels}); err != nil {
+		return row, err
+	}
+	keys := conn.Stats()
+	for i, l := range b.ops {
+		if err := party.linear(ctx, conn, i, l); err != nil {
+			return row, fmt.Errorf("convolution %d: %w", i, err)
+		}
+	}
+	cpu = cpuSeconds() - cpu
+	theirs, err := exchangeSeconds(sync, cpu)
+	if err != nil {
+		return row, err
+	}
+	after := conn.Stats()
+	row.Seconds = time.Since(start).Seconds()
+	row.ServerCPU, row.ClientCPU = cpu, theirs
+	row.BytesToServer, row.BytesToClient = after.Received-before.Received, after.Sent-before.Sent
+	row.BytesTotal = row.BytesToServer + row.BytesToClient
+	row.BytesKeys = keys.Received + keys.Sent - before.Received - before.Sent
+	return row, nil
+}
+
+// exchangeSeconds tells the peer a time and returns the peer's.
+func exchangeSeconds(c transport.Conn, s float64) (float64, error) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], math.Float64bits(s))
+	if err := c.Send(b[:]); err != nil {
+		return 0, err
+	}
+	err := c.Recv(b[:])
+	return math.Float64frombits(binary.LittleEndian.Uint64(b[:])), err
+}
+
+// linearParty is one side of the benchmark.
+type linearParty struct {
+	role    transport.Role
+	server  *he.Server
+	client  *he.Client
+	share   []uint64
+	weights [][]int64
+	bias    []int64
+}
+
+func randomShare(ops []*plan.Linear) []uint64 {
+	n := 0
+	for _, l := range ops {
+		n = max(n, l.NumIn())
+	}
+	r := mrand.New(mrand.NewPCG(1, 2))
+	x := make([]uint64, n)
+	for i := range x {
+		x[i] = r.Uint64() >> (64 - ops[0].InBits)
+	}
+	return x
+}
+
+// drawWeights gives every filter a norm of about 1/2.
+func (p *linearParty) drawWeights(ops []*plan.Linear) {
+	r := mrand.New(mrand.NewPCG(3, 4))
+	for _, l := range ops {
+		w := make([]int64, l.NumWeights())
+		scale := math.Exp2(float64(l.NormLog2-1)) / math.Sqrt(float64(l.FilterLen()))
+		for i := range w {
+			w[i] = int64(math.Round(r.NormFloat64() * scale))
+		}
+		p.weights = append(p.weights, w)
+		p.bias = append(p.bias, make([]int64, max(0, l.COut-len(p.bias)))...)
+	}
+}
+
+func (p *linearParty) setUp(ctx context.Context, conn transport.Conn, spec he.KeySpec) (err error) {
+	if p.role == transport.Server {
+		p.server, err = he.NewServer(ctx, conn, spec, rand.Reader)
+	} else {
+		p.client, err = he.NewClient(ctx, conn, spec, rand.Reader)
+	}
+	return err
+}
+
+func (p *linearParty) linear(ctx context.Context, conn transport.Conn, i int, l *plan.Linear) error {
+	op, err := secc.LinearOp(l)
+	if err != nil {
+		return err
+	}
+	if p.role == transport.Server {
+		_, err = p.server.Linear(ctx, conn, op, p.share[:l.NumIn()], p.weights[i], p.bias[:l.COut], 1)
+	} else {
+		_, err = p.client.Linear(ctx, conn, op, p.share[:l.NumIn()], 1)
+	}
+	return err
+}
+
+// kernelRows measures the kernels in every variant that runs here.
+func kernelRows() ([]linearRow, error) {
+	all, err := poly.Benchmarks()
+	if err != nil {
+		return nil, err
+	}
+	var rows []linearRow
+	for _, k := range all {
+		rows = append(rows, linearRow{Name: k.Name, Variant: k.Variant.String(), NsOp: math.Round(k.Measure(200 * time.Millisecond))})
+	}
+	return rows, nil
+}
+
+func printLinear(c *cobra.Command, rep benchReport[linearRow]) error {
+	nets, kernels := table.NewWriter(), table.NewWriter()
+	nets.AppendHeader(table.Row{"network", "profile", "MiB", "to server", "to client", "keys", "seconds", "server CPU s", "client CPU s"})
+	kernels.AppendHeader(table.Row{"kernel", "variant", "ns"})
+	mib := func(n int64) string { return fmt.Sprintf("%.1f", float64(n)/(1<<20)) }
+	for _, r := range rep.Rows {
+		if r.Name != "" {
+			kernels.AppendRow(table.Row{r.Name, r.Variant, fmt.Sprintf("%.0f", r.NsOp)})
+			continue
+		}
+		nets.AppendRow(table.Row{
+			r.Network, r.Profile, mib(r.BytesTotal), mib(r.BytesToServer), mib(r.BytesToClient), mib(r.BytesKeys),
+			fmt.Sprintf("%.2f", r.Seconds), fmt.Sprintf("%.2f", r.ServerCPU), fmt.Sprintf("%.2f", r.ClientCPU),
+		})
+	}
+	out := rep.Machine + "\n" + nets.Render() + "\n"
+	if kernels.Length() > 0 {
+		out += kernels.Render() + "\n"
+	}
+	_, err := fmt.Fprint(c.OutOrStdout(), out)
+	return err
+}
