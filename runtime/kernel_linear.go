@@ -58,7 +58,7 @@ func newLinearEngine(ctx context.Context, p *Party, conn transport.Conn, spec he
 
 func runLinear(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
 	l := c.Linear
-	op, err := linearOp(l)
+	op, err := LinearOp(l)
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +82,8 @@ func (e *linearEngine) run(ctx context.Context, p *Party, c *Call, op *he.Op) (V
 	return e.server.Linear(ctx, p.Conn, op, c.In[0], w, b, p.Threads)
 }
 
-// linearOp is a plan's operator in the engine's words.
-func linearOp(l *plan.Linear) (*he.Op, error) {
+// LinearOp is a plan's operator in the engine's words.
+func LinearOp(l *plan.Linear) (*he.Op, error) {
 	y, err := l.NewLayout()
 	if err != nil {
 		return nil, err
