@@ -3,6 +3,7 @@ package backend
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"secc/backend/plan"
 )
@@ -34,4 +35,37 @@ func (l *lowering) choosePackings() error {
 		}
 	}
 	return nil
+}
+
+// treeShape is a way to compare: radix of the leaves, and a log-depth tree (few
+// rounds) or a ripple (few bits). Extra is what it takes beyond its correlated
+// OTs, in nanoseconds a compared bit, as measured by secc bench relu.
+type treeShape struct {
+	leaf   int
+	ripple bool
+	extra  float64
+}
+
+func treeShapes() []treeShape {
+	return []treeShape{{2, true, 0}, {1, true, 0}, {2, false, 12}, {1, false, 12}, {4, false, 20}}
+}
+
+// chooseTree picks the shape of a step's comparisons that takes the fewest
+// seconds under the profile, the making of correlated OTs included.
+func (l *lowering) chooseTree(s *plan.Step) {
+	if s.Compare == nil {
+		return
+	}
+	p := l.options.Profile
+	var best treeShape
+	least := math.Inf(1)
+	for _, try := range treeShapes() {
+		s.Compare.Leaf, s.Compare.Ripple = try.leaf, try.ripple
+		c := l.plan.CallCost([]*plan.Step{s})
+		bits := c.Work.Server[plan.UnitElem] * float64(s.Compare.Hi-s.Compare.Lo)
+		if t := p.Seconds(c) + p.makeCOTs(c.COTs) + try.extra*bits/1e9/float64(max(p.Threads, 1)); t < least {
+			least, best = t, try
+		}
+	}
+	s.Compare.Leaf, s.Compare.Ripple = best.leaf, best.ripple
 }

@@ -44,6 +44,9 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if err := l.choosePackings(); err != nil {
 		return nil, nil, err
 	}
+	for i := range l.steps {
+		l.chooseTree(&l.steps[i])
+	}
 	l.plan.Rounds = schedule(l.steps)
 	l.plan.OT = plan.ChooseOT(l.plan.COTs(), o.Profile.cost())
 	if err := l.plan.Validate(); err != nil {

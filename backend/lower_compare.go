@@ -7,11 +7,9 @@ import (
 	"secc/ir"
 )
 
-// leafBits is the radix of comparison leaves until the profile chooses.
-const leafBits = 4
-
+// compare starts a comparison; chooseTree picks its shape.
 func compare(x ir.Elem, a ir.CompareAttrs) *plan.Compare {
-	return &plan.Compare{Bits: x.Bits, Lo: a.Lo, Hi: a.High(x), Leaf: leafBits}
+	return &plan.Compare{Bits: x.Bits, Lo: a.Lo, Hi: a.High(x)}
 }
 
 // comparing lowers the operators that need signs.

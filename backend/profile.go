@@ -22,7 +22,7 @@ type Profile struct {
 // in nanoseconds. The linear engine's come from its own measurements.
 func units() [plan.NumUnits]float64 {
 	u := plan.DefaultUnits()
-	u[plan.UnitCOT], u[plan.UnitAND], u[plan.UnitMux], u[plan.UnitElem] = 60, 20, 20, 2
+	u[plan.UnitCOT], u[plan.UnitAND], u[plan.UnitMux], u[plan.UnitElem] = 8, 8, 10, 2
 	return u
 }
 
@@ -82,18 +82,31 @@ func parseRate(s string) (float64, error) {
 	return x * factor, err
 }
 
-// Seconds prices a cost: work on both sides one after the other, the flights'
-// bytes, and half a round trip a flight.
+// Seconds prices a cost: work, the flights' bytes, and half a round trip a
+// flight. In a linear operator the parties take turns; elsewhere they work at
+// the same time.
 func (p Profile) Seconds(c plan.Cost) float64 {
 	var nanos float64
 	for u := range plan.NumUnits {
-		nanos += (c.Work.Server[u] + c.Work.Client[u]) * p.UnitNanos[u]
+		server, client := c.Work.Server[u]*p.UnitNanos[u], c.Work.Client[u]*p.UnitNanos[u]
+		switch u {
+		case plan.UnitCOT, plan.UnitAND, plan.UnitMux, plan.UnitElem:
+			nanos += max(server, client)
+		default:
+			nanos += server + client
+		}
 	}
 	t := nanos / 1e9 / float64(max(p.Threads, 1))
 	for _, f := range c.Flights {
 		t += p.RTT.Seconds()/2 + 8*float64(max(f.ToServer, f.ToClient))/p.Bandwidth
 	}
 	return t
+}
+
+// makeCOTs prices the making of correlated OTs: about a bit each.
+func (p Profile) makeCOTs(n plan.COTs) float64 {
+	all := float64(n.ServerSends + n.ClientSends)
+	return all * (p.UnitNanos[plan.UnitCOT]/1e9/float64(max(p.Threads, 1)) + 1/p.Bandwidth)
 }
 
 // Price fills in the seconds of a report.

@@ -266,7 +266,7 @@ type Truncate struct {
 // low bits (the sign may be wrong for 0 <= x < 2^Lo only).
 type Compare struct {
 	Bits, Lo, Hi int
-	Leaf         int  // leaf radix in bits: 1, 2 or 4
+	Leaf         int  // leaf radix in bits, 1 to 4: fewer OTs or fewer bits
 	Ripple       bool `cbor:",omitempty"` // one AND a bit instead of a log-depth tree
 
 	ExtendTo   int   `cbor:",omitempty"` // relu: also give the result in Z_2^ExtendTo as Out[1] (or as the only output)

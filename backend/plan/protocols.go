@@ -241,7 +241,7 @@ func legalExtend(p *Plan, s *Step) error {
 		return err
 	}
 	e := s.Extend
-	if e.Leaf != 0 && e.Leaf != 1 && e.Leaf != 2 && e.Leaf != 4 || e.Any && e.NonNeg {
+	if e.Leaf < 0 || e.Leaf > 4 || e.Any && e.NonNeg {
 		return fmt.Errorf("leaves of %d bits (any %v, non-negative %v)", e.Leaf, e.Any, e.NonNeg)
 	}
 	if e.From != p.Slots[s.In[0]].Bits || e.To != p.Slots[s.Out[0]].Bits || e.From >= e.To || e.From < 3 {
@@ -255,7 +255,7 @@ func legalTruncate(p *Plan, s *Step) error {
 		return err
 	}
 	t := s.Truncate
-	if t.Leaf != 0 && t.Leaf != 1 && t.Leaf != 2 && t.Leaf != 4 {
+	if t.Leaf < 0 || t.Leaf > 4 {
 		return fmt.Errorf("leaves of %d bits", t.Leaf)
 	}
 	if t.From != p.Slots[s.In[0]].Bits || t.To != p.Slots[s.Out[0]].Bits || t.Shift < 1 || t.Shift >= t.From || t.To > t.From {
@@ -269,7 +269,7 @@ func (c *Compare) check(bits int) error {
 	if c.Bits != bits || c.Bits > 62 || c.Lo < 0 || c.Hi > c.Bits || c.Hi-c.Lo < 2 {
 		return fmt.Errorf("compares bits [%d, %d) of %d", c.Lo, c.Hi, bits)
 	}
-	if c.Leaf != 1 && c.Leaf != 2 && c.Leaf != 4 {
+	if c.Leaf < 1 || c.Leaf > 4 {
 		return fmt.Errorf("leaves of %d bits", c.Leaf)
 	}
 	return nil
