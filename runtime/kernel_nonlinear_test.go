@@ -146,7 +146,7 @@ func forWidths(t *testing.T, f func(bits, n int) []stepCase) {
 }
 
 func compares(bits int) (all []plan.Compare) {
-	for _, leaf := range []int{1, 2, 4} {
+	for _, leaf := range []int{1, 2, 3, 4} {
 		for _, ripple := range []bool{false, true} {
 			all = append(all, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, Ripple: ripple})
 		}
@@ -241,7 +241,7 @@ func TestMaxPoolIsItsIdealAndCost(t *testing.T) {
 		{C: 16, H: 112, W: 112, OH: 56, OW: 56, KH: 3, KW: 3, SH: 2, SW: 2, DH: 1, DW: 1, PT: 1, PL: 1},
 	} {
 		bits := []int{8, 16, 17, 40}[i%4]
-		c := compares(bits)[i%7]
+		c := compares(bits)[i]
 		c.Pool = &g
 		sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(g.C*g.H*g.W, bits)}, out: []plan.SlotType{vector(g.C*g.OH*g.OW, bits)}}
 		sc.step = plan.Step{Proto: plan.ProtoMaxPool, Compare: &c}
@@ -260,7 +260,7 @@ func TestMaxPoolComparesSixTimesAnOutput(t *testing.T) {
 func TestArgMaxIsItsIdealAndCost(t *testing.T) {
 	for i, g := range []struct{ rows, n, k int }{{1, 1, 1}, {1, 10, 1}, {3, 7, 1}, {1, 1000, 5}, {2, 9, 9}, {5, 2, 2}, {1, 100, 3}} {
 		bits := []int{8, 16, 17, 40}[i%4]
-		c := compares(bits)[i%6]
+		c := compares(bits)[i]
 		c.K = g.k
 		sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(g.rows*g.n, bits)}, out: []plan.SlotType{vector(g.rows*g.k, 10)}}
 		sc.step = plan.Step{Proto: plan.ProtoArgMax, Compare: &c}
