@@ -83,7 +83,8 @@ func expect(t *testing.T, m *onnxpb.Model, opts Options, x, want []float32) *ir.
 		t.Fatalf("got %v, want %v", got, want)
 	}
 	for i := range got {
-		if math.Abs(float64(got[i]-want[i])) > 1e-5*(1+math.Abs(float64(want[i]))) {
+		g, w := float64(got[i]), float64(want[i])
+		if g != w && !(g != g && w != w) && !(math.Abs(g-w) <= 1e-5*(1+math.Abs(w))) {
 			t.Fatalf("got %v, want %v", got, want)
 		}
 	}

@@ -14,7 +14,7 @@ var functionOps = map[string]opRow{
 	"Selu":            unaryRow("selu", param{"alpha", 1.67326319217681884765625}, param{"gamma", 1.05070102214813232421875}),
 	"HardSigmoid":     unaryRow("hard_sigmoid", param{"alpha", 0.2}, param{"beta", 0.5}),
 	"ThresholdedRelu": unaryRow("thresholded_relu", param{"alpha", 1}),
-	"Shrink":          unaryRow("shrink", param{"bias", 0}, param{"lambd", 0.5}),
+	"Shrink":          unaryRow("shrink", param{"lambd", 0.5}, param{"bias", 0}),
 	"Swish":           unaryRow("swish", param{"alpha", 1}),
 	"Gelu":            {min: 1, max: 1, build: gelu},
 	"IsNaN":           {min: 1, max: 1, build: func(c *ctx) []*operand { return one(c.typed(c.fn(c.in[0], "is_nan"), Bool)) }},

@@ -41,8 +41,8 @@ func groupNorm(c *ctx) []*operand {
 	x := c.in[0]
 	c.rankOf(x, 3, maxRank)
 	groups := c.int("num_groups", 0)
-	if groups < 1 || x.shape[1]%groups != 0 {
-		c.failf("%d groups of %d channels", groups, x.shape[1])
+	if groups < 1 || x.shape[1]%groups != 0 || x.N() == 0 {
+		c.failf("%d groups in data of shape %v", groups, x.shape)
 	}
 	grouped := c.reshape(x, x.shape[0], groups, x.N()/x.shape[0]/groups)
 	y, _, _ := c.standardise(grouped, []int{2}, c.float("epsilon", 1e-5))

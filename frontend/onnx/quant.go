@@ -28,6 +28,9 @@ func (c *ctx) quantParams(x *operand) (scale, zero *Tensor, along int) {
 		c.refuse("blocked quantisation")
 	}
 	scale, along = c.constant(1, "the scale"), -1
+	if !scale.DType.IsFloat() {
+		c.failf("the scale has type %v", scale.DType)
+	}
 	for _, s := range scale.F {
 		if !(s > 0) || math.IsInf(float64(s), 0) {
 			c.failf("scale %g", s)

@@ -1,6 +1,10 @@
 package onnx
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
 
 // maxOpset is the newest version of the default domain whose operators were
 // checked against this table.
@@ -81,3 +85,26 @@ func join(families ...map[string]opRow) map[string]opRow {
 }
 
 func one(o *operand) []*operand { return []*operand{o} }
+
+// Operator describes one row of the operator table, for documentation.
+type Operator struct {
+	Name, Domain string
+	Since        int // oldest opset whose meaning is implemented; 0: every opset
+}
+
+// Operators lists every operator that can be imported, sorted.
+func Operators() []Operator {
+	var list []Operator
+	for domain, table := range tables {
+		for name, row := range table {
+			list = append(list, Operator{name, domain, row.since})
+		}
+	}
+	slices.SortFunc(list, func(a, b Operator) int {
+		return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Name, b.Name))
+	})
+	return list
+}
+
+// MaxOpset is the newest version of the default operator set that is accepted.
+func MaxOpset() int { return maxOpset }
