@@ -194,17 +194,34 @@ func lowBits(w *[64]uint64) (x uint64) {
 
 // Blocks uses the batch raw: the sender's q. The caller hashes them or knows
 // why that is not needed.
-func (b *SendBatch) Blocks() (q []prg.Block, delta prg.Block) { return b.raw(), b.delta }
+func (b *SendBatch) Blocks() (q []prg.Block, delta prg.Block) {
+	q = make([]prg.Block, b.n)
+	return q, b.BlocksInto(q)
+}
+
+// BlocksInto is Blocks into the caller's memory; it returns Delta.
+func (b *SendBatch) BlocksInto(q []prg.Block) (delta prg.Block) {
+	b.raw(q)
+	return b.delta
+}
 
 // Blocks uses the batch raw: the receiver's t, whose lowest bits are the choices.
-func (b *RecvBatch) Blocks() []prg.Block { return b.raw() }
+func (b *RecvBatch) Blocks() []prg.Block {
+	t := make([]prg.Block, b.n)
+	b.raw(t)
+	return t
+}
 
-func (b *batch) raw() []prg.Block {
+// BlocksInto is Blocks into the caller's memory.
+func (b *RecvBatch) BlocksInto(t []prg.Block) { b.raw(t) }
+
+func (b *batch) raw(dst []prg.Block) {
+	if len(dst) != b.n {
+		panic("BUG: ot: wrong length for blocks")
+	}
 	b.consume()
-	out := make([]prg.Block, 0, b.n)
 	for _, p := range b.parts {
-		out = append(out, p.blocks...)
+		dst = dst[copy(dst, p.blocks):]
 	}
 	b.release()
-	return out
 }
