@@ -87,3 +87,25 @@ func TestAccumulateMany(t *testing.T) {
 		equal(t, r.String(), got, constant(r, products)) // (q-1)^2 = 1
 	}
 }
+
+// TestReduceWords reduces words that no short sum would reach.
+func TestReduceWords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(25, 26))
+	for _, r := range testRings(t, 1<<14) {
+		a := r.NewAcc()
+		unit := powMod(2, 64, r.q)
+		if r.ifma {
+			unit = powMod(2, 52, r.q)
+		}
+		got, want := r.NewPoly(), r.NewPoly()
+		for i := range want {
+			a.lo[i], a.hi[i] = rng.Uint64(), rng.Uint64N(1<<60)
+			if rng.IntN(3) == 0 {
+				a.lo[i] |= 1<<52 - 1
+			}
+			want[i] = (mulMod(a.hi[i], unit, r.q) + a.lo[i]%r.q) % r.q
+		}
+		a.Reduce(got)
+		equal(t, r.String(), got, want)
+	}
+}

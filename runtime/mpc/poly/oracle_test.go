@@ -7,22 +7,38 @@ import (
 	"testing"
 )
 
-// testRings returns a ring for every degree and variant worth testing.
+// testRings returns a ring for every degree and variant worth testing: moduli
+// right below a power of two, where lazy values come closest to their bounds,
+// and one between two powers, where quotients lose most by rounding.
 func testRings(t testing.TB, degrees ...int) []*Ring {
 	t.Helper()
 	var rs []*Ring
 	for _, n := range degrees {
-		for _, bitLen := range []int{50, 49, 36} {
-			ps, err := Primes(bitLen, n, 1)
-			if err != nil {
-				t.Fatal(err)
-			}
+		for _, q := range testModuli(t, n) {
 			for _, v := range Variants() {
-				rs = append(rs, newRing(t, n, ps[0], v))
+				rs = append(rs, newRing(t, n, q, v))
 			}
 		}
 	}
 	return rs
+}
+
+func testModuli(t testing.TB, n int) []uint64 {
+	t.Helper()
+	var qs []uint64
+	for _, bitLen := range []int{50, 36} {
+		ps, err := Primes(bitLen, n, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		qs = append(qs, ps[0])
+	}
+	step := 2 * uint64(n)
+	mid := uint64(1)<<50/10*6/step*step + 1 // 2^52/mid = 6.67
+	for !isPrime(mid) {
+		mid += step
+	}
+	return append(qs, mid)
 }
 
 func newRing(t testing.TB, n int, q uint64, v Variant) *Ring {

@@ -129,3 +129,34 @@ func TestStreamsDiffer(t *testing.T) {
 		}
 	}
 }
+
+// TestUniformEdges tries candidates right at the modulus, which streams never show.
+func TestUniformEdges(t *testing.T) {
+	for _, r := range testRings(t, 16) {
+		high := ^r.candidateMask()
+		words := []uint64{r.q, r.q - 1, r.q + 1, 0, r.q | high, (r.q - 1) | high, ^uint64(0), 1, 5, r.q, 6, 7}
+		for len(words) < 64 {
+			words = append(words, words[:12]...)
+		}
+		words = words[:64]
+		var want []uint64
+		for _, w := range words {
+			if c := w &^ high; c < r.q {
+				want = append(want, c)
+			}
+		}
+		got := constant(r, 0)
+		for len(got) < 64 {
+			got = append(got, 0)
+		}
+		k, used := 0, 0
+		if r.ifma {
+			k, used = r.uniformIFMA(got, words)
+			if used != len(words) {
+				t.Fatalf("%v: used %d words of %d", r, used, len(words))
+			}
+		}
+		k += r.takeBelow(got[k:], words[used:])
+		equal(t, r.String(), got[:k], want)
+	}
+}

@@ -44,8 +44,8 @@ func (r *Ring) encode(v uint64, l int) uint64 {
 // odd: there are no halves). Any common length.
 //
 // With inv = floor(2^(63+m)/q), m the bits of q, the estimate
-// v*inv >> (63+m-b) is below v*2^b/q by less than 1+2^(b-63): at most one too
-// small, which the remainder shows together with the rounding.
+// v*inv >> (63+m-b) is below v*2^b/q by less than 1+2^(b-63) <= 3/2: it is to
+// be raised by one or by nothing, as the remainder shows.
 func (r *Ring) Round(dst, v []uint64, b int) {
 	checkTorus(b, len(dst), len(v))
 	if r.ifma {
@@ -63,8 +63,7 @@ func (r *Ring) Round(dst, v []uint64, b int) {
 		e := lo>>shift | hi<<(64-shift) | hi>>(shift-64)
 		rem := x<<b - e*q
 		_, below := bits.Sub64(rem, half, 0)
-		_, below2 := bits.Sub64(rem, half+q, 0)
-		dst[i] = (e + 2 - below - below2) & mask
+		dst[i] = (e + 1 - below) & mask
 	}
 }
 

@@ -38,16 +38,16 @@ func encode(name string, add bool) {
 	})
 }
 
-// round: the estimate hi(v*inv), inv = floor(2^(52+b)/q), is at most one too
-// small; the remainder, below 2q, shows that and the rounding.
+// round: the estimate hi(v*inv), inv = floor(2^(52+b)/q), is below v*2^b/q by less
+// than 1+v/2^52 < 5/4: it is to be raised by one or by nothing, as the remainder
+// shows.
 func round() {
 	begin("roundVector", "(dst, v *uint64, n int, q, inv, b, half uint64)",
 		"roundVector sets dst = round(v*2^b/q) mod 2^b, half = (q+1)/2.")
 	p := ptrs("dst", "v")
 	inv, b, half := broadcast(gp("inv")), broadcast(gp("b")), broadcast(gp("half"))
 	m := newModulus(gp("q"))
-	one, half2, mask := immediate(1), ZMM(), ZMM()
-	VPADDQ(m.q, half, half2)
+	one, mask := immediate(1), ZMM()
 	VPSLLVQ(b, one, mask)
 	VPSUBQ(one, mask, mask)
 	each(gp("n"), p, func() {
@@ -56,11 +56,9 @@ func round() {
 		VPSLLVQ(b, v, rem)
 		VPMADD52LUQ(m.negQ, e, rem)
 		VPANDQ(m.mask, rem, rem)
-		up, up2 := K(), K()
+		up := K()
 		VPCMPUQ(U8(5), half, rem, up)
-		VPCMPUQ(U8(5), half2, rem, up2)
 		VPADDQ(one, e, up, e)
-		VPADDQ(one, e, up2, e)
 		VPANDQ(mask, e, e)
 		VMOVDQU64(e, Mem{Base: p[0]})
 	})
