@@ -146,8 +146,7 @@ func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
 	case ir.OpSumPool:
 		return l.sumPool(v, x)
 	case ir.OpFunc:
-		a := v.Attrs.(*ir.FuncAttrs)
-		return l.emit(v, plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: a.Name, Alpha: a.Alpha, Beta: a.Beta}}, x), nil
+		return l.function(v, v.Attrs.(*ir.FuncAttrs), x)
 	}
 	return l.comparing(v, x)
 }

@@ -42,6 +42,7 @@ func nonlinearProtocols() map[plan.Proto]nonlinearProtocol {
 		plan.ProtoMaxPool:  {idealMaxPool, slackMaxPool, runMaxPool},
 		plan.ProtoArgMax:   {idealArgMax, nil, runArgMax},
 		plan.ProtoMul:      {idealMul, slackMul, runMul},
+		plan.ProtoFunc:     {idealFunc, slackFunc, runFunc},
 	}
 }
 
@@ -357,4 +358,17 @@ func idealMul(c *Call, _ Weights) ([]Vec, error) {
 		}
 	}
 	return out, nil
+}
+
+func runFunc(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
+	s, bits := c.Func.Spline, c.InTypes[0].Bits
+	f := nonlinear.Pieces{Knots: s.Knots, Slope: s.Slope, Offset: s.Offset, Frac: s.Frac}
+	return one(p.Spline(ctx, c.In[0], f, nonlinear.Sign{Bits: bits, Hi: bits, Tree: tree(c.Func.Leaf)}, c.OutTypes[0].Bits))
+}
+
+func slackFunc(s *plan.Step) uint64 { return uint64(min(s.Func.Spline.Frac, 1)) }
+
+// idealFunc is the spline, rounded; how far that is from the function is in the spline.
+func idealFunc(c *Call, _ Weights) ([]Vec, error) {
+	return each(c, func(_ int, x int64) int64 { return roundShift(c.Func.Spline.Eval(x), c.Func.Spline.Frac) })
 }

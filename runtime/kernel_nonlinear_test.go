@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -298,6 +299,36 @@ func TestMulIsItsIdealAndCost(t *testing.T) {
 				if n == 64 && m.M > 0 || bits != 24 && n == 65 {
 					break
 				}
+			}
+		}
+	}
+}
+
+func TestFuncIsItsIdealAndCost(t *testing.T) {
+	for name, f := range map[string]func(float64) float64{
+		"sigmoid": func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },
+		"exp":     math.Exp,
+		"gelu":    func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) },
+		"sign":    func(x float64) float64 { return math.Copysign(1, x) },
+		"floor":   math.Floor,
+		"square":  func(x float64) float64 { return x * x },
+		"same":    func(x float64) float64 { return x },
+		"one":     func(x float64) float64 { return 1 },
+		"inverse": func(x float64) float64 { return 1 / x },
+	} {
+		for _, bits := range []int{10, 16, 20} {
+			for _, n := range []int{1, 65, 1000} {
+				in, out := plan.SlotType{Shape: []int{n}, Bits: bits, Frac: bits - 6}, plan.SlotType{Shape: []int{n}, Bits: 16, Frac: 8}
+				spline, err := plan.FitSpline(f, in, out, 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n == 1 {
+					t.Logf("%s from %d bits: %d pieces, error %.2f ulp", name, bits, len(spline.Slope), spline.Error)
+				}
+				sc := stepCase{width: bits - 1, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
+				sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: name, Spline: spline}}
+				t.Run(fmt.Sprintf("%s,bits=%d,n=%d", name, bits, n), func(t *testing.T) { sc.check(t, rand.New(rand.NewPCG(5, uint64(n)))) })
 			}
 		}
 	}

@@ -37,7 +37,7 @@ func (p *Plan) mergeable(a, b *Step) bool {
 	case ProtoTruncate:
 		return *a.Truncate == *b.Truncate
 	case ProtoFunc:
-		return *a.Func == *b.Func && p.Slots[a.In[0]].Bits == p.Slots[b.In[0]].Bits && p.Slots[a.In[0]].Frac == p.Slots[b.In[0]].Frac &&
+		return reflect.DeepEqual(a.Func, b.Func) && p.Slots[a.In[0]].Bits == p.Slots[b.In[0]].Bits && p.Slots[a.In[0]].Frac == p.Slots[b.In[0]].Frac &&
 			p.Slots[a.Out[0]].Bits == p.Slots[b.Out[0]].Bits && p.Slots[a.Out[0]].Frac == p.Slots[b.Out[0]].Frac
 	}
 	return false

@@ -247,6 +247,29 @@ func CostMul(n, bits int, m *Mul) Cost {
 	return costTerms(n, gilbert(bits, bits), gilbert(bits, bits))
 }
 
+// CostFunc: the widening of x, a comparison with every knot, and a multiplexer
+// (or, between constants, a conversion) for each.
+func CostFunc(n, inBits, outBits int, f *Func) Cost {
+	s := f.Spline
+	var c Cost
+	if s == nil || len(s.Knots) == 0 && s.Flat() {
+		return c
+	}
+	if wide := s.Wide(outBits); !s.Flat() && wide > inBits {
+		c = CostExtend(n, &Extend{From: inBits, To: wide})
+	}
+	all := n * len(s.Knots)
+	if all == 0 {
+		return c
+	}
+	c = c.Add(costDReLU(all, &Compare{Bits: inBits, Hi: inBits, Leaf: leafOf(f.Leaf)}))
+	if s.Flat() {
+		return c.Add(costTerms(all, nil, toArith(outBits)))
+	}
+	w := []int{s.Wide(outBits)}
+	return c.Add(costTerms(all, w, w))
+}
+
 // The rows of the protocol table.
 
 func costExtend(p *Plan, b []*Step) Cost   { return CostExtend(p.width(b), b[0].Extend) }
@@ -264,4 +287,9 @@ func costArgMax(p *Plan, b []*Step) Cost {
 
 func costMul(p *Plan, b []*Step) Cost {
 	return CostMul(p.width(b), p.Slots[b[0].In[0]].Bits, b[0].Mul)
+}
+
+func costFunc(p *Plan, b []*Step) Cost {
+	in, out := p.Slots[b[0].In[0]], p.Slots[b[0].Out[0]]
+	return CostFunc(p.width(b), in.Bits, out.Bits, b[0].Func)
 }

@@ -284,8 +284,11 @@ type Mul struct {
 	Shift          int
 }
 
-// Func evaluates a table or spline; the parameters are public.
+// Func evaluates a function by its spline (Name and the parameters say which it
+// was, for people); all of it is public.
 type Func struct {
 	Name        string
 	Alpha, Beta float64 `cbor:",omitempty"`
+	Spline      *Spline `cbor:",omitempty"`
+	Leaf        int     `cbor:",omitempty"` // leaf radix of the comparisons; 0 means 2
 }

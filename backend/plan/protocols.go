@@ -34,7 +34,7 @@ var protocols = map[Proto]Protocol{
 	ProtoMaxPool:    {"windowed maximum", "compare", false, legalMaxPool, costMaxPool},
 	ProtoArgMax:     {"indices of the k largest of each row", "compare", false, legalArgMax, costArgMax},
 	ProtoMul:        {"product of two shared tensors, rounded", "mul", false, legalMul, costMul},
-	ProtoFunc:       {"elementwise function by table or spline", "func", false, legalFunc, nil},
+	ProtoFunc:       {"elementwise function by a spline", "func", false, legalFunc, costFunc},
 }
 
 // Lookup gives the table row of a protocol.
@@ -378,6 +378,12 @@ func legalFunc(p *Plan, s *Step) error {
 	}
 	if notFinite(s.Func.Alpha) || notFinite(s.Func.Beta) || len(s.Func.Name) > 64 {
 		return errors.New("bad parameters")
+	}
+	if s.Func.Leaf < 0 || s.Func.Leaf > 4 {
+		return fmt.Errorf("leaves of %d bits", s.Func.Leaf)
+	}
+	if err := s.Func.Spline.check(p.Slots[s.In[0]].Bits, p.Slots[s.Out[0]].Bits); err != nil {
+		return err
 	}
 	return sameElems(p, s, false)
 }

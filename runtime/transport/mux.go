@@ -121,9 +121,12 @@ func (m *Mux) Err() error {
 // the peer say so first.
 func (m *Mux) Close() error { return m.Abort(ErrClosed) }
 
-// Abort ends the connection because of err. The peer is told what kind of error
+// Abort ends the connection because of err, or as Close does if there is none. The peer is told what kind of error
 // it was, never its text.
 func (m *Mux) Abort(err error) error {
+	if err == nil {
+		err = ErrClosed
+	}
 	m.stopWatch()
 	m.fail(err)
 	m.running.Wait()

@@ -1,0 +1,41 @@
+package backend
+
+import (
+	"fmt"
+
+	"secc/backend/plan"
+	"secc/ir"
+)
+
+// pieceCounts are the sizes of spline that are tried in turn.
+var pieceCounts = [...]int{64, 128, plan.MaxPieces}
+
+// A spline is good enough within goodError ulps; beyond worstError the network
+// is refused rather than computed wrongly.
+const goodError, worstError = 4, 32
+
+// function lowers an elementwise function to a spline between the two formats.
+func (l *lowering) function(v *ir.Value, a *ir.FuncAttrs, x plan.Slot) (plan.Slot, error) {
+	f, ok := a.Func()
+	if !ok {
+		return 0, fmt.Errorf("no function %q", a.Name)
+	}
+	in, out := v.Args[0].Type.Elem, v.Type.Elem
+	var best *plan.Spline
+	for _, pieces := range pieceCounts {
+		s, err := plan.FitSpline(f, plan.SlotType{Bits: in.Bits, Frac: in.Frac}, plan.SlotType{Bits: out.Bits, Frac: out.Frac}, pieces)
+		if err != nil {
+			return 0, err
+		}
+		if best == nil || s.Error < best.Error {
+			best = s
+		}
+		if best.Error <= goodError {
+			break
+		}
+	}
+	if best.Error > worstError {
+		return 0, fmt.Errorf("%s from %v to %v: %d pieces leave an error of %.0f ulp", a.Name, in, out, len(best.Slope), best.Error)
+	}
+	return l.emit(v, plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: a.Name, Alpha: a.Alpha, Beta: a.Beta, Spline: best}}, x), nil
+}
