@@ -45,7 +45,7 @@ func convGeometry(v *ir.Value) *plan.Linear {
 
 // minNorm is the smallest bound on a filter's norm that a plan states: most
 // operators state it, so that the plan says as little as possible of the weights.
-const minNorm = 12
+const minNorm = 8
 
 // normLog2 bounds the l2 norm of every filter by a power of two.
 func normLog2(w []int64, filters int) int {

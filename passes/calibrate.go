@@ -25,7 +25,7 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 	observe := func(v *ir.Value, t *tensor.Dense) {
 		s, ok := spans[v]
 		if !ok {
-			s = span{math.Inf(1), math.Inf(-1)}
+			s = span{lo: math.Inf(1), hi: math.Inf(-1)}
 		}
 		for _, x := range ir.Floats(t) {
 			if x != x || math.IsInf(float64(x), 0) {
@@ -34,6 +34,8 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 				}
 				continue
 			}
+			s.n++
+			s.squares += float64(x) * float64(x)
 			s.lo, s.hi = math.Min(s.lo, float64(x)), math.Max(s.hi, float64(x))
 		}
 		spans[v] = s

@@ -8,15 +8,29 @@ import (
 	"secc/ir"
 )
 
-// span is the smallest and largest real value that calibration saw.
-type span struct{ lo, hi float64 }
+// span is what calibration saw of a value: the smallest and largest element,
+// the number of elements, and the sum of their squares.
+type span struct {
+	lo, hi  float64
+	n       int
+	squares float64
+}
 
 func (s span) abs() float64 { return math.Max(-s.lo, s.hi) }
 
-// weightNorm bounds the l2 norm of every filter once it is an integer vector:
-// below 2^weightNorm. It is the same for all operators, so it tells the client
-// nothing; the noise of the rounding in the linear protocol is sized by it.
-const weightNorm = 12
+func (s span) rms() float64 { return math.Sqrt(s.squares / float64(max(s.n, 1))) }
+
+// The rounding of a convolution's weights to integers may add this much noise,
+// as a standard deviation in ulp of the result; the protocol itself adds 0.42.
+const weightNoise = 0.5
+
+// maxNorm bounds the l2 norm of a filter in integers: 2^maxNorm. Beyond it the
+// linear protocol has no room for its own noise.
+const maxNorm = 19
+
+// exactRoom bounds the norm's exponent and the accumulator's bits together
+// where rounding is exact.
+const exactRoom = 39
 
 // slopeBits is the fraction bits of the negative side's slopes.
 const slopeBits = 12
@@ -28,6 +42,7 @@ const maxRing = 48
 type formats struct {
 	k      int
 	margin float64
+	exact  bool
 	spans  map[*ir.Value]span
 	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
 	parent map[*ir.Value]*ir.Value // union-find: values that share one format
@@ -141,39 +156,48 @@ func fracFor(k int, x float64) int {
 	return min(k-2-int(math.Ceil(math.Log2(x))), 24)
 }
 
-// weigh picks the fraction bits of a product's weights: as many as keep the
-// norm of every filter below 2^weightNorm and the accumulator within maxRing.
+// weigh picks the fraction bits of a product's constants.
 func (f *formats) weigh(v *ir.Value) error {
-	s := 0
 	switch v.Op {
 	case ir.OpMul:
 		f.weight[v] = f.fracOf(v.Args[1])
 		return nil
 	case ir.OpPRelu:
 		largest, err := filterNorm(v)
-		if err != nil {
-			return err
-		}
-		if largest > 2 {
-			return fmt.Errorf("node %q: slope %g is larger than 2", v.Name, largest)
+		if err == nil && largest > 2 {
+			err = fmt.Errorf("node %q: slope %g is larger than 2", v.Name, largest)
 		}
 		f.weight[v] = slopeBits
-		return nil
-	case ir.OpConv:
-		norm, err := filterNorm(v)
-		if err != nil {
-			return err
-		}
-		s = weightNorm
-		if norm > 0 {
-			s -= int(math.Ceil(math.Log2(norm)))
-		}
+		return err
 	}
-	f.weight[v] = s
-	if over := f.ring(v) - maxRing; over > 0 {
-		f.weight[v] -= over
+	norm, err := filterNorm(v)
+	if err != nil {
+		return err
 	}
+	f.weight[v] = f.weightBits(v, norm)
 	return nil
+}
+
+// weightBits is as few fraction bits as keep the noise of rounded weights to
+// weightNoise: rounding is off by 2^-s/sqrt(12) a weight, times the input. The
+// norm of a filter and the width of the accumulator bound it from above.
+func (f *formats) weightBits(v *ir.Value, norm float64) int {
+	shape := v.Args[1].Type.Shape
+	fan := float64(ir.Numel(shape[1:]))
+	noise := f.spans[v.Args[0]].rms() * math.Sqrt(fan/12)
+	s := f.fracOf(v)
+	if noise > 0 {
+		s += int(math.Ceil(math.Log2(noise / weightNoise)))
+	}
+	s = max(s, f.fracOf(v)-f.fracOf(v.Args[0])) // a shift is not negative
+	if norm > 0 {
+		n := int(math.Ceil(math.Log2(norm)))
+		s = min(s, maxNorm-n)
+		if f.exact { // the product is re-shared in the whole accumulator
+			s = min(s, (exactRoom-f.k-f.fracOf(v.Args[0])+f.fracOf(v)-n)/2)
+		}
+	}
+	return min(s, maxRing-f.k-f.fracOf(v.Args[0])+f.fracOf(v))
 }
 
 // filterNorm is the largest l2 norm of a filter (or the largest slope).
@@ -202,8 +226,8 @@ func nonFinite(node, tensor string) error {
 }
 
 // findLate marks sums (and reshapes of them) that are better made after the
-// extension to the accumulator's ring: their range would take more than one bit
-// from everything that shares their format, and only convolutions read them.
+// extension to a wider ring: their range would take more than one bit from
+// everything that shares their format, and only convolutions or the client read them.
 func (f *formats) findLate(g *ir.Graph) {
 	r := readers(g)
 	for _, v := range slices.Backward(g.Values) {
@@ -211,7 +235,7 @@ func (f *formats) findLate(g *ir.Graph) {
 			continue
 		}
 		f.late[v] = !slices.ContainsFunc(r[v], func(y *ir.Value) bool {
-			return y == nil || !f.late[y] && y.Op != ir.OpConv
+			return y != nil && f.secret[y] && !f.late[y] && y.Op != ir.OpConv
 		})
 	}
 	for _, v := range g.Values { // of these keep what is or follows a costly sum
@@ -222,6 +246,11 @@ func (f *formats) findLate(g *ir.Graph) {
 		costly := (v.Op == ir.OpSumPool || v.Op == ir.OpSum) && f.spans[v].abs() > 2*f.groupAbs(g, a)
 		f.late[v] = costly || f.late[a]
 	}
+}
+
+// outRing is the ring in which a late value is revealed.
+func (f *formats) outRing(v *ir.Value) int {
+	return max(f.k, 2+f.fracOf(v)+int(math.Ceil(math.Log2(f.spans[v].abs()*f.margin))))
 }
 
 // groupAbs is the largest value among those that share a's format and are not late.

@@ -18,7 +18,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 		return err
 	}
 	f := &formats{
-		k: cfg.Bits, margin: cfg.Margin, spans: spans,
+		k: cfg.Bits, margin: cfg.Margin, exact: cfg.Exact, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		late: map[*ir.Value]bool{}, weight: map[*ir.Value]int{},
 	}
@@ -288,7 +288,15 @@ func (b *fixer) widest(a *ir.Value) int {
 			}
 		}
 	}
+	if b.late[a] && b.revealed(a) {
+		bits = max(bits, b.outRing(a))
+	}
 	return bits
+}
+
+// revealed reports a value that is an output or that the client's tail reads.
+func (b *fixer) revealed(a *ir.Value) bool {
+	return slices.ContainsFunc(readers(b.old)[a], func(y *ir.Value) bool { return y == nil || b.tail[y] })
 }
 
 // lateIn makes a late value in the ring of the product that reads it.
@@ -317,7 +325,7 @@ func (b *fixer) conv(v *ir.Value) (*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := b.fixConst(v.Args[1], ir.Elem{Bits: weightNorm + 2, Frac: s}, v.Name)
+	w, err := b.fixConst(v.Args[1], ir.Elem{Bits: maxNorm + 2, Frac: s}, v.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -391,14 +399,20 @@ func (b *fixer) reveal(o *ir.Value) (*ir.Value, error) {
 		b.made[o] = w
 		return w, err
 	}
-	if b.late[o] || ir.IsConst(o) {
+	if ir.IsConst(o) {
 		return nil, fmt.Errorf("output %q is a constant", o.Name)
 	}
-	key := wideKey{b.made[o], -1}
+	key := wideKey{o, -1}
 	if w := b.wide[key]; w != nil {
 		return w, nil
 	}
 	x := b.made[o]
+	if b.late[o] {
+		var err error
+		if x, err = b.lateIn(o, b.outRing(o)); err != nil {
+			return nil, err
+		}
+	}
 	if x.Type.Holder == ir.Shared {
 		var err error
 		if x, err = b.out.New(ir.OpReveal, o.Name, nil, x); err != nil {

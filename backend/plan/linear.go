@@ -16,10 +16,9 @@ import (
 // filter, in units of the accumulator) stand in the server's weights file.
 //
 // An exact operator rounds halves up and is never off: its engine first gives
-// shares of 2^ExactGuard*acc + 2 + e with |e| < 2 in Z_2^(InBits+ExactGuard);
-// whatever e is, the upper bits hold acc, and a faithful truncation by
-// ExactGuard + Shift (one comparison an element) gives
-// floor((acc + 2^(Shift-1)) / 2^Shift).
+// shares of 4*acc + 2 + e with |e| < 2 in Z_2^(InBits+ExactGuard); whatever e is,
+// the upper bits hold acc, and a faithful truncation by ExactGuard + Shift (one
+// comparison an element) gives floor((acc + 2^(Shift-1)) / 2^Shift).
 type Linear struct {
 	Batch                  int
 	G                      int // groups
