@@ -27,13 +27,14 @@ type reluRow struct {
 	BitsPerElement    float64 `json:"bits_per_element"`
 	ElementsPerSecond float64 `json:"elements_per_second"`
 	Rounds            int     `json:"rounds"`
-	OnlineBits        float64 `json:"online_bits_per_element"` // of them on the execution channel
-	OTBits            float64 `json:"ot_bits_per_element"`     // and for correlated OTs, setup left out
-	SetupBytes        int64   `json:"setup_bytes"`             // one-time: base OTs and the first silent ones
+	PerCPUSecond      float64 `json:"elements_per_cpu_second,omitempty"` // by the CPU time of the busier party
+	OnlineBits        float64 `json:"online_bits_per_element"`           // of them on the execution channel
+	OTBits            float64 `json:"ot_bits_per_element"`               // and for correlated OTs, setup left out
+	SetupBytes        int64   `json:"setup_bytes"`                       // one-time: base OTs and the first silent ones
 	COTs              int64   `json:"cots_per_element"`
 	Wrong             int     `json:"wrong"` // results that are neither right nor the permitted deviation near zero
 	Elements          int     `json:"elements"`
-	PredictedBytes    bool    `json:"bytes_as_predicted"` // execution bytes and rounds are those of the cost model
+	AsPredicted       bool    `json:"as_predicted"` // bytes and rounds of the execution are those of the cost model
 }
 
 // reluBench is one way to be measured.
@@ -46,13 +47,14 @@ type reluBench struct {
 func reluBenches() []reluBench {
 	silent, fast := ot.Config{Kind: ot.Ferret, Set: 11}, ot.Config{Kind: ot.SoftSpoken, K: 2}
 	return []reluBench{
-		{"relu", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2}, silent},
-		{"relu", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 2}, silent},
+		{"relu", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 3}, silent},
+		{"relu", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 3}, silent},
 		{"relu_leaf1", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 1}, silent},
+		{"relu_leaf2", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2}, silent},
 		{"relu_leaf4", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 4}, silent},
 		{"relu_ripple", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2, Ripple: true}, silent},
-		{"relu_extend28", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 2, ExtendTo: 28}, silent},
-		{"relu_softspoken2", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2}, fast},
+		{"relu_extend28", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 3, ExtendTo: 28}, silent},
+		{"relu_softspoken2", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 4}, fast},
 	}
 }
 
@@ -99,10 +101,11 @@ func newBenchReluCmd() *cobra.Command {
 
 func benchRelu(ctx context.Context, m *transport.Mux, role transport.Role, n, runs int) ([]reluRow, error) {
 	var rows []reluRow
+	var depth plan.Depth
 	for _, b := range reluBenches() {
 		var some []reluRow
 		for range runs {
-			r, err := benchOneRelu(ctx, m, role, b, n)
+			r, err := benchOneRelu(ctx, m, role, b, n, &depth)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", b.name, err)
 			}
@@ -117,7 +120,7 @@ func benchRelu(ctx context.Context, m *transport.Mux, role transport.Role, n, ru
 // reluChannels: execution, OTs by the server, OTs by the client, the bench's own.
 const reluChannels = 4
 
-func benchOneRelu(ctx context.Context, m *transport.Mux, role transport.Role, b reluBench, n int) (reluRow, error) {
+func benchOneRelu(ctx context.Context, m *transport.Mux, role transport.Role, b reluBench, n int, depth *plan.Depth) (reluRow, error) {
 	cost := plan.CostRelu(n, &b.c)
 	row := reluRow{Name: b.name, RingBits: b.c.Bits, ComparedBits: b.c.Hi - b.c.Lo, Elements: n}
 	row.COTs = (cost.COTs.ServerSends + cost.COTs.ClientSends) / int64(n)
@@ -138,16 +141,23 @@ func benchOneRelu(ctx context.Context, m *transport.Mux, role transport.Role, b 
 	if err := benchSync(sync); err != nil {
 		return row, err
 	}
-	start := time.Now()
+	start, cpu := time.Now(), cpuSeconds()
 	y, err := reluOf(ctx, p, &b.c, share)
 	if err != nil {
 		return row, err
 	}
-	if err := benchSync(sync); err != nil {
+	cpu = cpuSeconds() - cpu
+	theirs, err := benchTell(sync, int64(1e9*cpu))
+	if err != nil {
 		return row, err
 	}
 	row.ElementsPerSecond = float64(n) / time.Since(start).Seconds()
+	if busier := max(cpu, float64(theirs)/1e9); busier > 0 {
+		row.PerCPUSecond = float64(n) / busier
+	}
+	*depth = depth.After(cost.Flights)
 	row.count(m, before, b, cost)
+	row.AsPredicted = row.AsPredicted && m.Channel(0).Stats().Rounds == depth.Server
 	row.Wrong, err = wrongRelus(sync, role, &b.c, share, y)
 	return row, err
 }
@@ -168,7 +178,7 @@ func (r *reluRow) count(m *transport.Mux, before [reluChannels]transport.Stats, 
 	r.OnlineBits = bits[0] / n
 	r.OTBits = (bits[1] + bits[2] - 8*float64(r.SetupBytes)) / n
 	r.BitsPerElement = (bits[0] + bits[1] + bits[2]) / n
-	r.PredictedBytes = exec.Sent-before[0].Sent == cost.ToClient() && exec.Received-before[0].Received == cost.ToServer()
+	r.AsPredicted = exec.Sent-before[0].Sent == cost.ToClient() && exec.Received-before[0].Received == cost.ToServer()
 }
 
 // benchShare is a random share of a random vector.
@@ -268,11 +278,11 @@ func wrongRelus(conn transport.Conn, role transport.Role, c *plan.Compare, x, y 
 
 func printRelu(c *cobra.Command, rep benchReport[reluRow]) error {
 	t := table.NewWriter()
-	t.AppendHeader(table.Row{"name", "ring", "compared", "bits an element", "online", "OT", "COTs", "rounds", "million a second", "wrong"})
+	t.AppendHeader(table.Row{"name", "ring", "compared", "bits an element", "online", "OT", "COTs", "rounds", "million a second", "a CPU second", "wrong"})
 	for _, r := range rep.Rows {
 		t.AppendRow(table.Row{
 			r.Name, r.RingBits, r.ComparedBits, fmt.Sprintf("%.1f", r.BitsPerElement), fmt.Sprintf("%.1f", r.OnlineBits),
-			fmt.Sprintf("%.1f", r.OTBits), r.COTs, r.Rounds, fmt.Sprintf("%.3f", r.ElementsPerSecond/1e6), r.Wrong,
+			fmt.Sprintf("%.1f", r.OTBits), r.COTs, r.Rounds, fmt.Sprintf("%.3f", r.ElementsPerSecond/1e6), fmt.Sprintf("%.3f", r.PerCPUSecond/1e6), r.Wrong,
 		})
 	}
 	_, err := fmt.Fprintf(c.OutOrStdout(), "%s; %d elements, one core a party, set-up counted in the bits\n%s\n", rep.Machine, rep.Rows[0].Elements, t.Render())
