@@ -170,7 +170,7 @@ func realReduceMax(v *Value, in [][]float32, out []float32, _ int) {
 
 func realArgMax(v *Value, in [][]float32, out []float32, _ int) {
 	last := v.Attrs.(*ReduceAttrs).Last
-	argMax(v, in[0], out, func(_ int, x, best float32) bool { return x > best || last && x == best })
+	argMax(v, in[0], out, func(x, best float32) bool { return x > best || last && x == best })
 }
 
 func realSoftmax(v *Value, in [][]float32, out []float32, _ int) {

@@ -90,6 +90,7 @@ func TestInferErrors(t *testing.T) {
 		{"max_pool(%1) {kernel=[9,9]}", "kernel 9"},
 		{"sum(%1) {axes=[1,-3]}", "twice"},
 		{"argmax(%1) {axes=[1,2]}", "want one"},
+		{"argmax(%1) {axes=[1] k=3}", "3 largest of 2"},
 		{"func(%1) {name=frobnicate}", "no function"},
 		{"clip(%1) {min=2 max=1}", "bounds"},
 		{"clip(%1) {min=NaN max=1}", "bounds"},

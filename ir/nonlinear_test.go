@@ -107,6 +107,8 @@ func TestRealKnownAnswers(t *testing.T) {
 		{"%9 = argmax(%1) {axes=[2]}", "[1 0]"},
 		{"%2 = mul(%1, %1)\n%3 = clip(%2) {max=4}\n%9 = argmax(%3) {axes=[1]}", "[1 0]"},
 		{"%2 = mul(%1, %1)\n%3 = clip(%2) {max=4}\n%9 = argmax(%3) {axes=[1] last}", "[1 1]"},
+		{"%9 = argmax(%1) {axes=[1] k=2}", "[1 0 0 1]"},
+		{"%2 = reshape(%1) {shape=[4]}\n%9 = argmax(%2) {axes=[0] k=3}", "[2 1 0]"},
 		{"%9 = avg_pool(%1) {kernel=[2] pads_begin=[1]}", "[-1 0.5 3 -0.5]"},
 		{"%9 = avg_pool(%1) {kernel=[2] pads_begin=[1] count_include_pad}", "[-0.5 0.5 1.5 -0.5]"},
 		{"%9 = softmax(%1) {axis=2}", "[0.047426 0.95257 0.99909 0.00091105]"},

@@ -39,11 +39,13 @@ type PoolAttrs struct {
 
 // ReduceAttrs reduces over Axes (nil: all of them), keeping them as dimensions
 // of one with Keep. Argmax takes one axis; of equal elements it names the first,
-// or with Last the last.
+// or with Last the last. With K > 1 it names the K largest in falling order along
+// that axis, which stays (equal ones in any order).
 type ReduceAttrs struct {
 	Axes []int
 	Keep bool
 	Last bool // argmax only
+	K    int  // argmax only; 0 and 1 are the same
 	CompareAttrs
 }
 

@@ -173,8 +173,16 @@ func inferArgMax(v *Value) (Type, error) {
 	if len(a.Axes) != 1 {
 		return Type{}, fmt.Errorf("argmax over axes %v, want one", a.Axes)
 	}
-	if n := x.Shape[a.Axes[0]]; !t.Elem.IsReal() && t.Elem.Bits < 62 && n > 1<<(t.Elem.Bits-1) {
+	n := x.Shape[a.Axes[0]]
+	if !t.Elem.IsReal() && t.Elem.Bits < 62 && n > 1<<(t.Elem.Bits-1) {
 		return Type{}, fmt.Errorf("an index below %d in a ring of %d bits", n, t.Elem.Bits)
+	}
+	if a.K < 0 || a.K > n {
+		return Type{}, fmt.Errorf("the %d largest of %d", a.K, n)
+	}
+	if a.K > 1 {
+		t.Shape = slices.Clone(x.Shape)
+		t.Shape[a.Axes[0]] = a.K
 	}
 	t.Elem.Frac = 0
 	return t, nil

@@ -274,7 +274,7 @@ func fixedReduceMax(s *simulation, v *Value, in [][]int64, out []int64) {
 func fixedArgMax(s *simulation, v *Value, in [][]int64, out []int64) {
 	a := v.Attrs.(*ReduceAttrs)
 	sign, n := s.signer(v, a.CompareAttrs, 0), 0
-	argMax(v, in[0], out, func(_ int, x, best int64) bool {
+	argMax(v, in[0], out, func(x, best int64) bool {
 		n++
 		if a.Last {
 			return sign.positive(n, x-best)

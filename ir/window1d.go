@@ -101,19 +101,23 @@ func foldAxes[T number](v *Value, in []T, op func(at int, acc, x T) T) []T {
 	return in
 }
 
-// argMax writes the index of the largest element along an axis; better(at, x,
-// best) says whether a later element x displaces the best so far.
-func argMax[T number](v *Value, in, out []T, better func(at int, x, best T) bool) {
-	shape, d := v.Args[0].Type.Shape, v.Attrs.(*ReduceAttrs).Axes[0]
-	inner, n := Numel(shape[d+1:]), shape[d]
-	for at := range out {
-		o, i := at/inner, at%inner
-		best := 0
-		for j := 1; j < n; j++ {
-			if better(at, in[(o*n+j)*inner+i], in[(o*n+best)*inner+i]) {
-				best = j
+// argMax writes the indices of the K largest elements along an axis;
+// better(x, best) says whether a later element x displaces the best so far.
+func argMax[T number](v *Value, in, out []T, better func(x, best T) bool) {
+	a, shape := v.Attrs.(*ReduceAttrs), v.Args[0].Type.Shape
+	n, k, inner := shape[a.Axes[0]], max(a.K, 1), Numel(shape[a.Axes[0]+1:])
+	for i := range len(out) / k {
+		line := in[i/inner*n*inner+i%inner:]
+		taken := make([]bool, n)
+		for r := range k {
+			best := -1
+			for j := range n {
+				if !taken[j] && (best < 0 || better(line[j*inner], line[best*inner])) {
+					best = j
+				}
 			}
+			taken[best] = true
+			out[(i/inner*k+r)*inner+i%inner] = T(best)
 		}
-		out[at] = T(best)
 	}
 }
