@@ -57,6 +57,13 @@ func newLinearEngine(ctx context.Context, p *Party, conn transport.Conn, spec he
 }
 
 func runLinear(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
+	return runLinearBy(ctx, p, c, &nonlinear.Party{
+		Role: p.Role, Conn: p.Conn, Corr: nonlinear.From[*ot.SendBatch, *ot.RecvBatch](p.Sender, p.Receiver),
+	})
+}
+
+// runLinearBy truncates exact operators with the given party.
+func runLinearBy(ctx context.Context, p *Party, c *Call, truncate *nonlinear.Party) ([]Vec, error) {
 	l := c.Linear
 	op, err := LinearOp(l)
 	if err != nil {
@@ -67,8 +74,7 @@ func runLinear(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
 		return one(y, err)
 	}
 	t := l.Truncation()
-	party := &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From[*ot.SendBatch, *ot.RecvBatch](p.Sender, p.Receiver)}
-	return one(party.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf)))
+	return one(truncate.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf)))
 }
 
 func (e *linearEngine) run(ctx context.Context, p *Party, c *Call, op *he.Op) (Vec, error) {
@@ -95,8 +101,8 @@ func LinearOp(l *plan.Linear) (*he.Op, error) {
 		Keys: k.Keys, Low: k.Low, Merge: k.Merge, Digits: k.Digits,
 		UploadBits: k.UploadBits, C0Bits: k.C0Bits, C1Bits: k.C1Bits, ClientInput: l.ClientInput,
 	}
-	if l.Exact {
-		op.Offset = 2 // makes the error positive: see plan.Linear
+	if l.Exact && l.Shift > 0 {
+		op.Offset = 2 // makes the error positive; without a shift the truncation's own rounding does
 	}
 	return op, nil
 }

@@ -4,19 +4,15 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"math"
 	mrand "math/rand/v2"
 	"testing"
 
 	"secc/backend/plan"
+	"secc/runtime/mpc/mpctest"
+	"secc/runtime/mpc/nonlinear"
 	"secc/runtime/transport"
 )
-
-// linearCase is an operator to run between two parties.
-type linearCase struct {
-	name string
-	l    plan.Linear
-	p    plan.CostProfile
-}
 
 // conv fills in the output size of a convolution with equal padding on all
 // sides but for extra on the far ones.
@@ -38,40 +34,46 @@ func linearProfiles() map[string]plan.CostProfile {
 	return map[string]plan.CostProfile{"packed": base, "tiled": tiled, "one key": one, "slow": slow}
 }
 
-func (lc *linearCase) run(t *testing.T, threads int) {
-	t.Helper()
-	if err := plan.ChoosePacking(&lc.l, lc.p); err != nil {
-		t.Fatal(err)
-	}
-	l := &lc.l
-	r := mrand.New(mrand.NewPCG(1, 2))
+// linearInstance is an operator with weights, and inputs within |x| < 2^13.
+type linearInstance struct {
+	step *plan.Step
+	w    given
+	x    Vec
+}
+
+func newLinearInstance(l *plan.Linear, seed uint64) linearInstance {
+	r := mrand.New(mrand.NewPCG(1, seed))
 	w := given{"L/w": make([]int64, l.NumWeights()), "L/b": make([]int64, l.COut)}
-	bound := int64(float64(int64(1)<<l.NormLog2) / float64(l.FilterLen()+1))
-	if bound < 1 {
-		bound = 1
-	}
+	bound := int64(math.Exp2(float64(l.NormLog2)) / math.Sqrt(float64(l.FilterLen())))
 	for i := range w["L/w"] {
 		w["L/w"][i] = r.Int64N(2*bound+1) - bound
 	}
 	for i := range w["L/b"] {
 		w["L/b"][i] = r.Int64N(1<<20) - 1<<19
 	}
-	if err := plan.CheckNoise(l, w["L/w"]); err != nil {
-		t.Fatal(err)
-	}
 	x := make(Vec, l.NumIn())
 	for i := range x {
 		x[i] = uint64(r.Int64N(1<<14)-1<<13) & mask(l.InBits)
 	}
-	got, stats := runLinearBoth(t, l, x, w, threads)
+	return linearInstance{&plan.Step{Proto: plan.ProtoLinearRLWE, Linear: l, W: "L"}, w, x}
+}
 
-	step := &plan.Step{Proto: plan.ProtoLinearRLWE, Linear: l, W: "L"}
-	call := &Call{Step: step, In: []Vec{x}, OutTypes: []plan.SlotType{{Shape: []int{l.NumOut()}, Bits: l.OutBits}}}
-	want, err := idealLinear(call, w)
+// check runs the operator between two parties and holds it to its ideal, its
+// slack and its cost.
+func (in linearInstance) check(t *testing.T, threads int) {
+	t.Helper()
+	l := in.step.Linear
+	if err := plan.CheckNoise(l, in.w["L/w"]); err != nil {
+		t.Fatal(err)
+	}
+	out, counts, _ := in.runBoth(t, threads)
+	call := &Call{Step: in.step, In: []Vec{in.x}, OutTypes: []plan.SlotType{vector(l.NumOut(), l.OutBits)}}
+	want, err := idealLinear(call, in.w)
 	if err != nil {
 		t.Fatal(err)
 	}
-	slack := int64(slackLinear(step))
+	slack := int64(slackLinear(in.step))
+	got := mpctest.Open(out, l.OutBits)
 	for i := range want[0] {
 		if d := Signed((got[i]-want[0][i])&mask(l.OutBits), l.OutBits); d < -slack || d > slack {
 			t.Fatalf("%+v: output %d is %d, want %d", l.Packing, i, Signed(got[i], l.OutBits), Signed(want[0][i], l.OutBits))
@@ -81,60 +83,43 @@ func (lc *linearCase) run(t *testing.T, threads int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, cost := k.Cost(), l.Cost()
-	if s := stats[0]; s.Sent != set.ToClient()+cost.ToClient() || s.Received != set.ToServer()+cost.ToServer() {
-		t.Errorf("%+v: server sent %d and received %d bytes, predicted %d+%d and %d+%d", l.Packing, s.Sent, s.Received, set.ToClient(), cost.ToClient(), set.ToServer(), cost.ToServer())
-	}
-	depth := plan.Depth{}.After(set.Flights).After(cost.Flights)
-	if stats[0].Rounds != depth.Server || stats[1].Rounds != depth.Client {
-		t.Errorf("rounds %d and %d, predicted %+v", stats[0].Rounds, stats[1].Rounds, depth)
-	}
+	checkCost(t, k.Cost().Add(l.Cost()), counts)
 }
 
-// runLinearBoth shares x, runs both parties and adds up their results.
-func runLinearBoth(t *testing.T, l *plan.Linear, x Vec, w Weights, threads int) (Vec, [2]transport.Stats) {
+// runBoth shares x, sets up and runs both parties.
+func (in linearInstance) runBoth(t *testing.T, threads int) (out [2]Vec, counts mpctest.Counts, shares [2]Vec) {
 	t.Helper()
+	l := in.step.Linear
 	r := mrand.New(mrand.NewPCG(3, 4))
-	var in [2]Vec
-	in[0], in[1] = make(Vec, len(x)), make(Vec, len(x))
-	for i := range x {
-		if !l.ClientInput {
-			in[0][i] = r.Uint64() & mask(l.InBits)
-		}
-		in[1][i] = (x[i] - in[0][i]) & mask(l.InBits)
+	shares = mpctest.Share(r, in.x, l.InBits)
+	if l.ClientInput {
+		shares = [2]Vec{make(Vec, len(in.x)), in.x}
 	}
-	server, client := transport.Pipe()
-	p := &plan.Plan{Rounds: [][]plan.Step{{{Proto: plan.ProtoLinearRLWE, Linear: l, W: "L"}}}}
-	var out [2][]Vec
-	errs := make(chan error, 2)
-	party := func(role transport.Role, conn *transport.PipeConn) error {
-		defer conn.Close()
+	p := &plan.Plan{Rounds: [][]plan.Step{{*in.step}}}
+	pair := mpctest.NewPair(5)
+	err := pair.Run(func(ctx context.Context, role transport.Role) error {
 		spec, err := linearKeys(p)
 		if err != nil {
 			return err
 		}
-		me := &Party{Role: role, Conn: conn, Threads: threads, Rand: rand.Reader}
+		me := &Party{Role: role, Conn: pair.Conn[role], Threads: threads, Rand: rand.Reader}
 		if role == transport.Server {
-			me.Weights = w
+			me.Weights = in.w
 		}
-		if me.Linear, err = newLinearEngine(context.Background(), me, conn, spec); err != nil {
-			return fmt.Errorf("%v: %w", role, err)
+		if me.Linear, err = newLinearEngine(ctx, me, me.Conn, spec); err != nil {
+			return err
 		}
-		out[role], err = runLinear(context.Background(), me, &Call{Step: &p.Rounds[0][0], In: []Vec{in[role]}})
+		np := &nonlinear.Party{Role: role, Conn: me.Conn, Corr: nonlinear.From(pair.Sources(role))}
+		y, err := runLinearBy(ctx, me, &Call{Step: in.step, In: []Vec{shares[role]}}, np)
+		if err == nil {
+			out[role] = y[0]
+		}
 		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	go func() { errs <- party(transport.Server, server) }()
-	go func() { errs <- party(transport.Client, client) }()
-	for range 2 {
-		if err := <-errs; err != nil {
-			t.Fatal(err)
-		}
-	}
-	sum := make(Vec, l.NumOut())
-	for i := range sum {
-		sum[i] = (out[0][0][i] + out[1][0][i]) & mask(l.OutBits)
-	}
-	return sum, [2]transport.Stats{server.Stats(), client.Stats()}
+	return out, pair.Counts(), shares
 }
 
 func linearShapes() map[string]plan.Linear {
@@ -172,10 +157,58 @@ func TestLinearShapes(t *testing.T) {
 	for name, l := range linearShapes() {
 		for profile, p := range linearProfiles() {
 			t.Run(name+"/"+profile, func(t *testing.T) {
-				lc := linearCase{l: l, p: p}
-				lc.run(t, 2)
-				t.Logf("%s %+v", lc.l.Packing.Kind(), lc.l.Packing)
+				l.ClientInput = profile == "one key"
+				if err := plan.ChoosePacking(&l, p); err != nil {
+					t.Fatal(err)
+				}
+				newLinearInstance(&l, 1).check(t, 2)
 			})
 		}
+	}
+}
+
+// Exact operators give the ideal result to the bit.
+func TestLinearExact(t *testing.T) {
+	for _, name := range []string{"1x1", "3x3", "3x3 stride 2", "depthwise", "matvec", "1x1 batch", "one"} {
+		for _, shift := range []int{0, 1, 12} {
+			t.Run(fmt.Sprintf("%s/shift=%d", name, shift), func(t *testing.T) {
+				l := linearShapes()[name]
+				l.Exact, l.Shift, l.InBits = true, shift, 16+shift
+				if err := plan.ChoosePacking(&l, linearProfiles()["packed"]); err != nil {
+					t.Fatal(err)
+				}
+				newLinearInstance(&l, 2).check(t, 1)
+			})
+		}
+	}
+}
+
+// Formats from narrow to wide, in the default mode.
+func TestLinearFormats(t *testing.T) {
+	for _, f := range []struct{ out, shift, norm int }{{8, 4, 8}, {12, 0, 10}, {16, 8, 16}, {20, 10, 12}, {24, 12, 13}, {30, 6, 10}} {
+		for profile, p := range linearProfiles() {
+			t.Run(fmt.Sprintf("%+v/%s", f, profile), func(t *testing.T) {
+				l := linearShapes()["3x3"]
+				l.OutBits, l.Shift, l.InBits, l.NormLog2 = f.out, f.shift, f.out+f.shift, f.norm
+				if err := plan.ChoosePacking(&l, p); err != nil {
+					t.Fatal(err)
+				}
+				newLinearInstance(&l, 3).check(t, 1)
+			})
+		}
+	}
+}
+
+// Degree 4096 works as well; the search does not propose it.
+func TestLinearDegree4096(t *testing.T) {
+	for profile, p := range linearProfiles() {
+		t.Run(profile, func(t *testing.T) {
+			l := linearShapes()["3x3"]
+			if err := plan.ChoosePacking(&l, p); err != nil {
+				t.Fatal(err)
+			}
+			l.Packing.N, l.Packing.C1Bits = 4096, l.Packing.C1Bits+1
+			newLinearInstance(&l, 4).check(t, 1)
+		})
 	}
 }
