@@ -18,6 +18,7 @@ type operand struct {
 	val    *ir.Value // set for values, and for constants once they were needed as one
 	public bool      // constant that follows from the architecture: shapes, attributes, scalars of Constant nodes
 	blind  bool
+	odd    string // what makes it a tensor we cannot hold
 
 	graphInput string     // name of the graph input this is, if it is one
 	order      *ordering  // what a boolean compares; see recognise
@@ -57,6 +58,9 @@ func (im *importer) build(n *node) (outs []*operand, err error) {
 		o := im.env[name]
 		if name != "" && (o == nil || o.blind) {
 			return nil, errBlind
+		}
+		if o != nil && o.odd != "" {
+			return nil, refuse("initialiser %q is %s: not supported", name, o.odd)
 		}
 		c.in = append(c.in, o)
 	}

@@ -355,6 +355,33 @@ func TestUnsupportedListIsComplete(t *testing.T) {
 	}
 }
 
+// TestOddTensors: what we cannot hold is listed with its reader, and harmless without one.
+func TestOddTensors(t *testing.T) {
+	words := &onnxpb.Tensor{Name: "words", DataType: int32(String), Dims: []int64{1}, StringData: [][]byte{[]byte("a")}}
+	float8 := &onnxpb.Tensor{Name: "f8", DataType: 17, Dims: []int64{2}, RawData: []byte{1, 2}}
+	m := graphOf(13, value("x", 2), []*onnxpb.Tensor{words, float8}, op("Relu", "x", "y"))
+	expect(t, m, Options{}, []float32{1, -1}, []float32{1, 0})
+	m.Graph.SparseInitializer = []*onnxpb.SparseTensor{{Values: floats("sparse", []int64{1}, 1), Dims: []int64{2}}}
+	m.Graph.Node = []*onnxpb.Node{
+		op("Cast", "f8", "a", intAttr("to", 1)), op("Equal", "words words", "b"), op("Add", "x sparse", "c"),
+		{OpType: "Constant", Output: []string{"d"}, Attribute: []*onnxpb.Attribute{{Name: "sparse_value", Type: onnxpb.Attribute_SPARSE_TENSOR}}},
+		op("Sum", "a b c d", "y"),
+	}
+	expectError(t, m, Options{}, "4 of 5", `"a"`, "float8", `"b"`, "string", `"c"`, "sparse", `"d"`, "SPARSE_TENSOR")
+}
+
+func TestOpsetsOfDomains(t *testing.T) {
+	m := graphOf(13, value("x", 2), nil, op("Relu", "x", "y"))
+	m.OpsetImport[0].Domain = "ai.onnx"
+	expect(t, m, Options{}, []float32{1, -1}, []float32{1, 0})
+	m.OpsetImport[0].Domain = "other"
+	expectError(t, m, Options{}, `"y"`, "imports no version")
+	m.OpsetImport = nil
+	expect(t, m, Options{}, []float32{1, -1}, []float32{1, 0})
+	m.OpsetImport = []*onnxpb.OperatorSet{{Version: maxOpset + 1}}
+	expectError(t, m, Options{}, `"y"`, "newer")
+}
+
 func TestBindNamesTheInput(t *testing.T) {
 	m := graphOf(13, value("x", 2), nil, op("Pow", "x e", "y"))
 	m.Graph.Input = append(m.Graph.Input, value("e"))

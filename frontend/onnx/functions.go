@@ -24,6 +24,7 @@ type functionKey struct{ domain, name, overload string }
 
 type inliner struct {
 	functions map[functionKey]*onnxpb.Function
+	model     map[string]int // the model's imports, for functions that do not repeat them
 	out       []*scopedNode
 	calls     int
 }
@@ -31,7 +32,7 @@ type inliner struct {
 // inlineFunctions lists the graph's nodes with every call of a model-local
 // function replaced by the function's body.
 func inlineFunctions(p *onnxpb.Model, imports map[string]int) ([]*scopedNode, error) {
-	in := &inliner{functions: map[functionKey]*onnxpb.Function{}}
+	in := &inliner{functions: map[functionKey]*onnxpb.Function{}, model: imports}
 	for _, f := range p.GetFunctions() {
 		in.functions[functionKey{domain(f.GetDomain()), f.GetName(), f.GetOverload()}] = f
 	}
@@ -48,7 +49,14 @@ func (in *inliner) expand(nodes []*onnxpb.Node, imports map[string]int, depth in
 		}
 		f := in.functions[functionKey{domain(n.GetDomain()), n.GetOpType(), n.GetOverload()}]
 		if f == nil {
-			in.out = append(in.out, &scopedNode{n, imports[domain(n.GetDomain())]})
+			version, known := imports[domain(n.GetDomain())]
+			if !known {
+				version, known = in.model[domain(n.GetDomain())]
+			}
+			if !known && domain(n.GetDomain()) == "" {
+				return &NodeError{nodeName(n), n.GetOpType(), errors.New("the model imports no version of the standard operators")}
+			}
+			in.out = append(in.out, &scopedNode{n, version})
 			continue
 		}
 		if err := in.call(n, f, depth); err != nil {

@@ -89,6 +89,9 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 		im.stored += memory(t.DType, t.N())
 		im.env[name] = &operand{name: name, dtype: t.DType, shape: t.Shape, con: t}
 	}
+	for name, what := range im.m.odd {
+		im.env[name] = &operand{name: name, odd: what}
+	}
 	for _, v := range im.m.inputs {
 		if err := im.input(v); err != nil {
 			return nil, err

@@ -22,6 +22,7 @@ type model struct {
 	outputs []valueInfo
 	info    map[string]valueInfo // declared types of inner values; hints only
 	consts  map[string]*Tensor   // initialisers by name
+	odd     map[string]string    // initialisers we cannot hold, and what they are; their readers are refused
 	tensors []*Tensor            // tensor attributes; nodes refer by index
 	proto   *onnxpb.Graph        // what onnx-go is given
 	nodes   int
@@ -46,6 +47,7 @@ const (
 	attrOpset  = "secc/opset"
 	attrArity  = "secc/arity" // number of inputs: onnx-go invents one for nodes that have none
 	attrGraph  = "secc/graph" // set where the node carries a subgraph
+	attrOdd    = "secc/odd"   // an attribute of a kind we cannot hold
 	attrTensor = "secc/tensor/"
 )
 
@@ -63,7 +65,7 @@ func decodeModel(data []byte, ext *external) (*model, error) {
 	}
 	m := &model{
 		name: p.GetGraph().GetName(), opsets: opsets(p.GetOpsetImport()),
-		info: map[string]valueInfo{}, consts: map[string]*Tensor{}, proto: &onnxpb.Graph{},
+		info: map[string]valueInfo{}, consts: map[string]*Tensor{}, odd: map[string]string{}, proto: &onnxpb.Graph{},
 	}
 	if len(m.opsets) == 0 {
 		m.opsets[""] = 1 // files of IR version 1 and 2 had no opset field
@@ -103,6 +105,10 @@ func (m *model) initialisers(g *onnxpb.Graph, ext *external) error {
 		if _, dup := m.consts[t.GetName()]; dup {
 			return fmt.Errorf("onnx: initialiser %q is defined twice", t.GetName())
 		}
+		if d := DType(t.GetDataType()); d != 0 && d.bits() == 0 {
+			m.odd[t.GetName()] = "of type " + d.String()
+			continue
+		}
 		dec, err := decodeTensor(t, ext)
 		if err != nil {
 			return fmt.Errorf("onnx: initialiser %q: %w", t.GetName(), err)
@@ -111,7 +117,7 @@ func (m *model) initialisers(g *onnxpb.Graph, ext *external) error {
 		t.RawData = nil // decoded: let the file's copy go
 	}
 	for _, s := range g.GetSparseInitializer() {
-		return fmt.Errorf("onnx: sparse initialiser %q is not supported", s.GetValues().GetName())
+		m.odd[s.GetValues().GetName()] = "sparse"
 	}
 	return nil
 }
@@ -123,7 +129,7 @@ func (m *model) declarations(g *onnxpb.Graph) {
 		}
 	}
 	for _, v := range g.GetInput() {
-		if _, isConst := m.consts[v.GetName()]; !isConst {
+		if _, isConst := m.consts[v.GetName()]; !isConst && m.odd[v.GetName()] == "" {
 			m.inputs = append(m.inputs, declared(v))
 		}
 	}
@@ -251,6 +257,9 @@ func (m *model) attribute(a *onnxpb.Attribute, ext *external) (*onnxpb.Attribute
 		onnxpb.Attribute_FLOATS, onnxpb.Attribute_INTS, onnxpb.Attribute_STRINGS:
 		return c, nil
 	case onnxpb.Attribute_TENSOR:
+		if d := DType(a.GetT().GetDataType()); d != 0 && d.bits() == 0 {
+			return stringAttr(attrOdd, fmt.Sprintf("%q is a tensor of type %v", a.GetName(), d)), nil
+		}
 		t, err := decodeTensor(a.GetT(), ext)
 		if err != nil {
 			return nil, err
@@ -260,7 +269,7 @@ func (m *model) attribute(a *onnxpb.Attribute, ext *external) (*onnxpb.Attribute
 	case onnxpb.Attribute_GRAPH, onnxpb.Attribute_GRAPHS:
 		return intAttr(attrGraph, 1), nil
 	}
-	return nil, fmt.Errorf("of kind %v is not supported", c.Type)
+	return stringAttr(attrOdd, fmt.Sprintf("%q is of kind %v", a.GetName(), c.Type)), nil
 }
 
 // kindOf tells the kind of an attribute; the oldest files leave it out.

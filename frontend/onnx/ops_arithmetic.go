@@ -52,7 +52,7 @@ func meanOf(c *ctx) []*operand {
 	return one(c.scaled(sum, 1/float64(len(c.in))))
 }
 
-// div multiplies by reciprocals where the divisor is a constant.
+// div multiplies by reciprocals: of the numbers where the divisor is a constant.
 func (c *ctx) div(a, b *operand) *operand {
 	switch {
 	case constants(a, b):
@@ -60,9 +60,9 @@ func (c *ctx) div(a, b *operand) *operand {
 	case !a.dtype.IsFloat() || !b.dtype.IsFloat():
 		c.refuse("division of %v data", a.dtype)
 	case b.con == nil && a.con != nil && uniform(a.con, 1) && a.N() == 1 && len(a.shape) <= len(b.shape):
-		return c.fn(b, "reciprocal")
+		return c.inverse(b)
 	case b.con == nil:
-		return c.emit(ir.OpDiv, nil, a.dtype, a, b)
+		return c.mul(a, c.inverse(b))
 	}
 	for i, v := range b.con.F {
 		if v == 0 {
@@ -70,6 +70,15 @@ func (c *ctx) div(a, b *operand) *operand {
 		}
 	}
 	return c.mul(a, c.known(c.foldMap(b.con, func(v float64) float64 { return 1 / v }), b))
+}
+
+// inverse is 1/x, and of a square root one function in place of two.
+func (c *ctx) inverse(x *operand) *operand {
+	if x.val != nil && x.val.Op == ir.OpFunc && x.val.Attrs.(*ir.FuncAttrs).Name == "sqrt" {
+		arg := x.val.Args[0]
+		return c.fn(&operand{name: x.name, dtype: x.dtype, shape: arg.Type.Shape, val: arg}, "rsqrt")
+	}
+	return c.fn(x, "reciprocal")
 }
 
 // uniform reports whether every element has the value v.

@@ -8,7 +8,8 @@ var functionOps = map[string]opRow{
 	"Round": unaryRow("round"), "Sin": unaryRow("sin"), "Cos": unaryRow("cos"), "Tan": unaryRow("tan"),
 	"Asin": unaryRow("asin"), "Acos": unaryRow("acos"), "Atan": unaryRow("atan"), "Sinh": unaryRow("sinh"),
 	"Cosh": unaryRow("cosh"), "Asinh": unaryRow("asinh"), "Acosh": unaryRow("acosh"), "Atanh": unaryRow("atanh"),
-	"Sqrt": unaryRow("sqrt"), "Reciprocal": unaryRow("reciprocal"),
+	"Sqrt":            unaryRow("sqrt"),
+	"Reciprocal":      {min: 1, max: 1, build: reciprocal},
 	"Elu":             unaryRow("elu", param{"alpha", 1}),
 	"Celu":            unaryRow("celu", param{"alpha", 1}),
 	"Selu":            unaryRow("selu", param{"alpha", 1.67326319217681884765625}, param{"gamma", 1.05070102214813232421875}),
@@ -37,6 +38,14 @@ func unaryRow(name string, params ...param) opRow {
 		}
 		return one(c.fn(c.in[0], name, values...))
 	}}
+}
+
+func reciprocal(c *ctx) []*operand {
+	if x := c.in[0]; x.con == nil {
+		c.realOnly(x)
+		return one(c.inverse(x))
+	}
+	return one(c.fn(c.in[0], "reciprocal"))
 }
 
 func gelu(c *ctx) []*operand {

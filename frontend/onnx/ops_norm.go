@@ -2,8 +2,6 @@ package onnx
 
 import (
 	"slices"
-
-	"secc/ir"
 )
 
 // normOps normalise by moments of the data itself.
@@ -100,7 +98,7 @@ func lpNorm(c *ctx) []*operand {
 	axes := []int{c.axis(c.int("axis", -1), len(x.shape), false)}
 	switch p := c.int("p", 2); p {
 	case 1:
-		return one(c.emit(ir.OpDiv, nil, x.dtype, x, c.sum(c.abs(x), axes, true)))
+		return one(c.div(x, c.sum(c.abs(x), axes, true)))
 	case 2:
 		return one(c.mul(x, c.fn(c.sum(c.mul(x, x), axes, true), "rsqrt")))
 	default:

@@ -22,10 +22,13 @@ const many = 1 << 20
 // lookup finds the importer of a node, or says why there is none.
 func lookup(n *node) (opRow, error) {
 	if why := refusedByName[n.op]; why != "" && n.domain == "" {
-		return opRow{}, refuse("%s", why)
+		return opRow{}, refuseHint(hints[why], "%s", why)
 	}
 	if n.subgraph {
 		return opRow{}, refuse("it carries a subgraph: control flow is not supported")
+	}
+	if n.odd != "" {
+		return opRow{}, refuse("attribute %s: not supported", n.odd)
 	}
 	table, ok := tables[n.domain]
 	if !ok {
@@ -51,6 +54,11 @@ const (
 	dataShaped  = "the shape of its result depends on data"
 	randomness  = "random operators are not supported"
 )
+
+// hints say what helps against a reason, where something does.
+var hints = map[string]string{
+	controlFlow: "branches on shapes disappear when the model is simplified for a fixed input shape",
+}
 
 // refusedByName are standard operators that are out of the question, with the reason.
 var refusedByName = map[string]string{

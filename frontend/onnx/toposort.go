@@ -55,6 +55,9 @@ func (m *model) producers(nodes []*scopedNode) (map[string]int, error) {
 	for name := range m.consts {
 		producer[name] = -1
 	}
+	for name := range m.odd {
+		producer[name] = -1
+	}
 	for _, v := range m.inputs {
 		if _, dup := producer[v.name]; dup || v.name == "" {
 			return nil, fmt.Errorf("onnx: graph input %q has no name or is declared twice", v.name)

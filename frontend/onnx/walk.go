@@ -20,6 +20,7 @@ type node struct {
 	inputs, outputs  []string // inputs may be "" where optional
 	attrs            attrs
 	subgraph         bool
+	odd              string // an attribute we cannot hold
 }
 
 // walk lets onnx-go read the normalised graph and records the operators it
@@ -122,6 +123,8 @@ func (n *node) take(given map[string]any, tensors []*Tensor) error {
 			n.domain, _ = v.(string)
 		case k == attrOpset:
 			n.opset = int(i)
+		case k == attrOdd:
+			n.odd, _ = v.(string)
 		case k == attrGraph:
 			n.subgraph = true
 		case k == attrArity:
