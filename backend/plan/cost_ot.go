@@ -35,13 +35,13 @@ type OTCost struct{ Setup, Stream Cost }
 func ferretSet(depth int) (k, t int64, ok bool) {
 	switch depth {
 	case 10:
-		return 1 << 16, 850, true
+		return 5 << 14, 850, true
 	case 11:
-		return 1 << 17, 1170, true
+		return 5 << 15, 1170, true
 	case 12:
-		return 1 << 18, 1520, true
+		return 5 << 16, 1520, true
 	case 13:
-		return 1 << 19, 1900, true
+		return 5 << 17, 1900, true
 	}
 	return 0, 0, false
 }

@@ -1,9 +1,10 @@
 package ot
 
-// params is a Ferret parameter set: secret of k bits, t trees of 2^depth
-// leaves, one noisy leaf each, a local linear code of weight lpnWeight. They are
-// sized for 128 bits against attacks on regular LPN (docs/SECURITY.md); the sets of the
-// 2020 paper are not, and are not offered.
+// params is a Ferret parameter set: secret of k = 5*2^(depth+4) bits, t trees of
+// 2^depth leaves, one noisy leaf each, a local linear code of weight lpnWeight.
+// They are sized for 128 bits against attacks on regular LPN: see docs/SECURITY.md and
+// the estimates in estimate_test.go. The sets of the 2020 implementation are not, and are
+// not offered. What governs security is k/2^depth.
 type params struct{ k, t, depth int }
 
 const lpnWeight = 10
@@ -12,13 +13,13 @@ const lpnWeight = 10
 func paramsOf(depth int) (params, bool) {
 	switch depth {
 	case 13:
-		return params{1 << 19, 1900, 13}, true
+		return params{5 << 17, 1900, 13}, true
 	case 12:
-		return params{1 << 18, 1520, 12}, true
+		return params{5 << 16, 1520, 12}, true
 	case 11:
-		return params{1 << 17, 1170, 11}, true
+		return params{5 << 15, 1170, 11}, true
 	case 10:
-		return params{1 << 16, 850, 10}, true
+		return params{5 << 14, 850, 10}, true
 	}
 	return params{}, false
 }
