@@ -47,6 +47,9 @@ const (
 	maxLinearSide  = 1 << 16
 	maxLinearElems = 1 << 28
 	maxLinearBits  = 62
+	maxChannels    = 1 << 20
+	maxKernel      = 1 << 16
+	maxFilterLen   = 1 << 22
 )
 
 // EngineBits is the ring that the encrypted product is re-shared in: the
@@ -106,10 +109,13 @@ func (l *Linear) validateShape() error {
 	if !bounded(maxLinearElems, l.Batch, l.CIn, l.H, l.W) || !bounded(maxLinearElems, l.Batch, l.COut, l.OH, l.OW) {
 		return errors.New("too many elements")
 	}
+	if l.CIn > maxChannels || l.COut > maxChannels || !bounded(maxKernel, l.KH, l.KW) {
+		return fmt.Errorf("%d and %d channels, kernel %dx%d", l.CIn, l.COut, l.KH, l.KW)
+	}
 	if l.G < 1 || l.CIn%l.G != 0 || l.COut%l.G != 0 {
 		return fmt.Errorf("%d groups of %d to %d channels", l.G, l.CIn, l.COut)
 	}
-	if !bounded(maxLinearElems, l.COut, l.CIn/l.G, l.KH, l.KW) {
+	if !bounded(maxFilterLen, l.CIn/l.G, l.KH, l.KW) || !bounded(maxLinearElems, l.COut, l.FilterLen()) {
 		return errors.New("too many weights")
 	}
 	return nil

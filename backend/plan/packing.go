@@ -37,6 +37,9 @@ type Packing struct {
 	Digits     int // digits of a key switch; 0 when nothing is merged
 }
 
+// errTileSize: an image of a tile does not fit a polynomial.
+var errTileSize = errors.New("a tile does not fit a polynomial")
+
 // Kind names the encoding for tables.
 func (p Packing) Kind() string {
 	switch {
@@ -55,7 +58,7 @@ const (
 	QBits      = 50 // the modulus is a prime just below 2^QBits
 	maxTiles   = 1 << 16
 	maxBlocks  = 1 << 20
-	maxUploads = 1 << 20
+	maxUploads = 1 << 17
 )
 
 // Layout is the index map of one operator: which input element each
@@ -106,6 +109,9 @@ func newLayout(l *Linear) (*Layout, error) {
 		return nil, err
 	}
 	y.rowStride, y.chanStride = y.x.ext, y.x.ext*y.y.ext
+	if !bounded(y.n, y.x.ext, y.y.ext) {
+		return nil, errTileSize
+	}
 	y.ph = len(y.y.phases) * len(y.x.phases)
 	y.makeTaps()
 	y.rot = y.maxOff<<p.Low + 1<<p.Low - 1

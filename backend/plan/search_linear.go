@@ -202,7 +202,7 @@ func tileSizes(n int) []int {
 func (s *search) tile(p Packing) {
 	s.l.Packing = p
 	y, err := newLayout(&s.l)
-	if err != nil || y.chanStride > p.N {
+	if err != nil {
 		return
 	}
 	s.fits = true

@@ -311,10 +311,13 @@ func TestBadUpload(t *testing.T) {
 		message      func(p []byte) []byte
 		violation    bool
 	}{
-		"coefficient of Q": {50, 2048, func(p []byte) []byte { p[0], p[1], p[2], p[3], p[4], p[5], p[6] = 255, 255, 255, 255, 255, 255, 3; return p }, true},
-		"padding":          {33, 2043, func(p []byte) []byte { p[len(p)-1] = 0x80; return p }, true},
-		"short":            {33, 2048, func(p []byte) []byte { return p[:len(p)-1] }, false},
-		"good":             {33, 2048, func(p []byte) []byte { return p }, false},
+		"coefficient of Q": {50, 2048, func(p []byte) []byte {
+			p[0], p[1], p[2], p[3], p[4], p[5], p[6] = 255, 255, 255, 255, 255, 255, 3
+			return p
+		}, true},
+		"padding": {33, 2043, func(p []byte) []byte { p[len(p)-1] = 0x80; return p }, true},
+		"short":   {33, 2048, func(p []byte) []byte { return p[:len(p)-1] }, false},
+		"good":    {33, 2048, func(p []byte) []byte { return p }, false},
 	} {
 		op := testOp(10, 3)
 		op.UploadBits, op.Map = test.bits, rows{test.degree, 10, 3}
