@@ -117,6 +117,36 @@ func (r *Ring) dotRange(accs []*Acc, xs [][][]uint64, w [][]uint64, from, to int
 	}
 }
 
+// AddProducts adds the sum over k of x[k]*w[k] to dst, reduced: the form for a few
+// terms, such as the digits of a key switch. dst must not be among the factors.
+func (r *Ring) AddProducts(dst []uint64, x, w [][]uint64) {
+	r.check(dst)
+	r.check(w...)
+	r.checkTerms(x, w)
+	for len(w) > 0 {
+		k := min(len(w), maxProducts-1)
+		if r.ifma {
+			r.addProductsIFMA(dst, x[:k], w[:k])
+		} else {
+			r.addProductsGeneric(dst, x[:k], w[:k])
+		}
+		x, w = x[k:], w[k:]
+	}
+}
+
+func (r *Ring) addProductsGeneric(dst []uint64, x, w [][]uint64) {
+	for i, lo := range dst {
+		var hi uint64
+		for k := range w {
+			ph, pl := bits.Mul64(x[k][i], w[k][i])
+			var c uint64
+			lo, c = bits.Add64(lo, pl, 0)
+			hi += ph + c
+		}
+		dst[i] = r.reduce128(hi, lo)
+	}
+}
+
 // checkTerms panics unless x and w fit each other and the ring.
 func (r *Ring) checkTerms(x, w [][]uint64) {
 	if len(x) != len(w) {

@@ -88,6 +88,33 @@ func TestAccumulateMany(t *testing.T) {
 	}
 }
 
+func TestAddProducts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(27, 28))
+	for _, r := range testRings(t, 16, 2048) {
+		for terms := range 6 {
+			got := randomPoly(r, rng)
+			sum := reference{r, clone(got)}
+			var x, w [][]uint64
+			for range terms {
+				x, w = append(x, randomPoly(r, rng)), append(w, randomPoly(r, rng))
+				sum.mulAdd(x[len(x)-1], w[len(w)-1])
+			}
+			r.AddProducts(got, x, w)
+			equal(t, r.String(), got, sum.sum)
+		}
+		top := constant(r, r.q-1)
+		if r.n == 16 {
+			many := make([][]uint64, maxProducts+5)
+			for k := range many {
+				many[k] = top
+			}
+			got := clone(top)
+			r.AddProducts(got, many, many)
+			equal(t, r.String()+" many", got, constant(r, maxProducts+4)) // -1 + (-1)^2 each
+		}
+	}
+}
+
 // TestReduceWords reduces words that no short sum would reach.
 func TestReduceWords(t *testing.T) {
 	rng := rand.New(rand.NewPCG(25, 26))

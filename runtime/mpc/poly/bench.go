@@ -142,6 +142,8 @@ func kernelBenchmarks(r *Ring) []Benchmark {
 		{"mac_pair", func() { MulAddPair(acc0, acc1, w.a, w.b, w.c) }},
 		{"mac_pair_compact64", func() { MulAddPair(acc0, acc1, w.a, w.b, w.c[:r.n/64]) }},
 		{fmt.Sprintf("dot_pair_%d_terms", terms), func() { DotPair(acc0, acc1, xs, ys, ws) }},
+		{"add_products_2_terms", func() { r.AddProducts(w.c, xs[:2], ys[:2]) }},
+		{"digits_2", func() { r.Digits(ws[:2], w.a, 16, 18) }},
 		{"reduce", func() { acc0.Reduce(w.c) }},
 		{"add", func() { r.Add(w.c, w.a, w.b) }},
 		{"mul", func() { r.Mul(w.c, w.a, w.b) }},

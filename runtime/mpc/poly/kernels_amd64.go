@@ -148,7 +148,12 @@ func dotPairStrip(a0, a1 *Acc, x0, x1, w *[]uint64, terms, from, to int, shift u
 
 func (a *Acc) reduceIFMA(dst []uint64) {
 	c := a.r.ifmaConstants()
-	reduceWords(&dst[0], &a.lo[0], &a.hi[0], len(dst), &c[0])
+	reduceVector(&dst[0], &a.lo[0], &a.hi[0], len(dst), &c[0])
+}
+
+func (r *Ring) addProductsIFMA(dst []uint64, x, w [][]uint64) {
+	c := r.ifmaConstants()
+	addProducts(&dst[0], &x[0], &w[0], len(w), len(dst), &c[0])
 }
 
 // spreadIFMA repeats the first len(p)/rep values, rep > 1.

@@ -104,10 +104,15 @@ func dotPairBroadcast(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]
 //go:noescape
 func spreadBroadcast(p *uint64, n int, shift uint64)
 
-// reduceWords reduces lo + hi*2^52 modulo q. n is a multiple of 8.
+// reduceVector reduces lo + hi*2^52 modulo q. n is a multiple of 8.
 //
 //go:noescape
-func reduceWords(dst *uint64, lo *uint64, hi *uint64, n int, c *uint64)
+func reduceVector(dst *uint64, lo *uint64, hi *uint64, n int, c *uint64)
+
+// addProducts adds the sum of x[k]*w[k] over fewer than 4095 terms to dst modulo q. n is a multiple of 16.
+//
+//go:noescape
+func addProducts(dst *uint64, x *[]uint64, w *[]uint64, terms int, n int, c *uint64)
 
 // addVectors sets dst = a+b mod q.
 //

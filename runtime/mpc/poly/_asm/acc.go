@@ -62,6 +62,7 @@ func accumulate() {
 		spread(r)
 	}
 	reduce()
+	products()
 }
 
 // dot adds sums of products to one or two accumulators. Two vectors of
@@ -168,32 +169,73 @@ func newConstants(c Register) constants {
 	return k
 }
 
-// reduce is the end of an accumulation. With h = hi + carry of lo, the sum is
-// lo52 + h*2^52 = lo52 + (h mod 2^52)*2^52 + (h>>52)*2^104: three products with
+// reduceWords is the end of an accumulation. With h = hi + carry of lo, the sum
+// is lo52 + h*2^52 = lo52 + (h mod 2^52)*2^52 + (h>>52)*2^104: three products with
 // constants, of which the last is below q(1+2^-44); the sum of the last two
 // below 4q, all together below 6q.
+func (k constants) reduceWords(l, h, q4 VecVirtual) VecVirtual {
+	carry, top := ZMM(), ZMM()
+	VPSRLQ(U8(52), l, carry)
+	VPADDQ(carry, h, h)
+	VPSRLQ(U8(52), h, top)
+	a := k.shoup(nil, h, k.r52, k.s52)
+	a = k.shoup(a, top, k.r104, k.s104)
+	VPANDQ(k.mask, a, a)
+	b := k.shoup(nil, l, k.one, k.s1)
+	VPANDQ(k.mask, b, b)
+	VPADDQ(b, a, a)
+	belowOnce(a, q4)
+	belowOnce(a, k.q2)
+	belowOnce(a, k.q)
+	return a
+}
+
+// products is dot and reduce in one, without an accumulator in memory.
+func products() {
+	begin("addProducts", "(dst *uint64, x, w *[]uint64, terms, n int, c *uint64)",
+		"addProducts adds the sum of x[k]*w[k] over fewer than 4095 terms to dst modulo q. n is a multiple of 16.")
+	dst, pos := gp("dst"), GP64()
+	k := newConstants(gp("c"))
+	q4 := ZMM()
+	VPADDQ(k.q2, k.q2, q4)
+	XORQ(pos, pos)
+	Label("positions")
+	var lo, hi [2]VecVirtual
+	for v := range lo {
+		lo[v], hi[v] = load(Mem{Base: dst, Index: pos, Scale: 8, Disp: 64 * v}), zero()
+	}
+	terms, x, w := gp("terms"), gp("x"), gp("w")
+	counter("terms", terms, func() {
+		px, pw := GP64(), GP64()
+		MOVQ(Mem{Base: x}, px)
+		MOVQ(Mem{Base: w}, pw)
+		for v := range lo {
+			a, b := load(Mem{Base: px, Index: pos, Scale: 8, Disp: 64 * v}), load(Mem{Base: pw, Index: pos, Scale: 8, Disp: 64 * v})
+			VPMADD52LUQ(a, b, lo[v])
+			VPMADD52HUQ(a, b, hi[v])
+		}
+		ADDQ(U8(24), x)
+		ADDQ(U8(24), w)
+	})
+	for v := range lo {
+		VMOVDQU64(k.reduceWords(lo[v], hi[v], q4), Mem{Base: dst, Index: pos, Scale: 8, Disp: 64 * v})
+	}
+	ADDQ(U8(16), pos)
+	CMPQ(pos, gp("n"))
+	JLT(LabelRef("positions"))
+	end()
+}
+
 func reduce() {
-	begin("reduceWords", "(dst, lo, hi *uint64, n int, c *uint64)",
-		"reduceWords reduces lo + hi*2^52 modulo q. n is a multiple of 8.")
+	begin("reduceVector", "(dst, lo, hi *uint64, n int, c *uint64)",
+		"reduceVector reduces lo + hi*2^52 modulo q. n is a multiple of 8.")
 	dst, lo, hi, n := gp("dst"), gp("lo"), gp("hi"), gp("n")
 	k := newConstants(gp("c"))
 	q4 := ZMM()
 	VPADDQ(k.q2, k.q2, q4)
 	SHRQ(U8(3), n)
 	counter("vector", n, func() {
-		l, h, top := load(Mem{Base: lo}), ZMM(), ZMM()
-		VPSRLQ(U8(52), l, h)
-		VPADDQ(Mem{Base: hi}, h, h)
-		VPSRLQ(U8(52), h, top)
-		a := k.shoup(nil, h, k.r52, k.s52)
-		a = k.shoup(a, top, k.r104, k.s104)
-		VPANDQ(k.mask, a, a)
-		b := k.shoup(nil, l, k.one, k.s1)
-		VPANDQ(k.mask, b, b)
-		VPADDQ(b, a, a)
-		belowOnce(a, q4)
-		belowOnce(a, k.q2)
-		belowOnce(a, k.q)
+		a := k.reduceWords(load(Mem{Base: lo}), load(Mem{Base: hi}), q4)
 		VMOVDQU64(a, Mem{Base: dst})
 		for _, p := range []Register{dst, lo, hi} {
 			ADDQ(U8(64), p)
