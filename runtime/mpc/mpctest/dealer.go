@@ -6,19 +6,30 @@ package mpctest
 
 import (
 	"context"
-	"math/bits"
+	"math/rand/v2"
 	"sync/atomic"
 )
 
 // Dealer is one direction of random OTs, dealt from a seed that both parties
-// know. It stands in for package ot.
+// know. It stands in for package ot. Its pads repeat after a while: they make
+// results random enough to be tested, not secret.
 type Dealer struct {
-	seed       uint64
+	words      [3][period]uint64 // both pads, and the choice in its lowest bit
 	sent, recv atomic.Int64
 }
 
+const period = 1 << 14
+
 // NewDealer makes a dealer.
-func NewDealer(seed uint64) *Dealer { return &Dealer{seed: seed} }
+func NewDealer(seed uint64) *Dealer {
+	d, r := new(Dealer), rand.New(rand.NewPCG(seed, 0))
+	for w := range d.words {
+		for i := range d.words[w] {
+			d.words[w][i] = r.Uint64()
+		}
+	}
+	return d
+}
 
 // Counts is how many OTs the sender and the receiver have taken.
 func (d *Dealer) Counts() (sent, received int64) { return d.sent.Load(), d.recv.Load() }
@@ -37,16 +48,16 @@ type Receiver struct{ d *Dealer }
 
 // Take returns the next n OTs.
 func (s Sender) Take(_ context.Context, n int) (*SendBatch, error) {
-	return &SendBatch{batch{s.d.seed, s.d.sent.Add(int64(n)) - int64(n), n, false}}, nil
+	return &SendBatch{batch{s.d, s.d.sent.Add(int64(n)) - int64(n), n, false}}, nil
 }
 
 // Take returns the next n OTs.
 func (r Receiver) Take(_ context.Context, n int) (*RecvBatch, error) {
-	return &RecvBatch{batch{r.d.seed, r.d.recv.Add(int64(n)) - int64(n), n, false}}, nil
+	return &RecvBatch{batch{r.d, r.d.recv.Add(int64(n)) - int64(n), n, false}}, nil
 }
 
 type batch struct {
-	seed  uint64
+	d     *Dealer
 	first int64
 	n     int
 	used  bool
@@ -61,15 +72,15 @@ type RecvBatch struct{ batch }
 // PadsInto fills both pads of every OT.
 func (b *SendBatch) PadsInto(width int, p0, p1 []uint64) {
 	b.spend()
-	b.fill(width, p0, func(i int64) uint64 { return b.pad(i, 0) })
-	b.fill(width, p1, func(i int64) uint64 { return b.pad(i, 1) })
+	b.fill(width, p0, &b.d.words[0], &b.d.words[0])
+	b.fill(width, p1, &b.d.words[1], &b.d.words[1])
 }
 
 // PadsInto fills the choices (bit-packed) and the chosen pads.
 func (b *RecvBatch) PadsInto(width int, choice, p []uint64) {
 	b.spend()
-	b.fill(1, choice, func(i int64) uint64 { return b.pad(i, 2) })
-	b.fill(width, p, func(i int64) uint64 { return b.pad(i, b.pad(i, 2)&1) })
+	b.fill(1, choice, &b.d.words[2], &b.d.words[2])
+	b.fill(width, p, &b.d.words[0], &b.d.words[1])
 }
 
 func (b *batch) spend() {
@@ -79,23 +90,20 @@ func (b *batch) spend() {
 	b.used = true
 }
 
-func (b *batch) fill(width int, dst []uint64, f func(int64) uint64) {
+// fill takes each word from zero or one, as its OT's choice says.
+func (b *batch) fill(width int, dst []uint64, zero, one *[period]uint64) {
 	mask := ^uint64(0) >> (64 - width)
-	if width > 1 {
-		for i := range b.n {
-			dst[i] = f(b.first+int64(i)) & mask
-		}
-		return
+	if width == 1 {
+		clear(dst[:(b.n+63)/64])
 	}
-	clear(dst[:(b.n+63)/64])
 	for i := range b.n {
-		dst[i/64] |= f(b.first+int64(i)) & 1 << (i % 64)
+		at := (b.first + int64(i)) % period
+		m := -(b.d.words[2][at] & 1)
+		v := (zero[at]&^m | one[at]&m) & mask
+		if width == 1 {
+			dst[i/64] |= v << (i % 64)
+		} else {
+			dst[i] = v
+		}
 	}
-}
-
-// pad mixes the OT's number; word 2 is the choice.
-func (b *batch) pad(i int64, word uint64) uint64 {
-	hi, lo := bits.Mul64(b.seed^(uint64(i)+1)*0x9e3779b97f4a7c15, 0xd1342543de82ef95+2*word)
-	hi, lo = bits.Mul64(hi^lo, 0xbf58476d1ce4e5b9)
-	return hi ^ lo
 }
