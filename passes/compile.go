@@ -11,8 +11,9 @@ import (
 // Result is a compiled network.
 type Result struct {
 	Plan     *plan.Plan
-	Weights  backend.Weights
-	Fixed    *ir.Graph // what the plan computes: the simulator runs it
+	Weights  backend.Weights // with the graph, for the simulator
+	Fixed    *ir.Graph       // what the plan computes: the simulator runs it
+	Overflow float64         // probability that an inference leaves its formats, estimated from the calibration
 	Warnings []string
 }
 
@@ -30,5 +31,18 @@ func Compile(g *ir.Graph, o Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	return &Result{p, w, fixed, cfg.Warnings}, nil
+	return &Result{p, backend.AttachGraph(w, fixed), fixed, cfg.overflow, cfg.Warnings}, nil
+}
+
+// Rewrite gives the real graph as it is when formats are chosen: what every
+// value of the fixed graph would be without rounding.
+func Rewrite(g *ir.Graph, o Options) (*ir.Graph, error) {
+	real, _ := g.Clone()
+	var rewriting []Pass
+	for _, p := range Pipeline() {
+		if p.Makes == ir.Real {
+			rewriting = append(rewriting, p)
+		}
+	}
+	return real, Run(real, rewriting, NewConfig(o))
 }

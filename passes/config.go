@@ -12,7 +12,8 @@ import (
 type Options struct {
 	Bits        int               // ring of activations; 0: 16
 	WeightBits  int               // fraction bits of weights at most; 0: 12
-	Margin      float64           // activations may exceed the calibrated range by this factor; 0: 1.5
+	Margin      float64           // activations may exceed the calibrated range by this factor; 0: from Overflow
+	Overflow    float64           // acceptable probability that an inference leaves its formats; 0: 1e-4
 	Calibration [][]*tensor.Dense // each entry: one tensor for each graph input
 	Profile     backend.Profile   // zero: LAN
 	Exact       bool              // exact truncation
@@ -27,6 +28,7 @@ type Config struct {
 	Options
 	Warnings []string
 	ranges   map[*ir.Value]span // by value of the fixed graph: what calibration saw
+	overflow float64            // probability that an inference leaves the formats
 }
 
 // NewConfig fills in the defaults of options that were left out.
@@ -37,10 +39,14 @@ func NewConfig(o Options) *Config {
 	if o.WeightBits == 0 {
 		o.WeightBits = 12
 	}
-	if o.Margin == 0 {
-		o.Margin = 1.5
+	if o.Overflow == 0 {
+		o.Overflow = 1e-4
 	}
 	return &Config{Options: o}
 }
 
 func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }
+
+// OverflowProbability is the estimated probability that an inference leaves the
+// formats that the scale pass chose.
+func (c *Config) OverflowProbability() float64 { return c.overflow }

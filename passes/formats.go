@@ -41,7 +41,7 @@ const maxRing = 48
 // formats is what scale solves for before it rewrites.
 type formats struct {
 	k      int
-	margin float64
+	margin map[*ir.Value]float64
 	exact  bool
 	spans  map[*ir.Value]span
 	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
@@ -61,6 +61,24 @@ func (f *formats) root(v *ir.Value) *ir.Value {
 func (f *formats) join(a, b *ir.Value) {
 	if a, b = f.root(a), f.root(b); a != b {
 		f.parent[b] = a
+	}
+}
+
+// bound is how large a value may become: the calibrated range and its margin.
+func (f *formats) bound(v *ir.Value) float64 { return f.spans[v].abs() * f.margin[v] }
+
+// setMargins gives every value the margin it needs.
+func (f *formats) setMargins(g *ir.Graph, cfg *Config) {
+	count := 0
+	for _, v := range g.Values {
+		if f.secret[v] {
+			count++
+		}
+	}
+	for _, v := range g.Values {
+		if f.margin[v] = cfg.Margin; cfg.Margin == 0 {
+			f.margin[v] = marginFor(f.spans[v], v.Type.N(), count, cfg.Overflow)
+		}
 	}
 }
 
@@ -133,12 +151,12 @@ func (f *formats) fill(g *ir.Graph) error {
 			return fmt.Errorf("node %q (%s): calibration makes it infinite or not a number", v.Name, v.Op)
 		}
 		r := f.root(v)
-		if biggest[r] == nil || f.spans[v].abs() > f.spans[biggest[r]].abs() {
+		if biggest[r] == nil || f.bound(v) > f.bound(biggest[r]) {
 			biggest[r] = v
 		}
 	}
 	for r, v := range biggest {
-		n := fracFor(f.k, f.spans[v].abs()*f.margin)
+		n := fracFor(f.k, f.bound(v))
 		if n < -f.k || n > 64 {
 			return fmt.Errorf("node %q (%s): values up to %g do not fit %d bits", v.Name, v.Op, f.spans[v].abs(), f.k)
 		}
@@ -243,22 +261,22 @@ func (f *formats) findLate(g *ir.Graph) {
 			continue
 		}
 		a := v.Args[0]
-		costly := (v.Op == ir.OpSumPool || v.Op == ir.OpSum) && f.spans[v].abs() > 2*f.groupAbs(g, a)
+		costly := (v.Op == ir.OpSumPool || v.Op == ir.OpSum) && f.bound(v) > 2*f.groupBound(g, a)
 		f.late[v] = costly || f.late[a]
 	}
 }
 
 // outRing is the ring in which a late value is revealed.
 func (f *formats) outRing(v *ir.Value) int {
-	return max(f.k, 2+f.fracOf(v)+int(math.Ceil(math.Log2(f.spans[v].abs()*f.margin))))
+	return max(f.k, 2+f.fracOf(v)+int(math.Ceil(math.Log2(f.bound(v)))))
 }
 
-// groupAbs is the largest value among those that share a's format and are not late.
-func (f *formats) groupAbs(g *ir.Graph, a *ir.Value) float64 {
+// groupBound is the largest bound among values that share a's format and are not late.
+func (f *formats) groupBound(g *ir.Graph, a *ir.Value) float64 {
 	x := 0.0
 	for _, v := range g.Values {
 		if f.secret[v] && !f.late[v] && f.root(v) == f.root(a) {
-			x = math.Max(x, f.spans[v].abs())
+			x = math.Max(x, f.bound(v))
 		}
 	}
 	return x

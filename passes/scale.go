@@ -18,10 +18,11 @@ func scale(g *ir.Graph, cfg *Config) error {
 		return err
 	}
 	f := &formats{
-		k: cfg.Bits, margin: cfg.Margin, exact: cfg.Exact, spans: spans,
+		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		late: map[*ir.Value]bool{}, weight: map[*ir.Value]int{},
 	}
+	f.setMargins(g, cfg)
 	if err := f.solve(g); err != nil {
 		return err
 	}
@@ -31,6 +32,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 		return err
 	}
 	cfg.ranges = b.ranges
+	cfg.overflow = overflowOf(b.out, b.ranges)
 	*g = *b.out
 	return nil
 }
@@ -224,12 +226,12 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 }
 
 // high is the number of bits whose sign decides, for values of a's format that
-// are at most x.
+// calibration saw to be at most x.
 func (b *fixer) high(a *ir.Value, x float64) int {
 	if x == 0 {
 		x = math.Ldexp(1, -b.fracOf(a))
 	}
-	n := int(math.Floor(math.Log2(x*b.margin))) + 1 + b.fracOf(a) + 1
+	n := int(math.Floor(math.Log2(x*b.margin[a]))) + 1 + b.fracOf(a) + 1
 	return max(min(n, b.k), 3)
 }
 

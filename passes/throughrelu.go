@@ -53,6 +53,10 @@ func normsBeforeRelu(g *ir.Graph) []*ir.Value {
 	return found
 }
 
+// clampMargin is how far beyond its calibrated range a channel's offset reaches.
+// A value beyond that is off by no more than it exceeds it, so little is enough.
+const clampMargin = 1.5
+
 // channelLimits is how far each channel of the arguments of bns reaches, with the margin.
 func channelLimits(g *ir.Graph, cfg *Config, bns []*ir.Value) (map[*ir.Value][]float64, error) {
 	limits := map[*ir.Value][]float64{}
@@ -68,7 +72,7 @@ func channelLimits(g *ir.Graph, cfg *Config, bns []*ir.Value) (map[*ir.Value][]f
 		inner := ir.Numel(v.Type.Shape[2:])
 		for i, x := range ir.Floats(t) {
 			c := i / inner % len(most)
-			most[c] = math.Max(most[c], cfg.Margin*math.Abs(float64(x)))
+			most[c] = math.Max(most[c], clampMargin*math.Abs(float64(x)))
 		}
 	}
 	for _, in := range inputs {
