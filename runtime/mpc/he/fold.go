@@ -1,10 +1,6 @@
 package he
 
-import (
-	"sync"
-
-	"secc/runtime/mpc/poly"
-)
+import "sync"
 
 // Folding packs 2^Merge responses into one (Chen-Dai-Kim-Song 2021). Leaf q's
 // useful coefficients are multiples of 2^Low, the others are garbage. At level
@@ -55,11 +51,8 @@ func (e *evaluation) release(c ciphertext) {
 type folder struct {
 	e      *evaluation
 	keys   map[int]*foldKeys // by level
-	acc    *poly.Acc
 	diff   []uint64
 	tmp    []uint64
-	signed []int64
-	digit  []int64
 	digits [][]uint64
 	base   int
 	drop   int
@@ -74,10 +67,9 @@ type foldKeys struct {
 
 func (e *evaluation) newFolder() *folder {
 	r := e.s.ring
-	f := &folder{e: e, keys: map[int]*foldKeys{}, acc: r.NewAcc(), diff: r.NewPoly(), tmp: r.NewPoly()}
+	f := &folder{e: e, keys: map[int]*foldKeys{}, diff: r.NewPoly(), tmp: r.NewPoly()}
 	d := e.op.Digits
 	f.base, f.drop = gadget(d)
-	f.signed, f.digit = make([]int64, r.N()), make([]int64, r.N())
 	for range d {
 		f.digits = append(f.digits, r.NewPoly())
 	}
@@ -103,8 +95,8 @@ func (f *folder) fold(a, b ciphertext, j int) {
 	for set := range e.op.sets() {
 		side := e.tiles + set
 		f.split(a, b, side, k)
-		r.InvNTT(f.diff)
-		k.auto.Coefficients(f.tmp, f.diff)
+		k.auto.NTT(f.tmp, f.diff)
+		r.InvNTT(f.tmp)
 		f.decompose()
 		f.switchInto(a[side], k.a)
 		from, to := e.op.tilesOf(set)
@@ -137,35 +129,13 @@ func (f *folder) split(a, b ciphertext, side int, k *foldKeys) {
 // decompose cuts the coefficients in tmp into balanced digits, transformed.
 func (f *folder) decompose() {
 	r := f.e.s.ring
-	r.ToSigned(f.signed, f.tmp)
-	half := int64(1) << (f.base - 1)
-	offset := int64(0)
-	for d := range f.digits {
-		offset += half << (f.base * d)
-	}
-	round := int64(1) << f.drop >> 1
-	for i, v := range f.signed {
-		f.signed[i] = (v+round)>>f.drop + offset
-	}
-	mask := int64(1)<<f.base - 1
-	for d := range f.digits {
-		if d == len(f.digits)-1 {
-			mask = -1
-		}
-		for i, v := range f.signed {
-			f.digit[i] = v>>(f.base*d)&mask - half
-		}
-		r.FromSigned(f.digits[d], f.digit)
-		r.NTT(f.digits[d])
+	r.Digits(f.digits, f.tmp, f.base, f.drop)
+	for _, d := range f.digits {
+		r.NTT(d)
 	}
 }
 
 // switchInto adds the digits times keys to dst.
 func (f *folder) switchInto(dst []uint64, keys [][]uint64) {
-	f.acc.Reset()
-	for d, digit := range f.digits {
-		f.acc.MulAdd(digit, keys[d])
-	}
-	f.acc.Reduce(f.tmp)
-	f.e.s.ring.Add(dst, dst, f.tmp)
+	f.e.s.ring.AddProducts(dst, f.digits, keys)
 }

@@ -48,13 +48,19 @@ func (e *evaluation) respond(ctx context.Context, conn transport.Conn, threads i
 		})
 }
 
+// batchBlocks is how many weight polynomials are transformed before they are
+// multiplied: accumulators are larger than the first-level cache.
+const batchBlocks = 8
+
 // responder makes responses; one a worker.
 type responder struct {
 	e       *evaluation
 	fold    *folder
 	accs    []*poly.Acc
+	terms   [][][]uint64 // by side: the inputs that the factors multiply
 	weights []int32
-	factor  []uint64
+	polys   [batchBlocks][]uint64
+	factors [][]uint64 // the polys in use
 	random  *poly.Sampler
 	p0, p1  *poly.Packer
 	u, c    []uint64
@@ -74,13 +80,17 @@ type support struct {
 func (e *evaluation) newResponder(seed poly.Seed) *responder {
 	r := e.s.ring
 	w := &responder{
-		e: e, random: poly.NewSampler(seed, r.Variant()), factor: r.NewPoly(),
+		e: e, random: poly.NewSampler(seed, r.Variant()),
 		p0: poly.NewPacker(e.op.C0Bits, r.Variant()), p1: poly.NewPacker(e.op.C1Bits, r.Variant()),
 		u: r.NewPoly(), c: r.NewPoly(), vals: r.NewPoly(), mask: r.NewPoly(), share: r.NewPoly(),
 		supports: map[[3]int]*support{},
 	}
 	for range e.sides() {
 		w.accs = append(w.accs, r.NewAcc())
+	}
+	w.terms = make([][][]uint64, len(w.accs))
+	for i := range w.polys {
+		w.polys[i] = r.NewPoly()
 	}
 	if e.op.Merge > 0 {
 		w.fold = e.newFolder()
@@ -123,30 +133,45 @@ func (w *responder) join(parts []chan ciphertext, depth int) ciphertext {
 
 // leaf multiplies the uploads by filter block o and adds up.
 func (w *responder) leaf(o int) ciphertext {
-	e, r := w.e, w.e.s.ring
+	e := w.e
 	for _, a := range w.accs {
 		a.Reset()
 	}
 	group, first, count := e.op.Map.OutBlock(o)
 	from, to := e.op.Map.InBlocks(group)
 	filter := e.weights[first*e.op.FilterLen:]
-	for i := from; i < to; i++ {
-		s := w.support(group, i, count)
-		w.weights = w.weights[:0]
-		for _, at := range s.index {
-			w.weights = append(w.weights, filter[at])
+	for i := from; i < to; i += len(w.factors) {
+		w.transform(group, i, to, count, filter)
+		for side := range w.accs {
+			w.terms[side] = e.x[side][i : i+len(w.factors)]
 		}
-		factor := w.factor[:s.CompactLen()]
-		r.NTTWeights(factor, w.weights, s.Support)
-		for side, a := range w.accs {
-			a.MulAdd(e.x[side][i], factor)
-		}
+		poly.DotMany(w.accs, w.terms, w.factors)
 	}
 	ct := e.newCiphertext()
 	for side, a := range w.accs {
 		a.Reduce(ct[side])
 	}
 	return ct
+}
+
+// transform makes the weight polynomials of blocks from i on: as many as there
+// is room for, of one length.
+func (w *responder) transform(group, i, to, count int, filter []int32) {
+	w.factors = w.factors[:0]
+	for _, p := range w.polys[:min(batchBlocks, to-i)] {
+		s := w.support(group, i, count)
+		if len(w.factors) > 0 && s.CompactLen() != len(w.factors[0]) {
+			return
+		}
+		w.weights = w.weights[:0]
+		for _, at := range s.index {
+			w.weights = append(w.weights, filter[at])
+		}
+		p = p[:s.CompactLen()]
+		w.e.s.ring.NTTWeights(p, w.weights, s.Support)
+		w.factors = append(w.factors, p)
+		i++
+	}
 }
 
 // support gives the structure of the weight polynomial for count filters.
