@@ -186,7 +186,7 @@ func (w *walker) show(steps []*plan.Step, out []Vec, see func(plan.Slot, Vec)) {
 }
 
 // execute walks the plan with the peer. The result is nil at the server.
-func execute(ctx context.Context, p *Party, pl *plan.Plan, inputs []Vec, progress func(Progress)) ([]Vec, []measure, error) {
+func execute(ctx context.Context, p *Party, pl *plan.Plan, inputs []Vec, progress func(Progress), see func(plan.Slot, Vec)) ([]Vec, []measure, error) {
 	table, w := kernels(), newWalker(pl, inputs)
 	start := time.Now()
 	var taken []measure
@@ -202,7 +202,14 @@ func execute(ctx context.Context, p *Party, pl *plan.Plan, inputs []Vec, progres
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		if err := w.run(i, func(c *Call) ([]Vec, error) { return k.Run(ctx, p, c) }); err != nil {
+		err := w.run(i, func(c *Call) ([]Vec, error) {
+			out, err := k.Run(ctx, p, c)
+			if err == nil && see != nil {
+				w.show(steps, out, see)
+			}
+			return out, err
+		})
+		if err != nil {
 			return nil, nil, err
 		}
 		s1 := p.Conn.Stats()

@@ -34,6 +34,10 @@ type Config struct {
 	Rand      io.Reader // nil: crypto/rand
 	Transport transport.Config
 	Progress  func(Progress) // called before each call of the plan and after the last
+
+	// Observe sees this party's share of every slot as it is written. It is for
+	// comparing a run with the simulator where one owner plays both parties.
+	Observe func(plan.Slot, Vec)
 }
 
 func (c Config) withDefaults() Config {
@@ -138,7 +142,7 @@ func (s *session) run(inputs []Vec) ([]Vec, *plan.Report, error) {
 		return nil, nil, fmt.Errorf("setup: %w", err)
 	}
 	ready := time.Now()
-	out, calls, err := execute(s.ctx, s.party, s.plan, inputs, s.cfg.Progress)
+	out, calls, err := execute(s.ctx, s.party, s.plan, inputs, s.cfg.Progress, s.cfg.Observe)
 	if err != nil {
 		return nil, nil, err
 	}

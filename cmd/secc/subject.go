@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"gorgonia.org/tensor"
+
+	"secc/backend"
+	"secc/backend/plan"
+	"secc/frontend/onnx"
+	"secc/ir"
+	"secc/passes"
+	"secc/runtime"
+)
+
+// subject is a network under test, as its owner has it: the cleartext model, the
+// graph in fixed point, and the plan with its weights.
+type subject struct {
+	plan    *plan.Plan
+	weights *plan.Weights
+	fixed   *ir.Graph
+	real    *ir.Graph // the model as imported; nil when its file is not at hand
+	close   func()
+}
+
+// subject loads a plan with what lies beside it, or compiles a model in memory.
+func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, error) {
+	b, err := readFile(path)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	if !plan.IsPlan(b) {
+		return f.compiledSubject(c, path)
+	}
+	s := new(subject)
+	if s.plan, err = loadPlan(path); err != nil {
+		return nil, err
+	}
+	if s.weights, s.close, err = openWeights(weightsPath(path), s.plan); err != nil {
+		return nil, hint(err, "this needs the weights file that lies beside the plan: only the owner of the model has it")
+	}
+	if s.fixed, err = backend.ReadGraph(s.weights); err == nil {
+		s.real, err = f.cleartext(s.plan, path, model)
+	}
+	if err != nil {
+		s.close()
+		return nil, usage("%w", err)
+	}
+	return s, nil
+}
+
+// cleartext imports the model a plan was made of: the named file, or the one
+// beside the plan; none is not an error unless it was named.
+func (f *compileFlags) cleartext(p *plan.Plan, planPath, model string) (*ir.Graph, error) {
+	candidates := []string{model}
+	if model == "" {
+		candidates = []string{strings.TrimSuffix(planPath, ".plan") + ".onnx", filepath.Join(filepath.Dir(planPath), "model.onnx")}
+	}
+	for _, path := range candidates {
+		b, err := readFile(path)
+		if errors.Is(err, os.ErrNotExist) && model == "" {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		shapes := map[string][]int{}
+		for _, in := range p.Inputs {
+			shapes[in.Name] = in.Shape
+		}
+		return onnx.Import(b, onnx.Options{InputShapes: shapes, Dir: filepath.Dir(path), Name: p.Model})
+	}
+	return nil, nil
+}
+
+func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject, error) {
+	made, err := f.compile(c, path)
+	if err != nil {
+		return nil, err
+	}
+	digest, err := made.Plan.Digest()
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	if err := plan.WriteWeights(&buf, digest, made.Weights); err != nil {
+		return nil, err
+	}
+	s := &subject{plan: made.Plan, fixed: made.Fixed, close: func() {}}
+	if s.weights, err = plan.OpenWeights(bytes.NewReader(buf.Bytes()), int64(buf.Len())); err != nil {
+		return nil, err
+	}
+	s.real, err = f.cleartext(s.plan, path, path)
+	return s, err
+}
+
+// float gives the first output of the cleartext model.
+func (s *subject) float(in []*tensor.Dense) ([]float32, error) {
+	out, err := ir.Eval(s.real, in, ir.EvalOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return ir.Floats(out[0]), nil
+}
+
+// simulate gives the first output in fixed point as the runtime would compute it.
+func (s *subject) simulate(in []*tensor.Dense, seed uint64, see func(*ir.Value, *ir.FixedTensor)) ([]float32, *ir.SimResult, error) {
+	r, err := ir.Simulate(s.fixed, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: seed, Observe: see})
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.Outputs[0].Floats(), r, nil
+}
+
+// secure runs both parties in this process, over a connection on this machine,
+// and gives the first output. see (may be nil) gets both parties' shares of
+// every slot.
+func (s *subject) secure(ctx context.Context, in []*tensor.Dense, see [2]func(plan.Slot, runtime.Vec)) ([]float32, error) {
+	var floats [][]float32
+	for _, t := range in {
+		floats = append(floats, ir.Floats(t))
+	}
+	inputs, err := runtime.Encode(s.plan, floats)
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	served := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err == nil {
+			_, err = runtime.Serve(ctx, conn, s.plan, s.weights, runtime.Config{Observe: see[0]})
+		}
+		served <- err
+	}()
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	out, _, err := runtime.Run(ctx, conn, s.plan, inputs, runtime.Config{Observe: see[1]})
+	if err = errors.Join(err, <-served); err != nil {
+		return nil, err
+	}
+	values, err := runtime.Decode(s.plan, out)
+	if err != nil {
+		return nil, err
+	}
+	return values[0].Values, nil
+}
+
+// rewritten is the cleartext model as the passes leave it, value by value the
+// counterpart of the fixed graph.
+func (s *subject) rewritten() (*ir.Graph, error) { return passes.Rewrite(s.real, passes.Options{}) }
