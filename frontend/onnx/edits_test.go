@@ -21,7 +21,7 @@ import (
 // and what it returns must be valid.
 func TestRandomEdits(t *testing.T) {
 	pool := seedModels()
-	files, _ := filepath.Glob("../../../shared/conformance/*/*/model.onnx")
+	files, _ := filepath.Glob("../../testdata/conformance/*/*/model.onnx")
 	for _, f := range append(files, "../../testdata/models/mnist_cntk_8/model.onnx") {
 		data, err := os.ReadFile(f)
 		var m onnxpb.Model

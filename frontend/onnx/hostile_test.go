@@ -225,7 +225,7 @@ func FuzzImport(f *testing.F) {
 	if data, err := os.ReadFile("../../testdata/models/mnist_cntk_8/model.onnx"); err == nil {
 		f.Add(data)
 	}
-	cases, _ := filepath.Glob("../../../shared/conformance/*/*/model.onnx")
+	cases, _ := filepath.Glob("../../testdata/conformance/*/*/model.onnx")
 	for _, c := range cases {
 		if data, err := os.ReadFile(c); err == nil && len(data) < 4096 {
 			f.Add(data)

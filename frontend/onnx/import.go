@@ -102,12 +102,14 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 			return nil, err
 		}
 	}
-	if len(im.report.Entries) > 0 {
-		im.report.Supported = im.report.Nodes - len(im.report.Entries)
-		return nil, im.report
+	if len(im.report.Entries) == 0 {
+		if err := im.outputs(); err != nil {
+			return nil, err
+		}
 	}
-	if err := im.outputs(); err != nil {
-		return nil, err
+	if n := len(im.report.Entries); n > 0 {
+		im.report.Supported = im.report.Nodes - n
+		return nil, im.report
 	}
 	im.g.RemoveDead()
 	return im.g, nil
@@ -241,6 +243,10 @@ func (im *importer) outputs() error {
 			return fmt.Errorf("onnx: output %q: that output of its node is not supported", v.name)
 		}
 		val, err := im.materialise(o, v.name)
+		if r := asRefusal(err); r != nil {
+			im.refuse(&node{name: v.name, op: "output", opset: im.m.opsets[""]}, r)
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("onnx: output %q: %w", v.name, err)
 		}
