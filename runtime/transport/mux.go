@@ -193,7 +193,9 @@ func (m *Mux) read() {
 
 func (m *Mux) readPreface(r io.Reader) error {
 	var b [len(preface)]byte
-	if _, err := io.ReadFull(r, b[:]); err != nil {
+	if _, err := io.ReadFull(r, b[:]); err == io.EOF {
+		return fmt.Errorf("%w before it said anything (does it expect TLS, or none?)", ErrPeerClosed)
+	} else if err != nil {
 		return lost(err)
 	}
 	if string(b[:]) != preface {

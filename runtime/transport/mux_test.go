@@ -40,7 +40,7 @@ func tcpPair(t *testing.T) (server, client net.Conn) {
 // Both parties send 64 MiB on one channel before either receives, with a
 // window of 1 MiB: Send must take in what arrives.
 func TestHugeSimultaneousSends(t *testing.T) {
-	s, c := muxes(t, Config{Window: 1 << 20}, Link{})
+	s, c := muxes(t, Config{Window: 1 << 20, Stall: 5 * time.Second}, Link{})
 	const n = 32 << 20
 	swap := func(m *Mux, fill byte) func() error {
 		return func() error {
@@ -71,7 +71,7 @@ func TestHugeSimultaneousSends(t *testing.T) {
 // A channel that nobody reads must not hold up the others, and its sender must
 // stop at the window.
 func TestSlowChannelHoldsBackOnlyItself(t *testing.T) {
-	s, c := muxes(t, Config{Window: 1 << 20}, Link{})
+	s, c := muxes(t, Config{Window: 1 << 20, Stall: 5 * time.Second}, Link{})
 	sent := make(chan error, 1)
 	go func() { sent <- errors.Join(s.Channel(1).Send(make([]byte, 8<<20)), s.Channel(1).Flush()) }()
 	both(t, func() error { return errors.Join(s.Channel(0).Send([]byte{5}), s.Channel(0).Flush()) },
