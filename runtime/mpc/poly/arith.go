@@ -52,7 +52,7 @@ func (r *Ring) Mul(dst, a, b []uint64) {
 	}
 }
 
-// MulScalar sets dst = c * a for c in [0,q).
+// MulScalar sets dst = c * a for a public c (its quotient takes a division).
 func (r *Ring) MulScalar(dst, a []uint64, c uint64) {
 	r.check(dst, a)
 	r.mulOperand(dst, a, r.operand(c%r.q))
