@@ -35,13 +35,13 @@ type OTCost struct{ Setup, Stream Cost }
 func ferretSet(depth int) (k, t int64, ok bool) {
 	switch depth {
 	case 10:
-		return 5 << 14, 850, true
+		return 1 << 17, 850, true
 	case 11:
-		return 5 << 15, 1170, true
+		return 1 << 18, 1170, true
 	case 12:
-		return 5 << 16, 1520, true
+		return 1 << 19, 1520, true
 	case 13:
-		return 5 << 17, 1900, true
+		return 1 << 20, 1900, true
 	}
 	return 0, 0, false
 }
@@ -49,14 +49,13 @@ func ferretSet(depth int) (k, t int64, ok bool) {
 // Sizes on the wire; names as in runtime/mpc/ot.
 const (
 	otBlock     = 16
-	otHello     = 96             // receiver to sender: tag, seed, point
-	otPoints    = 32 + 128*32    // sender to receiver: seed, 128 points
-	otSums      = 128 * 2 * 16   // receiver to sender: sums of the levels of SoftSpoken's trees
-	otRowsUnit  = 512            // SoftSpoken rounds up to this many rows
-	otBootstrap = 8              // SoftSpoken's group size under Ferret
-	otSmallSet  = 10             // makes the first OTs of the big sets
-	otBigSet    = otSmallSet + 2 // from here on
-	otRowAlign  = 64             // Ferret's reserve is rounded up to this
+	otHello     = 96           // receiver to sender: tag, seed, point
+	otPoints    = 32 + 128*32  // sender to receiver: seed, 128 points
+	otSums      = 128 * 2 * 16 // receiver to sender: sums of the levels of SoftSpoken's trees
+	otRowsUnit  = 512          // SoftSpoken rounds up to this many rows
+	otBootstrap = 8            // SoftSpoken's group size under Ferret
+	otSmallSet  = 10           // makes the first OTs of the others
+	otRowAlign  = 64           // Ferret's reserve is rounded up to this
 )
 
 // softBytes is what n COTs take, receiver to sender.
@@ -136,7 +135,7 @@ func (o OTKind) flights(n int64) otFlights {
 	}
 	bytes, before := ferretBytes(o.Set, n)
 	f := otFlights{[]int64{otHello, otPoints, otSums}, bytes, 3}
-	if o.Set >= otBigSet {
+	if o.Set > otSmallSet {
 		small, first := ferretBytes(otSmallSet, before)
 		f.setup, before = append(f.setup, small), first
 	}

@@ -51,7 +51,7 @@ func TestOTValidate(t *testing.T) {
 
 func TestOTBitsPerCOT(t *testing.T) {
 	const n = 1e9
-	for set, most := range map[int]float64{10: 1.26, 11: 0.69, 12: 0.38, 13: 0.21} {
+	for set, most := range map[int]float64{10: 1.35, 11: 0.72, 12: 0.39, 13: 0.21} {
 		o := OT{ClientSends: OTKind{Kind: OTFerret, Set: set}}
 		c := o.Cost(COTs{ClientSends: n})
 		all := c.Setup.Add(c.Stream)

@@ -52,7 +52,7 @@ func drain(b *testing.B, s *stock, total int) error {
 }
 
 func BenchmarkGather(b *testing.B) {
-	x := randomVector(5 << 15)
+	x := randomVector(1 << 18)
 	dst, index := make([]prg.Block, 4096), make([]prg.Block, rowsAtOnce*lpnWeight/4)
 	c := prg.NewCipher(prg.Block{1, 2})
 	row := uint64(0)

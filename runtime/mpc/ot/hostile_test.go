@@ -75,7 +75,7 @@ func TestDamageIsNoticed(t *testing.T) {
 }
 
 func damaged(t *testing.T, cfg Config, how string, at int, byServer bool) {
-	const total = 400_000
+	const total = 150_000
 	a, b := net.Pipe()
 	hit := &tamper{at: at, how: how}
 	if byServer {

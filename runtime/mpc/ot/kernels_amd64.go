@@ -4,15 +4,10 @@
 
 package ot
 
-// offsetsAsm turns n vectors of sixteen 32-bit words w into 16*((w>>3)*5 >> shift).
+// gatherAsm adds ten entries of x to each of n leaves, an even number. The word of an index, masked with mask, is the entry's offset in bytes.
 //
 //go:noescape
-func offsetsAsm(index *uint64, n int, shift uint64)
-
-// gatherAsm adds ten entries of x, at 32-bit offsets in bytes, to each of n leaves, an even number.
-//
-//go:noescape
-func gatherAsm(dst *uint64, leaves *uint64, x *uint64, offset *uint64, n int)
+func gatherAsm(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
 
 // transposeAsm transposes 128 columns of 512 bits, stride bytes apart, to 512 rows; tmp holds 8192 bytes.
 //

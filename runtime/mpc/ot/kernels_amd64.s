@@ -4,87 +4,83 @@
 
 #include "textflag.h"
 
-// func offsetsAsm(index *uint64, n int, shift uint64)
-// Requires: AVX, AVX512F
-TEXT ·offsetsAsm(SB), NOSPLIT, $0-24
-	MOVQ  index+0(FP), AX
-	MOVQ  n+8(FP), CX
-	MOVQ  shift+16(FP), DX
-	VMOVQ DX, X0
-
-offsets:
-	CMPQ      CX, $0x00000001
-	JLT       offsets_end
-	VPSRLD    $0x03, (AX), Z1
-	VPSLLD    $0x02, Z1, Z2
-	VPADDD    Z2, Z1, Z1
-	VPSRLD    X0, Z1, Z1
-	VPSLLD    $0x04, Z1, Z1
-	VMOVDQU64 Z1, (AX)
-	ADDQ      $0x40, AX
-	SUBQ      $0x00000001, CX
-	JMP       offsets
-
-offsets_end:
-	VZEROUPPER
-	RET
-
-// func gatherAsm(dst *uint64, leaves *uint64, x *uint64, offset *uint64, n int)
+// func gatherAsm(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
 // Requires: AVX
-TEXT ·gatherAsm(SB), NOSPLIT, $0-40
+TEXT ·gatherAsm(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ leaves+8(FP), CX
 	MOVQ x+16(FP), DX
-	MOVQ offset+24(FP), BX
-	MOVQ n+32(FP), SI
+	MOVQ index+32(FP), BX
+	MOVQ n+40(FP), SI
+	MOVL mask+24(FP), DI
 
 gather:
 	CMPQ    SI, $0x00000002
 	JLT     gather_end
 	VMOVDQU (CX), X0
-	MOVL    (BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    4(BX), DI
-	VMOVDQU (DX)(DI*1), X1
-	MOVL    8(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    12(BX), DI
-	VPXOR   (DX)(DI*1), X1, X1
-	MOVL    16(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    20(BX), DI
-	VPXOR   (DX)(DI*1), X1, X1
-	MOVL    24(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    28(BX), DI
-	VPXOR   (DX)(DI*1), X1, X1
-	MOVL    32(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    36(BX), DI
-	VPXOR   (DX)(DI*1), X1, X1
+	MOVL    DI, R8
+	ANDL    (BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    4(BX), R8
+	VMOVDQU (DX)(R8*1), X1
+	MOVL    DI, R8
+	ANDL    8(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    12(BX), R8
+	VPXOR   (DX)(R8*1), X1, X1
+	MOVL    DI, R8
+	ANDL    16(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    20(BX), R8
+	VPXOR   (DX)(R8*1), X1, X1
+	MOVL    DI, R8
+	ANDL    24(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    28(BX), R8
+	VPXOR   (DX)(R8*1), X1, X1
+	MOVL    DI, R8
+	ANDL    32(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    36(BX), R8
+	VPXOR   (DX)(R8*1), X1, X1
 	VPXOR   X1, X0, X0
 	VMOVDQU X0, (AX)
 	VMOVDQU 16(CX), X0
-	MOVL    40(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    44(BX), DI
-	VMOVDQU (DX)(DI*1), X1
-	MOVL    48(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    52(BX), DI
-	VPXOR   (DX)(DI*1), X1, X1
-	MOVL    56(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    60(BX), DI
-	VPXOR   (DX)(DI*1), X1, X1
-	MOVL    64(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    68(BX), DI
-	VPXOR   (DX)(DI*1), X1, X1
-	MOVL    72(BX), DI
-	VPXOR   (DX)(DI*1), X0, X0
-	MOVL    76(BX), DI
-	VPXOR   (DX)(DI*1), X1, X1
+	MOVL    DI, R8
+	ANDL    40(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    44(BX), R8
+	VMOVDQU (DX)(R8*1), X1
+	MOVL    DI, R8
+	ANDL    48(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    52(BX), R8
+	VPXOR   (DX)(R8*1), X1, X1
+	MOVL    DI, R8
+	ANDL    56(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    60(BX), R8
+	VPXOR   (DX)(R8*1), X1, X1
+	MOVL    DI, R8
+	ANDL    64(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    68(BX), R8
+	VPXOR   (DX)(R8*1), X1, X1
+	MOVL    DI, R8
+	ANDL    72(BX), R8
+	VPXOR   (DX)(R8*1), X0, X0
+	MOVL    DI, R8
+	ANDL    76(BX), R8
+	VPXOR   (DX)(R8*1), X1, X1
 	VPXOR   X1, X0, X0
 	VMOVDQU X0, 16(AX)
 	ADDQ    $0x20, CX

@@ -1,10 +1,12 @@
 package ot
 
-// params is a Ferret parameter set: secret of k = 5*2^(depth+4) bits, t trees of
+// params is a Ferret parameter set: a secret of k = 2^(depth+7) bits, t trees of
 // 2^depth leaves, one noisy leaf each, a local linear code of weight lpnWeight.
-// They are sized for 128 bits against attacks on regular LPN: see docs/SECURITY.md and
-// the estimates in estimate_test.go. The sets of the 2020 implementation are not, and are
-// not offered. What governs security is k/2^depth.
+//
+// What governs security is k/2^depth: some 1.44 bits for each unit, less what an
+// attacker gains by working in a subset of the columns that holds more rows than
+// columns, which a code of weight 10 has (estimate_test.go, docs/SECURITY.md). The sets
+// that others publish have half this k and do not count that; they are not offered.
 type params struct{ k, t, depth int }
 
 const lpnWeight = 10
@@ -13,13 +15,13 @@ const lpnWeight = 10
 func paramsOf(depth int) (params, bool) {
 	switch depth {
 	case 13:
-		return params{5 << 17, 1900, 13}, true
+		return params{1 << 20, 1900, 13}, true
 	case 12:
-		return params{5 << 16, 1520, 12}, true
+		return params{1 << 19, 1520, 12}, true
 	case 11:
-		return params{5 << 15, 1170, 11}, true
+		return params{1 << 18, 1170, 11}, true
 	case 10:
-		return params{5 << 14, 850, 10}, true
+		return params{1 << 17, 850, 10}, true
 	}
 	return params{}, false
 }
@@ -55,12 +57,12 @@ func (p params) first(total int64) int {
 const bootstrapK = 8
 
 // chainOf lists the sets that run one after the other: the smallest makes what
-// the big ones begin with, at less than SoftSpoken's price.
+// the others begin with, at less than SoftSpoken's price.
 func chainOf(depth int) []params {
-	p, _ := paramsOf(depth)
-	if depth < 12 {
-		return []params{p}
-	}
 	small, _ := paramsOf(10)
+	if depth == 10 {
+		return []params{small}
+	}
+	p, _ := paramsOf(depth)
 	return []params{small, p}
 }

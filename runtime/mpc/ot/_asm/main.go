@@ -54,36 +54,19 @@ func loop(name string, n Register, step int, body func()) {
 // weight is the number of entries that a row of the code adds up.
 const weight = 10
 
-// offsets and gather: the words of an index become offsets in bytes, then rows
-// are added up.
 func gather() {
-	begin("offsetsAsm", "(index *uint64, n int, shift uint64)",
-		"offsetsAsm turns n vectors of sixteen 32-bit words w into 16*((w>>3)*5 >> shift).")
-	index, n := gp("index"), gp("n")
-	shift := XMM()
-	VMOVQ(gp("shift"), shift)
-	loop("offsets", n, 1, func() {
-		v, four := ZMM(), ZMM()
-		VPSRLD(Imm(3), Mem{Base: index}, v)
-		VPSLLD(Imm(2), v, four)
-		VPADDD(four, v, v)
-		VPSRLD(shift, v, v)
-		VPSLLD(Imm(4), v, v)
-		VMOVDQU64(v, Mem{Base: index})
-		ADDQ(Imm(64), index)
-	})
-	end()
-
-	begin("gatherAsm", "(dst *uint64, leaves *uint64, x *uint64, offset *uint64, n int)",
-		"gatherAsm adds ten entries of x, at 32-bit offsets in bytes, to each of n leaves, an even number.")
-	dst, leaves, x, offset, rows := gp("dst"), gp("leaves"), gp("x"), gp("offset"), gp("n")
-	loop("gather", rows, 2, func() {
+	begin("gatherAsm", "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)",
+		"gatherAsm adds ten entries of x to each of n leaves, an even number. The word of an index, masked with mask, is the entry's offset in bytes.")
+	dst, leaves, x, index, n := gp("dst"), gp("leaves"), gp("x"), gp("index"), gp("n")
+	mask := Load(Param("mask"), GP32())
+	loop("gather", n, 2, func() {
 		for r := range 2 {
 			sum, sum2 := XMM(), XMM()
 			VMOVDQU(Mem{Base: leaves, Disp: 16 * r}, sum)
 			for i := range weight {
 				at := GP64()
-				MOVL(Mem{Base: offset, Disp: 4 * (r*weight + i)}, at.As32())
+				MOVL(mask, at.As32())
+				ANDL(Mem{Base: index, Disp: 4 * (r*weight + i)}, at.As32())
 				from := Mem{Base: x, Index: at, Scale: 1}
 				switch { // two chains, so that a row is not one long one
 				case i == 1:
@@ -99,7 +82,7 @@ func gather() {
 		}
 		ADDQ(Imm(32), leaves)
 		ADDQ(Imm(32), dst)
-		ADDQ(Imm(8*weight), offset)
+		ADDQ(Imm(8*weight), index)
 	})
 	RET()
 }
