@@ -30,12 +30,16 @@ func (u Unsupported) String() string {
 type UnsupportedError struct {
 	Entries   []Unsupported
 	Nodes     int // nodes in the model, functions inlined
-	Supported int // of these, the ones that could be imported
+	Supported int // of these, the ones nothing was found wrong with
 }
 
 func (e *UnsupportedError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "onnx: %d of %d nodes not supported", len(e.Entries), e.Nodes)
+	fmt.Fprintf(&b, "onnx: %d of %d nodes not supported", e.Nodes-e.Supported, e.Nodes)
+	if e.Nodes == e.Supported {
+		b.Reset()
+		b.WriteString("onnx: not supported")
+	}
 	for _, u := range e.Entries {
 		b.WriteString("\n  ")
 		b.WriteString(u.String())

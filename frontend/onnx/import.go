@@ -60,7 +60,7 @@ func Import(data []byte, opts Options) (*ir.Graph, error) {
 	im := &importer{
 		g: &ir.Graph{Name: opts.Name}, m: m, opts: opts, env: map[string]*operand{},
 		consts: map[materialised]*ir.Value{},
-		report: &UnsupportedError{Nodes: len(nodes)},
+		report: &UnsupportedError{Nodes: len(nodes), Supported: len(nodes)},
 	}
 	if im.g.Name == "" {
 		im.g.Name = m.name
@@ -107,8 +107,7 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 			return nil, err
 		}
 	}
-	if n := len(im.report.Entries); n > 0 {
-		im.report.Supported = im.report.Nodes - n
+	if len(im.report.Entries) > 0 {
 		return nil, im.report
 	}
 	im.g.RemoveDead()
@@ -180,6 +179,7 @@ func (im *importer) node(n *node) error {
 	outs, err := im.build(n)
 	if r := asRefusal(err); r != nil {
 		im.refuse(n, r)
+		im.report.Supported--
 		im.guessOutputs(n)
 		return nil
 	}
