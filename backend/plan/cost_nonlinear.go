@@ -1,5 +1,10 @@
 package plan
 
+import (
+	"math/bits"
+	"slices"
+)
+
 // Costs of the protocols of runtime/mpc/nonlinear, to the byte. A vector of bits
 // is a plane: n bits packed. Every OT is counted as it is used: bit-sliced
 // (UnitAND) or as a number (UnitMux); making it is not counted here.
@@ -18,86 +23,190 @@ func (c Cost) withWork(u Unit, elems int) Cost {
 	return c
 }
 
-// carryGroups splits m bits, lowest first, as nonlinear.Tree does. A single bit
-// at position 1 (or any but the first of a ripple) is no leaf.
-func carryGroups(m, leaf int, ripple bool) []int {
-	g := []int{min(leaf, m)}
-	rest := m - g[0]
-	if ripple {
-		for range rest {
-			g = append(g, 1)
-		}
-		return g
-	}
-	if first := rest % leaf; first > 0 {
-		g = append(g, first)
-		rest -= first
-	}
-	for ; rest > 0; rest -= leaf {
-		g = append(g, leaf)
-	}
-	return g
+// shape is how carries are computed: as nonlinear.Tree, which it must equal.
+type shape struct {
+	leaf   int
+	ripple bool
 }
 
-// costCarry is the carry out of two private m-bit numbers, n times.
-func costCarry(n, m, leaf int, ripple bool) Cost {
-	c, levels := costLeaves(n, m, leaf, ripple)
-	for _, planes := range levels {
+// lowGroups splits m bits that no carry enters, lowest first.
+func (t shape) lowGroups(m int) []int {
+	g := []int{min(t.leaf, m)}
+	return append(g, t.topGroups(m-g[0])...)
+}
+
+// topGroups splits m bits that a carry enters later.
+func (t shape) topGroups(m int) (g []int) {
+	if t.ripple {
+		return slices.Repeat([]int{1}, m)
+	}
+	if first := m % t.leaf; first > 0 {
+		g = append(g, first)
+		m -= first
+	}
+	return append(g, slices.Repeat([]int{t.leaf}, m/t.leaf)...)
+}
+
+// split says how many of shared low bits get a tree of their own.
+func (t shape) split(m, shared int) int {
+	shared = min(shared, m-1)
+	if t.ripple {
+		if shared < t.leaf {
+			return 0
+		}
+		return shared
+	}
+	full := treeLevels(len(t.lowGroups(m)))
+	for j := shared; j > 0; j-- {
+		if max(treeLevels(len(t.lowGroups(j))), treeLevels(len(t.topGroups(m-j))))+1 <= full {
+			return j
+		}
+	}
+	return 0
+}
+
+func treeLevels(groups int) int { return bits.Len(uint(groups - 1)) }
+
+// lone reports whether group i is a single bit that waits for the carry below
+// it and so has no leaf.
+func (t shape) lone(i int, groups []int, lowest bool) bool {
+	if groups[i] != 1 {
+		return false
+	}
+	if lowest {
+		return i == 1 || i > 1 && t.ripple
+	}
+	return t.ripple || len(groups) == 1
+}
+
+// grove is one tree of carries: the leaves' planes and OTs, and then, level by
+// level, how many planes a party sends and how many OTs each way that takes.
+type grove struct {
+	choices, answers, ots int64
+	planes, nodes         []int64
+	level                 int // of the next join
+}
+
+// plant counts the leaves of some groups.
+func (g *grove) plant(t shape, groups []int, lowest bool) {
+	for i, size := range groups {
+		if t.lone(i, groups, lowest) {
+			continue
+		}
+		g.ots += int64(size)
+		g.choices += int64(size)
+		g.answers += 1<<size - 1
+		switch asked := i > 0 || !lowest; {
+		case asked && size == 2:
+			g.answers += 2
+		case asked && size > 2:
+			g.answers += 1<<size - 1
+		}
+	}
+}
+
+// grow counts the joins of one tree, from a level on. A node that includes the
+// lowest group sends 2 planes, any other 3. It returns the level after.
+func (g *grove) grow(t shape, groups int, lowest bool, level int) int {
+	for ; groups > 1; level++ {
+		joins := groups / 2
+		if t.ripple {
+			joins = 1
+		}
+		planes := int64(3 * joins)
+		if lowest {
+			planes--
+		}
+		g.add(level, planes, int64(joins))
+		groups -= joins
+	}
+	return level
+}
+
+func (g *grove) add(level int, planes, nodes int64) {
+	for len(g.planes) <= level {
+		g.planes, g.nodes = append(g.planes, 0), append(g.nodes, 0)
+	}
+	g.planes[level] += planes
+	g.nodes[level] += nodes
+}
+
+// costCarries is the carries of some sums of two private m-bit numbers whose
+// low bits are common to all, n times.
+func costCarries(n, m, common, sums int, t shape) Cost {
+	var g grove
+	entry := 0
+	if common > 0 {
+		low := t.lowGroups(common)
+		g.plant(t, low, true)
+		entry = g.grow(t, len(low), true, 0)
+	}
+	tops := t.topGroups(m - common)
+	if common == 0 {
+		tops = t.lowGroups(m)
+	}
+	if common > 0 && !t.ripple {
+		entry = max(entry, treeLevels(len(tops)))
+	}
+	for range sums {
+		g.plant(t, tops, common == 0)
+		switch {
+		case common == 0:
+			g.grow(t, len(tops), true, 0)
+		case t.ripple:
+			g.grow(t, len(tops)+1, true, entry)
+		default:
+			g.grow(t, len(tops), false, 0)
+			g.add(entry, 2, 1)
+		}
+	}
+	return g.cost(n, t)
+}
+
+func (g *grove) cost(n int, t shape) (c Cost) {
+	if t.leaf == 1 {
+		c.Flights = []Flight{{g.answers * plane(n), g.choices * plane(n)}}
+	} else {
+		c.Flights = []Flight{{ToClient: g.choices * plane(n)}, {ToServer: g.answers * plane(n)}}
+	}
+	c.COTs.ClientSends = int64(n) * g.ots
+	for level, planes := range g.planes {
 		c.Flights = append(c.Flights, crossing(planes*plane(n))...)
+		c.COTs.ClientSends += int64(n) * g.nodes[level]
+		c.COTs.ServerSends += int64(n) * g.nodes[level]
 	}
 	return c.withWork(UnitAND, 0)
 }
 
-// costLeaves prices the leaves and says how many planes each party sends in
-// each level above them. The OTs of the levels are counted.
-func costLeaves(n, m, leaf int, ripple bool) (c Cost, levels []int64) {
-	var choices, answers, ots int64
-	groups := carryGroups(m, leaf, ripple)
-	for i, t := range groups {
-		if i > 0 && t == 1 && (i == 1 || ripple) {
-			continue
-		}
-		ots += int64(t)
-		choices += int64(t)
-		answers += 1<<t - 1
-		if i > 0 && t == 2 {
-			answers += 2
-		} else if i > 0 && t > 2 {
-			answers += 1<<t - 1
-		}
-	}
-	if leaf == 1 {
-		c.Flights = []Flight{{answers * plane(n), choices * plane(n)}}
-	} else {
-		c.Flights = []Flight{{ToClient: choices * plane(n)}, {ToServer: answers * plane(n)}}
-	}
-	levels, nodes := carryLevels(len(groups), ripple)
-	c.COTs.ClientSends = int64(n) * (ots + nodes)
-	c.COTs.ServerSends = int64(n) * nodes
-	return c, levels
-}
-
-// carryLevels: a node that includes the lowest group sends 2 planes, any other 3.
-func carryLevels(groups int, ripple bool) (planes []int64, nodes int64) {
-	for groups > 1 {
-		joins := groups / 2
-		if ripple {
-			joins = 1
-		}
-		planes = append(planes, int64(3*joins-1))
-		nodes += int64(joins)
-		groups -= joins
-	}
-	return planes, nodes
+// costCarry is the carry out of two private m-bit numbers, n times.
+func costCarry(n, m, leaf int, ripple bool) Cost {
+	return costCarries(n, m, 0, 1, shape{leaf, ripple})
 }
 
 // costDReLU is the sign of n elements.
-func costDReLU(n int, c *Compare) Cost {
+func costDReLU(n int, c *Compare) Cost { return costAbove(n, c, []int64{0}) }
+
+// costAbove compares n elements with each of some public thresholds: the low
+// bits in which these agree once.
+func costAbove(n int, c *Compare, at []int64) Cost {
 	m := c.Hi - c.Lo - 1
 	if m == 0 {
 		return Cost{}
 	}
-	return costCarry(n, m, c.Leaf, c.Ripple)
+	t := shape{c.Leaf, c.Ripple}
+	return costCarries(n, m, t.split(m, agree(at)-c.Lo), len(at), t)
+}
+
+// agree is the number of low bits in which all of several thresholds are equal.
+func agree(at []int64) int {
+	var diff uint64
+	for _, t := range at {
+		diff |= uint64(t - at[0])
+	}
+	if diff == 0 {
+		return 0
+	}
+	return bits.TrailingZeros64(diff)
 }
 
 // costTerms is one flight of products of one party's bits with the other's
@@ -186,7 +295,7 @@ func CostClip(n int, c *Compare) Cost {
 	below, above := c.Bounded()
 	switch {
 	case below && above:
-		return costDReLU(2*n, c).Add(costTerms(n, []int{c.Bits}, append([]int{c.Bits}, toArith(c.Bits)...)))
+		return costAbove(n, c, []int64{c.Min, c.Max}).Add(costTerms(n, []int{c.Bits}, append([]int{c.Bits}, toArith(c.Bits)...)))
 	case below || above:
 		one := *c
 		one.ExtendTo = 0
@@ -258,16 +367,15 @@ func CostFunc(n, inBits, outBits int, f *Func) Cost {
 	if wide := s.Wide(outBits); !s.Flat() && wide > inBits {
 		c = CostExtend(n, &Extend{From: inBits, To: wide})
 	}
-	all := n * len(s.Knots)
-	if all == 0 {
+	if len(s.Knots) == 0 {
 		return c
 	}
-	c = c.Add(costDReLU(all, &Compare{Bits: inBits, Hi: inBits, Leaf: leafOf(f.Leaf)}))
+	c = c.Add(costAbove(n, &Compare{Bits: inBits, Hi: inBits, Leaf: leafOf(f.Leaf)}, s.Knots))
 	if s.Flat() {
-		return c.Add(costTerms(all, nil, toArith(outBits)))
+		return c.Add(costTerms(n, nil, slices.Repeat(toArith(outBits), len(s.Knots))))
 	}
-	w := []int{s.Wide(outBits)}
-	return c.Add(costTerms(all, w, w))
+	w := slices.Repeat([]int{s.Wide(outBits)}, len(s.Knots))
+	return c.Add(costTerms(n, w, w))
 }
 
 // The rows of the protocol table.

@@ -7,6 +7,7 @@ import (
 
 	"secc/runtime/mpc/mpctest"
 	"secc/runtime/mpc/ot"
+	"secc/runtime/mpc/ring"
 	"secc/runtime/transport"
 )
 
@@ -25,16 +26,16 @@ type blankRecv struct{}
 
 func (blankRecv) PadsInto(_ int, choice, p []uint64) { clear(choice); clear(p) }
 
-const benchN = 1 << 20
+const benchN = 1 << 18
 
-func benchmarkRelu(b *testing.B, g Sign, corr func(transport.Role, *mpctest.Pair) Correlations) {
+// benchmark runs f on both parties with free correlations. The time is that of
+// both parties on as many cores as there are.
+func benchmark(b *testing.B, f func(ctx context.Context, p *Party, x []uint64) error) {
 	x := make([]uint64, benchN)
 	for b.Loop() {
 		pair := mpctest.NewPair(1)
 		err := pair.Run(func(ctx context.Context, role transport.Role) error {
-			p := &Party{Role: role, Conn: pair.Conn[role], Corr: corr(role, pair)}
-			_, err := p.Relu(ctx, x, g, nil)
-			return err
+			return f(ctx, &Party{Role: role, Conn: pair.Conn[role], Corr: blank{}}, x)
 		})
 		if err != nil {
 			b.Fatal(err)
@@ -43,14 +44,34 @@ func benchmarkRelu(b *testing.B, g Sign, corr func(transport.Role, *mpctest.Pair
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchN, "ns/elem")
 }
 
-var benchSign = Sign{16, 0, 15, Tree{Leaf: 2}}
-
 func BenchmarkReluAlone(b *testing.B) {
-	benchmarkRelu(b, benchSign, func(transport.Role, *mpctest.Pair) Correlations { return blank{} })
+	for name, tree := range map[string]Tree{"leaf1": {1, false}, "leaf2": {2, false}, "leaf3": {3, false}, "leaf4": {4, false}, "ripple": {2, true}} {
+		b.Run(name, func(b *testing.B) {
+			benchmark(b, func(ctx context.Context, p *Party, x []uint64) error {
+				_, err := p.DReLU(ctx, x, Sign{16, 0, 15, tree})
+				return err
+			})
+		})
+	}
 }
 
-func BenchmarkReluAloneRipple(b *testing.B) {
-	benchmarkRelu(b, Sign{16, 0, 15, Tree{Leaf: 2, Ripple: true}}, func(transport.Role, *mpctest.Pair) Correlations { return blank{} })
+func BenchmarkMuxAlone(b *testing.B) {
+	bit := make([]uint64, ring.Words(benchN))
+	for _, bits := range []int{16, 17, 28} {
+		b.Run("", func(b *testing.B) {
+			benchmark(b, func(ctx context.Context, p *Party, x []uint64) error {
+				_, err := p.Mux(ctx, bit, x, bits)
+				return err
+			})
+		})
+	}
+}
+
+func BenchmarkExtendAlone(b *testing.B) {
+	benchmark(b, func(ctx context.Context, p *Party, x []uint64) error {
+		_, err := p.ExtendNonNeg(ctx, x, 16, 28)
+		return err
+	})
 }
 
 // BenchmarkReluFerret includes making the OTs, set-up too.
@@ -58,27 +79,23 @@ func BenchmarkReluFerret(b *testing.B) {
 	cfg := ot.Config{Kind: ot.Ferret, Set: 12}
 	x := make([]uint64, benchN)
 	for b.Loop() {
-		var conns [3][2]*transport.PipeConn
+		var conns [2][2]*transport.PipeConn
 		for i := range conns {
 			conns[i][0], conns[i][1] = transport.Pipe()
 		}
 		pair := mpctest.NewPair(1)
 		err := pair.Run(func(ctx context.Context, role transport.Role) error {
-			byServer, byClient := int64(7*benchN), int64(21*benchN)
-			sends, receives := byServer, byClient
-			if role == transport.Client {
-				sends, receives = byClient, byServer
-			}
-			s, err := ot.NewSender(ctx, conns[1+role][role], cfg, sends, rand.Reader)
+			total := [2]int64{7 * benchN, 21 * benchN} // by who sends
+			s, err := ot.NewSender(ctx, conns[role][role], cfg, total[role], rand.Reader)
 			if err != nil {
 				return err
 			}
-			r, err := ot.NewReceiver(ctx, conns[2-role][role], cfg, receives, rand.Reader)
+			r, err := ot.NewReceiver(ctx, conns[role.Peer()][role], cfg, total[role.Peer()], rand.Reader)
 			if err != nil {
 				return err
 			}
 			p := &Party{Role: role, Conn: pair.Conn[role], Corr: From[*ot.SendBatch, *ot.RecvBatch](s, r)}
-			_, err = p.Relu(ctx, x, benchSign, nil)
+			_, err = p.Relu(ctx, x, Sign{16, 0, 15, Tree{Leaf: 2}}, nil)
 			return err
 		})
 		if err != nil {

@@ -2,111 +2,215 @@ package nonlinear
 
 import (
 	"context"
+	"math/bits"
 
 	"secc/runtime/mpc/ring"
 )
 
-// Tree says how a carry is computed: leaves of Leaf bits (1, 2 or 4) and then a
+// Tree says how a carry is computed: leaves of Leaf bits (1 to 4) and then a
 // tree of log depth, or one bit after the other (fewest bits, most rounds).
 type Tree struct {
 	Leaf   int
 	Ripple bool
 }
 
-// groups splits m bits, lowest first. A single bit at position 1 is no leaf: it
-// is added to the carry of group 0 by one AND (majority).
-func (t Tree) groups(m int) []int {
+// lowGroups splits m bits, lowest first, that no carry enters. A single bit at
+// position 1 is no leaf: it is added to the carry of group 0 by one AND (majority).
+func (t Tree) lowGroups(m int) []int {
 	g := []int{min(t.Leaf, m)}
-	rest := m - g[0]
+	return append(g, t.topGroups(m-g[0])...)
+}
+
+// topGroups splits m bits that a carry enters later.
+func (t Tree) topGroups(m int) (g []int) {
 	if t.Ripple {
-		for range rest {
+		for range m {
 			g = append(g, 1)
 		}
 		return g
 	}
-	if first := rest % t.Leaf; first > 0 {
+	if first := m % t.Leaf; first > 0 {
 		g = append(g, first)
-		rest -= first
+		m -= first
 	}
-	for ; rest > 0; rest -= t.Leaf {
+	for ; m > 0; m -= t.Leaf {
 		g = append(g, t.Leaf)
 	}
 	return g
 }
 
+// split says how many of the low bits that several m-bit sums share are worth a
+// tree of their own: as many as leave the number of rounds what it is.
+func (t Tree) split(m, shared int) int {
+	shared = min(shared, m-1)
+	if t.Ripple {
+		if shared < t.Leaf {
+			return 0
+		}
+		return shared
+	}
+	full := levels(len(t.lowGroups(m)))
+	for j := shared; j > 0; j-- {
+		if max(levels(len(t.lowGroups(j))), levels(len(t.topGroups(m-j))))+1 <= full {
+			return j
+		}
+	}
+	return 0
+}
+
+// levels is the depth of a tree over some groups.
+func levels(groups int) int { return bits.Len(uint(groups - 1)) }
+
 // node is the pair (generate, propagate) of a run of bits. A node without gen
 // is a single bit that waits for its carry; bit is this party's.
 type node struct{ gen, prop, bit []uint64 }
 
-// carry gives the carry out of the sum of two private numbers.
+// forest is the sums of a batch: one tree for the low bits they share, if any,
+// and one for the rest of each.
+type forest struct {
+	low  []node
+	tops [][]node
+}
+
+// carries gives the carries out of several sums of two private numbers that have
+// their low bits in common.
 //
-// Functionality: s at the server, c at the client, bit planes -> <s + c >= 2^m>.
-// Millionaires' comparison as a parallel-prefix adder: leaves, then nodes
-// (g, p) o (g', p') = (g ^ p g', p p') whose two products share p (CrypTFlow2,
-// section 3.1), 6 bits and one OT each way; 4 bits where nobody asks for the second.
-// A single bit is joined to a carry g' by (s ^ g')(c ^ g') ^ g' (4 bits, no leaf).
+// Functionality: s_i at the server, c_i at the client, of m bits: the planes of low, then
+// those of tops[i] -> <s_i + c_i >= 2^m>. Millionaires' comparison as a parallel-prefix
+// adder: leaves, then nodes (g, p) o (g', p') = (g ^ p g', p p') whose two products share
+// p (CrypTFlow2, section 3.1), 6 bits and one OT each way; 4 bits where nobody asks for
+// the second. A single bit is joined to a carry g' by (s ^ g')(c ^ g') ^ g' (4 bits, no leaf).
 // Flights: 2 for leaves (1 for leaves of one bit), then one a level. Exact; leaks nothing.
-func (p *Party) carry(ctx context.Context, n int, own [][]uint64, t Tree) ([]uint64, error) {
-	nodes, err := p.base(ctx, n, own, t)
+func (p *Party) carries(ctx context.Context, n int, low [][]uint64, tops [][][]uint64, t Tree) ([][]uint64, error) {
+	f, err := p.base(ctx, n, low, tops, t)
 	if err != nil {
 		return nil, err
 	}
-	for len(nodes) > 1 {
-		if t.Ripple {
-			var low []node
-			if low, err = p.level(ctx, n, nodes[:2]); err != nil {
-				return nil, err
+	for f.low != nil || !f.done() {
+		if f.grown(t) {
+			for i, top := range f.tops {
+				f.tops[i] = append([]node{f.low[0]}, top...)
 			}
-			nodes = append(low, nodes[2:]...)
-			continue
+			f.low = nil
 		}
-		if nodes, err = p.level(ctx, n, nodes); err != nil {
+		if err := p.level(ctx, n, f, t); err != nil {
 			return nil, err
 		}
 	}
-	return nodes[0].gen, nil
+	gens := make([][]uint64, len(f.tops))
+	for i, top := range f.tops {
+		gens[i] = top[0].gen
+	}
+	return gens, nil
+}
+
+// carry is carries of one sum.
+func (p *Party) carry(ctx context.Context, n int, own [][]uint64, t Tree) ([]uint64, error) {
+	gens, err := p.carries(ctx, n, nil, [][][]uint64{own}, t)
+	if err != nil {
+		return nil, err
+	}
+	return gens[0], nil
+}
+
+// done reports whether every sum has come down to one node.
+func (f *forest) done() bool {
+	for _, top := range f.tops {
+		if len(top) > 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// grown reports whether the shared carry can enter the tops: all is one node,
+// or, in a ripple, the low bits are.
+func (f *forest) grown(t Tree) bool {
+	return len(f.low) == 1 && (t.Ripple || f.done())
 }
 
 // base computes the leaves.
-func (p *Party) base(ctx context.Context, n int, own [][]uint64, t Tree) ([]node, error) {
-	var nodes []node
+func (p *Party) base(ctx context.Context, n int, low [][]uint64, tops [][][]uint64, t Tree) (*forest, error) {
+	f := &forest{}
 	var leaves []leaf
-	at := 0
-	for i, size := range t.groups(len(own)) {
-		bits := own[at : at+size]
-		at += size
-		if i > 0 && size == 1 && (i == 1 || t.Ripple) {
+	if low != nil {
+		f.low, leaves = plant(n, low, t.lowGroups(len(low)), true, t, leaves)
+	}
+	for _, own := range tops {
+		groups := t.topGroups(len(own))
+		if low == nil {
+			groups = t.lowGroups(len(own))
+		}
+		var nodes []node
+		nodes, leaves = plant(n, own, groups, low == nil, t, leaves)
+		f.tops = append(f.tops, nodes)
+	}
+	if t.Leaf == 1 {
+		return f, p.bitLeaves(ctx, n, leaves)
+	}
+	return f, p.leaves(ctx, n, leaves)
+}
+
+// plant makes the nodes of one run of bits and adds the leaves they need.
+// lowest says that no carry enters it.
+func plant(n int, own [][]uint64, groups []int, lowest bool, t Tree, leaves []leaf) ([]node, []leaf) {
+	var nodes []node
+	for i, size := range groups {
+		bits := own[:size]
+		own = own[size:]
+		if lone(i, groups, lowest, t) {
 			nodes = append(nodes, node{bit: bits[0]})
 			continue
 		}
 		out := ring.Planes(2, n)
 		nd, l := node{gen: out[0]}, leaf{own: bits, gen: out[0]}
-		if i > 0 {
+		if i > 0 || !lowest {
 			nd.prop, l.prop = out[1], out[1]
 		}
 		nodes, leaves = append(nodes, nd), append(leaves, l)
 	}
-	if t.Leaf == 1 {
-		return nodes, p.bitLeaves(ctx, n, leaves)
-	}
-	return nodes, p.leaves(ctx, n, leaves)
+	return nodes, leaves
 }
 
-// level joins neighbours, in one flight. An odd node at the top goes up as it is.
-func (p *Party) level(ctx context.Context, n int, nodes []node) ([]node, error) {
+// lone reports whether group i is a single bit that waits for the carry below it.
+func lone(i int, groups []int, lowest bool, t Tree) bool {
+	switch {
+	case groups[i] != 1:
+		return false
+	case lowest:
+		return i == 1 || i > 1 && t.Ripple
+	}
+	return t.Ripple || len(groups) == 1
+}
+
+// level joins neighbours in all trees, in one flight. An odd node at the top
+// goes up as it is.
+func (p *Party) level(ctx context.Context, n int, f *forest, t Tree) error {
 	var gates []gate
-	var up []node
-	for i := 0; i+1 < len(nodes); i += 2 {
-		g, u := p.join(n, nodes[i], nodes[i+1])
+	f.low, gates = p.joinAll(n, f.low, t, gates)
+	for i, top := range f.tops {
+		if f.low != nil && t.Ripple {
+			break // the tops wait for the shared carry
+		}
+		f.tops[i], gates = p.joinAll(n, top, t, gates)
+	}
+	return p.and(ctx, n, gates)
+}
+
+func (p *Party) joinAll(n int, nodes []node, t Tree, gates []gate) ([]node, []gate) {
+	pairs := len(nodes) / 2
+	if t.Ripple {
+		pairs = min(pairs, 1)
+	}
+	up := make([]node, 0, len(nodes)-pairs)
+	for i := range pairs {
+		g, u := p.join(n, nodes[2*i], nodes[2*i+1])
 		gates, up = append(gates, g), append(up, u)
 	}
-	if err := p.and(ctx, n, gates); err != nil {
-		return nil, err
+	if nodes == nil {
+		return nil, gates
 	}
-	if len(nodes)%2 == 1 {
-		up = append(up, nodes[len(nodes)-1])
-	}
-	return up, nil
+	return append(up, nodes[2*pairs:]...), gates
 }
 
 // join makes the gate of two neighbours and the node it fills.

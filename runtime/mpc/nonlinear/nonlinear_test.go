@@ -176,3 +176,27 @@ func checkExtend(t *testing.T, r *rand.Rand, x []uint64, from, to int, f func(co
 		}
 	}
 }
+
+// Thresholds that share low bits, at every number of shared bits and in every
+// shape: each result is that of a comparison of its own.
+func TestAboveEverySharePair(t *testing.T) {
+	const bits = 7
+	x := allPairs(bits)
+	for shared := range bits {
+		step := int64(1) << shared
+		for _, tree := range trees {
+			for lo := range 3 {
+				g := Sign{bits, lo, bits, tree}
+				at := []int64{3, 3 - step, 3 + 2*step, 3}
+				b, _ := run(t, func(ctx context.Context, p *Party) ([][]uint64, error) { return p.Above(ctx, x[p.Role], at, g) })
+				for i := range x[0] {
+					for j, t0 := range at {
+						if got := ring.Bit(b[0][j], i) ^ ring.Bit(b[1][j], i); got != reference(x[0][i]-uint64(t0), x[1][i], g) {
+							t.Fatalf("%+v: shares %d and %d, threshold %d of %v: got %d", g, x[0][i], x[1][i], t0, at, got)
+						}
+					}
+				}
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package nonlinear
 import (
 	"context"
 	"fmt"
+	"math/bits"
 
 	"secc/runtime/mpc/ring"
 	"secc/runtime/transport"
@@ -24,22 +25,67 @@ type Sign struct {
 // both shares and the carry of the Hi-Lo-1 bits below (CrypTFlow2, section 3.2).
 // Flights and bits are those of carry; none if Hi-Lo = 1. Leaks nothing.
 func (p *Party) DReLU(ctx context.Context, x []uint64, s Sign) ([]uint64, error) {
-	own := ring.Planes(s.Hi-s.Lo, len(x))
-	ring.Slice(own, x, s.Lo)
-	top := own[len(own)-1]
-	if len(own) > 1 {
-		c, err := p.carry(ctx, len(x), own[:len(own)-1], s.Tree)
+	b, err := p.Above(ctx, x, []int64{0}, s)
+	if err != nil {
+		return nil, err
+	}
+	return b[0], nil
+}
+
+// Above compares with several public thresholds.
+//
+// Functionality: shares of x in Z_2^Bits -> <x >= at[i]> for every i: DReLU of x - at[i].
+// Low bits in which all thresholds agree are compared once: there the shares of all
+// x - at[i] have the same bits. Flights as DReLU, and its error at every threshold.
+func (p *Party) Above(ctx context.Context, x []uint64, at []int64, s Sign) ([][]uint64, error) {
+	m := s.Hi - s.Lo - 1
+	common := s.Tree.split(m, agree(at)-s.Lo)
+	var low [][]uint64
+	tops, signs := make([][][]uint64, len(at)), make([][]uint64, len(at))
+	for i, t := range at {
+		own := ring.Planes(s.Hi-s.Lo, len(x))
+		ring.Slice(own, p.plus(x, -uint64(t), s.Bits), s.Lo)
+		tops[i], signs[i] = own[common:m], own[m]
+		if i == 0 && common > 0 {
+			low = own[:common]
+		}
+	}
+	if m > 0 {
+		c, err := p.carries(ctx, len(x), low, tops, s.Tree)
 		if err != nil {
 			return nil, fmt.Errorf("sign: %w", err)
 		}
-		xor(top, c)
-	}
-	if p.isServer() {
-		for i := range top {
-			top[i] = ^top[i]
+		for i := range signs {
+			xor(signs[i], c[i])
 		}
 	}
-	return top, nil
+	for i := range signs {
+		p.not(signs[i])
+	}
+	return signs, nil
+}
+
+// agree is the number of low bits in which all thresholds are equal; 0 for one
+// threshold, which has nobody to share with.
+func agree(at []int64) int {
+	var diff uint64
+	for _, t := range at[1:] {
+		diff |= uint64(t - at[0])
+	}
+	if diff == 0 {
+		return 0
+	}
+	return bits.TrailingZeros64(diff)
+}
+
+// not negates a shared bit vector: the server does.
+func (p *Party) not(b []uint64) {
+	if !p.isServer() {
+		return
+	}
+	for i := range b {
+		b[i] = ^b[i]
+	}
 }
 
 // Mux multiplies by a shared bit.

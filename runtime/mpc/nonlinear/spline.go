@@ -31,7 +31,7 @@ func (f Pieces) flat() bool {
 // exactly). With b_i = [x >= Knots[i]], all of one batch of comparisons, y = l_0(x) + sum b_i*(l_i(x) - l_(i-1)(x)) in Z_2^(out+Frac): the
 // lines are local, the products one flight of multiplexers; constants need only
 // conversions of the bits. (Splines by comparison: MiniONN, Liu et al. 2017.)
-// Flights: Extend (if x is narrower than out+Frac), DReLU on n times the knots, one. The
+// Flights: Extend (if x is narrower than out+Frac), Above, one. The
 // truncation by Frac is local. Error beyond the spline's own: below 1 ulp. Leaks nothing.
 func (p *Party) Spline(ctx context.Context, x []uint64, f Pieces, s Sign, out int) ([]uint64, error) {
 	y, err := p.spline(ctx, x, f, s, out)
@@ -50,20 +50,13 @@ func (p *Party) spline(ctx context.Context, x []uint64, f Pieces, s Sign, out in
 			return nil, err
 		}
 	}
-	y := p.lines(xw, f.Slope[:1], f.Offset[:1])
+	y := p.line(xw, f.Slope[0], f.Offset[0])
 	if len(f.Knots) > 0 {
-		b, err := p.above(ctx, x, f.Knots, s)
+		b, err := p.Above(ctx, x, f.Knots, s)
 		if err != nil {
 			return nil, err
 		}
-		steps := func(c []int64) []int64 {
-			d := make([]int64, len(c)-1)
-			for i := range d {
-				d[i] = c[i+1] - c[i]
-			}
-			return d
-		}
-		if err := p.addSteps(ctx, y, xw, b, steps(f.Slope), steps(f.Offset), wide, flat); err != nil {
+		if err := p.addSteps(ctx, y, xw, b, f, wide, flat); err != nil {
 			return nil, err
 		}
 	}
@@ -74,48 +67,42 @@ func (p *Party) spline(ctx context.Context, x []uint64, f Pieces, s Sign, out in
 	return p.TruncateStochastic(ctx, y, wide, f.Frac, out)
 }
 
-// above compares x with every knot: one vector of bits, knot after knot.
-func (p *Party) above(ctx context.Context, x []uint64, knots []int64, s Sign) ([]uint64, error) {
-	d := make([]uint64, 0, len(x)*len(knots))
-	for _, k := range knots {
-		d = append(d, p.plus(x, -uint64(k), s.Bits)...)
+// line is slope*x + offset; the server adds the offset.
+func (p *Party) line(x []uint64, slope, offset int64) []uint64 {
+	if !p.isServer() {
+		offset = 0
 	}
-	return p.DReLU(ctx, d, s)
-}
-
-// lines is slope*x + offset for each line in turn; the server adds the offsets.
-func (p *Party) lines(x []uint64, slope, offset []int64) []uint64 {
-	y := make([]uint64, 0, len(x)*len(slope))
-	for i, a := range slope {
-		c := uint64(offset[i])
-		if !p.isServer() {
-			c = 0
-		}
-		for _, v := range x {
-			y = append(y, uint64(a)*v+c)
-		}
+	y := make([]uint64, len(x))
+	for i, v := range x {
+		y[i] = uint64(slope)*v + uint64(offset)
 	}
 	return y
 }
 
 // addSteps adds, for every knot whose bit is set, the difference of its lines.
-func (p *Party) addSteps(ctx context.Context, y, x, b []uint64, slope, offset []int64, wide int, flat bool) error {
-	n := len(x)
-	all := make([]uint64, n*len(slope))
-	if flat {
-		if err := p.products(ctx, len(all), p.toArith(b, all, wide)); err != nil {
-			return err
+func (p *Party) addSteps(ctx context.Context, y, x []uint64, b [][]uint64, f Pieces, wide int, flat bool) error {
+	var terms []term
+	bits := make([][]uint64, len(b))
+	for i := range b {
+		slope, offset := f.Slope[i+1]-f.Slope[i], f.Offset[i+1]-f.Offset[i]
+		if flat {
+			bits[i] = make([]uint64, len(y))
+			terms = append(terms, p.toArith(b[i], bits[i], wide)...)
+		} else {
+			terms = append(terms, p.mux(b[i], p.line(x, slope, offset), y, wide)...)
 		}
-		p.toArithEnd(b, all, wide)
-	} else if err := p.products(ctx, len(all), p.mux(b, p.lines(x, slope, offset), all, wide)); err != nil {
+	}
+	if err := p.products(ctx, len(y), terms); err != nil {
 		return err
 	}
-	for i := range all {
-		v := all[i]
+	for i, v := range bits {
 		if flat {
-			v *= uint64(offset[i/n])
+			p.toArithEnd(b[i], v, wide)
+			step := uint64(f.Offset[i+1] - f.Offset[i])
+			for j := range y {
+				y[j] += v[j] * step
+			}
 		}
-		y[i%n] += v
 	}
 	return nil
 }
