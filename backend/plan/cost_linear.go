@@ -111,7 +111,7 @@ func (y *Layout) work() (w Work) {
 	w.Server[UnitMAC] = unit * (pairs*sides + switches*sides*float64(y.p.Digits))
 	w.Server[UnitSwitch] = unit * switches * sides
 	w.Server[UnitRespond] = unit * responses * (tiles + 2*sets)
-	w.Server[UnitElem] = float64(y.p.N) * blocks * (tiles + sets)
+	w.Server[UnitDecrypt] = unit * blocks * sides
 
 	w.Client[UnitEncrypt] = unit * blocks * (tiles + 0.2*sets)
 	w.Client[UnitDecrypt] = unit * responses * sides

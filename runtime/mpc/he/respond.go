@@ -156,7 +156,7 @@ func (w *responder) leaf(o int) ciphertext {
 
 // transform makes the weight polynomials of blocks from i on: as many as there
 // is room for, of one length.
-func (w *responder) transform(group, i, to, count int, filter []int32) {
+func (w *responder) transform(group, i, to, count int, filter []int64) {
 	w.factors = w.factors[:0]
 	for _, p := range w.polys[:min(batchBlocks, to-i)] {
 		s := w.support(group, i, count)
@@ -165,7 +165,7 @@ func (w *responder) transform(group, i, to, count int, filter []int32) {
 		}
 		w.weights = w.weights[:0]
 		for _, at := range s.index {
-			w.weights = append(w.weights, filter[at])
+			w.weights = append(w.weights, int32(filter[at]))
 		}
 		p = p[:s.CompactLen()]
 		w.e.s.ring.NTTWeights(p, w.weights, s.Support)

@@ -49,7 +49,7 @@ type evaluation struct {
 	op      *Op
 	call    uint64
 	in      []uint64
-	weights []int32
+	weights []int64
 	bias    []int64
 	tiles   int
 	x       [][][]uint64 // by side (tiles, then sets) and block: transformed ciphertext halves
@@ -66,15 +66,14 @@ func (e *evaluation) takeWeights(weights []int64) error {
 	if len(weights) != filters*e.op.FilterLen || e.bias != nil && len(e.bias) != filters {
 		return fmt.Errorf("he: %d weights and %d biases for %d filters of %d", len(weights), len(e.bias), filters, e.op.FilterLen)
 	}
-	e.weights = make([]int32, len(weights))
 	wide := uint64(0)
-	for i, w := range weights {
-		e.weights[i] = int32(w)
+	for _, w := range weights {
 		wide |= uint64(w - int64(int32(w)))
 	}
 	if wide != 0 {
 		return fmt.Errorf("he: a weight does not fit 32 bits")
 	}
+	e.weights = weights
 	return nil
 }
 
