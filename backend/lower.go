@@ -17,6 +17,7 @@ type Options struct {
 	Labels     []string
 	Preprocess []plan.Preprocess
 	Reveal     plan.Reveal
+	Outputs    []string // names of the outputs; nil: those of their values
 }
 
 // Weights are the server's tensors, in the order of the plan's steps.
@@ -36,9 +37,12 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 			return nil, nil, fmt.Errorf("backend: node %q (%s): %w", v.Name, v.Op, err)
 		}
 	}
-	for _, out := range g.Outputs {
+	for i, out := range g.Outputs {
 		if err := l.output(out); err != nil {
 			return nil, nil, fmt.Errorf("backend: output %q: %w", out.Name, err)
+		}
+		if len(o.Outputs) == len(g.Outputs) {
+			l.plan.Outputs[i].Name = o.Outputs[i]
 		}
 	}
 	if err := l.choosePackings(); err != nil {

@@ -25,6 +25,8 @@ type Graph struct {
 	Inputs  []*Value
 	Outputs []*Value
 	nextID  int
+
+	OutputNames []string // what the model calls its outputs; nil: as their values
 }
 
 // ConstAttrs holds the data of an OpConst value: Real in the real phase

@@ -124,6 +124,7 @@ func (g *Graph) Clone() (*Graph, map[*Value]*Value) {
 	}
 	return &Graph{
 		Name: g.Name, Values: move(g.Values), Inputs: move(g.Inputs), Outputs: move(g.Outputs), nextID: g.nextID,
+		OutputNames: slices.Clone(g.OutputNames),
 	}, to
 }
 

@@ -27,7 +27,7 @@ func Compile(g *ir.Graph, o Options) (*Result, error) {
 	if err := Run(fixed, Pipeline(), cfg); err != nil {
 		return nil, err
 	}
-	p, w, err := backend.Lower(fixed, backend.Options{Profile: o.Profile, Labels: o.Labels, Preprocess: o.Preprocess})
+	p, w, err := backend.Lower(fixed, backend.Options{Profile: o.Profile, Outputs: g.OutputNames, Labels: o.Labels, Preprocess: o.Preprocess})
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}

@@ -264,6 +264,9 @@ func TestOldAndOddForms(t *testing.T) {
 		m := graphOf(13, value("x", 2), nil, op("Neg", "h", "y"), op("Relu", "x", "h"))
 		m.Graph.ValueInfo = []*onnxpb.ValueInfo{value("h", 2), value("h", 7)}
 		g := expect(t, m, Options{}, []float32{1, -2}, []float32{-1, 0})
+		if g.OutputNames[0] != "y" {
+			t.Errorf("output is called %q", g.OutputNames)
+		}
 		if g.Outputs[0].Name != "y" {
 			t.Errorf("an unnamed node is called %q", g.Outputs[0].Name)
 		}

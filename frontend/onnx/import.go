@@ -251,6 +251,7 @@ func (im *importer) outputs() error {
 			return fmt.Errorf("onnx: output %q: %w", v.name, err)
 		}
 		im.g.Outputs = append(im.g.Outputs, val)
+		im.g.OutputNames = append(im.g.OutputNames, v.name)
 	}
 	return nil
 }
