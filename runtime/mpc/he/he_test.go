@@ -4,50 +4,52 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	mrand "math/rand/v2"
 	"testing"
+	"time"
 
 	"secc/runtime/mpc/poly"
 	"secc/runtime/transport"
 )
 
-// rows is the index map of a matrix with rows of length n, laid end to end in
-// one weight polynomial.
-type rows struct{ degree, n, filters int }
+// rows is the index map of a matrix: rows of length n*in, cut into in blocks;
+// filters of them laid end to end in one weight polynomial, out such blocks.
+type rows struct{ degree, n, filters, in, out int }
 
 func (m rows) Tiles() int     { return 1 }
-func (m rows) Blocks() int    { return 1 }
-func (m rows) OutBlocks() int { return 1 }
-func (m rows) Responses() int { return 1 }
+func (m rows) Blocks() int    { return m.in }
+func (m rows) OutBlocks() int { return m.out }
+func (m rows) Responses() int { return m.out }
 
-func (m rows) OutBlock(int) (group, first, count int) { return 0, 0, m.filters }
-func (m rows) InBlocks(int) (from, to int)            { return 0, 1 }
-func (m rows) FilterStep() int                        { return m.n }
-func (m rows) UploadLen(int, int) int                 { return m.degree }
-func (m rows) ResponseLen(int, int) int               { return m.filters }
+func (m rows) OutBlock(o int) (group, first, count int) { return 0, o * m.filters, m.filters }
+func (m rows) InBlocks(int) (from, to int)              { return 0, m.in }
+func (m rows) FilterStep() int                          { return m.n }
+func (m rows) UploadLen(int, int) int                   { return m.degree }
+func (m rows) ResponseLen(int, int) int                 { return m.filters }
 
-func (m rows) Terms(int, int) (exponent, index []int32) {
+func (m rows) Terms(_, i int) (exponent, index []int32) {
 	for c := range m.n {
-		exponent, index = append(exponent, int32(m.n-1-c)), append(index, int32(c))
+		exponent, index = append(exponent, int32(m.n-1-c)), append(index, int32(i*m.n+c))
 	}
 	return exponent, index
 }
 
-func (m rows) Upload(_, _ int, src []int32) (coef, source []int32) {
+func (m rows) Upload(_, i int, src []int32) (coef, source []int32) {
 	src = src[:0]
-	for i := range m.degree {
+	for k := range m.degree {
 		e := int32(-1)
-		if i < m.n {
-			e = int32(i)
+		if k < m.n {
+			e = int32(i*m.n + k)
 		}
-		coef, src = append(coef, int32(i)), append(src, e)
+		coef, src = append(coef, int32(k)), append(src, e)
 	}
 	return coef, src
 }
 
-func (m rows) Response(int, int) (coef, elem []int32) {
+func (m rows) Response(_, o int) (coef, elem []int32) {
 	for f := range m.filters {
-		coef, elem = append(coef, int32(f*m.n+m.n-1)), append(elem, int32(f))
+		coef, elem = append(coef, int32(f*m.n+m.n-1)), append(elem, int32(o*m.filters+f))
 	}
 	return coef, elem
 }
@@ -58,7 +60,7 @@ func testSpec() KeySpec { return KeySpec{N: testDegree, Secrets: 1} }
 
 func testOp(n, filters int) *Op {
 	return &Op{
-		Map: rows{testDegree, n, filters}, NumIn: n, NumOut: filters, InBits: 28, OutBits: 16, FilterLen: n,
+		Map: rows{testDegree, n, filters, 1, 1}, NumIn: n, NumOut: filters, InBits: 28, OutBits: 16, FilterLen: n,
 		Keys: 1, UploadBits: 33, C0Bits: 18, C1Bits: 25,
 	}
 }
@@ -320,7 +322,7 @@ func TestBadUpload(t *testing.T) {
 		"good":    {33, 2048, func(p []byte) []byte { return p }, false},
 	} {
 		op := testOp(10, 3)
-		op.UploadBits, op.Map = test.bits, rows{test.degree, 10, 3}
+		op.UploadBits, op.Map = test.bits, rows{test.degree, 10, 3, 1, 1}
 		s, _ := pair(func(conn transport.Conn) error {
 			s, err := NewServer(ctx, conn, testSpec(), rand.Reader)
 			if err != nil {
@@ -374,5 +376,95 @@ func TestBadResponse(t *testing.T) {
 		if c == nil || name == "padding" && !errors.Is(c, transport.ErrViolation) {
 			t.Errorf("%s: %v", name, c)
 		}
+	}
+}
+
+// gated is a map whose last response is only made once a gate is open, and that
+// opens another when the first upload is decoded.
+type gated struct {
+	rows
+	decoded chan struct{}
+	wait    func() bool
+}
+
+func (m gated) Upload(t, i int, src []int32) (coef, source []int32) {
+	if i == 0 {
+		close(m.decoded)
+	}
+	return m.rows.Upload(t, i, src)
+}
+
+func (m gated) Response(t, o int) (coef, elem []int32) {
+	if o == m.out-1 {
+		m.wait()
+	}
+	return m.rows.Response(t, o)
+}
+
+// gatedConn sends the second message only after wait, and opens a gate when
+// something has arrived.
+type gatedConn struct {
+	transport.Conn
+	sent     int
+	wait     func() bool
+	received chan struct{}
+}
+
+func (c *gatedConn) Send(p []byte) error {
+	if c.sent++; c.sent == 2 {
+		c.wait()
+	}
+	return c.Conn.Send(p)
+}
+
+func (c *gatedConn) Recv(p []byte) error {
+	err := c.Conn.Recv(p)
+	select {
+	case <-c.received:
+	default:
+		close(c.received)
+	}
+	return err
+}
+
+// The server works on the first upload while the others are not even sent, and
+// sends the first response before it makes the last.
+func TestStreaming(t *testing.T) {
+	const in, out = 8, 12
+	op := testOp(16, 4)
+	op.NumIn, op.NumOut, op.FilterLen = 16*in, 4*out, 16*in
+	op.Map = rows{testDegree, 16, 4, in, out}
+	ctx := context.Background()
+	gate := func(c chan struct{}) func() bool {
+		return func() bool {
+			select {
+			case <-c:
+				return true
+			case <-time.After(10 * time.Second):
+				t.Error("the other party was to go on first")
+				return false
+			}
+		}
+	}
+	decoded, received := make(chan struct{}), make(chan struct{})
+	s, c := pair(func(conn transport.Conn) error {
+		s, err := NewServer(ctx, conn, testSpec(), rand.Reader)
+		if err != nil {
+			return err
+		}
+		op := *op
+		op.Map = gated{op.Map.(rows), decoded, gate(received)}
+		_, err = s.Linear(ctx, conn, &op, make([]uint64, op.NumIn), make([]int64, op.NumOut*op.FilterLen), nil, 1)
+		return err
+	}, func(conn transport.Conn) error {
+		c, err := NewClient(ctx, conn, testSpec(), rand.Reader)
+		if err != nil {
+			return err
+		}
+		_, err = c.Linear(ctx, &gatedConn{Conn: conn, wait: gate(decoded), received: received}, op, make([]uint64, op.NumIn), 1)
+		return err
+	})
+	if s != nil || c != nil {
+		t.Fatal(s, c)
 	}
 }
