@@ -63,10 +63,12 @@ func (s *Spline) check(in, out int) error {
 	return nil
 }
 
-// FitSpline fits a function of real numbers between two formats, with as few
-// pieces as keep the error within half an ulp if pieces allow that, else within
-// the least power of two of it that they allow. Where the function is not
-// finite or leaves the format, the nearest value of the format is fitted.
+// FitSpline fits a function of real numbers between two formats: within half an
+// ulp if so many pieces allow that, else within the least power of two of it
+// that they allow. Among the grids that the knots may lie on it takes the one
+// that costs the fewest bytes: a coarse grid leaves fewer bits to compare, a fine one
+// needs fewer pieces. Where the function is not finite or leaves the format, the
+// nearest value of the format is fitted.
 func FitSpline(f func(float64) float64, in, out SlotType, pieces int) (*Spline, error) {
 	if in.Bits < 3 || in.Bits > 30 || out.Bits < 2 || out.Bits > 40 {
 		return nil, fmt.Errorf("no spline from %d to %d bits", in.Bits, out.Bits)
@@ -74,8 +76,21 @@ func FitSpline(f func(float64) float64, in, out SlotType, pieces int) (*Spline, 
 	t := newFit(f, in, out)
 	pieces = min(pieces, MaxPieces)
 	for tolerance := 0.5; ; tolerance *= 2 {
-		if knots, ok := t.greedy(tolerance, pieces); ok {
-			return t.quantise(knots), nil
+		var best *Spline
+		least := int64(math.MaxInt64)
+		for grid := int64(1); grid < int64(1)<<(in.Bits-2); grid *= 4 {
+			knots, ok := t.greedy(tolerance, pieces, grid)
+			if !ok {
+				continue
+			}
+			s := t.quantise(knots)
+			cost := CostFunc(1<<10, in.Bits, out.Bits, &Func{Spline: s})
+			if b := cost.ToServer() + cost.ToClient(); b <= least {
+				best, least = s, b
+			}
+		}
+		if best != nil {
+			return best, nil
 		}
 	}
 }
@@ -121,20 +136,27 @@ func (t *fit) line(lo, hi int) (slope, offset, err float64) {
 	return slope, (least + most) / 2, (most - least) / 2
 }
 
-// greedy makes every piece as long as the tolerance allows; it gives up when
-// they become too many. knots holds the first sample of each piece but one.
-func (t *fit) greedy(tolerance float64, pieces int) (knots []int, ok bool) {
+// greedy makes every piece as long as the tolerance and the grid allow; it
+// gives up when they become too many, or when no piece fits a cell of the grid.
+// knots holds the first sample of each piece but the first.
+func (t *fit) greedy(tolerance float64, pieces int, grid int64) (knots []int, ok bool) {
 	for lo := 0; ; {
 		hi := t.reach(lo, tolerance)
 		if hi == len(t.y) {
 			return knots, true
 		}
-		if len(knots)+2 > pieces {
+		if hi = t.align(hi, grid); hi <= lo || len(knots)+2 > pieces {
 			return nil, false
 		}
 		knots = append(knots, hi)
 		lo = hi
 	}
+}
+
+// align is the last sample up to i whose argument is a multiple of grid.
+func (t *fit) align(i int, grid int64) int {
+	x := (t.first + int64(i)*t.step) &^ (grid - 1)
+	return int((x - t.first) / t.step)
 }
 
 // reach is the end of the longest piece from lo, found by doubling and halving.
