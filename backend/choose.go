@@ -39,7 +39,7 @@ func (l *lowering) choosePackings() error {
 
 // treeShape is a way to compare: radix of the leaves, and a log-depth tree (few
 // rounds) or a ripple (few bits). Extra is what it takes beyond its correlated
-// OTs, in nanoseconds a compared bit, as measured by secc bench relu.
+// OTs, in nanoseconds a compared bit, as measured with free OTs (BenchmarkReluAlone).
 type treeShape struct {
 	leaf   int
 	ripple bool
@@ -47,7 +47,7 @@ type treeShape struct {
 }
 
 func treeShapes() []treeShape {
-	return []treeShape{{2, true, 0}, {1, true, 0}, {2, false, 12}, {1, false, 12}, {4, false, 20}}
+	return []treeShape{{2, true, 0}, {1, true, 0}, {2, false, 0.5}, {3, false, 1}, {1, false, 1}, {4, false, 2}}
 }
 
 // chooseTree picks the shape of a step's comparisons that takes the fewest
