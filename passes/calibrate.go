@@ -27,6 +27,7 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 		if !ok {
 			s = span{lo: math.Inf(1), hi: math.Inf(-1)}
 		}
+		largest := 0.0
 		for _, x := range ir.Floats(t) {
 			if x != x || math.IsInf(float64(x), 0) {
 				if bad == nil && !tail[v] {
@@ -35,18 +36,26 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 				continue
 			}
 			s.n++
+			largest = math.Max(largest, math.Abs(float64(x)))
 			s.squares += float64(x) * float64(x)
 			s.lo, s.hi = math.Min(s.lo, float64(x)), math.Max(s.hi, float64(x))
 		}
+		s.maxima = append(s.maxima, largest)
 		spans[v] = s
 	}
 	for i, in := range inputs {
-		if _, err := ir.Eval(g, in, ir.EvalOptions{Observe: observe}); err != nil {
+		outs, err := ir.Eval(g, in, ir.EvalOptions{Observe: observe})
+		if err == nil {
+			err = bad
+		}
+		if err != nil {
 			return nil, fmt.Errorf("calibration input %d: %w", i, err)
 		}
-		if bad != nil {
-			return nil, fmt.Errorf("calibration input %d: %w", i, bad)
+		var reference [][]float32
+		for _, o := range outs {
+			reference = append(reference, ir.Floats(o))
 		}
+		cfg.reference = append(cfg.reference, reference)
 	}
 	return spans, nil
 }

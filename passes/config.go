@@ -11,33 +11,49 @@ import (
 // Options is what the user may choose. The zero value is the default.
 type Options struct {
 	Bits        int               // ring of activations; 0: 16
-	WeightBits  int               // fraction bits of weights at most; 0: 12
 	Margin      float64           // activations may exceed the calibrated range by this factor; 0: from Overflow
 	Overflow    float64           // acceptable probability that an inference leaves its formats; 0: 1e-4
 	Calibration [][]*tensor.Dense // each entry: one tensor for each graph input
 	Profile     backend.Profile   // zero: LAN
 	Exact       bool              // exact truncation
+	Target      Target            // what to favour; "" is between the two
+	MaxDrop     float64           // accuracy that TargetCost may give up; 0: 1 %
 	Labels      []string
 	Preprocess  []plan.Preprocess // one an input; may be shorter
 
 	Trace func(pass string, g *ir.Graph) // called after every pass; may be nil
 }
 
+// Target says what to favour when formats are chosen.
+type Target string
+
+const (
+	TargetAccuracy Target = "accuracy" // wider formats, whole comparisons
+	TargetCost     Target = "cost"     // comparisons drop bits as far as MaxDrop allows
+)
+
+// accurateBits is the ring of activations for TargetAccuracy.
+const accurateBits = 18
+
 // Config is what passes share while they run on one graph.
 type Config struct {
 	Options
-	Warnings []string
-	ranges   map[*ir.Value]span // by value of the fixed graph: what calibration saw
-	overflow float64            // probability that an inference leaves the formats
+	Warnings  []string
+	ranges    map[*ir.Value]span // by value of the fixed graph: what calibration saw
+	reference [][][]float32      // the real network's outputs for each calibration input
+	overflow  float64            // probability that an inference leaves the formats
 }
 
 // NewConfig fills in the defaults of options that were left out.
 func NewConfig(o Options) *Config {
 	if o.Bits == 0 {
 		o.Bits = 16
+		if o.Target == TargetAccuracy {
+			o.Bits = accurateBits
+		}
 	}
-	if o.WeightBits == 0 {
-		o.WeightBits = 12
+	if o.MaxDrop == 0 {
+		o.MaxDrop = 0.01
 	}
 	if o.Overflow == 0 {
 		o.Overflow = 1e-4

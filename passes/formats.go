@@ -9,9 +9,11 @@ import (
 )
 
 // span is what calibration saw of a value: the smallest and largest element,
-// the number of elements, and the sum of their squares.
+// the largest magnitude in each calibration input, the number of elements, and
+// the sum of their squares.
 type span struct {
 	lo, hi  float64
+	maxima  []float64
 	n       int
 	squares float64
 }
@@ -43,6 +45,7 @@ type formats struct {
 	k      int
 	margin map[*ir.Value]float64
 	exact  bool
+	whole  bool // compare all bits
 	spans  map[*ir.Value]span
 	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
 	parent map[*ir.Value]*ir.Value // union-find: values that share one format
@@ -77,7 +80,7 @@ func (f *formats) setMargins(g *ir.Graph, cfg *Config) {
 	}
 	for _, v := range g.Values {
 		if f.margin[v] = cfg.Margin; cfg.Margin == 0 {
-			f.margin[v] = marginFor(f.spans[v], v.Type.N(), count, cfg.Overflow)
+			f.margin[v] = f.spans[v].margin(count, cfg.Overflow)
 		}
 	}
 }

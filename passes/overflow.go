@@ -6,43 +6,74 @@ import (
 	"secc/ir"
 )
 
-// Calibration saw N elements of a value, the largest of magnitude x. Activations
-// of trained networks have tails that fall at least exponentially; then an
-// element exceeds m*x with probability N^-m. From this follow how much room
-// (the margin m) a value needs for an overflow anywhere in an inference to be as
-// rare as asked, and how rare it is once formats are rounded to whole bits.
+// How far may an activation exceed what calibration saw? The largest magnitudes
+// of a value, one for each calibration input, are taken to follow a Gumbel
+// distribution (the law of maxima of tails that fall exponentially): an input
+// exceeds t with probability at most exp(-(t-mean)/beta). Elements of one input
+// depend on each other (an outlier channel, a bright image), so inputs are
+// counted, not elements. Formats are then chosen for an overflow anywhere in an
+// inference to be as rare as asked, and the estimate is stated with the plan.
 
-// The margin never leaves these bounds: few samples prove little, and many do
+// The margin never leaves these bounds: few inputs prove little, and many do
 // not make up for inputs unlike them.
 const (
 	leastMargin = 1.2
 	mostMargin  = 4
 )
 
-// marginFor is the margin of a value of elems elements, one of values values,
-// for an overflow probability of p an inference.
-func marginFor(s span, elems, values int, p float64) float64 {
-	if s.n < 2 {
+// peaks are the parameters of a value's largest magnitudes.
+type peaks struct{ mean, beta float64 }
+
+// peaks fits the distribution; with few inputs it is made wider.
+func (s span) peaks() peaks {
+	n := float64(len(s.maxima))
+	if n == 0 {
+		return peaks{}
+	}
+	mean, squares := 0.0, 0.0
+	for _, x := range s.maxima {
+		mean += x / n
+	}
+	for _, x := range s.maxima {
+		squares += (x - mean) * (x - mean) / math.Max(n-1, 1)
+	}
+	beta := math.Sqrt(6*squares) / math.Pi
+	return peaks{mean, math.Max(beta, 0.03*mean) * (1 + 2/n)}
+}
+
+// margin is what a value, one of values values, needs beyond what calibration
+// saw for an overflow probability of p an inference.
+func (s span) margin(values int, p float64) float64 {
+	if s.abs() == 0 {
 		return mostMargin
 	}
-	m := math.Log(float64(elems)*float64(values)/p) / math.Log(float64(s.n))
+	k := s.peaks()
+	m := (k.mean + k.beta*math.Log(float64(values)/p)) / s.abs()
 	return math.Min(math.Max(m, leastMargin), mostMargin)
 }
 
-// overflows is the probability that one of elems elements exceeds the limit.
-func (s span) overflows(elems int, limit float64) float64 {
-	if s.n < 2 || s.abs() == 0 {
+// overflows is the probability that an input exceeds the limit.
+func (s span) overflows(limit float64) float64 {
+	k := s.peaks()
+	if k.beta == 0 {
 		return 0
 	}
-	return float64(elems) * math.Pow(float64(s.n), -limit/s.abs())
+	return math.Min(1, math.Exp(-(limit-k.mean)/k.beta))
 }
 
-// overflowOf is the probability that any value of a fixed graph leaves its format.
+// overflowOf is the probability that any value of a fixed graph leaves its
+// format, or a comparison the bits that it is made on.
 func overflowOf(g *ir.Graph, ranges map[*ir.Value]span) float64 {
 	p := 0.0
 	for _, v := range g.Values {
-		if s, ok := ranges[v]; ok && !v.Type.Elem.IsReal() && v.Op != ir.OpReduce && v.Op != ir.OpExtend && !ir.IsConst(v) {
-			p += s.overflows(v.Type.N(), math.Ldexp(1, v.Type.Elem.Bits-2-v.Type.Elem.Frac))
+		s, ok := ranges[v]
+		if !ok || v.Type.Elem.IsReal() || v.Op == ir.OpReduce || v.Op == ir.OpExtend || ir.IsConst(v) {
+			continue
+		}
+		p += s.overflows(math.Ldexp(1, v.Type.Elem.Bits-2-v.Type.Elem.Frac))
+		if a, ok := v.Attrs.(*ir.CompareAttrs); ok {
+			e := v.Args[0].Type.Elem
+			p += ranges[v.Args[0]].overflows(math.Ldexp(1, a.High(e)-1-e.Frac))
 		}
 	}
 	return math.Min(p, 1)

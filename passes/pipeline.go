@@ -37,6 +37,7 @@ func Pipeline() []Pass {
 		{"order", "max-pool before relu (fewer comparisons), one relu on a concat instead of several; after the folds, which want conv-relu-pool chains as they are", real, real, order},
 		{"deadcode", "values nobody reads would only disturb the shared formats that scale solves for", real, real, deadcode},
 		{"scale", "calibrated ranges become formats, weights become integers, extensions appear", real, fixed, scale},
+		{"signbits", "comparisons drop low bits where the answer does not suffer; on the final formats, which decide what a bit is worth", fixed, fixed, signBits},
 		{"headroom", "an independent check that formats hold the calibrated ranges", fixed, fixed, headroom},
 		{"select", "every shared value gets the protocol that makes it", fixed, selected, selectProtos},
 	}

@@ -18,7 +18,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 		return err
 	}
 	f := &formats{
-		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, spans: spans,
+		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, whole: cfg.Target == TargetAccuracy, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		late: map[*ir.Value]bool{}, weight: map[*ir.Value]int{},
 	}
@@ -211,7 +211,8 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 		return &c, nil
 	case *ir.ClipAttrs:
 		c := *a
-		c.CompareAttrs = ir.CompareAttrs{Hi: b.k}
+		reach := math.Max(math.Abs(finite(a.Min)), math.Abs(finite(a.Max)))
+		c.CompareAttrs = ir.CompareAttrs{Hi: b.high(v.Args[0], b.spans[v.Args[0]].abs()+reach)}
 		return &c, nil
 	case *ir.FuncAttrs:
 		c := *a
@@ -228,11 +229,22 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 // high is the number of bits whose sign decides, for values of a's format that
 // calibration saw to be at most x.
 func (b *fixer) high(a *ir.Value, x float64) int {
+	if b.whole {
+		return b.k
+	}
 	if x == 0 {
 		x = math.Ldexp(1, -b.fracOf(a))
 	}
 	n := int(math.Floor(math.Log2(x*b.margin[a]))) + 1 + b.fracOf(a) + 1
 	return max(min(n, b.k), 3)
+}
+
+// finite is 0 for a bound that does not exist.
+func finite(x float64) float64 {
+	if math.IsInf(x, 0) {
+		return 0
+	}
+	return x
 }
 
 // inRing gives value a in Z_2^bits: as it is, extended, or reduced.

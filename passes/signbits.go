@@ -1,0 +1,117 @@
+package passes
+
+import (
+	"math"
+	"slices"
+
+	"secc/ir"
+)
+
+// Comparing fewer bits. A relu that drops the lowest d bits before it compares
+// may take a value below 2^d for negative: it gives 0 for something small. How
+// large a d a network bears is found by trying: every comparison drops as many
+// bits as keep 2^d a fixed number of octaves below the values it sees, and the
+// smallest such number is taken for which the simulated network still answers
+// like the real one.
+
+const (
+	signTrials  = 6 // octaves tried: 2, 3, ... below the typical value
+	signSamples = 8 // calibration inputs simulated at most
+	signLeast   = 5 // bits that stay at least
+)
+
+// dropDeviation turns an acceptable drop in accuracy into a deviation of the
+// outputs, relative to their spread: the margin between the two largest is
+// mostly of the order of the spread, so noise of 2.5 % of it swaps them in less
+// than one case of a hundred.
+const dropDeviation = 2.5
+
+// signBits drops low bits of comparisons if the target is cost.
+func signBits(g *ir.Graph, cfg *Config) error {
+	if cfg.Target != TargetCost || cfg.Exact || len(cfg.Calibration) == 0 {
+		return nil
+	}
+	base, err := cfg.deviation(g)
+	if err != nil {
+		return err
+	}
+	limit := answer{math.Max(1.25*base.error, dropDeviation*cfg.MaxDrop), base.agree}
+	for octaves := 2; octaves < 2+signTrials; octaves++ {
+		setLow(g, cfg.ranges, octaves)
+		d, err := cfg.deviation(g)
+		if err != nil {
+			return err
+		}
+		if d.error <= limit.error && d.agree >= limit.agree {
+			return nil
+		}
+	}
+	setLow(g, cfg.ranges, 64)
+	return nil
+}
+
+// answer is how a simulated network compares with the real one: the deviation
+// of its outputs relative to their spread, and how often the largest agrees.
+type answer struct {
+	error float64
+	agree int
+}
+
+func (c *Config) deviation(g *ir.Graph) (a answer, err error) {
+	var diff, spread float64
+	for i, in := range c.Calibration[:min(len(c.Calibration), signSamples)] {
+		r, err := ir.Simulate(g, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: uint64(i) + 1})
+		if err != nil {
+			return a, err
+		}
+		for o, out := range r.Outputs {
+			got, want := out.Floats(), c.reference[i][o]
+			if largest(got) == largest(want) {
+				a.agree++
+			}
+			mean := 0.0
+			for _, x := range want {
+				mean += float64(x) / float64(len(want))
+			}
+			for j, x := range want {
+				diff += (float64(got[j]) - float64(x)) * (float64(got[j]) - float64(x))
+				spread += (float64(x) - mean) * (float64(x) - mean)
+			}
+		}
+	}
+	if spread == 0 {
+		return answer{0, a.agree}, nil
+	}
+	a.error = math.Sqrt(diff / spread)
+	return a, nil
+}
+
+func largest(x []float32) int { return slices.Index(x, slices.Max(x)) }
+
+// setLow makes every comparison drop the bits that lie the given number of
+// octaves below its typical argument.
+func setLow(g *ir.Graph, ranges map[*ir.Value]span, octaves int) {
+	for _, v := range g.Values {
+		var c *ir.CompareAttrs
+		switch a := v.Attrs.(type) {
+		case *ir.CompareAttrs:
+			c = a
+		case *ir.ClipAttrs:
+			c = &a.CompareAttrs
+		case *ir.PoolAttrs:
+			if v.Op != ir.OpMaxPool {
+				continue
+			}
+			c = &a.CompareAttrs
+		default:
+			continue
+		}
+		e := v.Args[0].Type.Elem
+		s, known := ranges[v.Args[0]]
+		if !known || s.rms() == 0 {
+			continue
+		}
+		d := int(math.Floor(math.Log2(s.rms()))) + e.Frac - octaves
+		c.Lo = max(0, min(d, c.High(e)-signLeast))
+	}
+}
