@@ -167,6 +167,23 @@ func TestLinearShapes(t *testing.T) {
 	}
 }
 
+// Zero weights and inputs take the same bytes: both are held to the same cost.
+func TestLinearZeros(t *testing.T) {
+	for profile, p := range linearProfiles() {
+		t.Run(profile, func(t *testing.T) {
+			l := linearShapes()["3x3"]
+			if err := plan.ChoosePacking(&l, p); err != nil {
+				t.Fatal(err)
+			}
+			in := newLinearInstance(&l, 5)
+			clear(in.w["L/w"])
+			clear(in.w["L/b"])
+			clear(in.x)
+			in.check(t, 1)
+		})
+	}
+}
+
 // Exact operators give the ideal result to the bit.
 func TestLinearExact(t *testing.T) {
 	for _, name := range []string{"1x1", "3x3", "3x3 stride 2", "depthwise", "matvec", "1x1 batch", "one"} {
