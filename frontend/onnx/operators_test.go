@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"secc/frontend/onnx/internal/onnxpb"
+	"secc/ir"
 )
 
 // rest are the operators that no published case here covers: x is [0.5 -2 / 3 1].
@@ -102,6 +103,49 @@ func TestFusedConv(t *testing.T) {
 	m := graphOf(13, value("x", 1, 1, 2, 2), []*onnxpb.Tensor{floats("w", []int64{1, 1, 1, 1}, 2), floats("b", []int64{1}, 1)}, n)
 	m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSet{Domain: "com.microsoft", Version: 1})
 	expect(t, m, Options{}, restX, []float32{2, 0, 6, 3})
+}
+
+// TestSpelledOut: functions that exporters write out come back as one value.
+func TestSpelledOut(t *testing.T) {
+	k := func(name string, v float32) *onnxpb.Tensor { return floats(name, nil, v) }
+	stored := []*onnxpb.Tensor{k("half", 0.5), k("one", 1), k("three", 3), k("zero", 0), k("six", 6), k("root", math.Sqrt2), ints64("ax", 1)}
+	gelu := func(v float64) float64 { return v / 2 * (1 + math.Erf(v/math.Sqrt2)) }
+	soft := []float32{float32(1 / (1 + math.Exp(-2.5))), float32(1 / (1 + math.Exp(2.5))), float32(1 / (1 + math.Exp(-2))), float32(1 / (1 + math.Exp(2)))}
+	logs := make([]float32, 4)
+	for i := range logs {
+		logs[i] = float32(math.Log(float64(soft[i])))
+	}
+	gate := []*onnxpb.Node{op("Div", "x root", "a"), op("Erf", "a", "b"), op("Add", "b one", "c")}
+	exps := []*onnxpb.Node{
+		op("ReduceMax", "x", "m", axes(1)), op("Sub", "x m", "d"), op("Exp", "d", "e"), op("ReduceSum", "e ax", "s"),
+	}
+	for name, c := range map[string]struct {
+		nodes []*onnxpb.Node
+		want  []float32
+		as    string
+	}{
+		"silu":             {[]*onnxpb.Node{op("Sigmoid", "x", "s"), op("Mul", "s x", "y")}, each(func(v float64) float64 { return v / (1 + math.Exp(-v)) }), "silu"},
+		"mish":             {[]*onnxpb.Node{op("Softplus", "x", "s"), op("Tanh", "s", "h"), op("Mul", "x h", "y")}, each(func(v float64) float64 { return v * math.Tanh(math.Log1p(math.Exp(v))) }), "mish"},
+		"gelu, half last":  {append(gate[:3:3], op("Mul", "x c", "p"), op("Mul", "p half", "y")), each(gelu), "gelu"},
+		"gelu, half first": {append(gate[:3:3], op("Mul", "half x", "p"), op("Mul", "p c", "y")), each(gelu), "gelu"},
+		"hard swish": {[]*onnxpb.Node{op("Add", "x three", "a"), op("Clip", "a zero six", "b"), op("Mul", "x b", "c"), op("Div", "c six", "y")},
+			each(func(v float64) float64 { return v * min(max(v+3, 0), 6) / 6 }), "hard_swish"},
+		"softmax":     {append(exps[:4:4], op("Div", "e s", "y")), soft, string(ir.OpSoftmax)},
+		"log-softmax": {append(exps[:4:4], op("Log", "s", "l"), op("Sub", "d l", "y")), logs, string(ir.OpLogSoftmax)},
+		"another gate": {[]*onnxpb.Node{op("Neg", "x", "n"), op("Sigmoid", "n", "s"), op("Mul", "s x", "y")},
+			each(func(v float64) float64 { return v / (1 + math.Exp(v)) }), string(ir.OpMul)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := expect(t, graphOf(13, value("x", 2, 2), stored, c.nodes...), Options{}, restX, c.want)
+			got := string(g.Outputs[0].Op)
+			if a, ok := g.Outputs[0].Attrs.(*ir.FuncAttrs); ok {
+				got = a.Name
+			}
+			if got != c.as {
+				t.Errorf("imported as %s, want %s", got, c.as)
+			}
+		})
+	}
 }
 
 // TestEveryOperatorIsTested: each row of the table occurs in a published case

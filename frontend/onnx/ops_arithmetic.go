@@ -10,9 +10,9 @@ import (
 // arithmeticOps are elementwise operators of numbers.
 var arithmeticOps = map[string]opRow{
 	"Add":       {min: 2, max: 2, build: broadcastOp((*ctx).add)},
-	"Sub":       {min: 2, max: 2, build: broadcastOp((*ctx).sub)},
-	"Mul":       {min: 2, max: 2, build: broadcastOp((*ctx).mul)},
-	"Div":       {min: 2, max: 2, build: broadcastOp((*ctx).div)},
+	"Sub":       {min: 2, max: 2, build: broadcastOp((*ctx).difference)},
+	"Mul":       {min: 2, max: 2, build: broadcastOp((*ctx).product)},
+	"Div":       {min: 2, max: 2, build: broadcastOp((*ctx).quotient)},
 	"Pow":       {min: 2, max: 2, build: broadcastOp((*ctx).pow)},
 	"Mod":       {min: 2, max: 2, build: mod},
 	"Sum":       {min: 1, max: many, build: variadic((*ctx).add)},
