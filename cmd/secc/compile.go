@@ -28,6 +28,8 @@ type compileFlags struct {
 	bits       int
 	profile    string
 	truncation string
+	target     string
+	maxDrop    string
 	json       bool
 }
 
@@ -56,6 +58,8 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.labels, "labels", "", "file with one label a line, carried in the plan")
 	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224; may be repeated")
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
+	fl.StringVar(&f.target, "target", "", "what formats favour: accuracy (wide, nothing dropped) or cost (comparisons drop bits within --max-drop); between the two if not given")
+	fl.StringVar(&f.maxDrop, "max-drop", "1%", "accuracy that --target cost may give up")
 	fl.IntVar(&f.bits, "bits", 0, "ring bits of activations (default: 16)")
 	fl.StringVar(&f.profile, "profile", "lan", "network the plan is made for: lan, wan, loopback or rtt=40ms,bw=400M")
 	fl.StringVar(&f.truncation, "truncation", "stochastic", "rounding after products: stochastic (1 ulp, cheap) or exact")
@@ -139,6 +143,12 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 	if f.truncation != "stochastic" && f.truncation != "exact" {
 		return o, usage("--truncation must be stochastic or exact, not %q", f.truncation)
 	}
+	if o.Target = passes.Target(f.target); o.Target != "" && o.Target != passes.TargetAccuracy && o.Target != passes.TargetCost {
+		return o, usage("--target must be accuracy or cost, not %q", f.target)
+	}
+	if o.MaxDrop, err = parseShare(f.maxDrop); err != nil {
+		return o, usage("--max-drop: %w", err)
+	}
 	o.Bits, o.Exact = f.bits, f.truncation == "exact"
 	if o.Profile, err = backend.ParseProfile(f.profile); err != nil {
 		return o, usage("--profile: %w", err)
@@ -163,6 +173,22 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 	}
 	o.Calibration, err = loadCalibration(f.calibrate, want)
 	return o, err
+}
+
+// parseShare reads "0.5%" or "0.005"; nothing is 0, the default.
+func parseShare(s string) (float64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	number, percent := strings.CutSuffix(s, "%")
+	x, err := strconv.ParseFloat(number, 64)
+	if percent {
+		x /= 100
+	}
+	if err != nil || !(x > 0 && x < 1) {
+		return 0, fmt.Errorf("%q is not a share between 0 and 100%%", s)
+	}
+	return x, nil
 }
 
 // parseShapes reads --input-shape NAME=1,3,224,224.
