@@ -192,3 +192,38 @@ func TestTablePads(t *testing.T) {
 		}
 	}
 }
+
+func TestTimesX(t *testing.T) {
+	for _, a := range randomVector(50) {
+		want := a
+		for j := range MaxTable {
+			if got := timesX(a, j); got != want {
+				t.Fatalf("X^%d * %x = %x, want %x", j, a, got, want)
+			}
+			top := want[1] >> 63
+			want = prg.Block{want[0] << 1, want[1]<<1 | want[0]>>63}
+			want[0] ^= 0x87 * top // X^128 = X^7 + X^2 + X + 1
+		}
+	}
+}
+
+// TestNothingIsHandedOutTwice: no OT is in two batches, whatever their sizes,
+// and none repeats within a direction.
+func TestNothingIsHandedOutTwice(t *testing.T) {
+	const total = 40_000
+	for _, cfg := range []Config{{Kind: SoftSpoken, K: 2}, {Kind: Ferret, Set: 10}} {
+		s, r, _, _ := pair(t, cfg, total)
+		seen := map[prg.Block]bool{}
+		for left, n := total, 1; left > 0; left, n = left-n, min(left-n, 3*n%9973) {
+			sb, rb := takeBoth(t, s, r, n)
+			rb.Blocks()
+			q, _ := sb.Blocks()
+			for _, x := range q {
+				if seen[x] {
+					t.Fatalf("%s: the same OT twice", cfg.name())
+				}
+				seen[x] = true
+			}
+		}
+	}
+}

@@ -1,0 +1,132 @@
+package ot
+
+import (
+	"bytes"
+	"crypto/aes"
+	"encoding/binary"
+	"testing"
+
+	"secc/runtime/mpc/prg"
+	"secc/runtime/transport"
+)
+
+// reference is Ferret's sender written down once more, from the definitions and
+// with crypto/aes only.
+type reference struct {
+	params
+	treeKeys, codeKey prg.Block
+	delta             prg.Block
+	messages          []byte
+}
+
+// counter is block i of the AES-CTR stream of a key.
+func counter(key prg.Block, i uint64) prg.Block {
+	var p [16]byte
+	binary.BigEndian.PutUint64(p[8:], i)
+	return aesOf(key, p)
+}
+
+func aesOf(key prg.Block, p [16]byte) prg.Block {
+	k := key.Bytes()
+	c, err := aes.NewCipher(k[:])
+	if err != nil {
+		panic(err)
+	}
+	c.Encrypt(p[:], p[:])
+	return prg.Load(p[:])
+}
+
+// leaves grows tree number i level by level, children of node j at j and j + n.
+func (r *reference) leaves(i uint64, ots []prg.Block) []prg.Block {
+	key := counter(r.treeKeys, i)
+	level := []prg.Block{ots[0], ots[0].Xor(r.delta)}
+	for _, ot := range ots[1:] {
+		var left, right []prg.Block
+		var sum prg.Block
+		for _, x := range level {
+			s := prg.Block{x[1], x[0] ^ x[1]}
+			h := aesOf(key, s.Bytes()).Xor(s)
+			left, right, sum = append(left, h), append(right, h.Xor(x)), sum.Xor(h)
+		}
+		m := sum.Xor(ot).Bytes()
+		r.messages = append(r.messages, m[:]...)
+		level = append(left, right...)
+	}
+	for j := range level {
+		level[j][0] &^= 1
+	}
+	return level
+}
+
+// row adds ten entries of x to a leaf; row numbers go on over all iterations.
+func (r *reference) row(number uint64, leaf prg.Block, x []prg.Block) prg.Block {
+	for j := range uint64(10) {
+		at := number*10 + j
+		b := counter(r.codeKey, at/4).Bytes()
+		word := binary.LittleEndian.Uint32(b[at%4*4:])
+		leaf = leaf.Xor(x[word>>4%uint32(len(x))])
+	}
+	return leaf
+}
+
+func TestFerretIsItsDefinition(t *testing.T) {
+	a, b := transport.Pipe()
+	defer a.Close()
+	p := params{k: 64, t: 5, depth: 5} // 160 rows, 128 of which are kept: three iterations
+	const total = 32 + 32 + 130
+	if p.reserve() != 128 {
+		t.Fatalf("reserve %d", p.reserve())
+	}
+	key := prg.Block{4, 5}
+	first := randomVector(p.first(total))
+	for i := range first {
+		first[i][0] &^= 1
+	}
+	f := newFerret(a, p, key, total, append([]prg.Block{}, first...))
+	f.delta = prg.Block{0x1235, 7}
+	got := make([]prg.Block, total)
+	if err := f.fill(got); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.flush(); err != nil {
+		t.Fatal(err)
+	}
+	r := reference{params: p, treeKeys: counter(key, 0), codeKey: counter(key, 1), delta: f.delta}
+	want := r.run(first, total)
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("row %d is %x, want %x", i, got[i], want[i])
+		}
+	}
+	sent := make([]byte, len(r.messages))
+	if err := b.Recv(sent); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(sent, r.messages) || a.Stats().Sent != int64(len(sent)) {
+		t.Error("messages differ")
+	}
+}
+
+func (r *reference) run(first []prg.Block, total int) (out []prg.Block) {
+	tree, number := uint64(0), uint64(0)
+	for in := first; len(out) < total; {
+		x, ots := in[:r.k], in[r.k:]
+		trees := r.t
+		if last := total-len(out) <= r.rows(); last {
+			trees = (total - len(out) + 1<<r.depth - 1) >> r.depth
+		}
+		var made []prg.Block
+		for i := range trees {
+			for _, leaf := range r.leaves(tree, ots[i*r.depth:(i+1)*r.depth]) {
+				made = append(made, r.row(number, leaf, x))
+				number++
+			}
+			tree++
+		}
+		if total-len(out) <= r.rows() {
+			return append(out, made[:total-len(out)]...)
+		}
+		in, out = made[:r.reserve()], append(out, made[r.reserve():]...)
+	}
+	return out
+}
