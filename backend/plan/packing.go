@@ -250,17 +250,42 @@ func (y *Layout) Response(t, m int) (coef, elem []int32) {
 	coef, elem = make([]int32, 0, n), make([]int32, 0, n)
 	for q := range min(1<<y.p.Merge, y.OutBlocks()-m<<y.p.Merge) {
 		_, first, count := y.OutBlock(m<<y.p.Merge + q)
+		leaf := y.LeafOffset(q)
 		for f := range count {
 			at := f*y.p.High*y.chanStride + (y.p.High-1)*y.chanStride
 			for r := range h {
-				for c := range w {
-					coef = append(coef, int32((at+r*y.rowStride+c)<<y.p.Low+y.LeafOffset(q)))
-					elem = append(elem, int32(y.outElem(b, first+f, ty*y.y.tile+r, tx*y.x.tile+c)))
-				}
+				coef = y.appendRow(coef, at+r*y.rowStride, leaf, w)
+				elem = y.appendElems(elem, b, first+f, ty*y.y.tile+r, tx*y.x.tile, w)
 			}
 		}
 	}
 	return coef, elem
+}
+
+// appendRow appends w coefficients from at (in Y) on.
+func (y *Layout) appendRow(coef []int32, at, leaf, w int) []int32 {
+	c := int32(at<<y.p.Low + leaf)
+	for range w {
+		coef = append(coef, c)
+		c += 1 << y.p.Low
+	}
+	return coef
+}
+
+// appendElems appends w output elements of filter o from row r, column c on.
+func (y *Layout) appendElems(elem []int32, b, o, r, c, w int) []int32 {
+	plane := y.l.OH * y.l.OW
+	at := r*y.l.OW + c
+	if y.pointwise { // a position counts over the whole batch
+		b, at = c/plane, c%plane
+	}
+	for range w {
+		elem = append(elem, int32((b*y.l.COut+o)*plane+at))
+		if at++; at == plane {
+			b, at = b+1, 0
+		}
+	}
+	return elem
 }
 
 // ResponseLen is the number of useful coefficients of tile t's response m.
@@ -282,14 +307,6 @@ func (y *Layout) LeafOffset(q int) int {
 		off += (q >> b & 1) << (y.p.Low - 1 - b)
 	}
 	return off
-}
-
-func (y *Layout) outElem(b, o, r, c int) int {
-	plane := y.l.OH * y.l.OW
-	if y.pointwise {
-		return (c/plane*y.l.COut+o)*plane + c%plane
-	}
-	return (b*y.l.COut+o)*plane + r*y.l.OW + c
 }
 
 // split takes a tile's number apart: image, tile row, tile column.

@@ -143,12 +143,17 @@ type search struct {
 	l       Linear
 	profile CostProfile
 	best    [len(keyCaps)][levelCaps]option
-	fits    bool            // some tile fits a polynomial
-	uploads map[bitsKey]int // leastUploadBits
+	fits    bool // some tile fits a polynomial
+	// uploads remembers leastUploadBits by merge, digits, and the extra bits of
+	// both halves of a response; 0 is not known yet, -1 no room.
+	uploads [levelCaps + 1][MaxDigits + 1][most0 + 1][most1 + 1]int8
 }
 
-// bitsKey is what leastUploadBits depends on, in one search.
-type bitsKey struct{ merge, digits, c0, c1 int }
+// Extra bits of a response's halves, beyond the output's, that the search tries.
+const (
+	least0, most0 = 1, 4
+	least1, most1 = 6, 13
+)
 
 func (p CostProfile) search(l *Linear) (*search, error) {
 	if err := l.validateShape(); err != nil {
@@ -157,7 +162,7 @@ func (p CostProfile) search(l *Linear) (*search, error) {
 	if err := l.validateFormat(); err != nil {
 		return nil, fmt.Errorf("linear: %w", err)
 	}
-	s := &search{l: *l, profile: p, uploads: map[bitsKey]int{}}
+	s := &search{l: *l, profile: p}
 	for k := range s.best {
 		for j := range s.best[k] {
 			s.best[k][j].seconds = math.Inf(1)
@@ -312,11 +317,15 @@ func (s *search) offer(o option, keys, level int) {
 func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
 	out, best := y.l.EngineBits(), math.Inf(1)
 	chosen := y.p
-	for extra0 := 1; extra0 <= 4; extra0++ {
-		for extra1 := 6; extra1 <= 13; extra1++ {
+	for extra0 := least0; extra0 <= most0; extra0++ {
+		for extra1 := least1; extra1 <= most1; extra1++ {
 			p := y.p
 			p.C0Bits, p.C1Bits = min(QBits, out+extra0), min(QBits, out+extra1)
-			if p.UploadBits = s.leastUploadBits(y, p); p.UploadBits == 0 {
+			known := &s.uploads[p.Merge][p.Digits][extra0][extra1]
+			if *known == 0 {
+				*known = int8(y.leastUploadBits(p))
+			}
+			if p.UploadBits = int(*known); p.UploadBits < 0 {
 				continue
 			}
 			if bits := up*float64(p.UploadBits) + c1*float64(p.C1Bits) + c0*float64(p.C0Bits); bits < best {
@@ -328,17 +337,7 @@ func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
 	return !math.IsInf(best, 1)
 }
 
-func (s *search) leastUploadBits(y *Layout, p Packing) int {
-	key := bitsKey{p.Merge, p.Digits, p.C0Bits, p.C1Bits}
-	bits, ok := s.uploads[key]
-	if !ok {
-		bits = y.leastUploadBits(p)
-		s.uploads[key] = bits
-	}
-	return bits
-}
-
-// leastUploadBits solves the noise bound for the dropped bits; 0 if there is no room.
+// leastUploadBits solves the noise bound for the dropped bits; -1 if there is no room.
 func (y *Layout) leastUploadBits(p Packing) int {
 	z := *y
 	z.p = p
@@ -347,7 +346,7 @@ func (y *Layout) leastUploadBits(p Packing) int {
 	t := z.noiseTerms(norm)
 	room := (MaxNoise-t.bounded)/t.z() - 1e-9
 	if room <= 0 || room*room <= t.variance {
-		return 0
+		return -1
 	}
 	ulp := math.Exp2(float64(QBits - y.l.EngineBits()))
 	variance := (room*room - t.variance) * ulp * ulp / (norm * norm)
