@@ -285,6 +285,21 @@ func TestPReluIsItsIdealAndCost(t *testing.T) {
 	})
 }
 
+// A product of more pairs than share a flight.
+func TestMulOfSeveralFlights(t *testing.T) {
+	for _, m := range []plan.Mul{{Shift: 2}, {Batch: 1, M: 5, K: 31, N: 1000, Shift: 1}} {
+		n := 150_000
+		sc := stepCase{width: 3, in: []plan.SlotType{vector(n, 6), vector(n, 6)}, out: []plan.SlotType{vector(n, 6-m.Shift)}}
+		if m.M > 0 {
+			sc.in, sc.out = []plan.SlotType{vector(m.M*m.K, 6), vector(m.K*m.N, 6)}, []plan.SlotType{vector(m.M*m.N, 6-m.Shift)}
+		}
+		sc.step = plan.Step{Proto: plan.ProtoMul, Mul: &m}
+		if c := sc.check(t, rand.New(rand.NewPCG(4, 4))); c.Rounds != 2 {
+			t.Errorf("%d rounds", c.Rounds)
+		}
+	}
+}
+
 func TestMulIsItsIdealAndCost(t *testing.T) {
 	for i, m := range []plan.Mul{{}, {Shift: 7}, {Batch: 2, M: 3, K: 5, N: 4, Shift: 4}, {Batch: 1, M: 1, K: 65, N: 2}} {
 		for _, bits := range []int{8, 16, 24, 40} {

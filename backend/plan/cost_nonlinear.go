@@ -347,13 +347,20 @@ func gilbert(width, bits int) []int {
 	return w
 }
 
+// mulSlab is how many products share a flight.
+const mulSlab = 1 << 17
+
 // CostMul is the elementwise product of n pairs, or a matrix product as that
 // of all its pairs; the rounding is local.
 func CostMul(n, bits int, m *Mul) Cost {
 	if m.M > 0 {
 		n = m.Batch * m.M * m.K * m.N
 	}
-	return costTerms(n, gilbert(bits, bits), gilbert(bits, bits))
+	var c Cost
+	for ; n > 0; n -= mulSlab {
+		c = c.Add(costTerms(min(n, mulSlab), gilbert(bits, bits), gilbert(bits, bits)))
+	}
+	return c
 }
 
 // CostFunc: the widening of x, a comparison with every knot, and a multiplexer

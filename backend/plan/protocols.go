@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
@@ -351,6 +352,9 @@ func legalArgMax(p *Plan, s *Step) error {
 	}
 	if c.K < 1 || c.K > out.N() || out.N()%c.K != 0 || out.N()/c.K > in.N() || in.N()%(out.N()/c.K) != 0 || c.K > in.N()/(out.N()/c.K) {
 		return fmt.Errorf("top %d of %d elements into %d", c.K, in.N(), out.N())
+	}
+	if row := in.N() / (out.N() / c.K); bits.Len(uint(row-1)) > out.Bits {
+		return fmt.Errorf("indices of %d elements in %d bits", row, out.Bits)
 	}
 	return nil
 }

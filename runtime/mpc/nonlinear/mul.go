@@ -8,13 +8,30 @@ import (
 	"secc/runtime/transport"
 )
 
+// slab is how many products share a flight: each holds bits OTs each way until
+// the flight has crossed, so a longer vector goes in several flights.
+const slab = 1 << 17
+
 // Mul multiplies two shared vectors element by element.
 //
 // Functionality: shares of x and y in Z_2^bits -> shares of x*y in Z_2^bits. Each cross
 // product xP*yQ is a sum over the bits of yQ of correlated OTs of bits-i bits (Gilbert
-// 1999; correlated form Demmler et al. 2015). One flight, both ways: bits*(bits+3)/2 bits
-// an element each way; bits OTs each way. Exact; leaks nothing.
+// 1999; correlated form Demmler et al. 2015). One flight a slab, both ways:
+// bits*(bits+3)/2 bits an element each way; bits OTs each way. Exact; leaks nothing.
 func (p *Party) Mul(ctx context.Context, x, y []uint64, bits int) ([]uint64, error) {
+	out := make([]uint64, 0, len(x))
+	for lo := 0; lo < len(x); lo += slab {
+		hi := min(lo+slab, len(x))
+		z, err := p.mulSlab(ctx, x[lo:hi], y[lo:hi], bits)
+		if err != nil {
+			return nil, fmt.Errorf("product: %w", err)
+		}
+		out = append(out, z...)
+	}
+	return out, nil
+}
+
+func (p *Party) mulSlab(ctx context.Context, x, y []uint64, bits int) ([]uint64, error) {
 	out := make([]uint64, len(x))
 	for i := range out {
 		out[i] = x[i] * y[i]
@@ -24,7 +41,7 @@ func (p *Party) Mul(ctx context.Context, x, y []uint64, bits int) ([]uint64, err
 	terms := p.gilbert(transport.Server, planes, x, out, bits)
 	terms = append(terms, p.gilbert(transport.Client, planes, x, out, bits)...)
 	if err := p.products(ctx, len(x), terms); err != nil {
-		return nil, fmt.Errorf("product: %w", err)
+		return nil, err
 	}
 	ring.Reduce(out, bits)
 	return out, nil
@@ -43,28 +60,25 @@ func (p *Party) gilbert(sender transport.Role, planes [][]uint64, val, out []uin
 // Matrix is the geometry of batched matrix products: Batch times M x K by K x N.
 type Matrix struct{ Batch, M, K, N int }
 
-// MatMul multiplies matrices of shared numbers: Mul of all Batch*M*K*N pairs,
-// and local sums. The flight, bits and OTs are those of Mul on as many elements.
+// MatMul multiplies matrices of shared numbers: Mul of all Batch*M*N*K pairs,
+// and local sums. The flights, bits and OTs are those of Mul on as many elements.
 func (p *Party) MatMul(ctx context.Context, a, b []uint64, g Matrix, bits int) ([]uint64, error) {
-	n := g.Batch * g.M * g.K * g.N
-	x, y := make([]uint64, 0, n), make([]uint64, 0, n)
-	for t := range g.Batch {
-		for i := range g.M {
-			for j := range g.N {
-				for k := range g.K {
-					x = append(x, a[(t*g.M+i)*g.K+k])
-					y = append(y, b[(t*g.K+k)*g.N+j])
-				}
-			}
-		}
-	}
-	z, err := p.Mul(ctx, x, y, bits)
-	if err != nil {
-		return nil, err
-	}
 	out := make([]uint64, g.Batch*g.M*g.N)
-	for i, v := range z {
-		out[i/g.K] += v
+	n := len(out) * g.K
+	for lo := 0; lo < n; lo += slab {
+		x, y := make([]uint64, min(slab, n-lo)), make([]uint64, min(slab, n-lo))
+		for i := range x { // product lo+i goes to output (lo+i)/K
+			o, k := (lo+i)/g.K, (lo+i)%g.K
+			row, j := o/g.N, o%g.N
+			x[i], y[i] = a[row*g.K+k], b[(row/g.M*g.K+k)*g.N+j]
+		}
+		z, err := p.mulSlab(ctx, x, y, bits)
+		if err != nil {
+			return nil, fmt.Errorf("matrix product: %w", err)
+		}
+		for i, v := range z {
+			out[(lo+i)/g.K] += v
+		}
 	}
 	ring.Reduce(out, bits)
 	return out, nil
