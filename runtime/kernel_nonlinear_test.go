@@ -319,6 +319,20 @@ func TestMulIsItsIdealAndCost(t *testing.T) {
 	}
 }
 
+// A function of more elements than share a flight.
+func TestFuncOfSeveralFlights(t *testing.T) {
+	for name, f := range map[string]func(float64) float64{"floor": math.Floor, "exp": math.Exp} {
+		in, out := plan.SlotType{Shape: []int{60_000}, Bits: 10, Frac: 3}, plan.SlotType{Shape: []int{60_000}, Bits: 10, Frac: 1}
+		spline, err := plan.FitSpline(f, in, out, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sc := stepCase{width: 9, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
+		sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: name, Spline: spline}}
+		t.Run(fmt.Sprintf("%s,%d pieces", name, len(spline.Slope)), func(t *testing.T) { sc.check(t, rand.New(rand.NewPCG(6, 6))) })
+	}
+}
+
 func TestFuncIsItsIdealAndCost(t *testing.T) {
 	for name, f := range map[string]func(float64) float64{
 		"sigmoid": func(x float64) float64 { return 1 / (1 + math.Exp(-x)) },

@@ -378,11 +378,24 @@ func CostFunc(n, inBits, outBits int, f *Func) Cost {
 		return c
 	}
 	c = c.Add(costAbove(n, &Compare{Bits: inBits, Hi: inBits, Leaf: leafOf(f.Leaf)}, s.Knots))
-	if s.Flat() {
-		return c.Add(costTerms(n, nil, slices.Repeat(toArith(outBits), len(s.Knots))))
+	var byServer, byClient []int
+	for range s.Knots {
+		if s.Flat() {
+			byClient = append(byClient, toArith(outBits)...)
+		} else {
+			byServer, byClient = append(byServer, s.Wide(outBits)), append(byClient, s.Wide(outBits))
+		}
 	}
-	w := slices.Repeat([]int{s.Wide(outBits)}, len(s.Knots))
-	return c.Add(costTerms(n, w, w))
+	for size := stepSlab(len(s.Knots)); n > 0; n -= size {
+		c = c.Add(costTerms(min(n, size), byServer, byClient))
+	}
+	return c
+}
+
+// stepSlab is how many elements of a function share a flight of products.
+func stepSlab(knots int) int {
+	const chunk = 1 << 13
+	return max(1<<21/knots/chunk, 1) * chunk
 }
 
 // The rows of the protocol table.

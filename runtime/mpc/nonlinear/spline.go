@@ -31,7 +31,7 @@ func (f Pieces) flat() bool {
 // exactly). With b_i = [x >= Knots[i]], all of one batch of comparisons, y = l_0(x) + sum b_i*(l_i(x) - l_(i-1)(x)) in Z_2^(out+Frac): the
 // lines are local, the products one flight of multiplexers; constants need only
 // conversions of the bits. (Splines by comparison: MiniONN, Liu et al. 2017.)
-// Flights: Extend (if x is narrower than out+Frac), Above, one. The
+// Flights: Extend (if x is narrower than out+Frac), Above, one (more for very long vectors). The
 // truncation by Frac is local. Error beyond the spline's own: below 1 ulp. Leaks nothing.
 func (p *Party) Spline(ctx context.Context, x []uint64, f Pieces, s Sign, out int) ([]uint64, error) {
 	y, err := p.spline(ctx, x, f, s, out)
@@ -79,29 +79,49 @@ func (p *Party) line(x []uint64, slope, offset int64) []uint64 {
 	return y
 }
 
+// stepSlab is how many elements share a flight of products with every knot;
+// each product holds its pads until the flight has crossed.
+func stepSlab(knots int) int { return max(1<<21/knots/chunk, 1) * chunk }
+
 // addSteps adds, for every knot whose bit is set, the difference of its lines.
 func (p *Party) addSteps(ctx context.Context, y, x []uint64, b [][]uint64, f Pieces, wide int, flat bool) error {
+	size := stepSlab(len(b))
+	for lo := 0; lo < len(y); lo += size {
+		n := min(size, len(y)-lo)
+		add := p.addLines
+		if flat {
+			add = p.addConstants
+		}
+		if err := add(ctx, y[lo:lo+n], x[lo:lo+n], windows(b, lo, n), f, wide); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Party) addLines(ctx context.Context, y, x []uint64, b [][]uint64, f Pieces, wide int) error {
+	var terms []term
+	for i := range b {
+		step := p.line(x, f.Slope[i+1]-f.Slope[i], f.Offset[i+1]-f.Offset[i])
+		terms = append(terms, p.mux(b[i], step, y, wide)...)
+	}
+	return p.products(ctx, len(y), terms)
+}
+
+func (p *Party) addConstants(ctx context.Context, y, _ []uint64, b [][]uint64, f Pieces, wide int) error {
 	var terms []term
 	bits := make([][]uint64, len(b))
 	for i := range b {
-		slope, offset := f.Slope[i+1]-f.Slope[i], f.Offset[i+1]-f.Offset[i]
-		if flat {
-			bits[i] = make([]uint64, len(y))
-			terms = append(terms, p.toArith(b[i], bits[i], wide)...)
-		} else {
-			terms = append(terms, p.mux(b[i], p.line(x, slope, offset), y, wide)...)
-		}
+		bits[i] = make([]uint64, len(y))
+		terms = append(terms, p.toArith(b[i], bits[i], wide)...)
 	}
 	if err := p.products(ctx, len(y), terms); err != nil {
 		return err
 	}
 	for i, v := range bits {
-		if flat {
-			p.toArithEnd(b[i], v, wide)
-			step := uint64(f.Offset[i+1] - f.Offset[i])
-			for j := range y {
-				y[j] += v[j] * step
-			}
+		p.toArithEnd(b[i], v, wide)
+		for j := range y {
+			y[j] += v[j] * uint64(f.Offset[i+1]-f.Offset[i])
 		}
 	}
 	return nil
