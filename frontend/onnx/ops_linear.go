@@ -98,15 +98,6 @@ func (c *ctx) weightKernel(w *operand) []int {
 	return w.shape[2:]
 }
 
-// withBias appends the optional bias to the arguments.
-func (c *ctx) withBias() []*operand {
-	args := c.in[:2:2]
-	if b := c.arg(2); b != nil {
-		args = append(args, b)
-	}
-	return args
-}
-
 func conv(c *ctx) []*operand {
 	x := c.in[0]
 	c.realOnly(x)
@@ -114,11 +105,21 @@ func conv(c *ctx) []*operand {
 	c.autoPad(&w, x)
 	// An ir convolution pads with zeros but does not crop.
 	x = c.cropNegative(x, &w)
-	args := c.withBias()
-	args[0] = x
-	return one(c.emit(ir.OpConv, &ir.ConvAttrs{
-		Group: c.int("group", 1), Strides: w.strides, Dilations: w.dilations, PadsBegin: w.begin, PadsEnd: w.end,
-	}, x.dtype, args...))
+	return one(c.convolve(x, c.in[1], c.arg(2), c.int("group", 1), w))
+}
+
+// convolve appends a convolution; bias may be nil.
+func (c *ctx) convolve(x, weights, bias *operand, group int, w window) *operand {
+	if len(w.kernel) == 3 {
+		return c.convolve3(x, weights, bias, group, w)
+	}
+	args := []*operand{x, weights}
+	if bias != nil {
+		args = append(args, bias)
+	}
+	return c.emit(ir.OpConv, &ir.ConvAttrs{
+		Group: group, Strides: w.strides, Dilations: w.dilations, PadsBegin: w.begin, PadsEnd: w.end,
+	}, x.dtype, args...)
 }
 
 // cropNegative carries out negative pads of a window on the data.
@@ -130,85 +131,6 @@ func (c *ctx) cropNegative(x *operand, w *window) *operand {
 	x = c.crop(x, before, after)
 	w.begin, w.end = before[2:], after[2:]
 	return x
-}
-
-func convTranspose(c *ctx) []*operand {
-	x := c.in[0]
-	c.realOnly(x)
-	w := c.window(x, c.weightKernel(c.in[1]))
-	extra := c.ints("output_padding")
-	if extra == nil {
-		extra = make([]int, len(w.kernel))
-	}
-	if len(extra) != len(w.kernel) {
-		c.failf("output_padding %v", extra)
-	}
-	extra = slices.Clone(extra)
-	c.transposedPads(&w, x, extra)
-	crop := false // pads the ir cannot express are cut off, or added, after it
-	a := &ir.ConvAttrs{Group: c.int("group", 1), Strides: w.strides, Dilations: w.dilations, PadsBegin: w.begin, PadsEnd: w.end, OutputPad: extra}
-	for d := range extra {
-		crop = crop || extra[d] < 0 || extra[d] >= max(w.strides[d], w.dilations[d]) || min(w.begin[d], w.end[d]) < 0
-	}
-	if !crop {
-		return one(c.emit(ir.OpConvTranspose, a, x.dtype, c.withBias()...))
-	}
-	a.PadsBegin, a.PadsEnd, a.OutputPad = nil, nil, nil
-	y := c.emit(ir.OpConvTranspose, a, x.dtype, c.withBias()...)
-	return one(c.fitTransposed(y, w, extra))
-}
-
-// transposedPads applies output_shape and auto_pad: the output's size is given
-// and the pads follow from it.
-func (c *ctx) transposedPads(w *window, x *operand, extra []int) {
-	target, mode := c.ints("output_shape"), c.str("auto_pad", "NOTSET")
-	if len(target) > len(w.kernel) {
-		target = target[len(target)-len(w.kernel):] // some exporters give N and C too
-	}
-	if target == nil && (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
-		for d, in := range x.shape[2:] {
-			target = append(target, in*w.strides[d])
-		}
-	}
-	if target == nil {
-		return
-	}
-	if len(target) != len(w.kernel) {
-		c.failf("output_shape %v", target)
-	}
-	w.begin, w.end = slices.Clone(w.begin), slices.Clone(w.end)
-	for d, in := range x.shape[2:] {
-		total := (in-1)*w.strides[d] + extra[d] + (w.kernel[d]-1)*w.dilations[d] + 1 - target[d]
-		if target[d] < 1 {
-			c.failf("output_shape %v", target)
-		}
-		if total < 0 { // larger than the sum gives: zeros at the end
-			extra[d] -= total
-			total = 0
-		}
-		w.begin[d], w.end[d] = total/2, total-total/2
-		if mode != "SAME_UPPER" {
-			w.begin[d], w.end[d] = w.end[d], w.begin[d]
-		}
-	}
-}
-
-// fitTransposed crops or zero-pads an unpadded transposed convolution. The
-// padded positions hold only the bias, so a bias rules them out.
-func (c *ctx) fitTransposed(y *operand, w window, extra []int) *operand {
-	rank := len(y.shape)
-	before, after := make([]int, rank), make([]int, rank)
-	for d := range extra {
-		before[d+2], after[d+2] = -w.begin[d], extra[d]-w.end[d]
-	}
-	if slices.Max(slices.Concat(before, after)) > 0 && c.arg(2) != nil {
-		c.refuse("output padding %v with a bias", extra)
-	}
-	y = c.crop(y, before, after)
-	if slices.Max(slices.Concat(before, after)) == 0 {
-		return y
-	}
-	return c.emit(ir.OpPad, &ir.PadAttrs{Before: before, After: after}, y.dtype, y)
 }
 
 func gemm(c *ctx) []*operand {

@@ -38,13 +38,13 @@ func maxPool(c *ctx) []*operand {
 	if c.int("storage_order", 0) != 0 && len(c.outputs) > 1 {
 		c.refuse("column-major indices")
 	}
-	return one(c.emit(ir.OpMaxPool, a, x.dtype, x))
+	return one(c.poolWindows(ir.OpMaxPool, x, a))
 }
 
 func averagePool(c *ctx) []*operand {
 	x, a := c.pool()
 	a.CountIncludePad = c.flag("count_include_pad", false)
-	return one(c.emit(ir.OpAvgPool, a, x.dtype, x))
+	return one(c.poolWindows(ir.OpAvgPool, x, a))
 }
 
 func globalPool(op ir.Op) func(*ctx) []*operand {
