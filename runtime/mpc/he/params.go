@@ -2,7 +2,11 @@ package he
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
+
+	"github.com/tuneinsight/lattigo/v5/core/rlwe"
+	"github.com/tuneinsight/lattigo/v5/ring"
 
 	"secc/runtime/mpc/poly"
 )
@@ -20,20 +24,41 @@ var maxModulusBits = map[int]int{1024: 26, 2048: 53, 4096: 106, 8192: 214}
 // N = 2048 it also meets the table's quantum column.
 const modulusBits = 50
 
-// newRing makes the ring of degree n, after checking it against the table.
-func newRing(n int, opts ...poly.Option) (*poly.Ring, error) {
+// errorDeviation is that of poly's centred binomial noise.
+var errorDeviation = math.Sqrt(poly.NoiseEta / 2.0)
+
+// newParameters makes the parameter set of degree n, after checking it against
+// the table. Its prime serves every degree up to 4096.
+func newParameters(n int) (rlwe.Parameters, error) {
 	limit, ok := maxModulusBits[n]
 	if !ok {
-		return nil, fmt.Errorf("he: no security estimate for degree %d", n)
+		return rlwe.Parameters{}, fmt.Errorf("he: no security estimate for degree %d", n)
 	}
-	primes, err := poly.Primes(modulusBits, 4096, 1) // serves degrees up to 4096
+	primes := ring.NewNTTFriendlyPrimesGenerator(modulusBits, 8192)
+	q, err := primes.NextDownstreamPrime()
 	if err != nil {
-		return nil, fmt.Errorf("he: %w", err)
+		return rlwe.Parameters{}, fmt.Errorf("he: %w", err)
 	}
-	if got := bits.Len64(primes[0]); got > limit {
-		return nil, fmt.Errorf("he: modulus of %d bits at degree %d, at most %d give %d-bit security", got, n, limit, SecurityBits)
+	if got := bits.Len64(q); got > limit {
+		return rlwe.Parameters{}, fmt.Errorf("he: modulus of %d bits at degree %d, at most %d give %d-bit security", got, n, limit, SecurityBits)
 	}
-	return poly.NewRing(n, primes[0], opts...)
+	p, err := rlwe.NewParametersFromLiteral(rlwe.ParametersLiteral{
+		LogN: bits.Len(uint(n)) - 1, Q: []uint64{q}, NTTFlag: true,
+		Xs: ring.Ternary{P: 2.0 / 3}, Xe: ring.DiscreteGaussian{Sigma: errorDeviation, Bound: poly.NoiseEta},
+	})
+	if err != nil {
+		return rlwe.Parameters{}, fmt.Errorf("he: %w", err)
+	}
+	return p, nil
+}
+
+// newRing makes the kernels for a parameter set.
+func newRing(n int, opts ...poly.Option) (*poly.Ring, error) {
+	p, err := newParameters(n)
+	if err != nil {
+		return nil, err
+	}
+	return poly.NewRing(p.N(), p.Q()[0], opts...)
 }
 
 // MaxDigits bounds the digits of a key switch.
