@@ -77,7 +77,7 @@ func decodePoint(p []byte) (*edwards25519.Point, error) {
 func randomScalar(rand io.Reader) (*edwards25519.Scalar, error) {
 	var wide [64]byte
 	if _, err := io.ReadFull(rand, wide[:]); err != nil {
-		return nil, fmt.Errorf("ot: randomness: %w", err)
+		return nil, fmt.Errorf("randomness: %w", err)
 	}
 	return new(edwards25519.Scalar).SetUniformBytes(wide[:])
 }
@@ -97,7 +97,7 @@ func baseSend(conn transport.Conn, tag [sha256.Size]byte, rand io.Reader) (s ses
 	copy(hello, tag[:])
 	seed := hello[len(tag) : len(tag)+seedSize]
 	if _, err = io.ReadFull(rand, seed); err != nil {
-		return s, keys, fmt.Errorf("ot: randomness: %w", err)
+		return s, keys, fmt.Errorf("randomness: %w", err)
 	}
 	bigA := new(edwards25519.Point).ScalarBaseMult(a)
 	aBytes := bigA.Bytes()
@@ -132,7 +132,7 @@ func baseReceive(conn transport.Conn, tag [sha256.Size]byte, choice prg.Block, r
 		return s, keys, err
 	}
 	if string(hello[:len(tag)]) != string(tag[:]) {
-		return s, keys, fmt.Errorf("ot: configuration of the OT extension: %w", transport.ErrMismatch)
+		return s, keys, fmt.Errorf("configuration of the OT extension: %w", transport.ErrMismatch)
 	}
 	aBytes := hello[len(tag)+seedSize:]
 	bigA, err := decodePoint(aBytes)
@@ -141,7 +141,7 @@ func baseReceive(conn transport.Conn, tag [sha256.Size]byte, choice prg.Block, r
 	}
 	out := make([]byte, pointsSize)
 	if _, err = io.ReadFull(rand, out[:seedSize]); err != nil {
-		return s, keys, fmt.Errorf("ot: randomness: %w", err)
+		return s, keys, fmt.Errorf("randomness: %w", err)
 	}
 	s = newSession(tag, hello[len(tag):len(tag)+seedSize], out[:seedSize])
 	for i := range keys {

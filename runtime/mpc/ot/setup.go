@@ -93,7 +93,7 @@ func stack(cfg Config, total int64, sess session,
 func randomBlocks(rand io.Reader, n int) ([]prg.Block, error) {
 	buf := make([]byte, n*prg.BlockSize)
 	if _, err := io.ReadFull(rand, buf); err != nil {
-		return nil, fmt.Errorf("ot: randomness: %w", err)
+		return nil, fmt.Errorf("randomness: %w", err)
 	}
 	out := make([]prg.Block, n)
 	for i := range out {

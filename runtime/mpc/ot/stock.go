@@ -121,7 +121,7 @@ func (s *stock) Wait(ctx context.Context) error {
 	if s.key == (prg.Block{}) { // setup failed: the queue is closed, so err is safe to read
 		for range s.queue {
 		}
-		return s.err
+		return fmt.Errorf("ot: %w", s.err)
 	}
 	return nil
 }
@@ -172,7 +172,7 @@ func (s *stock) advance(ctx context.Context) error {
 	select {
 	case b, ok := <-s.queue:
 		if !ok {
-			return s.err
+			return fmt.Errorf("ot: %w", s.err)
 		}
 		s.current = b
 		return nil
