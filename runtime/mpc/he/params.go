@@ -2,7 +2,6 @@ package he
 
 import (
 	"fmt"
-	"math"
 	"math/bits"
 
 	"github.com/tuneinsight/lattigo/v5/core/rlwe"
@@ -25,7 +24,7 @@ var maxModulusBits = map[int]int{1024: 26, 2048: 53, 4096: 106, 8192: 214}
 const modulusBits = 50
 
 // errorDeviation is that of poly's centred binomial noise.
-var errorDeviation = math.Sqrt(poly.NoiseEta / 2.0)
+const errorDeviation = 3.2403703492039302 // sqrt(poly.NoiseEta/2)
 
 // newParameters makes the parameter set of degree n, after checking it against
 // the table. Its prime serves every degree up to 4096.
