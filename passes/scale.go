@@ -427,7 +427,7 @@ func (b *fixer) reveal(o *ir.Value) (*ir.Value, error) {
 			return nil, err
 		}
 	}
-	if x.Type.Holder == ir.Shared {
+	if x.Type.Holder != ir.Public { // the client's own value too: a plan's outputs are what it reveals
 		var err error
 		if x, err = b.out.New(ir.OpReveal, o.Name, nil, x); err != nil {
 			return nil, err
