@@ -73,7 +73,10 @@ func TestHugeSimultaneousSends(t *testing.T) {
 func TestSlowChannelHoldsBackOnlyItself(t *testing.T) {
 	s, c := muxes(t, Config{Window: 1 << 20, Stall: 5 * time.Second}, Link{})
 	sent := make(chan error, 1)
-	go func() { sent <- errors.Join(s.Channel(1).Send(make([]byte, 8<<20)), s.Channel(1).Flush()) }()
+	go func() {
+		sent <- errors.Join(s.Channel(1).Send(make([]byte, 8<<20)), s.Channel(1).Flush())
+		close(sent)
+	}()
 	both(t, func() error { return errors.Join(s.Channel(0).Send([]byte{5}), s.Channel(0).Flush()) },
 		func() error { return c.Channel(0).Recv(make([]byte, 1)) })
 	select {
