@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
-	"strings"
+	"path/filepath"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -28,24 +25,29 @@ type evalReport struct {
 	Model  string `json:"model"`
 	N      int    `json:"n"`
 	score
+	Against   string `json:"against,omitempty"` // what answers are compared with: "float", or the file of --reference
 	Float     *score `json:"float,omitempty"`
 	Simulator *score `json:"simulator"`
 	Secure    *score `json:"secure,omitempty"`
 
-	Bytes    int64   `json:"bytes"`          // predicted, of one run
-	MeanBits float64 `json:"mean_ring_bits"` // of activations
-	Compared float64 `json:"mean_compared_bits"`
-	Wrapped  int     `json:"wrapped"`    // elements that left their ring in the simulation: these are wrong
-	Over     int     `json:"over_range"` // elements outside the promised range, still right
-	Elements int     `json:"elements"`   // simulated elements in all
+	Formats  formatUse `json:"formats"`
+	Overflow *float64  `json:"overflow_probability,omitempty"` // estimated when the formats were chosen; not kept in plans
+	Bytes    int64     `json:"bytes"`                          // predicted, of one run
+	Wrapped  int       `json:"wrapped"`                        // elements that left their ring in the simulation: these are wrong
+	Over     int       `json:"over_range"`                     // elements outside the promised range, these among them
+	Elements int       `json:"elements"`                       // simulated elements in all
 }
 
 type evalFlags struct {
 	compileFlags
-	data   []string
-	model  string
-	n      int
-	secure bool
+	data      []string
+	model     string
+	reference string
+	n         int
+	secure    bool
+	secureN   int
+	least     float64
+	quiet     bool
 }
 
 func newEvalCmd() *cobra.Command {
@@ -58,24 +60,29 @@ fixed-point form (rounding and comparisons behave as in a secure run) and, with
 --secure, through the real protocol, and compare the answers. A plan needs its
 weights file beside it, and the ONNX file for the cleartext answers: this is for
 the owner of the model.`,
-		Example: "  secc eval model.plan --data examples/ --labels answers.txt --n 100",
-		Args:    usageArgs(cobra.ExactArgs(1)),
-		RunE:    func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
+		Example: `  secc eval model.plan --data examples/ --labels answers.txt --n 100
+  secc eval model.onnx --calibrate some/ --data examples/ --min-agreement 0.99`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
 	}
 	f.register(c)
 	fl := c.Flags()
 	fl.StringArrayVar(&f.data, "data", nil, "examples: a file or a directory (images, .npy, .pb, .u8, raw float32); may be repeated")
 	fl.Lookup("labels").Usage = "what the answers should be, a line an example (or a JSON list): a class number or name, or 0 and 1 for each output (AUROC)"
 	fl.StringVar(&f.model, "model", "", "the ONNX file a plan was made of (default: the one beside it)")
+	fl.StringVar(&f.reference, "reference", "", "compare with these answers of another engine (raw float32, .npy, .pb), not with the cleartext network's")
 	fl.IntVar(&f.n, "n", 0, "how many examples to take (default: all)")
 	fl.BoolVar(&f.secure, "secure", false, "run the real protocol too, both parties in this process")
+	fl.IntVar(&f.secureN, "secure-n", 0, "run the real protocol on so many of the examples only (with --secure; default: all)")
+	fl.Float64Var(&f.least, "min-agreement", 0, "exit with 4 if fewer of the answers than this (0..1) have the reference's best class")
+	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 	fl.BoolVar(&f.json, "json", false, "print JSON ("+evalSchema+")")
 	return c
 }
 
 func (f *evalFlags) run(c *cobra.Command, path string) error {
-	if len(f.data) == 0 || f.n < 0 {
-		return hint(usage("--data is missing or --n negative"), "name files or a directory with examples")
+	if len(f.data) == 0 || f.n < 0 || f.secureN < 0 {
+		return hint(usage("--data is missing, or --n or --secure-n negative"), "name files or a directory with examples")
 	}
 	answers := f.labels
 	f.labels = "" // compile's meaning of the flag is another
@@ -84,27 +91,50 @@ func (f *evalFlags) run(c *cobra.Command, path string) error {
 		return err
 	}
 	defer s.close()
-	cases, err := f.cases(s.plan)
+	e, err := f.examples(s.plan, answers)
 	if err != nil {
 		return err
 	}
-	t, err := loadTruth(answers, s.plan, len(cases))
-	if err != nil {
-		return err
-	}
-	r, err := evaluate(c.Context(), c.ErrOrStderr(), s, cases, t, f.secure)
+	show := newTally(c.ErrOrStderr(), f.quiet, len(e.cases))
+	r, err := e.evaluate(c.Context(), show, s)
+	show.end()
 	if err != nil {
 		return err
 	}
 	if f.json {
-		return printJSON(c.OutOrStdout(), r)
+		err = printJSON(c.OutOrStdout(), r)
+	} else {
+		r.print(c.OutOrStdout())
 	}
-	r.print(c.OutOrStdout())
+	if err != nil {
+		return err
+	}
+	return f.tolerance(r)
+}
+
+// tolerance holds the agreement to --min-agreement.
+func (f *evalFlags) tolerance(r *evalReport) error {
+	switch {
+	case f.least == 0:
+		return nil
+	case r.Top1Agreement == nil:
+		return hint(usage("--min-agreement: nothing to agree with"), "name the ONNX file with --model, or answers with --reference")
+	case *r.Top1Agreement < f.least:
+		return coded(exitTolerance, fmt.Errorf("%s of the answers agree, --min-agreement asks for %s", percent(r.Top1Agreement), percent(&f.least)))
+	}
 	return nil
 }
 
-// cases loads the examples. Without preprocessing of their own, plans carry theirs.
-func (f *evalFlags) cases(p *plan.Plan) ([][]*tensor.Dense, error) {
+// examples are what a network is evaluated on.
+type examples struct {
+	cases     [][]*tensor.Dense
+	truth     *truth
+	reference [][]float32 // answers of another engine; may be nil
+	against   string      // their file
+	secure    int         // how many cases run securely
+}
+
+func (f *evalFlags) examples(p *plan.Plan, answers string) (*examples, error) {
 	cases, err := loadExamples("--data", f.data, planInputs(p))
 	if err != nil {
 		return nil, err
@@ -112,172 +142,113 @@ func (f *evalFlags) cases(p *plan.Plan) ([][]*tensor.Dense, error) {
 	if f.n > 0 && f.n < len(cases) {
 		cases = cases[:f.n]
 	}
-	return cases, nil
-}
-
-// loadTruth reads the file of right answers.
-func loadTruth(path string, p *plan.Plan, n int) (*truth, error) {
-	if path == "" {
-		return nil, nil
-	}
-	b, err := readFile(path)
-	if err != nil {
-		return nil, usage("--labels: %w", err)
-	}
-	lines, err := answerLines(b)
-	if err != nil {
-		return nil, usage("--labels %s: %w", path, err)
-	}
-	if len(lines) < n {
-		return nil, usage("--labels %s: %d answers for %d examples", path, len(lines), n)
-	}
-	outs := 1
-	for _, d := range p.Outputs[0].Shape {
-		outs *= d
-	}
-	t := new(truth)
-	for i, line := range lines[:n] {
-		if err := t.add(line, p.Labels, outs); err != nil {
-			return nil, usage("--labels %s: answer %d: %w", path, i+1, err)
+	e := &examples{cases: cases}
+	if f.secure {
+		if e.secure = f.secureN; e.secure == 0 || e.secure > len(cases) {
+			e.secure = len(cases)
 		}
 	}
-	if t.class != nil && t.multi != nil {
-		return nil, usage("--labels %s: some answers name a class, others have a 0 or 1 for each output", path)
-	}
-	return t, nil
-}
-
-// answerLines splits a text or JSON file into one answer a line.
-func answerLines(b []byte) ([]string, error) {
-	text := strings.TrimSpace(string(b))
-	if !strings.HasPrefix(text, "[") {
-		return strings.Split(strings.ReplaceAll(text, "\r", ""), "\n"), nil
-	}
-	var list []any
-	if err := json.Unmarshal(b, &list); err != nil {
+	if e.truth, err = loadTruth(answers, p, len(cases)); err != nil {
 		return nil, err
 	}
-	lines := make([]string, len(list))
-	for i, x := range list {
-		lines[i] = strings.Trim(fmt.Sprint(x), "[]")
+	if f.reference != "" {
+		e.against = filepath.Base(f.reference)
+		e.reference, err = loadReference(f.reference, p, len(cases))
 	}
-	return lines, nil
+	return e, err
 }
 
-func (t *truth) add(line string, labels []string, outs int) error {
-	if at := slices.Index(labels, strings.TrimSpace(line)); at >= 0 {
-		t.class = append(t.class, at)
-		return nil
+// loadReference reads the first n answers of another engine.
+func loadReference(path string, p *plan.Plan, n int) ([][]float32, error) {
+	out := p.Outputs[0]
+	w := wanted{out.Name, out.Shape, plan.Preprocess{}}
+	a, err := readArray(path, w)
+	if err != nil {
+		return nil, usage("--reference %s: output %q: %w", path, out.Name, err)
 	}
-	fields := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" ,;\t", r) })
-	if len(fields) == 1 {
-		class, err := strconv.Atoi(fields[0])
-		if err != nil || class < 0 || class >= outs {
-			return fmt.Errorf("%.40q is neither a label of the plan nor one of %d class numbers", line, outs)
-		}
-		t.class = append(t.class, class)
-		return nil
+	answers, err := a.cases(w)
+	if err != nil {
+		return nil, usage("--reference %s: output %q: %w", path, out.Name, err)
 	}
-	if len(fields) != outs {
-		return fmt.Errorf("%d numbers for %d outputs", len(fields), outs)
+	if len(answers) < n {
+		return nil, usage("--reference %s: %d answers for %d examples", path, len(answers), n)
 	}
-	row := make([]bool, outs)
-	for i, f := range fields {
-		if f != "0" && f != "1" {
-			return fmt.Errorf("%.20q is neither 0 nor 1", f)
-		}
-		row[i] = f == "1"
-	}
-	t.multi = append(t.multi, row)
-	return nil
+	return answers[:n], nil
 }
 
 // evaluate runs every example through every form.
-func evaluate(ctx context.Context, log io.Writer, s *subject, cases [][]*tensor.Dense, t *truth, secure bool) (*evalReport, error) {
-	r := &evalReport{Schema: evalSchema, Model: s.plan.Model, N: len(cases)}
-	if cost, err := s.plan.Cost(); err != nil {
+func (e *examples) evaluate(ctx context.Context, show *tally, s *subject) (*evalReport, error) {
+	r := &evalReport{Schema: evalSchema, Model: s.plan.Model, N: len(e.cases), Formats: formatsOf(s.fixed), Overflow: s.overflow}
+	cost, err := s.plan.Cost()
+	if err != nil {
 		return nil, err
-	} else {
-		r.Bytes = cost.Total.Bytes
 	}
-	r.MeanBits, r.Compared = meanBits(s.plan)
-	var float, sim, real [][]float32
-	var took [3]float64
-	show := newTally(log, len(cases))
-	for i, in := range cases {
+	r.Bytes = cost.Total.Bytes
+	var float, sim, real answers
+	for i, in := range e.cases {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		show.step(i)
-		forms := []func() error{
-			func() (err error) { return r.simulate(s, in, i, &sim) },
-			func() (err error) {
-				return collect(&float, s.real != nil, func() ([]float32, error) { return s.float(in) })
-			},
-			func() (err error) {
-				return collect(&real, secure, func() ([]float32, error) { return s.secure(ctx, in, [2]func(plan.Slot, runtime.Vec){}) })
-			},
+		err := sim.add(true, func() ([]float32, error) { return r.simulate(s, in, uint64(i)) })
+		if err == nil {
+			err = float.add(s.real != nil, func() ([]float32, error) { return s.float(in) })
 		}
-		for k, form := range forms {
-			start := time.Now()
-			if err := form(); err != nil {
-				return nil, fmt.Errorf("example %d: %w", i+1, err)
-			}
-			took[k] += time.Since(start).Seconds()
+		if err == nil {
+			err = real.add(i < e.secure, func() ([]float32, error) { return s.secure(ctx, in, [2]func(plan.Slot, runtime.Vec){}) })
+		}
+		if err != nil {
+			return nil, fmt.Errorf("example %d: %w", i+1, err)
 		}
 	}
-	r.conclude(float, sim, real, t, took)
+	r.conclude(e, float, sim, real)
 	return r, nil
 }
 
-func (r *evalReport) simulate(s *subject, in []*tensor.Dense, i int, sim *[][]float32) error {
-	out, result, err := s.simulate(in, uint64(i), nil)
+func (r *evalReport) simulate(s *subject, in []*tensor.Dense, seed uint64) ([]float32, error) {
+	out, result, err := s.simulate(in, seed, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	*sim = append(*sim, out)
 	for _, g := range result.Ranges {
 		r.Wrapped, r.Over, r.Elements = r.Wrapped+g.Wrapped, r.Over+g.Over, r.Elements+g.N
 	}
-	return nil
+	return out, nil
 }
 
-func collect(to *[][]float32, wanted bool, run func() ([]float32, error)) error {
+// answers are one form's outputs and the time they took.
+type answers struct {
+	values  [][]float32
+	seconds float64
+}
+
+func (a *answers) add(wanted bool, run func() ([]float32, error)) error {
 	if !wanted {
 		return nil
 	}
+	start := time.Now()
 	out, err := run()
-	*to = append(*to, out)
+	a.values, a.seconds = append(a.values, out), a.seconds+time.Since(start).Seconds()
 	return err
 }
 
-func (r *evalReport) conclude(float, sim, real [][]float32, t *truth, took [3]float64) {
-	simulated := rate(sim, float, t, took[0])
-	r.Simulator, r.score = &simulated, simulated
-	if float != nil {
-		f := rate(float, nil, t, took[1])
-		r.Float = &f
+func (r *evalReport) conclude(e *examples, float, sim, real answers) {
+	ref := e.reference
+	switch {
+	case ref != nil:
+		r.Against = e.against
+	case float.values != nil:
+		ref, r.Against = float.values, "float"
 	}
-	if real != nil {
-		s := rate(real, float, t, took[2])
-		r.Secure, r.score = &s, s
+	r.Simulator = rate(sim, ref, e.truth)
+	r.score = *r.Simulator
+	if float.values != nil {
+		r.Float = rate(float, e.reference, e.truth)
 	}
-}
-
-// meanBits gives, an element, the mean ring of activations (what linear operators
-// and comparisons put out) and the mean number of bits that signs are computed on.
-func meanBits(p *plan.Plan) (ring, compared float64) {
-	var elems, compares float64
-	for _, s := range p.Steps() {
-		n := float64(p.Slots[s.Out[0]].N())
-		if s.Linear != nil || s.Compare != nil {
-			ring, elems = ring+n*float64(p.Slots[s.Out[0]].Bits), elems+n
-		}
-		if c := s.Compare; c != nil {
-			compared, compares = compared+n*float64(c.Hi-c.Lo), compares+n
-		}
+	if real.values != nil {
+		r.Secure = rate(real, ref, e.truth)
+		r.score = *r.Secure
 	}
-	return ring / max(elems, 1), compared / max(compares, 1)
 }
 
 func (r *evalReport) print(w io.Writer) {
@@ -285,10 +256,11 @@ func (r *evalReport) print(w io.Writer) {
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"form", "top-1 as float", "top-5 as float", "top-1", "top-5", "AUROC", "max error", "mean error", "s an input"})
+	as := " as " + r.Against
+	t.AppendHeader(table.Row{"form", "inputs", "top-1" + as, "top-5" + as, "top-1", "top-5", "AUROC", "max error", "mean error", "s an input"})
 	row := func(name string, s *score) {
 		if s != nil {
-			t.AppendRow(table.Row{name, percent(s.Top1Agreement), percent(s.Top5Agreement), percent(s.Top1), percent(s.Top5),
+			t.AppendRow(table.Row{name, s.Cases, percent(s.Top1Agreement), percent(s.Top5Agreement), percent(s.Top1), percent(s.Top5),
 				figure(s.AUROC), figure(s.MaxAbsError), figure(s.MeanAbsError), fmt.Sprintf("%.3f", s.Seconds)})
 		}
 	}
@@ -296,6 +268,10 @@ func (r *evalReport) print(w io.Writer) {
 	row("simulated", r.Simulator)
 	row("secure", r.Secure)
 	t.Render()
+	for _, d := range r.Disagree {
+		fmt.Fprintf(w, "example %d: class %d, %s says %d (its margin over class %d is %.4g)\n", d.Example, d.Got, r.Against, d.Want, d.Got, d.Margin)
+	}
+	fmt.Fprintln(w, r.Formats)
 	fmt.Fprintf(w, "a run sends %s; %d of %d simulated elements outside the promised range, %d outside their ring\n",
 		bytesText(r.Bytes), r.Over, r.Elements, r.Wrapped)
 }
@@ -312,26 +288,6 @@ func figure(x *float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.4g", *x)
-}
-
-// tally shows how many examples are done, once it takes long enough to ask.
-type tally struct {
-	w           io.Writer
-	n           int
-	start, next time.Time
-}
-
-func newTally(w io.Writer, n int) *tally {
-	return &tally{w, n, time.Now(), time.Now().Add(2 * time.Second)}
-}
-
-func (t *tally) step(i int) {
-	if time.Now().Before(t.next) || i == 0 {
-		return
-	}
-	t.next = time.Now().Add(5 * time.Second)
-	left := time.Duration(float64(time.Since(t.start)) / float64(i) * float64(t.n-i)).Round(time.Second)
-	fmt.Fprintf(t.w, "secc: %d of %d examples, about %s left\n", i, t.n, left)
 }
 
 // loadExamples is loadCalibration for another flag.

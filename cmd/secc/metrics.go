@@ -8,39 +8,66 @@ import (
 // score compares answers with a reference and with labels. Rates are nil where
 // there is nothing to compare with.
 type score struct {
-	Top1Agreement *float64 `json:"top1_agreement,omitempty"` // same best class as the cleartext model
-	Top5Agreement *float64 `json:"top5_agreement,omitempty"` // its best class among the best five
-	Top1          *float64 `json:"top1,omitempty"`
-	Top5          *float64 `json:"top5,omitempty"`
-	AUROC         *float64 `json:"auroc,omitempty"` // mean over the classes that have both kinds of cases
-	MaxAbsError   *float64 `json:"max_abs_error,omitempty"`
-	MeanAbsError  *float64 `json:"mean_abs_error,omitempty"`
-	Seconds       float64  `json:"seconds_per_input"`
+	Top1Agreement *float64       `json:"top1_agreement,omitempty"` // same best class as the reference
+	Top5Agreement *float64       `json:"top5_agreement,omitempty"` // its best class among the best five
+	Top1          *float64       `json:"top1,omitempty"`
+	Top5          *float64       `json:"top5,omitempty"`
+	AUROC         *float64       `json:"auroc,omitempty"` // mean over the classes that have both kinds of cases
+	MaxAbsError   *float64       `json:"max_abs_error,omitempty"`
+	MeanAbsError  *float64       `json:"mean_abs_error,omitempty"`
+	MaxAbs        *float64       `json:"max_abs,omitempty"` // the reference's largest magnitude
+	Disagree      []disagreement `json:"disagreements,omitempty"`
+	Cases         int            `json:"cases"`
+	Seconds       float64        `json:"seconds_per_input"`
 }
 
-// truth is what the label file says: a class a case, or a row of 0 and 1 a case.
-type truth struct {
-	class []int
-	multi [][]bool
+// disagreement is a case whose best class is not the reference's.
+type disagreement struct {
+	Example int     `json:"example"` // counted from 1
+	Got     int     `json:"got"`
+	Want    int     `json:"want"`
+	Margin  float64 `json:"margin"` // how much larger the reference's answer for its class is than for the other
 }
 
-// rate scores the answers of n cases. ref may be nil.
-func rate(answers, ref [][]float32, t *truth, seconds float64) score {
-	s := score{Seconds: seconds / float64(max(len(answers), 1))}
+// rate scores one form's answers. ref and t may be nil.
+func rate(a answers, ref [][]float32, t *truth) *score {
+	got := a.values
+	s := &score{Cases: len(got), Seconds: a.seconds / float64(max(len(got), 1))}
 	if ref != nil {
-		s.Top1Agreement = share(len(answers), func(i int) bool { return argmax(answers[i]) == argmax(ref[i]) })
-		s.Top5Agreement = share(len(answers), func(i int) bool { return slices.Contains(best(answers[i], 5), argmax(ref[i])) })
-		worst, mean := deviation(answers, ref)
-		s.MaxAbsError, s.MeanAbsError = &worst, &mean
+		ref = ref[:len(got)]
+		s.Top1Agreement = share(len(got), func(i int) bool { return argmax(got[i]) == argmax(ref[i]) })
+		s.Top5Agreement = share(len(got), func(i int) bool { return slices.Contains(best(got[i], 5), argmax(ref[i])) })
+		worst, mean := deviation(got, ref)
+		s.MaxAbsError, s.MeanAbsError, s.MaxAbs = &worst, &mean, magnitude(ref)
+		s.Disagree = disagreements(got, ref)
 	}
 	if t != nil && t.class != nil {
-		s.Top1 = share(len(answers), func(i int) bool { return argmax(answers[i]) == t.class[i] })
-		s.Top5 = share(len(answers), func(i int) bool { return slices.Contains(best(answers[i], 5), t.class[i]) })
+		s.Top1 = share(len(got), func(i int) bool { return argmax(got[i]) == t.class[i] })
+		s.Top5 = share(len(got), func(i int) bool { return slices.Contains(best(got[i], 5), t.class[i]) })
 	}
 	if t != nil && t.multi != nil {
-		s.AUROC = auroc(answers, t.multi)
+		s.AUROC = auroc(got, t.multi)
 	}
 	return s
+}
+
+func disagreements(got, ref [][]float32) (all []disagreement) {
+	for i := range got {
+		if g, w := argmax(got[i]), argmax(ref[i]); g != w {
+			all = append(all, disagreement{i + 1, g, w, float64(ref[i][w]) - float64(ref[i][g])})
+		}
+	}
+	return all
+}
+
+func magnitude(x [][]float32) *float64 {
+	top := 0.0
+	for _, row := range x {
+		for _, v := range row {
+			top = max(top, math.Abs(float64(v)))
+		}
+	}
+	return &top
 }
 
 func share(n int, is func(int) bool) *float64 {

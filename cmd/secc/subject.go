@@ -27,7 +27,9 @@ type subject struct {
 	weights *plan.Weights
 	fixed   *ir.Graph
 	real    *ir.Graph // the model as imported; nil when its file is not at hand
-	close   func()
+
+	overflow *float64 // what the compiler estimated; nil for a plan from a file
+	close    func()
 }
 
 // subject loads a plan with what lies beside it, or compiles a model in memory.
@@ -93,7 +95,7 @@ func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject,
 	if err := plan.WriteWeights(&buf, digest, made.Weights); err != nil {
 		return nil, err
 	}
-	s := &subject{plan: made.Plan, fixed: made.Fixed, close: func() {}}
+	s := &subject{plan: made.Plan, fixed: made.Fixed, overflow: &made.Overflow, close: func() {}}
 	if s.weights, err = plan.OpenWeights(bytes.NewReader(buf.Bytes()), int64(buf.Len())); err != nil {
 		return nil, err
 	}
