@@ -14,11 +14,32 @@ var pieceCounts = [...]int{64, 128, plan.MaxPieces}
 // is refused rather than computed wrongly.
 const goodError, worstError = 4, 32
 
+// square lowers x*x to a product, which is exact and cheaper than a spline, if
+// the formats allow it: the product has twice x's fraction bits.
+func (l *lowering) square(v *ir.Value, x plan.Slot) (plan.Slot, bool) {
+	in, out := v.Args[0].Type.Elem, v.Type.Elem
+	shift := 2*in.Frac - out.Frac
+	wide := out.Bits + shift
+	if shift < 0 || wide > 62 || wide < in.Bits {
+		return 0, false
+	}
+	if wide > in.Bits {
+		e := &plan.Extend{From: in.Bits, To: wide}
+		x = l.emitAs(v, v.Type.Shape, ir.Elem{Bits: wide, Frac: in.Frac}, plan.Step{Proto: plan.ProtoExtend, Extend: e}, x)
+	}
+	return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: &plan.Mul{Shift: shift}}, x, x), true
+}
+
 // function lowers an elementwise function to a spline between the two formats.
 func (l *lowering) function(v *ir.Value, a *ir.FuncAttrs, x plan.Slot) (plan.Slot, error) {
 	f, ok := a.Func()
 	if !ok {
 		return 0, fmt.Errorf("no function %q", a.Name)
+	}
+	if a.Name == "square" || a.Name == "pow" && a.Alpha == 2 {
+		if y, ok := l.square(v, x); ok {
+			return y, nil
+		}
 	}
 	in, out := v.Args[0].Type.Elem, v.Type.Elem
 	var best *plan.Spline

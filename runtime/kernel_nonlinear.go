@@ -325,9 +325,12 @@ func runMul(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec,
 	m, bits := c.Mul, c.InTypes[0].Bits
 	var y Vec
 	var err error
-	if m.M == 0 {
+	switch {
+	case c.Squares():
+		y, err = p.Square(ctx, c.In[0], bits)
+	case m.M == 0:
 		y, err = p.Mul(ctx, c.In[0], c.In[1], bits)
-	} else {
+	default:
 		y, err = p.MatMul(ctx, c.In[0], c.In[1], nonlinear.Matrix{Batch: m.Batch, M: m.M, K: m.K, N: m.N}, bits)
 	}
 	if err != nil || m.Shift == 0 {

@@ -30,6 +30,7 @@ type stepCase struct {
 	nonNeg  bool
 	in, out []plan.SlotType
 	weights given
+	same    bool // the operand stands twice
 }
 
 func vector(n, bits int) plan.SlotType { return plan.SlotType{Shape: []int{n}, Bits: bits} }
@@ -63,6 +64,9 @@ func (sc *stepCase) check(t *testing.T, r *rand.Rand) mpctest.Counts {
 	p := &plan.Plan{Slots: append(append([]plan.SlotType{}, sc.in...), sc.out...)}
 	for i := range sc.in {
 		s.In = append(s.In, plan.Slot(i))
+		if sc.same {
+			s.In = append(s.In, plan.Slot(i))
+		}
 	}
 	for i := range sc.out {
 		s.Out = append(s.Out, plan.Slot(len(sc.in)+i))
@@ -73,6 +77,9 @@ func (sc *stepCase) check(t *testing.T, r *rand.Rand) mpctest.Counts {
 	}
 	k := nonlinearProtocols()[s.Proto]
 	values := sc.values(r)
+	if sc.same {
+		values, sc.in = append(values, values[0]), append(sc.in, sc.in[0])
+	}
 	want, err := k.ideal(&Call{Step: s, In: values, InTypes: sc.in, OutTypes: sc.out}, sc.weights)
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +105,9 @@ func (sc *stepCase) runBoth(t *testing.T, r *rand.Rand, values []Vec) (got [2]Ve
 	var in [2][]Vec
 	for i, x := range values {
 		both := mpctest.Share(r, x, sc.in[i].Bits)
+		if sc.same && i == 1 {
+			both = [2]Vec{in[0][0], in[1][0]}
+		}
 		in[0], in[1] = append(in[0], both[0]), append(in[1], both[1])
 	}
 	pair := mpctest.NewPair(r.Uint64())
@@ -296,6 +306,20 @@ func TestMulOfSeveralFlights(t *testing.T) {
 		sc.step = plan.Step{Proto: plan.ProtoMul, Mul: &m}
 		if c := sc.check(t, rand.New(rand.NewPCG(4, 4))); c.Rounds != 2 {
 			t.Errorf("%d rounds", c.Rounds)
+		}
+	}
+}
+
+func TestSquareIsItsIdealAndCost(t *testing.T) {
+	for _, bits := range []int{8, 17, 40} {
+		for _, n := range []int{1, 7, 64, 65, 150_000} {
+			if n == 150_000 && bits > 8 {
+				continue
+			}
+			sc := stepCase{width: bits / 2, in: []plan.SlotType{vector(n, bits)}, out: []plan.SlotType{vector(n, bits-3)}}
+			sc.step = plan.Step{Proto: plan.ProtoMul, Mul: &plan.Mul{Shift: 3}}
+			sc.same = true
+			sc.check(t, rand.New(rand.NewPCG(7, uint64(n))))
 		}
 	}
 }

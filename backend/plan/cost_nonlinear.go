@@ -363,6 +363,14 @@ func CostMul(n, bits int, m *Mul) Cost {
 	return c
 }
 
+// CostSquare is the product of n numbers with themselves.
+func CostSquare(n, bits int) (c Cost) {
+	for ; n > 0; n -= mulSlab {
+		c = c.Add(costTerms(min(n, mulSlab), nil, gilbert(bits-1, bits-1)))
+	}
+	return c
+}
+
 // CostFunc: the widening of x, a comparison with every knot, and a multiplexer
 // (or, between constants, a conversion) for each.
 func CostFunc(n, inBits, outBits int, f *Func) Cost {
@@ -413,7 +421,14 @@ func costArgMax(p *Plan, b []*Step) Cost {
 	return CostArgMax(rows, in.N()/rows, b[0].Compare, out.Bits)
 }
 
+// Squares reports whether a product step multiplies a tensor with itself,
+// element by element, which takes half as much.
+func (s *Step) Squares() bool { return s.Mul.M == 0 && s.In[0] == s.In[1] }
+
 func costMul(p *Plan, b []*Step) Cost {
+	if b[0].Squares() {
+		return CostSquare(p.width(b), p.Slots[b[0].In[0]].Bits)
+	}
 	return CostMul(p.width(b), p.Slots[b[0].In[0]].Bits, b[0].Mul)
 }
 
