@@ -130,7 +130,7 @@ func hello(c transport.Conn, role transport.Role, digest plan.Digest) error {
 		return fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())
 	}
 	if theirs := plan.Digest(in[8:]); theirs != digest {
-		return fmt.Errorf("%w: this party's plan is %.16s..., the peer's %.16s...", transport.ErrMismatch, digest, theirs)
+		return fmt.Errorf("%w: this party's plan is %.16s, the peer's %.16s", transport.ErrMismatch, digest, theirs)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func calibrationFrom(src string, want []wanted) ([][]*tensor.Dense, error) {
 // calibrationFile reads the inputs that one file holds.
 func calibrationFile(path string, want []wanted) ([][]*tensor.Dense, error) {
 	if len(want) != 1 {
-		return nil, fmt.Errorf("the network takes %d inputs: give directories with input_0.pb, input_1.pb, ...", len(want))
+		return nil, fmt.Errorf("the network takes %d inputs: give directories with input_0.pb, input_1.pb and so on", len(want))
 	}
 	a, err := readArray(path, want[0])
 	if err != nil {

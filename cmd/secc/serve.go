@@ -49,7 +49,7 @@ func sameDigest(w *plan.Weights, p *plan.Plan) error {
 		return err
 	}
 	if w.PlanDigest() != d {
-		return fmt.Errorf("%w: the weights were made with plan %.16s..., this plan is %.16s...", transport.ErrMismatch, w.PlanDigest(), d)
+		return fmt.Errorf("%w: the weights were made with plan %.16s, this plan is %.16s", transport.ErrMismatch, w.PlanDigest(), d)
 	}
 	return nil
 }
