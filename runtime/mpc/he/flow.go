@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// produce runs make(worker, job) for jobs 0..n-1 on several workers and hands
+// produce runs work(worker, job) for jobs 0..n-1 on several workers and hands
 // the results to send in order, on the calling goroutine. At most window results
 // wait. The first error ends it.
-func produce(ctx context.Context, n, threads int, make_ func(worker, job int) ([]byte, error), send func(job int, b []byte) error) error {
+func produce(ctx context.Context, n, threads int, work func(worker, job int) ([]byte, error), send func(job int, b []byte) error) error {
 	threads = max(1, min(threads, n))
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -46,7 +46,7 @@ func produce(ctx context.Context, n, threads int, make_ func(worker, job int) ([
 		go func() {
 			defer wg.Done()
 			for i := range jobs {
-				b, err := make_(w, i)
+				b, err := work(w, i)
 				slots[i] <- result{b, err}
 			}
 		}()
