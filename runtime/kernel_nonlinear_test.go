@@ -268,6 +268,16 @@ func TestMaxPoolComparesSixTimesAnOutput(t *testing.T) {
 	}
 }
 
+// The cheaper axis goes first: mirroring a window changes nothing.
+func TestMaxPoolOrderIsTheCheaperOne(t *testing.T) {
+	a := plan.Pool{C: 1, H: 32, W: 32, OH: 8, OW: 31, KH: 4, KW: 2, SH: 4, SW: 1, DH: 1, DW: 1}
+	b := plan.Pool{C: 1, H: 32, W: 32, OH: 31, OW: 8, KH: 2, KW: 4, SH: 1, SW: 4, DH: 1, DW: 1}
+	na, nb := a.Network(), b.Network()
+	if want := 8*32*3 + 8*31; na.Gates() != want || nb.Gates() != want {
+		t.Errorf("%d and %d comparisons, want %d", na.Gates(), nb.Gates(), want)
+	}
+}
+
 func TestArgMaxIsItsIdealAndCost(t *testing.T) {
 	for i, g := range []struct{ rows, n, k int }{{1, 1, 1}, {1, 10, 1}, {3, 7, 1}, {1, 1000, 5}, {2, 9, 9}, {5, 2, 2}, {1, 100, 3}} {
 		bits := []int{8, 16, 17, 40}[i%4]
