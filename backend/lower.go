@@ -95,12 +95,21 @@ func (l *lowering) keep(suffix string, shape []int, data []int64) string {
 	return prefix
 }
 
+// in gives the slot of an argument. A constant that takes part as a tensor gets
+// one that the server fills.
 func (l *lowering) in(v *ir.Value) (plan.Slot, error) {
-	s, ok := l.slot[v]
-	if !ok {
+	if s, ok := l.slot[v]; ok {
+		return s, nil
+	}
+	c, ok := v.Attrs.(*ir.ConstAttrs)
+	if !ok || c.Ints == nil {
 		return 0, fmt.Errorf("argument %q (%s) has no slot", v.Name, v.Op)
 	}
-	return s, nil
+	n := len(c.Ints)
+	a := &plan.Affine{Server: true, Spread: plan.Spread{Channels: n, Inner: 1}}
+	w := l.keep("/b", []int{n}, c.Ints)
+	l.slot[v] = l.emit(v, plan.Step{Proto: plan.ProtoAffine, Affine: a, W: w})
+	return l.slot[v], nil
 }
 
 // value lowers one value; constants and what the client computes have no slot.
@@ -123,6 +132,8 @@ func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
 		return l.structural(v)
 	case ir.OpMul:
 		return l.mul(v)
+	case ir.OpMatMul:
+		return l.matMul(v)
 	}
 	x, err := l.in(v.Args[0])
 	if err != nil {

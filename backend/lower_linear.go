@@ -131,3 +131,31 @@ func (l *lowering) mul(v *ir.Value) (plan.Slot, error) {
 	m := &plan.Mul{Shift: v.Attrs.(*ir.LinearAttrs).Shift}
 	return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...), nil
 }
+
+// matMul lowers a product of two shared matrices, batched.
+func (l *lowering) matMul(v *ir.Value) (plan.Slot, error) {
+	a, b := v.Args[0].Type.Shape, v.Args[1].Type.Shape
+	if len(a) == 1 {
+		a = []int{1, a[0]}
+	}
+	if len(b) == 1 {
+		b = []int{b[0], 1}
+	}
+	m := &plan.Mul{M: a[len(a)-2], K: a[len(a)-1], N: b[len(b)-1], Shift: v.Attrs.(*ir.LinearAttrs).Shift}
+	batch, err := ir.Broadcast(a[:len(a)-2], b[:len(b)-2])
+	if err != nil {
+		return 0, err
+	}
+	m.Batch = ir.Numel(batch)
+	var in [2]plan.Slot
+	for i, shape := range [2][]int{a, b} {
+		s, err := l.in(v.Args[i])
+		if err != nil {
+			return 0, err
+		}
+		t := v.Args[i].Type
+		t.Shape = shape
+		in[i] = l.broadcast(v, s, t, append(append([]int{}, batch...), shape[len(shape)-2:]...))
+	}
+	return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...), nil
+}

@@ -50,6 +50,8 @@ type formats struct {
 	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
 	parent map[*ir.Value]*ir.Value // union-find: values that share one format
 	frac   map[*ir.Value]int       // by root
+	held   map[*ir.Value]bool      // the client computes it alone, from its input
+	wideIn map[*ir.Value]int       // by root: rings of what only the client holds
 	late   map[*ir.Value]bool      // sums made in the wide ring, because they would cost too much precision in the narrow one
 	weight map[*ir.Value]int       // fraction bits of an operator's weights
 }
@@ -99,7 +101,7 @@ func (f *formats) ring(v *ir.Value) int { return f.k + f.shift(v) }
 // share the format of their arguments.
 func startsFormat(v *ir.Value) bool {
 	switch v.Op {
-	case ir.OpInput, ir.OpConst, ir.OpConv, ir.OpMul, ir.OpFunc, ir.OpArgMax:
+	case ir.OpInput, ir.OpConst, ir.OpConv, ir.OpMul, ir.OpMatMul, ir.OpFunc, ir.OpArgMax:
 		return true
 	}
 	return false
@@ -119,6 +121,7 @@ func (f *formats) solve(g *ir.Graph) error {
 			}
 		}
 	}
+	f.findWide(g)
 	f.findLate(g)
 	if err := f.fill(g); err != nil {
 		return err
@@ -141,7 +144,59 @@ func (f *formats) solve(g *ir.Graph) error {
 	return nil
 }
 
-func isProduct(v *ir.Value) bool { return v.Op == ir.OpConv || v.Op == ir.OpMul || v.Op == ir.OpPRelu }
+func isProduct(v *ir.Value) bool { return v.Op == ir.OpConv || secretProduct(v) || v.Op == ir.OpPRelu }
+
+// secretProduct reports a product of two secrets.
+func secretProduct(v *ir.Value) bool { return v.Op == ir.OpMul || v.Op == ir.OpMatMul }
+
+// findHeld marks what the client computes by itself: inputs, and local operators
+// on them and on public constants.
+func (f *formats) findHeld(g *ir.Graph) {
+	for _, v := range g.Values {
+		info, _ := ir.Lookup(v.Op)
+		f.held[v] = f.secret[v] && (v.Op == ir.OpInput || info.Class == ir.Local && !slices.ContainsFunc(v.Args, func(a *ir.Value) bool {
+			return !f.held[a] && a.Type.Holder != ir.Public
+		}))
+	}
+}
+
+// What the client holds alone may lie in a wider ring, for nothing: it shares it
+// as (0, x). Between the client and convolutions some bits more are of use;
+// what it only gives back to itself keeps all its precision.
+const (
+	heldExtra = 4
+	heldBits  = 40
+)
+
+// findWide gives groups that only the client and convolutions see a wider ring.
+func (f *formats) findWide(g *ir.Graph) {
+	read := readers(g)
+	for _, v := range g.Values {
+		if !f.secret[v] {
+			continue
+		}
+		bits := heldBits
+		for _, y := range read[v] {
+			switch {
+			case y == nil || !f.secret[y] || f.held[y]:
+			case y.Op == ir.OpConv:
+				bits = min(bits, f.k+heldExtra)
+			default:
+				bits = f.k
+			}
+		}
+		if !f.held[v] {
+			bits = f.k
+		}
+		r := f.root(v)
+		if old, ok := f.wideIn[r]; !ok || bits < old {
+			f.wideIn[r] = bits
+		}
+	}
+}
+
+// ringOf is the ring that a value's format is made for.
+func (f *formats) ringOf(v *ir.Value) int { return f.wideIn[f.root(v)] }
 
 // fill sets each group's fraction from the largest value in it.
 func (f *formats) fill(g *ir.Graph) error {
@@ -159,7 +214,7 @@ func (f *formats) fill(g *ir.Graph) error {
 		}
 	}
 	for r, v := range biggest {
-		n := fracFor(f.k, f.bound(v))
+		n := fracFor(f.ringOf(v), f.bound(v))
 		if n < -f.k || n > 64 {
 			return fmt.Errorf("node %q (%s): values up to %g do not fit %d bits", v.Name, v.Op, f.spans[v].abs(), f.k)
 		}
@@ -168,19 +223,22 @@ func (f *formats) fill(g *ir.Graph) error {
 	return nil
 }
 
+// mostFrac bounds fraction bits: float32 has no more to give.
+const mostFrac = 24
+
 // fracFor is the largest f with x * 2^f <= 2^(k-2). Of a value that is always
 // zero nothing is known; it is treated as at most 1.
 func fracFor(k int, x float64) int {
 	if x == 0 {
 		x = 1
 	}
-	return min(k-2-int(math.Ceil(math.Log2(x))), 24)
+	return min(k-2-int(math.Ceil(math.Log2(x))), mostFrac)
 }
 
 // weigh picks the fraction bits of a product's constants.
 func (f *formats) weigh(v *ir.Value) error {
 	switch v.Op {
-	case ir.OpMul:
+	case ir.OpMul, ir.OpMatMul:
 		f.weight[v] = f.fracOf(v.Args[1])
 		return nil
 	case ir.OpPRelu:

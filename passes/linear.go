@@ -35,8 +35,19 @@ func linearMatMul(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
 		return timesColumns(g, v, x, w)
 	case ir.IsConst(w) || ir.IsConst(x):
 		return nil, fmt.Errorf("node %q: batched product by constant matrices of shape %v and %v", v.Name, x.Type.Shape, w.Type.Shape)
+	case len(v.Args) == 3:
+		return separateBias(g, v)
 	}
 	return nil, nil
+}
+
+// separateBias: the protocol for two secrets has no bias.
+func separateBias(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
+	y, err := g.New(ir.OpMatMul, v.Name, nil, v.Args[0], v.Args[1])
+	if err != nil {
+		return nil, err
+	}
+	return g.New(ir.OpAdd, v.Name, nil, y, v.Args[2])
 }
 
 // matrix drops leading ones.

@@ -20,8 +20,9 @@ func scale(g *ir.Graph, cfg *Config) error {
 	f := &formats{
 		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, whole: cfg.Target == TargetAccuracy, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
-		late: map[*ir.Value]bool{}, weight: map[*ir.Value]int{},
+		late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
 	}
+	f.findHeld(g)
 	f.setMargins(g, cfg)
 	if err := f.solve(g); err != nil {
 		return err
@@ -88,8 +89,11 @@ type wideKey struct {
 func (b *fixer) build() error {
 	b.clientBits = b.k
 	for _, v := range b.old.Values {
-		if v.Op == ir.OpConv && b.secret[v] && v.Args[0].Type.Holder == ir.Client {
+		switch {
+		case v.Op == ir.OpConv && b.secret[v] && b.held[v.Args[0]]:
 			b.clientBits = max(b.clientBits, b.ring(v))
+		case b.held[v]:
+			b.clientBits = max(b.clientBits, b.ringOf(v))
 		}
 	}
 	for _, v := range b.old.Values {
@@ -146,7 +150,7 @@ func (b *fixer) fix(v *ir.Value) (*ir.Value, error) {
 		return b.out.FixedInput(v.Name, v.Type.Shape, ir.Elem{Bits: b.clientBits, Frac: b.fracOf(v)})
 	case ir.OpConv:
 		return b.conv(v)
-	case ir.OpMul:
+	case ir.OpMul, ir.OpMatMul:
 		return b.mul(v)
 	case ir.OpPRelu:
 		return b.prelu(v)
@@ -173,21 +177,15 @@ func (b *fixer) arg(v, a *ir.Value) (*ir.Value, error) {
 			return b.fixConst(a, ir.Elem{Bits: 2}, v.Name)
 		}
 		e := b.elem(v)
-		if v.Type.Holder == ir.Client {
+		if b.held[v] {
 			e.Bits = b.clientBits
 		}
 		return b.fixConst(a, e, v.Name)
 	}
-	if v.Type.Holder == ir.Client && startsLocal(v) {
+	if b.held[v] {
 		return b.made[a], nil
 	}
 	return b.inRing(a, b.k, v.Name)
-}
-
-// startsLocal reports operators that the client applies to its own values.
-func startsLocal(v *ir.Value) bool {
-	info, _ := ir.Lookup(v.Op)
-	return info.Class == ir.Local
 }
 
 // attrs copies the attributes and adds which bits a sign is read from.
@@ -220,7 +218,7 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 		return &c, nil
 	}
 	switch v.Op {
-	case ir.OpDiv, ir.OpSoftmax, ir.OpLogSoftmax, ir.OpConvTranspose, ir.OpMatMul, ir.OpAvgPool, ir.OpBatchNorm:
+	case ir.OpDiv, ir.OpSoftmax, ir.OpLogSoftmax, ir.OpConvTranspose, ir.OpAvgPool, ir.OpBatchNorm:
 		return nil, fmt.Errorf("node %q (%s): has no secure form here", v.Name, v.Op)
 	}
 	return v.Attrs, nil
@@ -364,7 +362,7 @@ func (b *fixer) mul(v *ir.Value) (*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.out.New(ir.OpMul, v.Name, &ir.LinearAttrs{Shift: b.shift(v), Exact: b.exact}, x, y)
+	return b.out.New(v.Op, v.Name, &ir.LinearAttrs{Shift: b.shift(v), Exact: b.exact}, x, y)
 }
 
 func (b *fixer) prelu(v *ir.Value) (*ir.Value, error) {
@@ -399,6 +397,9 @@ func (b *fixer) fixConst(c *ir.Value, e ir.Elem, reader string) (*ir.Value, erro
 	return b.out.FixedConst(c.Name, c.Type.Shape, e, ints, c.Type.Holder)
 }
 
+// constBits is the ring of an output that does not depend on the input.
+const constBits = 40
+
 // reveal gives the client an output, and lets it compute the tail.
 func (b *fixer) reveal(o *ir.Value) (*ir.Value, error) {
 	if w := b.made[o]; w != nil && (b.tail[o] || w.Op == ir.OpToReal) {
@@ -413,9 +414,6 @@ func (b *fixer) reveal(o *ir.Value) (*ir.Value, error) {
 		b.made[o] = w
 		return w, err
 	}
-	if ir.IsConst(o) {
-		return nil, fmt.Errorf("output %q is a constant", o.Name)
-	}
 	key := wideKey{o, -1}
 	if w := b.wide[key]; w != nil {
 		return w, nil
@@ -427,11 +425,15 @@ func (b *fixer) reveal(o *ir.Value) (*ir.Value, error) {
 			return nil, err
 		}
 	}
-	if x.Type.Holder != ir.Public { // the client's own value too: a plan's outputs are what it reveals
+	if ir.IsConst(o) {
 		var err error
-		if x, err = b.out.New(ir.OpReveal, o.Name, nil, x); err != nil {
+		if x, err = b.fixConst(o, ir.Elem{Bits: constBits, Frac: fracFor(constBits, b.spans[o].abs())}, o.Name); err != nil {
 			return nil, err
 		}
+	}
+	x, err := b.out.New(ir.OpReveal, o.Name, nil, x) // the client's own value too: a plan's outputs are what it reveals
+	if err != nil {
+		return nil, err
 	}
 	w, err := b.out.New(ir.OpToReal, o.Name, nil, x)
 	b.wide[key] = w

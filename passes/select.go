@@ -18,7 +18,7 @@ func protoOf(op ir.Op) (plan.Proto, bool) {
 		ir.OpSum: plan.ProtoSumPool, ir.OpSumPool: plan.ProtoSumPool,
 		ir.OpExtend: plan.ProtoExtend, ir.OpReduce: plan.ProtoReduce, ir.OpTruncate: plan.ProtoTruncate,
 		ir.OpConv: plan.ProtoLinearRLWE, ir.OpRelu: plan.ProtoRelu, ir.OpPRelu: plan.ProtoPRelu, ir.OpClip: plan.ProtoClip,
-		ir.OpMaxPool: plan.ProtoMaxPool, ir.OpArgMax: plan.ProtoArgMax, ir.OpMul: plan.ProtoMul, ir.OpFunc: plan.ProtoFunc,
+		ir.OpMaxPool: plan.ProtoMaxPool, ir.OpArgMax: plan.ProtoArgMax, ir.OpMul: plan.ProtoMul, ir.OpMatMul: plan.ProtoMul, ir.OpFunc: plan.ProtoFunc,
 	}[op]
 	return p, ok
 }

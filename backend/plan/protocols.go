@@ -188,7 +188,7 @@ func between(lo, hi int, values ...int) bool {
 }
 
 func (w Pool) check(in, out int) error {
-	if !between(1, MaxElems, w.C) || !between(1, maxSide, w.H, w.W, w.OH, w.OW, w.KH, w.KW, w.SH, w.SW, w.DH, w.DW) || !between(0, maxSide, w.PT, w.PL) {
+	if !between(1, MaxElems, w.C, w.H, w.W, w.OH, w.OW) || !between(1, maxSide, w.KH, w.KW, w.SH, w.SW, w.DH, w.DW) || !between(0, maxSide, w.PT, w.PL) {
 		return errors.New("pool: a size is out of range")
 	}
 	if !product(in, w.C, w.H, w.W) || !product(out, w.C, w.OH, w.OW) {
