@@ -165,39 +165,56 @@ func realValues(s *subject, in []*tensor.Dense) (map[operatorKey][]float32, erro
 	return vals, err
 }
 
-// secureValues runs the protocol and adds up both parties' shares of every slot.
+// secureValues runs the protocol and gives what every step computed.
 func secureValues(ctx context.Context, s *subject, in []*tensor.Dense, secure bool) (map[operatorKey][]float32, error) {
 	if !secure {
 		return nil, nil
 	}
+	slots, _, err := secureSlots(ctx, s, in)
+	if err != nil {
+		return nil, err
+	}
+	vals := map[operatorKey][]float32{}
+	for _, step := range s.plan.Steps() {
+		slot := step.Out[0]
+		ints, ok := slots[slot]
+		if !ok || step.Proto == plan.ProtoReveal {
+			continue
+		}
+		x := make([]float32, len(ints))
+		for i, y := range ints {
+			x[i] = float32(math.Ldexp(float64(y), -s.plan.Slots[slot].Frac))
+		}
+		vals[operatorKey{step.Op, step.Name}] = x
+	}
+	return vals, nil
+}
+
+// secureSlots runs the protocol and adds up both parties' shares of every slot;
+// out is the first output.
+func secureSlots(ctx context.Context, s *subject, in []*tensor.Dense) (sums map[plan.Slot][]int64, out []float32, err error) {
 	var shares [2]map[plan.Slot]runtime.Vec
 	var see [2]func(plan.Slot, runtime.Vec)
 	for i := range see {
 		shares[i] = map[plan.Slot]runtime.Vec{}
 		see[i] = func(slot plan.Slot, v runtime.Vec) { shares[i][slot] = append(runtime.Vec{}, v...) }
 	}
-	if _, err := s.secure(ctx, in, see); err != nil {
-		return nil, err
+	if out, err = s.secure(ctx, in, see); err != nil {
+		return nil, nil, err
 	}
-	vals := map[operatorKey][]float32{}
-	for _, step := range s.plan.Steps() {
-		k := operatorKey{step.Op, step.Name}
-		slot := step.Out[0]
-		a, b := shares[0][slot], shares[1][slot]
-		if len(a) != len(b) || len(a) == 0 || step.Proto == plan.ProtoReveal {
-			continue
+	sums = map[plan.Slot][]int64{}
+	for slot, a := range shares[0] {
+		b := shares[1][slot]
+		if len(a) != len(b) || len(a) == 0 {
+			continue // what one party alone holds
 		}
-		vals[k] = reconstruct(a, b, s.plan.Slots[slot])
+		x := make([]int64, len(a))
+		for i := range a {
+			x[i] = runtime.Signed(a[i]+b[i], s.plan.Slots[slot].Bits)
+		}
+		sums[slot] = x
 	}
-	return vals, nil
-}
-
-func reconstruct(a, b runtime.Vec, t plan.SlotType) []float32 {
-	out := make([]float32, len(a))
-	for i := range a {
-		out[i] = float32(math.Ldexp(float64(runtime.Signed(a[i]+b[i], t.Bits)), -t.Frac))
-	}
-	return out
+	return sums, out, nil
 }
 
 // fill computes the row's figures from what there is of the three forms.

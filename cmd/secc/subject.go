@@ -87,6 +87,17 @@ func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject,
 	if err != nil {
 		return nil, err
 	}
+	s, err := newSubject(made)
+	if err != nil {
+		return nil, err
+	}
+	s.real, err = f.cleartext(s.plan, path, path)
+	return s, err
+}
+
+// newSubject takes a network as it comes from the compiler, without its
+// cleartext model.
+func newSubject(made *passes.Result) (*subject, error) {
 	digest, err := made.Plan.Digest()
 	if err != nil {
 		return nil, err
@@ -96,10 +107,7 @@ func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject,
 		return nil, err
 	}
 	s := &subject{plan: made.Plan, fixed: made.Fixed, overflow: &made.Overflow, close: func() {}}
-	if s.weights, err = plan.OpenWeights(bytes.NewReader(buf.Bytes()), int64(buf.Len())); err != nil {
-		return nil, err
-	}
-	s.real, err = f.cleartext(s.plan, path, path)
+	s.weights, err = plan.OpenWeights(bytes.NewReader(buf.Bytes()), int64(buf.Len()))
 	return s, err
 }
 

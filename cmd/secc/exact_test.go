@@ -1,0 +1,98 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"gorgonia.org/tensor"
+
+	"secc/backend/plan"
+	"secc/ir"
+)
+
+// In exact mode nothing is left to chance: every value of a secure run is that
+// of the simulation, bit for bit, through whole networks.
+func TestExactRunIsTheSimulationEverywhere(t *testing.T) {
+	for _, name := range []string{"mnist_cntk_8", "resnet20_cifar10"} {
+		n := loadNetwork(t, name, compileFlags{truncation: "exact", target: "cost"})
+		if got := formatsOf(n.Fixed).Dropped.Max; got != 0 {
+			t.Errorf("%s: signs leave out up to %d low bits", name, got)
+		}
+		in := []*tensor.Dense{ir.NewReal(n.want.shape, n.cases[0])}
+		want, output := simulatedInts(t, n.Fixed, in)
+		s, err := newSubject(n.Result)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, out, err := secureSlots(t.Context(), s, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compareSteps(t, name, n.Plan, got, want)
+		if !slices.Equal(out, output) {
+			t.Errorf("%s: output %v, the simulation gives %v", name, out, output)
+		}
+	}
+}
+
+// simulatedInts gives all shared values, in the order they are computed, and
+// the first output. Every value must keep its promised range: beyond it the
+// protocols promise nothing.
+func simulatedInts(t *testing.T, g *ir.Graph, in []*tensor.Dense) (all map[operatorKey][][]int64, output []float32) {
+	t.Helper()
+	all = map[operatorKey][][]int64{}
+	r, err := ir.Simulate(g, in, ir.SimOptions{Rounding: ir.Nearest, Observe: func(v *ir.Value, x *ir.FixedTensor) {
+		if v.Type.Holder == ir.Shared && v.Op != ir.OpReshape { // a reshape is no step: its result is its argument
+			k := operatorKey{string(v.Op), v.Name}
+			all[k] = append(all[k], slices.Clone(x.Ints))
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for v, use := range r.Ranges {
+		if use.Over > 0 {
+			t.Fatalf("%s %q leaves its range: %v", v.Op, v.Name, use)
+		}
+	}
+	return all, r.Outputs[0].Floats()
+}
+
+// compareSteps pairs every step's result with the simulation's of the same
+// operator and name, in order where there are several.
+func compareSteps(t *testing.T, name string, p *plan.Plan, got map[plan.Slot][]int64, want map[operatorKey][][]int64) {
+	t.Helper()
+	elements, operators := 0, map[string]int{}
+	for _, step := range p.Steps() {
+		k := operatorKey{step.Op, step.Name}
+		x := got[step.Out[0]]
+		if len(x) == 0 || len(want[k]) == 0 {
+			continue
+		}
+		y := want[k][0]
+		want[k] = want[k][1:]
+		if !slices.Equal(x, y) {
+			t.Errorf("%s: %s %q (%s): %d of %d elements differ from the simulation", name, step.Op, step.Name, step.Proto, differing(x, y), len(y))
+		}
+		elements += len(x)
+		operators[step.Op]++
+	}
+	for k, left := range want {
+		if len(left) > 0 {
+			t.Errorf("%s: no step computes %s %q", name, k.op, k.name)
+		}
+	}
+	t.Logf("%s: %d elements of %v compared", name, elements, operators)
+}
+
+func differing(x, y []int64) (n int) {
+	if len(x) != len(y) {
+		return max(len(x), len(y))
+	}
+	for i := range x {
+		if x[i] != y[i] {
+			n++
+		}
+	}
+	return n
+}
