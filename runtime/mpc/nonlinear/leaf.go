@@ -215,7 +215,7 @@ func (p *Party) permute(l *leaf, lo, n int) error {
 		}
 		for u := range table {
 			if u>>i&1 == 0 {
-				swap(table[u], table[u|1<<i], flip)
+				swapWhere(table[u], table[u|1<<i], flip)
 			}
 		}
 		if l.pair() {
@@ -228,8 +228,8 @@ func (p *Party) permute(l *leaf, lo, n int) error {
 	return nil
 }
 
-// swap exchanges the bits of a and b where sel is set.
-func swap(a, b, sel []uint64) {
+// swapWhere exchanges the bits of a and b where sel is set.
+func swapWhere(a, b, sel []uint64) {
 	for i := range a {
 		d := (a[i] ^ b[i]) & sel[i]
 		a[i] ^= d
