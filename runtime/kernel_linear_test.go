@@ -87,7 +87,7 @@ func (in linearInstance) check(t *testing.T, threads int) {
 }
 
 // runBoth shares x, sets up and runs both parties.
-func (in linearInstance) runBoth(t *testing.T, threads int) (out [2]Vec, counts mpctest.Counts, shares [2]Vec) {
+func (in linearInstance) runBoth(t testing.TB, threads int) (out [2]Vec, counts mpctest.Counts, shares [2]Vec) {
 	t.Helper()
 	l := in.step.Linear
 	r := mrand.New(mrand.NewPCG(3, 4))
@@ -226,6 +226,28 @@ func TestLinearDegree4096(t *testing.T) {
 			}
 			l.Packing.N, l.Packing.C1Bits = 4096, l.Packing.C1Bits+1
 			newLinearInstance(&l, 4).check(t, 1)
+		})
+	}
+}
+
+// BenchmarkLinear runs whole operators between two parties in one process, both
+// on one core.
+func BenchmarkLinear(b *testing.B) {
+	for name, l := range map[string]plan.Linear{
+		"64-64 3x3 @56":    conv(1, 1, 64, 64, 56, 56, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1),
+		"256-1024 1x1 @14": conv(1, 1, 256, 1024, 14, 14, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0),
+		"512-512 3x3 @7":   conv(1, 1, 512, 512, 7, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1),
+	} {
+		b.Run(name, func(b *testing.B) {
+			if err := plan.ChoosePacking(&l, linearProfiles()["packed"]); err != nil {
+				b.Fatal(err)
+			}
+			in := newLinearInstance(&l, 6)
+			c := l.Cost()
+			b.ReportMetric(float64(c.ToServer()+c.ToClient()), "wire-B/op")
+			for b.Loop() {
+				in.runBoth(b, 1)
+			}
 		})
 	}
 }

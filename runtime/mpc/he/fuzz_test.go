@@ -1,0 +1,63 @@
+package he
+
+import (
+	"testing"
+
+	"secc/runtime/mpc/poly"
+)
+
+// An upload of the right length is decoded or refused, whatever it holds.
+func FuzzUpload(f *testing.F) {
+	ring, err := newRing(testDegree)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := &Server{session: &session{ring: ring}}
+	f.Add([]byte{}, 50)
+	f.Add([]byte{255, 255, 255, 255, 255, 255, 255}, 50)
+	f.Add([]byte{1, 2, 3}, 31)
+	f.Fuzz(func(t *testing.T, data []byte, bits int) {
+		if bits < 1 || bits > modulusBits {
+			return
+		}
+		op := testOp(10, 3)
+		op.UploadBits = bits
+		e := &evaluation{s: s, op: op, in: make([]uint64, 10), tiles: 1, x: [][][]uint64{{nil}, {nil}}}
+		b := make([]byte, poly.PackedLen(testDegree, bits))
+		copy(b, data)
+		if e.newReceiver().upload(0, 0, b) != nil {
+			return
+		}
+		if !poly.AllBelow(e.x[0][0], ring.Q()) {
+			t.Error("a value of Q or more was let in")
+		}
+	})
+}
+
+// A response of the right length is decoded or refused.
+func FuzzResponse(f *testing.F) {
+	ring, err := newRing(testDegree)
+	if err != nil {
+		f.Fatal(err)
+	}
+	c := &Client{session: &session{ring: ring}, secrets: [][]uint64{ring.NewPoly()}}
+	f.Add([]byte{}, 18, 25)
+	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255}, 50, 50)
+	f.Fuzz(func(t *testing.T, data []byte, c0, c1 int) {
+		op := testOp(10, 3)
+		if c0 < op.OutBits || c1 < c0 || c1 > modulusBits {
+			return
+		}
+		op.C0Bits, op.C1Bits = c0, c1
+		out := make([]uint64, 3)
+		d := c.newDecryptor(op, out)
+		b := make([]byte, d.size(0))
+		copy(b, data)
+		if d.response(0, b) != nil {
+			return
+		}
+		if !poly.AllBelow(out, 1<<op.OutBits) {
+			t.Errorf("shares %v beyond %d bits", out, op.OutBits)
+		}
+	})
+}
