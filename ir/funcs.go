@@ -55,6 +55,7 @@ var realFuncs = map[string]func(x, a, b float64) float64{
 	"abs":              func(x, _, _ float64) float64 { return math.Abs(x) },
 	"sign":             func(x, _, _ float64) float64 { return pick(x > 0, 1, pick(x < 0, -1, x)) },
 	"step":             func(x, _, _ float64) float64 { return pick(x >= 0, 1, 0) },
+	"affine":           func(x, a, b float64) float64 { return a*x + b },
 	"is_zero":          func(x, _, _ float64) float64 { return pick(x == 0, 1, 0) },
 	"is_nan":           func(x, _, _ float64) float64 { return pick(x != x, 1, 0) },
 	"floor":            func(x, _, _ float64) float64 { return math.Floor(x) },

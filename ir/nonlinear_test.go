@@ -46,6 +46,7 @@ func TestFuncs(t *testing.T) {
 		{FuncAttrs{Name: "abs"}, []point{{-2, 2}}},
 		{FuncAttrs{Name: "sign"}, []point{{-2, -1}, {0, 0}, {3, 1}}},
 		{FuncAttrs{Name: "step"}, []point{{-2, 0}, {0, 1}}},
+		{FuncAttrs{Name: "affine", Alpha: -1, Beta: 3}, []point{{2, 1}, {-1, 4}}},
 		{FuncAttrs{Name: "is_zero"}, []point{{-2, 0}, {0, 1}}},
 		{FuncAttrs{Name: "is_nan"}, []point{{-2, 0}, {nan, 1}}},
 		{FuncAttrs{Name: "floor"}, []point{{-1.5, -2}}},

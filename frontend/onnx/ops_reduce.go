@@ -116,9 +116,21 @@ func argMax(smallest bool) func(*ctx) []*operand {
 		if smallest {
 			x = c.neg(x)
 		}
-		a := &ir.ReduceAttrs{Axes: []int{axis}, Keep: c.flag("keepdims", true), Last: c.flag("select_last_index", false)}
-		return one(c.emit(ir.OpArgMax, a, Int64, x))
+		a := &ir.ReduceAttrs{Axes: []int{axis}, Keep: c.flag("keepdims", true)}
+		if !c.flag("select_last_index", false) {
+			return one(c.emit(ir.OpArgMax, a, Int64, x))
+		}
+		// The last of equal elements is the first one from behind.
+		y := c.emit(ir.OpArgMax, a, Int64, c.reverse(x, axis))
+		return one(c.fn(y, "affine", -1, float64(x.shape[axis]-1)))
 	}
+}
+
+// reverse turns one axis round.
+func (c *ctx) reverse(x *operand, axis int) *operand {
+	start, step := make([]int, len(x.shape)), slices.Repeat([]int{1}, len(x.shape))
+	start[axis], step[axis] = x.shape[axis]-1, -1
+	return c.slice(x, start, step, slices.Clone(x.shape))
 }
 
 // softmax had a default axis of 1 and joined all dimensions from it on before opset 13.
