@@ -20,11 +20,24 @@ func (c *Cipher) Fill(dst []Block, first uint64) {
 }
 
 func fillGeneric(c cipher.Block, dst []Block, first uint64) {
-	var iv, in [BlockSize]byte
-	for i := range dst {
-		binary.BigEndian.PutUint64(iv[8:], first+uint64(i))
-		c.Encrypt(in[:], iv[:])
-		dst[i] = Load(in[:])
+	var iv [BlockSize]byte
+	binary.BigEndian.PutUint64(iv[8:], first)
+	if len(dst) < 4 { // a stream object costs more than it saves
+		for i := range dst {
+			binary.BigEndian.PutUint64(iv[8:], first+uint64(i))
+			dst[i] = encrypt(c, Load(iv[:]))
+		}
+		return
+	}
+	stream := cipher.NewCTR(c, iv[:])
+	var zero, buf [64 * BlockSize]byte
+	for len(dst) > 0 {
+		n := min(len(dst), 64)
+		stream.XORKeyStream(buf[:n*BlockSize], zero[:n*BlockSize])
+		for i := range dst[:n] {
+			dst[i] = Load(buf[i*BlockSize:])
+		}
+		dst = dst[n:]
 	}
 }
 
