@@ -65,13 +65,13 @@ func demo(c *cobra.Command, dir string, asJSON bool) error {
 		return err
 	}
 	say("compiled %s: %d steps in %.1f s", p.Model, len(p.Calls()), time.Since(start).Seconds())
-	server, addr, err := demoServer(c.Context(), c.ErrOrStderr(), dir)
+	server, addr, err := startServer(c.Context(), c.ErrOrStderr(), dir)
 	if err != nil {
 		return err
 	}
 	say("server: process %d holds the weights and listens on %s", server.Process.Pid, addr)
 	say("client: holds %s and connects", "xray.png")
-	report, clientErr := demoClient(c, dir, addr)
+	report, _, clientErr := runClient(c, dir, addr, "xray.png")
 	serverErr := server.Wait()
 	if err := errors.Join(clientErr, serverErr); err != nil {
 		return fmt.Errorf("demo: %w", err)
@@ -139,14 +139,16 @@ func colons(x []float64) string {
 	return strings.Join(s, ":")
 }
 
-// demoServer starts this program again as the server and waits until it listens.
-func demoServer(ctx context.Context, log io.Writer, dir string) (*exec.Cmd, string, error) {
+// startServer starts this program again as the server of dir's plan, for one
+// client, and waits until it listens.
+func startServer(ctx context.Context, log io.Writer, dir string, more ...string) (*exec.Cmd, string, error) {
 	ready := filepath.Join(dir, "ready")
 	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, "", err
 	}
 	var stderr bytes.Buffer
-	cmd, err := self(ctx, "run", "--party=server", "--once", "--plan", filepath.Join(dir, "model.plan"), "--listen", "127.0.0.1:0", "--ready-file", ready)
+	args := []string{"run", "--party=server", "--once", "--plan", filepath.Join(dir, "model.plan"), "--listen", "127.0.0.1:0", "--ready-file", ready}
+	cmd, err := self(ctx, append(args, more...)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -163,14 +165,16 @@ func demoServer(ctx context.Context, log io.Writer, dir string) (*exec.Cmd, stri
 	_ = cmd.Process.Kill() // it is of no use any more
 	err = cmd.Wait()
 	_, _ = log.Write(stderr.Bytes())
-	return nil, "", fmt.Errorf("demo: the server does not start: %w", err)
+	return nil, "", fmt.Errorf("the server does not start: %w", err)
 }
 
-// demoClient runs the client as a process of its own and reads its report.
-func demoClient(c *cobra.Command, dir, addr string) (*plan.Report, error) {
-	cmd, err := self(c.Context(), "run", "--party=client", "--plan", filepath.Join(dir, "model.plan"), "--connect", addr, "--input", filepath.Join(dir, "xray.png"), "--json")
+// runClient runs the client as a process of its own on a file of dir and reads
+// its report.
+func runClient(c *cobra.Command, dir, addr, input string, more ...string) (*plan.Report, *os.ProcessState, error) {
+	args := []string{"run", "--party=client", "--plan", filepath.Join(dir, "model.plan"), "--connect", addr, "--input", filepath.Join(dir, input), "--json"}
+	cmd, err := self(c.Context(), append(args, more...)...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cmd.Stderr = os.Stderr
 	if w, ok := c.ErrOrStderr().(*os.File); ok {
@@ -178,17 +182,17 @@ func demoClient(c *cobra.Command, dir, addr string) (*plan.Report, error) {
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var r plan.Report
 	readErr := json.NewDecoder(bufio.NewReader(out)).Decode(&r)
 	if err := cmd.Wait(); err != nil {
-		return nil, fmt.Errorf("client: %w", err)
+		return nil, nil, fmt.Errorf("client: %w", err)
 	}
-	return &r, readErr
+	return &r, cmd.ProcessState, readErr
 }
 
 // self runs this program with other arguments; it gets a chance to say goodbye

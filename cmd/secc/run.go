@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	goruntime "runtime"
 	"strings"
 	"time"
 
@@ -88,6 +89,9 @@ func (f *runFlags) run(c *cobra.Command) error {
 	}
 	if f.timeout <= 0 || f.threads < 0 || f.top < 0 {
 		return usage("--timeout, --threads and --top must not be negative")
+	}
+	if f.threads > 0 {
+		goruntime.GOMAXPROCS(f.threads) // the correlated OTs are made on other goroutines than the plan's
 	}
 	cfg := runtime.Config{Threads: f.threads, Transport: transport.Config{Idle: f.timeout}}
 	switch f.party {

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"secc/backend/plan"
+)
+
+// networkRow is one secure inference by two processes.
+type networkRow struct {
+	Network   string  `json:"network"`
+	Profile   string  `json:"profile"`
+	Threads   int     `json:"threads"` // of each party
+	Bytes     int64   `json:"bytes_total"`
+	Setup     int64   `json:"bytes_setup"`
+	Rounds    int     `json:"rounds"`
+	Seconds   float64 `json:"seconds"`
+	Predicted float64 `json:"predicted_seconds"`
+	ServerCPU float64 `json:"server_cpu_seconds"`
+	ClientCPU float64 `json:"client_cpu_seconds"`
+	ServerRSS int64   `json:"server_peak_rss_bytes"`
+	ClientRSS int64   `json:"client_peak_rss_bytes"`
+
+	Exact     bool                `json:"bytes_and_rounds_as_predicted"`
+	Operators []plan.OperatorCost `json:"operators,omitempty"`
+}
+
+type benchNetworkFlags struct {
+	compileFlags
+	profiles  []string
+	threads   []int
+	operators bool
+}
+
+func newBenchNetworkCmd() *cobra.Command {
+	f := new(benchNetworkFlags)
+	c := &cobra.Command{
+		Use:   "network MODEL.onnx ...",
+		Short: "Measure whole secure inferences: two processes, loopback or a shaped link",
+		Long: `Compile each model for each profile, run both parties as two processes on this
+machine, over loopback or a link shaped as the profile says, and report seconds,
+CPU seconds, bytes, rounds and peak memory of both. The first calibration input
+(or a random one) is the client's.`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
+	}
+	f.register(c)
+	fl := c.Flags()
+	fl.Lookup("profile").Hidden = true
+	fl.StringArrayVar(&f.profiles, "link", []string{"loopback"}, "profiles to compile for and links to imitate: loopback, lan, wan or rtt=..,bw=..; may be repeated")
+	fl.IntSliceVar(&f.threads, "threads", []int{1}, "cores of each party; several values make several runs")
+	fl.BoolVar(&f.operators, "operators", false, "report every operator too (with --json)")
+	fl.BoolVar(&f.json, "json", false, "print JSON ("+benchSchema+")")
+	return c
+}
+
+func (f *benchNetworkFlags) run(c *cobra.Command, models []string) error {
+	rep := benchReport[networkRow]{Schema: benchSchema, Machine: machine()}
+	for _, path := range models {
+		for _, link := range f.profiles {
+			rows, err := f.network(c, path, link)
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			rep.Rows = append(rep.Rows, rows...)
+		}
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), rep)
+	}
+	printNetworks(c.OutOrStdout(), rep)
+	return nil
+}
+
+// network compiles a model for a link and runs it with every number of threads.
+func (f *benchNetworkFlags) network(c *cobra.Command, path, link string) ([]networkRow, error) {
+	dir, err := os.MkdirTemp("", "secc-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	f.profile = link
+	made, err := f.compile(c, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := save(made, filepath.Join(dir, "model.plan")); err != nil {
+		return nil, err
+	}
+	if err := f.writeInput(made.Plan, filepath.Join(dir, "input.f32")); err != nil {
+		return nil, err
+	}
+	predicted, err := predict(made.Plan, link)
+	if err != nil {
+		return nil, err
+	}
+	var rows []networkRow
+	for _, n := range f.threads {
+		row, err := f.inference(c, dir, link, n)
+		if err != nil {
+			return nil, err
+		}
+		row.Network, row.Profile, row.Threads, row.Predicted = made.Plan.Model, link, n, predicted.Total.Seconds
+		row.Exact = row.Bytes == predicted.Total.Bytes && row.Rounds == predicted.Total.Rounds
+		rows = append(rows, *row)
+	}
+	return rows, nil
+}
+
+// writeInput stores the client's input: the first calibration example, or
+// random numbers (neither time nor bytes depend on it).
+func (f *benchNetworkFlags) writeInput(p *plan.Plan, path string) error {
+	want := planInputs(p)
+	if len(want) != 1 {
+		return usage("the network takes %d inputs: only networks of one input are measured", len(want))
+	}
+	values := make([]float32, want[0].len())
+	for i := range values {
+		values[i] = rand.Float32()*2 - 1
+	}
+	if len(f.calibrate) > 0 {
+		cases, err := loadExamples("--calibrate", f.calibrate[:1], want)
+		if err != nil {
+			return err
+		}
+		values = cases[0][0].Float32s()
+	}
+	b := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return os.WriteFile(path, b, 0o600)
+}
+
+// inference runs both parties once.
+func (f *benchNetworkFlags) inference(c *cobra.Command, dir, link string, threads int) (*networkRow, error) {
+	more := []string{"--threads", strconv.Itoa(threads), "--quiet"}
+	if link != "loopback" {
+		more = append(more, "--shape", link)
+	}
+	server, addr, err := startServer(c.Context(), c.ErrOrStderr(), dir, more...)
+	if err != nil {
+		return nil, err
+	}
+	r, client, clientErr := runClient(c, dir, addr, "input.f32", more...)
+	if clientErr != nil {
+		_ = server.Process.Signal(os.Interrupt) // it may wait for a client that is gone
+	}
+	if err := errors.Join(clientErr, server.Wait()); err != nil {
+		return nil, err
+	}
+	row := &networkRow{
+		Bytes: r.Total.Bytes, Setup: r.Total.Setup.ClientToServer + r.Total.Setup.ServerToClient, Rounds: r.Total.Rounds, Seconds: r.Total.Seconds,
+		ServerCPU: cpuSecondsOf(server.ProcessState), ClientCPU: cpuSecondsOf(client), ServerRSS: peakRSSOf(server.ProcessState), ClientRSS: peakRSSOf(client),
+	}
+	if f.operators {
+		row.Operators = r.Operators
+	}
+	return row, nil
+}
+
+func cpuSecondsOf(s *os.ProcessState) float64 { return (s.UserTime() + s.SystemTime()).Seconds() }
+
+func printNetworks(w io.Writer, rep benchReport[networkRow]) {
+	fmt.Fprintln(w, rep.Machine)
+	t := table.NewWriter()
+	t.SetOutputMirror(w)
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"network", "link", "threads", "total", "set-up", "rounds", "s", "predicted s", "server CPU s", "client CPU s", "server MiB", "client MiB"})
+	for _, r := range rep.Rows {
+		t.AppendRow(table.Row{r.Network, r.Profile, r.Threads, bytesText(r.Bytes), bytesText(r.Setup), r.Rounds, fmt.Sprintf("%.2f", r.Seconds), fmt.Sprintf("%.2f", r.Predicted),
+			fmt.Sprintf("%.2f", r.ServerCPU), fmt.Sprintf("%.2f", r.ClientCPU), r.ServerRSS >> 20, r.ClientRSS >> 20})
+	}
+	t.Render()
+}
