@@ -244,10 +244,10 @@ func BenchmarkLinear(b *testing.B) {
 			}
 			in := newLinearInstance(&l, 6)
 			c := l.Cost()
-			b.ReportMetric(float64(c.ToServer()+c.ToClient()), "wire-B/op")
 			for b.Loop() {
 				in.runBoth(b, 1)
 			}
+			b.ReportMetric(float64(c.ToServer()+c.ToClient()), "wire-B/op")
 		})
 	}
 }
