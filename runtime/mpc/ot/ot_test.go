@@ -236,3 +236,23 @@ func TestNothingIsHandedOutTwice(t *testing.T) {
 		}
 	}
 }
+
+func TestSeeds(t *testing.T) {
+	s, r, _, _ := pair(t, configs()[2], 20_000)
+	for _, n := range []int{1, 65, 9001} {
+		sb, rb := takeBoth(t, s, r, n)
+		s0, s1, chosen := make([]prg.Block, n), make([]prg.Block, n), make([]prg.Block, n)
+		choice := make([]uint64, Words(n, 1))
+		sb.SeedsInto(s0, s1)
+		rb.SeedsInto(choice, chosen)
+		for i := range n {
+			want, other := s0[i], s1[i]
+			if element(choice, i, 1) == 1 {
+				want, other = other, want
+			}
+			if chosen[i] != want || want == other || want[0] == want[1] {
+				t.Fatalf("n = %d: seed %d is %x of %x and %x", n, i, chosen[i], s0[i], s1[i])
+			}
+		}
+	}
+}
