@@ -215,7 +215,7 @@ func (f *formats) fill(g *ir.Graph) error {
 	}
 	for r, v := range biggest {
 		n := fracFor(f.ringOf(v), f.bound(v))
-		if n < -f.k || n > 64 {
+		if n < leastFrac {
 			return fmt.Errorf("node %q (%s): values up to %g do not fit %d bits", v.Name, v.Op, f.spans[v].abs(), f.k)
 		}
 		f.frac[r] = n
@@ -223,8 +223,12 @@ func (f *formats) fill(g *ir.Graph) error {
 	return nil
 }
 
-// mostFrac bounds fraction bits: float32 has no more to give.
-const mostFrac = 24
+// Fraction bits: float32 has no more to give than mostFrac, and values beyond
+// 2^-leastFrac are a mistake (networks with made-up weights do reach 2^80).
+const (
+	mostFrac  = 24
+	leastFrac = -150
+)
 
 // fracFor is the largest f with x * 2^f <= 2^(k-2). Of a value that is always
 // zero nothing is known; it is treated as at most 1.

@@ -90,18 +90,26 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 
 // compile takes a model file through the whole compiler.
 func (f *compileFlags) compile(c *cobra.Command, path string) (*passes.Result, error) {
-	shapes, err := parseShapes(f.shapes)
+	data, opts, err := f.source(path)
 	if err != nil {
 		return nil, err
 	}
-	if f.batch < 0 {
-		return nil, usage("--batch must not be negative")
-	}
-	data, err := readFile(path)
+	return f.compileModel(c.ErrOrStderr(), data, opts)
+}
+
+// source reads a model file and says how to import it.
+func (f *compileFlags) source(path string) (data []byte, opts onnx.Options, err error) {
+	shapes, err := parseShapes(f.shapes)
 	if err != nil {
-		return nil, usage("%w", err)
+		return nil, opts, err
 	}
-	return f.compileModel(c.ErrOrStderr(), data, onnx.Options{InputShapes: shapes, Batch: f.batch, Dir: filepath.Dir(path), Name: modelName(path)})
+	if f.batch < 0 {
+		return nil, opts, usage("--batch must not be negative")
+	}
+	if data, err = readFile(path); err != nil {
+		return nil, opts, usage("%w", err)
+	}
+	return data, onnx.Options{InputShapes: shapes, Batch: f.batch, Dir: filepath.Dir(path), Name: modelName(path)}, nil
 }
 
 // modelName is the file's name, or that of its directory if every model is

@@ -13,6 +13,8 @@ import (
 func newExplainCmd() *cobra.Command {
 	f := new(compileFlags)
 	var asJSON, asText, all bool
+	var base string
+	var from backend.Baseline
 	c := &cobra.Command{
 		Use:   "explain MODEL.onnx|MODEL.plan",
 		Short: "Show what a secure inference will cost, operator by operator",
@@ -32,6 +34,9 @@ estimate for the profile.`,
 			if err != nil {
 				return err
 			}
+			if base != "" {
+				return f.explainLadder(c, args[0], base, from, r, asJSON)
+			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), r)
 			}
@@ -43,6 +48,9 @@ estimate for the profile.`,
 	f.register(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+plan.Schema+")")
 	c.Flags().BoolVar(&asText, "text", false, "print the plan itself, step by step")
+	c.Flags().StringVar(&base, "baseline", "", "also price the model as another system would run it, with each known remedy in turn: cryptflow2")
+	c.Flags().IntVar(&from.Ring, "baseline-ring", 60, "ring bits of the baseline")
+	c.Flags().IntVar(&from.Terms, "baseline-terms", 2, "cross terms of the baseline's products: 2 as it is built, 1 as one party knows the weights")
 	c.Flags().BoolVar(&all, "all", false, "show the local steps too")
 	return c
 }
