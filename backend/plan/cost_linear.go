@@ -118,15 +118,21 @@ func (y *Layout) work() (w Work) {
 	return w
 }
 
-// Memory is what the two parties hold at the peak of this operator, in bytes:
-// the server all uploads and one uniform half a key set, the client next to nothing.
+// memoryWorkers is how many workers Memory assumes.
+const memoryWorkers = 4
+
+// Memory is what the two parties hold for this operator at its peak, in bytes,
+// beside shares and weights: the server all uploads and the uniform halves, and a
+// worker its accumulators, a ciphertext a level of the fold and what it works on;
+// the client what its workers work on and a few messages.
 func (l *Linear) Memory() (server, client int64) {
 	y := mustLayout(l)
 	poly := int64(8 * y.p.N)
 	sides := int64(y.Tiles() + y.KeySets())
-	perWorker := sides * poly * int64(4+2*y.p.Merge)
-	server = sides*int64(y.blocks)*poly + 4*perWorker
-	client = int64(y.Tiles())*poly + 8*poly + int64(y.SharedBytes())
+	worker := sides*int64(4+y.p.Merge) + 16
+	server = poly * (sides*int64(y.blocks) + memoryWorkers*worker)
+	message := int64(y.KeySets())*int64(y.SharedBytes()) + y.responseTotal()/int64(y.Responses())
+	client = memoryWorkers*8*poly + 2*memoryWorkers*message
 	return server, client
 }
 

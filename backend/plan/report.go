@@ -16,10 +16,19 @@ type Report struct {
 	Operators  []OperatorCost `json:"operators"`
 	Total      TotalCost      `json:"total"`
 
+	// The most that a linear operator holds, predicted; absent without any.
+	LinearMemory *Memory `json:"linear_memory_bytes,omitempty"`
+
 	// Only from a run.
 	Outputs []OutputValues `json:"outputs,omitempty"`
 	Labels  []LabelScore   `json:"labels,omitempty"`
 	PeakRSS int64          `json:"peak_rss_bytes,omitempty"`
+}
+
+// Memory is what the two parties hold, in bytes.
+type Memory struct {
+	Server int64 `json:"server"`
+	Client int64 `json:"client"`
 }
 
 // OperatorCost is one call: a step of the plan, or several merged into one
@@ -115,6 +124,7 @@ func (p *Plan) Cost() (*Report, error) {
 			Rounds: depth.Rounds() - before, COTs: c.COTs.ServerSends + c.COTs.ClientSends, Cost: c,
 		})
 		r.Total.Online.Cost = r.Total.Online.Cost.Add(c)
+		r.holds(call[0])
 	}
 	r.Total.Online.fill(depth.Rounds())
 	if r.Total.Setup, err = p.setupCost(); err != nil {
@@ -122,6 +132,18 @@ func (p *Plan) Cost() (*Report, error) {
 	}
 	r.Total.sum()
 	return r, nil
+}
+
+// holds notes the memory of an encrypted linear operator.
+func (r *Report) holds(s *Step) {
+	if s.Proto != ProtoLinearRLWE {
+		return
+	}
+	if r.LinearMemory == nil {
+		r.LinearMemory = new(Memory)
+	}
+	server, client := s.Linear.Memory()
+	r.LinearMemory.Server, r.LinearMemory.Client = max(r.LinearMemory.Server, server), max(r.LinearMemory.Client, client)
 }
 
 // setupCost is what happens beside the walk: keys of the linear steps and the
