@@ -43,12 +43,17 @@ func nonlinearProtocols() map[plan.Proto]nonlinearProtocol {
 		plan.ProtoArgMax:   {idealArgMax, nil, runArgMax},
 		plan.ProtoMul:      {idealMul, slackMul, runMul},
 		plan.ProtoFunc:     {idealFunc, slackFunc, runFunc},
+		plan.ProtoLinearOT: {idealLinear, slackLinearOT, runLinearOT},
 	}
 }
 
 // signOf is how a step compares.
 func signOf(c *plan.Compare) nonlinear.Sign {
-	return nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: nonlinear.Tree{Leaf: c.Leaf, Ripple: c.Ripple}}
+	t := nonlinear.Tree{Leaf: c.Leaf, Ripple: c.Ripple}
+	if c.ClientChooses {
+		t.Chooser = transport.Client
+	}
+	return nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: t}
 }
 
 func tree(leaf int) nonlinear.Tree {
@@ -366,7 +371,9 @@ func idealMul(c *Call, _ Weights) ([]Vec, error) {
 func runFunc(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
 	s, bits := c.Func.Spline, c.InTypes[0].Bits
 	f := nonlinear.Pieces{Knots: s.Knots, Slope: s.Slope, Offset: s.Offset, Frac: s.Frac}
-	return one(p.Spline(ctx, c.In[0], f, nonlinear.Sign{Bits: bits, Hi: bits, Tree: tree(c.Func.Leaf)}, c.OutTypes[0].Bits))
+	t := tree(c.Func.Leaf)
+	t.Chooser = transport.Client // its choices serve all knots
+	return one(p.Spline(ctx, c.In[0], f, nonlinear.Sign{Bits: bits, Hi: bits, Tree: t}, c.OutTypes[0].Bits))
 }
 
 func slackFunc(s *plan.Step) uint64 { return uint64(min(s.Func.Spline.Frac, 1)) }

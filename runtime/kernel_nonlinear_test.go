@@ -162,6 +162,9 @@ func compares(bits int) (all []plan.Compare) {
 			all = append(all, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, Ripple: ripple})
 		}
 	}
+	for _, leaf := range []int{1, 2, 3, 4} {
+		all = append(all, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, ClientChooses: true})
+	}
 	if bits > 4 {
 		all = append(all, plan.Compare{Bits: bits, Lo: 2, Hi: bits - 1, Leaf: 2})
 	}
@@ -230,11 +233,18 @@ func TestClipIsItsIdealAndCost(t *testing.T) {
 	forWidths(t, func(bits, n int) (all []stepCase) {
 		top := int64(1) << (bits - 2)
 		for i, b := range [][2]int64{{0, top / 2}, {-top / 2, top / 4}, {0, top}, {-2 * top, 1}, {-2 * top, top}} {
-			c := compares(bits)[i]
-			c.Min, c.Max = b[0], b[1]
-			sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(n, bits)}, out: []plan.SlotType{vector(n, bits)}}
-			sc.step = plan.Step{Proto: plan.ProtoClip, Compare: &c}
-			all = append(all, sc)
+			for _, c := range compares(bits) {
+				if i > 0 && c.Leaf != 2 {
+					continue
+				}
+				c.Min, c.Max = b[0], b[1]
+				sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(n, bits)}, out: []plan.SlotType{vector(n, bits)}}
+				if c.Lo > 0 {
+					sc.width--
+				}
+				sc.step = plan.Step{Proto: plan.ProtoClip, Compare: &c}
+				all = append(all, sc)
+			}
 		}
 		return all
 	})

@@ -27,7 +27,10 @@ func (c Cost) withWork(u Unit, elems int) Cost {
 type shape struct {
 	leaf   int
 	ripple bool
+	client bool // the client chooses in leaves of 2 bits and more
 }
+
+func shapeOf(c *Compare) shape { return shape{c.Leaf, c.Ripple, c.ClientChooses && c.Leaf > 1} }
 
 // lowGroups splits m bits that no carry enters, lowest first.
 func (t shape) lowGroups(m int) []int {
@@ -87,22 +90,34 @@ type grove struct {
 	level                 int // of the next join
 }
 
-// plant counts the leaves of some groups.
-func (g *grove) plant(t shape, groups []int, lowest bool) {
+// plant counts the leaves of some groups, for each of some sums.
+func (g *grove) plant(t shape, groups []int, lowest bool, sums int) {
 	for i, size := range groups {
 		if t.lone(i, groups, lowest) {
 			continue
 		}
-		g.ots += int64(size)
-		g.choices += int64(size)
-		g.answers += 1<<size - 1
-		switch asked := i > 0 || !lowest; {
-		case asked && size == 2:
-			g.answers += 2
-		case asked && size > 2:
-			g.answers += 1<<size - 1
+		answers, width := leafSizes(size, i > 0 || !lowest)
+		g.answers += answers * int64(sums)
+		times := int64(sums)
+		if most := 64 / width; t.client { // sums share choices while pads have bits for them
+			times = int64((sums + most - 1) / most)
 		}
+		g.ots += int64(size) * times
+		g.choices += int64(size) * times
 	}
+}
+
+// leafSizes is how many planes answer a leaf, with propagation or without, and
+// how many pad bits of each of its OTs that uses.
+func leafSizes(size int, asked bool) (answers int64, width int) {
+	answers, width = 1<<size-1, 1<<(size-1)
+	switch {
+	case asked && size == 2:
+		return answers + 2, width + 1
+	case asked && size > 2:
+		return 2 * answers, 2 * width
+	}
+	return answers, width
 }
 
 // grow counts the joins of one tree, from a level on. A node that includes the
@@ -138,7 +153,7 @@ func costCarries(n, m, common, sums int, t shape) Cost {
 	entry := 0
 	if common > 0 {
 		low := t.lowGroups(common)
-		g.plant(t, low, true)
+		g.plant(t, low, true, 1)
 		entry = g.grow(t, len(low), true, 0)
 	}
 	tops := t.topGroups(m - common)
@@ -148,8 +163,8 @@ func costCarries(n, m, common, sums int, t shape) Cost {
 	if common > 0 && !t.ripple {
 		entry = max(entry, treeLevels(len(tops)))
 	}
+	g.plant(t, tops, common == 0, sums)
 	for range sums {
-		g.plant(t, tops, common == 0)
 		switch {
 		case common == 0:
 			g.grow(t, len(tops), true, 0)
@@ -164,12 +179,19 @@ func costCarries(n, m, common, sums int, t shape) Cost {
 }
 
 func (g *grove) cost(n int, t shape) (c Cost) {
-	if t.leaf == 1 {
-		c.Flights = []Flight{{g.answers * plane(n), g.choices * plane(n)}}
-	} else {
-		c.Flights = []Flight{{ToClient: g.choices * plane(n)}, {ToServer: g.answers * plane(n)}}
+	choices, answers := g.choices*plane(n), g.answers*plane(n)
+	switch {
+	case t.leaf == 1:
+		c.Flights = []Flight{{answers, choices}}
+	case t.client:
+		c.Flights = []Flight{{ToServer: choices}, {ToClient: answers}}
+	default:
+		c.Flights = []Flight{{ToClient: choices}, {ToServer: answers}}
 	}
 	c.COTs.ClientSends = int64(n) * g.ots
+	if t.client {
+		c.COTs = COTs{ServerSends: int64(n) * g.ots}
+	}
 	for level, planes := range g.planes {
 		c.Flights = append(c.Flights, crossing(planes*plane(n))...)
 		c.COTs.ClientSends += int64(n) * g.nodes[level]
@@ -180,7 +202,7 @@ func (g *grove) cost(n int, t shape) (c Cost) {
 
 // costCarry is the carry out of two private m-bit numbers, n times.
 func costCarry(n, m, leaf int, ripple bool) Cost {
-	return costCarries(n, m, 0, 1, shape{leaf, ripple})
+	return costCarries(n, m, 0, 1, shape{leaf: leaf, ripple: ripple})
 }
 
 // costDReLU is the sign of n elements.
@@ -193,7 +215,7 @@ func costAbove(n int, c *Compare, at []int64) Cost {
 	if m == 0 {
 		return Cost{}
 	}
-	t := shape{c.Leaf, c.Ripple}
+	t := shapeOf(c)
 	return costCarries(n, m, t.split(m, agree(at)-c.Lo), len(at), t)
 }
 
@@ -385,7 +407,7 @@ func CostFunc(n, inBits, outBits int, f *Func) Cost {
 	if len(s.Knots) == 0 {
 		return c
 	}
-	c = c.Add(costAbove(n, &Compare{Bits: inBits, Hi: inBits, Leaf: leafOf(f.Leaf)}, s.Knots))
+	c = c.Add(costAbove(n, &Compare{Bits: inBits, Hi: inBits, Leaf: leafOf(f.Leaf), ClientChooses: true}, s.Knots))
 	var byServer, byClient []int
 	for range s.Knots {
 		if s.Flat() {

@@ -269,6 +269,10 @@ type Compare struct {
 	Leaf         int  // leaf radix in bits, 1 to 4: fewer OTs or fewer bits
 	Ripple       bool `cbor:",omitempty"` // one AND a bit instead of a log-depth tree
 
+	// ClientChooses turns the leaves round: after a linear operator they end one
+	// latency later, but several thresholds (clip) share the client's choices and OTs.
+	ClientChooses bool `cbor:",omitempty"`
+
 	ExtendTo   int   `cbor:",omitempty"` // relu: also give the result in Z_2^ExtendTo as Out[1] (or as the only output)
 	ServerFlip bool  `cbor:",omitempty"` // relu: x*[s*x >= 0]; the server flips its share of the bit where W+"/flip" is 1, spread as Spread says
 	Min, Max   int64 `cbor:",omitempty"` // clip bounds in ulp

@@ -45,7 +45,7 @@ func benchmark(b *testing.B, f func(ctx context.Context, p *Party, x []uint64) e
 }
 
 func BenchmarkReluAlone(b *testing.B) {
-	for name, tree := range map[string]Tree{"leaf1": {1, false}, "leaf2": {2, false}, "leaf3": {3, false}, "leaf4": {4, false}, "ripple": {2, true}} {
+	for name, tree := range map[string]Tree{"leaf1": {Leaf: 1}, "leaf2": {Leaf: 2}, "leaf3": {Leaf: 3}, "leaf4": {Leaf: 4}, "ripple": {Leaf: 2, Ripple: true}} {
 		b.Run(name, func(b *testing.B) {
 			benchmark(b, func(ctx context.Context, p *Party, x []uint64) error {
 				_, err := p.DReLU(ctx, x, Sign{16, 0, 15, tree})

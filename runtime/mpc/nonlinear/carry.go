@@ -3,15 +3,23 @@ package nonlinear
 import (
 	"context"
 	"math/bits"
+	"slices"
 
 	"secc/runtime/mpc/ring"
+	"secc/runtime/transport"
 )
 
 // Tree says how a carry is computed: leaves of Leaf bits (1 to 4) and then a
 // tree of log depth, or one bit after the other (fewest bits, most rounds).
+//
+// In leaves of 2 bits and more one party chooses and the other answers: the
+// server, whose choices can leave together with a linear operator's response,
+// or the client, whose bits are the same for all thresholds of a batch, so that its
+// choices and their OTs serve all of them.
 type Tree struct {
-	Leaf   int
-	Ripple bool
+	Leaf    int
+	Ripple  bool
+	Chooser transport.Role
 }
 
 // lowGroups splits m bits, lowest first, that no carry enters. A single bit at
@@ -134,27 +142,45 @@ func (p *Party) base(ctx context.Context, n int, low [][]uint64, tops [][][]uint
 	f := &forest{}
 	var leaves []leaf
 	if low != nil {
-		f.low, leaves = plant(n, low, t.lowGroups(len(low)), true, t, leaves)
+		f.low, leaves = plant(n, low, t.lowGroups(len(low)), true, t)
 	}
+	var all [][]leaf
 	for _, own := range tops {
 		groups := t.topGroups(len(own))
 		if low == nil {
 			groups = t.lowGroups(len(own))
 		}
-		var nodes []node
-		nodes, leaves = plant(n, own, groups, low == nil, t, leaves)
-		f.tops = append(f.tops, nodes)
+		nodes, its := plant(n, own, groups, low == nil, t)
+		f.tops, all = append(f.tops, nodes), append(all, its)
 	}
 	if t.Leaf == 1 {
-		return f, p.bitLeaves(ctx, n, leaves)
+		return f, p.bitLeaves(ctx, n, append(leaves, slices.Concat(all...)...))
 	}
-	return f, p.leaves(ctx, n, leaves)
+	if t.Chooser == transport.Client {
+		all = [][]leaf{together(all)}
+	}
+	return f, p.leaves(ctx, n, append(leaves, slices.Concat(all...)...), t.Chooser)
 }
 
-// plant makes the nodes of one run of bits and adds the leaves they need.
-// lowest says that no carry enters it.
-func plant(n int, own [][]uint64, groups []int, lowest bool, t Tree, leaves []leaf) ([]node, []leaf) {
-	var nodes []node
+// together joins the leaves that hold the same bits of the chooser's: those at
+// the same place of several sums, as many as the pads of one OT have bits for.
+func together(all [][]leaf) (joined []leaf) {
+	for g := range all[0] {
+		most := maxPad / all[0][g].width()
+		for lo := 0; lo < len(all); lo += most {
+			l := all[lo][g]
+			for _, sum := range all[lo+1 : min(lo+most, len(all))] {
+				l.sums = append(l.sums, sum[g].sums...)
+			}
+			joined = append(joined, l)
+		}
+	}
+	return joined
+}
+
+// plant makes the nodes of one run of bits and the leaves they need. lowest
+// says that no carry enters it.
+func plant(n int, own [][]uint64, groups []int, lowest bool, t Tree) (nodes []node, leaves []leaf) {
 	for i, size := range groups {
 		bits := own[:size]
 		own = own[size:]
@@ -163,11 +189,12 @@ func plant(n int, own [][]uint64, groups []int, lowest bool, t Tree, leaves []le
 			continue
 		}
 		out := ring.Planes(2, n)
-		nd, l := node{gen: out[0]}, leaf{own: bits, gen: out[0]}
+		nd := node{gen: out[0]}
 		if i > 0 || !lowest {
-			nd.prop, l.prop = out[1], out[1]
+			nd.prop = out[1]
 		}
-		nodes, leaves = append(nodes, nd), append(leaves, l)
+		nodes = append(nodes, nd)
+		leaves = append(leaves, leaf{own: bits, sums: []leafSum{{own: bits, gen: nd.gen, prop: nd.prop}}})
 	}
 	return nodes, leaves
 }

@@ -7,35 +7,45 @@ import (
 	"secc/runtime/transport"
 )
 
-// leaf is a group of adjacent bits of both parties' numbers, of which the carry
-// it generates, and whether it would propagate one, become XOR-shared bits.
+// leaf is a group of adjacent bits of the party that chooses, and what it is
+// added to: of each sum the carry it generates, and whether it would propagate
+// one, become XOR-shared bits.
 type leaf struct {
-	own    [][]uint64 // this party's bits, lowest first
-	gen    []uint64   // out: own + peer's >= 2^len(own)
-	prop   []uint64   // out: own + peer's == 2^len(own) - 1; nil where nobody asks
-	choice [][]uint64 // server: its random choices, one plane a bit
-	pad    [][]uint64 // server: the pad of gen [0] and of prop [1]; for pairs the latter's two parts are summed
-	table  [][]uint64 // client: pads of gen by choice, then pads of prop by choice
-	diff   [][]uint64 // client: differences of the two propagate pads of a pair
+	own    [][]uint64 // the chooser's bits, lowest first
+	sums   []leafSum
+	choice [][]uint64 // chooser: its random choices, one plane a bit
+}
+
+// leafSum is one sum that a leaf's bits take part in.
+type leafSum struct {
+	own   [][]uint64 // this party's bits, lowest first
+	gen   []uint64   // out: own + peer's >= 2^len(own)
+	prop  []uint64   // out: own + peer's == 2^len(own) - 1; nil where nobody asks
+	pad   [][]uint64 // chooser: the pad of gen [0] and of prop [1]; for pairs the latter's two parts are summed
+	table [][]uint64 // answerer: pads of gen by choice, then pads of prop by choice
+	diff  [][]uint64 // answerer: differences of the two propagate pads of a pair
 }
 
 // size is the number of bits of the group.
 func (l *leaf) size() int { return len(l.own) }
 
+// asked tells whether propagation is wanted, of all sums or of none.
+func (l *leaf) asked() bool { return l.sums[0].prop != nil }
+
 // pair tells whether propagation is computed as the product of two sums, which
 // takes 2 bits instead of a table's 3.
-func (l *leaf) pair() bool { return l.prop != nil && l.size() == 2 }
+func (l *leaf) pair() bool { return l.asked() && l.size() == 2 }
 
-// functions is the number of table look-ups: generate, and propagate unless it
-// comes from a pair's sums or is a local sum (a single bit).
+// functions is the number of table look-ups a sum: generate, and propagate unless
+// it comes from a pair's sums or is a local sum (a single bit).
 func (l *leaf) functions() int {
-	if l.prop != nil && l.size() > 2 {
+	if l.asked() && l.size() > 2 {
 		return 2
 	}
 	return 1
 }
 
-// width is the number of pad bits of one OT.
+// width is the number of pad bits of one OT that a sum uses.
 func (l *leaf) width() int {
 	w := l.functions() << (l.size() - 1)
 	if l.pair() {
@@ -44,26 +54,29 @@ func (l *leaf) width() int {
 	return w
 }
 
+// maxPad is the most pad bits of one OT.
+const maxPad = 64
+
 // leaves computes gen and prop of all groups.
 //
-// Functionality: server's bits s, client's bits c of a group of t bits -> <s+c >= 2^t>
-// and, where asked, <s+c == 2^t-1>. 1-of-2^t OT with the client as OT sender, made of
-// t random OTs: the pad of table entry u is the sum over positions i of the bits of pad
-// u_i of OT i that the other positions select, so that any entry but the chosen one
-// contains a bit the server lacks which is used for no other entry. The entry at s = 0
-// is not sent: it defines the client's share (correlated OT). (Leaves: CrypTFlow2,
-// Rathee et al. 2020, section 3.1.)
-// Two flights: server t bits a group, then client 2^t-1 a table; a pair's propagate
-// bit, s1 s0 ^ c1 c0 ^ s1 c0 ^ s0 c1, needs two products of bits: 2 bits. Exact. The
-// server sends masked bits, the client masked table entries.
-func (p *Party) leaves(ctx context.Context, n int, groups []leaf) error {
-	if p.Role == transport.Server {
-		return p.leavesServer(ctx, n, groups)
+// Functionality: chooser's bits a, the other's bits c of a group of t bits -> <a+c >= 2^t>
+// and, where asked, <a+c == 2^t-1>. 1-of-2^t OT, made of t random OTs: the pad of table entry u
+// is the sum over positions i of the bits of pad u_i of OT i that the other positions
+// select, so that any entry but the chosen one contains a bit the chooser lacks which is used for
+// no other entry. The entry at a = 0 is not sent: it defines the answerer's share
+// (correlated OT). (Leaves: CrypTFlow2, Rathee et al. 2020, section 3.1.) Several sums with
+// the same bits of the chooser's share its choices: they use different bits of the pads.
+// Two flights: the chooser t bits a group, then the other 2^t-1 a table; a pair's propagate
+// bit, a1 a0 ^ c1 c0 ^ a1 c0 ^ a0 c1, needs two products of bits: 2 bits. Exact. The
+// chooser sends masked bits, the other masked table entries.
+func (p *Party) leaves(ctx context.Context, n int, groups []leaf, chooser transport.Role) error {
+	if p.Role == chooser {
+		return p.leavesChooser(ctx, n, groups)
 	}
-	return p.leavesClient(ctx, n, groups)
+	return p.leavesAnswerer(ctx, n, groups)
 }
 
-func (p *Party) leavesServer(ctx context.Context, n int, groups []leaf) error {
+func (p *Party) leavesChooser(ctx context.Context, n int, groups []leaf) error {
 	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.choose(ctx, l, lo, n) })
 	if err != nil {
 		return err
@@ -74,7 +87,7 @@ func (p *Party) leavesServer(ctx context.Context, n int, groups []leaf) error {
 	return eachLeaf(n, groups, p.lookUp)
 }
 
-func (p *Party) leavesClient(ctx context.Context, n int, groups []leaf) error {
+func (p *Party) leavesAnswerer(ctx context.Context, n int, groups []leaf) error {
 	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.tables(ctx, l, lo, n) })
 	if err != nil {
 		return err
@@ -101,34 +114,36 @@ func eachLeaf(n int, groups []leaf, f func(l *leaf, lo, n int) error) error {
 
 // choose takes the OTs and sends which choices have to be flipped.
 func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
-	t := l.size()
+	t, w := l.size(), l.width()
 	if l.choice == nil {
 		words := 64 * len(l.own[0])
-		l.choice, l.pad = ring.Planes(t, words), ring.Planes(2, words)
+		l.choice = ring.Planes(t, words)
+		for k := range l.sums {
+			l.sums[k].pad = ring.Planes(2, words)
+		}
 	}
 	choice := windows(l.choice, lo, n)
 	pads := make([][][]uint64, t)
 	for i := range pads {
-		pads[i] = ring.Planes(l.width(), n)
+		pads[i] = ring.Planes(w*len(l.sums), n)
 		if err := p.recvPlanes(ctx, n, choice[i], pads[i]); err != nil {
 			return err
 		}
 	}
-	for f := range l.functions() {
-		selectPads(window(l.pad[f], lo, n), choice, pads, f<<(t-1))
-	}
-	if l.pair() {
-		out, a, b := window(l.pad[1], lo, n), pads[0][2], pads[1][2]
-		for w := range out {
-			out[w] = a[w] ^ b[w]
+	for k := range l.sums {
+		pad := windows(l.sums[k].pad, lo, n)
+		for f := range l.functions() {
+			selectPads(pad[f], choice, pads, k*w+f<<(t-1))
+		}
+		if l.pair() {
+			xor(pad[1], pads[0][k*w+2])
+			xor(pad[1], pads[1][k*w+2])
 		}
 	}
 	flip := make([]uint64, ring.Words(n))
 	for i := range t {
-		own := window(l.own[i], lo, n)
-		for w := range flip {
-			flip[w] = own[w] ^ choice[i][w]
-		}
+		copy(flip, window(l.own[i], lo, n))
+		xor(flip, choice[i])
 		if err := p.sendBits(flip, n); err != nil {
 			return err
 		}
@@ -167,34 +182,41 @@ func without(u, i int) int { return u&(1<<i-1) | u>>(i+1)<<i }
 
 // tables takes the OTs and lays out the pads of all table entries.
 func (p *Party) tables(ctx context.Context, l *leaf, lo, n int) error {
-	t := l.size()
-	if l.table == nil {
-		words := 64 * len(l.own[0])
-		l.table, l.diff = ring.Planes(l.functions()<<t, words), ring.Planes(2, words)
+	t, w := l.size(), l.width()
+	words := 64 * len(l.own[0])
+	for k := range l.sums {
+		if s := &l.sums[k]; s.table == nil {
+			s.table, s.diff = ring.Planes(l.functions()<<t, words), ring.Planes(2, words)
+		}
 	}
-	table := windows(l.table, lo, n)
-	p0, p1 := ring.Planes(l.width(), n), ring.Planes(l.width(), n)
+	p0, p1 := ring.Planes(w*len(l.sums), n), ring.Planes(w*len(l.sums), n)
 	for i := range t {
 		if err := p.sendPlanes(ctx, n, p0, p1); err != nil {
 			return err
 		}
-		for e := range table {
-			f, u := e>>t, e&(1<<t-1)
-			src := p0
-			if u>>i&1 == 1 {
-				src = p1
-			}
-			xor(table[e], src[f<<(t-1)+without(u, i)])
-		}
-		if l.pair() {
-			out, base := window(l.diff[i], lo, n), window(l.prop, lo, n)
-			for w := range out {
-				out[w] = p0[2][w] ^ p1[2][w]
-				base[w] ^= p0[2][w]
+		for k := range l.sums {
+			l.sums[k].lay(i, t, p0[k*w:(k+1)*w], p1[k*w:(k+1)*w], lo, n)
+			if l.pair() {
+				out, base := window(l.sums[k].diff[i], lo, n), window(l.sums[k].prop, lo, n)
+				copy(out, p0[k*w+2])
+				xor(out, p1[k*w+2])
+				xor(base, p0[k*w+2])
 			}
 		}
 	}
 	return nil
+}
+
+// lay adds the pads of OT i to the table entries.
+func (s *leafSum) lay(i, t int, p0, p1 [][]uint64, lo, n int) {
+	for e := range s.table {
+		f, u := e>>t, e&(1<<t-1)
+		src := p0
+		if u>>i&1 == 1 {
+			src = p1
+		}
+		xor(window(s.table[e], lo, n), src[f<<(t-1)+without(u, i)])
+	}
 }
 
 func xor(dst, src []uint64) {
@@ -203,25 +225,27 @@ func xor(dst, src []uint64) {
 	}
 }
 
-// permute receives the server's flips and moves the pads to the entries they
+// permute receives the chooser's flips and moves the pads to the entries they
 // now belong to.
 func (p *Party) permute(l *leaf, lo, n int) error {
-	t := l.size()
-	table := windows(l.table, lo, n)
 	flip := make([]uint64, ring.Words(n))
-	for i := range t {
+	for i := range l.size() {
 		if err := p.recvBits(flip, n); err != nil {
 			return err
 		}
-		for u := range table {
-			if u>>i&1 == 0 {
-				swapWhere(table[u], table[u|1<<i], flip)
+		for k := range l.sums {
+			s := &l.sums[k]
+			table := windows(s.table, lo, n)
+			for u := range table {
+				if u>>i&1 == 0 {
+					swapWhere(table[u], table[u|1<<i], flip)
+				}
 			}
-		}
-		if l.pair() {
-			base, diff := window(l.prop, lo, n), window(l.diff[i], lo, n)
-			for w := range base {
-				base[w] ^= flip[w] & diff[w]
+			if l.pair() {
+				base, diff := window(s.prop, lo, n), window(s.diff[i], lo, n)
+				for w := range base {
+					base[w] ^= flip[w] & diff[w]
+				}
 			}
 		}
 	}
@@ -239,8 +263,17 @@ func swapWhere(a, b, sel []uint64) {
 
 // answer sends the masked tables.
 func (p *Party) answer(l *leaf, lo, n int) error {
+	for k := range l.sums {
+		if err := p.answerSum(l, &l.sums[k], lo, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Party) answerSum(l *leaf, s *leafSum, lo, n int) error {
 	t := l.size()
-	own, table := windows(l.own, lo, n), windows(l.table, lo, n)
+	own, table := windows(s.own, lo, n), windows(s.table, lo, n)
 	for u := range 1 << t {
 		generates(table[u], own, u)
 		if l.functions() == 2 {
@@ -256,22 +289,22 @@ func (p *Party) answer(l *leaf, lo, n int) error {
 			}
 		}
 	}
-	copy(window(l.gen, lo, n), table[0])
+	copy(window(s.gen, lo, n), table[0])
 	switch {
-	case l.prop == nil:
+	case !l.asked():
 	case t == 1:
-		copy(window(l.prop, lo, n), own[0])
+		copy(window(s.prop, lo, n), own[0])
 	case t == 2:
-		return p.answerPair(l, lo, n)
+		return p.answerPair(s, lo, n)
 	default:
-		copy(window(l.prop, lo, n), table[1<<t])
+		copy(window(s.prop, lo, n), table[1<<t])
 	}
 	return nil
 }
 
 // answerPair sends the two products of a pair's propagate bit.
-func (p *Party) answerPair(l *leaf, lo, n int) error {
-	own, diff, prop := windows(l.own, lo, n), windows(l.diff, lo, n), window(l.prop, lo, n)
+func (p *Party) answerPair(s *leafSum, lo, n int) error {
+	own, diff, prop := windows(s.own, lo, n), windows(s.diff, lo, n), window(s.prop, lo, n)
 	for w := range prop {
 		prop[w] ^= own[0][w] & own[1][w]
 	}
@@ -310,14 +343,23 @@ func propagates(out []uint64, own [][]uint64, u int) {
 	}
 }
 
-// lookUp receives the tables and unmasks the entry of the server's own bits.
+// lookUp receives the tables and unmasks the entry of the chooser's own bits.
 func (p *Party) lookUp(l *leaf, lo, n int) error {
+	for k := range l.sums {
+		if err := p.lookUpSum(l, &l.sums[k], lo, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Party) lookUpSum(l *leaf, s *leafSum, lo, n int) error {
 	t := l.size()
 	own, in := windows(l.own, lo, n), make([]uint64, ring.Words(n))
-	outs := [][]uint64{l.gen, l.prop}
+	outs := [][]uint64{s.gen, s.prop}
 	for f := range l.functions() {
 		out := window(outs[f], lo, n)
-		xor(out, window(l.pad[f], lo, n))
+		xor(out, window(s.pad[f], lo, n))
 		for u := 1; u < 1<<t; u++ {
 			if err := p.recvBits(in, n); err != nil {
 				return err
@@ -331,18 +373,17 @@ func (p *Party) lookUp(l *leaf, lo, n int) error {
 			}
 		}
 	}
-	if l.prop != nil && t == 1 {
-		copy(window(l.prop, lo, n), own[0])
+	if l.asked() && t == 1 {
+		copy(window(s.prop, lo, n), own[0])
 	}
 	if l.pair() {
-		return p.lookUpPair(l, lo, n)
+		return p.lookUpPair(own, s, lo, n)
 	}
 	return nil
 }
 
-func (p *Party) lookUpPair(l *leaf, lo, n int) error {
-	own, in, prop := windows(l.own, lo, n), make([]uint64, ring.Words(n)), window(l.prop, lo, n)
-	pad := window(l.pad[1], lo, n)
+func (p *Party) lookUpPair(own [][]uint64, s *leafSum, lo, n int) error {
+	in, prop, pad := make([]uint64, ring.Words(n)), window(s.prop, lo, n), window(s.pad[1], lo, n)
 	for w := range prop {
 		prop[w] ^= pad[w] ^ own[0][w]&own[1][w]
 	}
@@ -374,10 +415,11 @@ func (p *Party) bitLeaves(ctx context.Context, n int, groups []leaf) error {
 }
 
 func (p *Party) maskBit(ctx context.Context, l *leaf, lo, n int) error {
+	s := &l.sums[0]
 	if l.choice == nil {
-		l.choice, l.pad = ring.Planes(1, 64*len(l.own[0])), ring.Planes(1, 64*len(l.own[0]))
+		l.choice, s.pad = ring.Planes(1, 64*len(l.own[0])), ring.Planes(1, 64*len(l.own[0]))
 	}
-	a, t := window(l.choice[0], lo, n), windows(l.pad, lo, n)
+	a, t := window(l.choice[0], lo, n), windows(s.pad, lo, n)
 	if p.isServer() {
 		if err := p.recvPlanes(ctx, n, a, t); err != nil {
 			return err
@@ -405,12 +447,13 @@ func (p *Party) openBit(l *leaf, lo, n int) error {
 	if !p.isServer() {
 		with = window(l.choice[0], lo, n)
 	}
-	gen, pad := window(l.gen, lo, n), window(l.pad[0], lo, n)
+	s := &l.sums[0]
+	gen, pad := window(s.gen, lo, n), window(s.pad[0], lo, n)
 	for w := range gen {
 		gen[w] ^= pad[w] ^ in[w]&with[w]
 	}
-	if l.prop != nil {
-		copy(window(l.prop, lo, n), window(l.own[0], lo, n))
+	if l.asked() {
+		copy(window(s.prop, lo, n), window(l.own[0], lo, n))
 	}
 	return nil
 }

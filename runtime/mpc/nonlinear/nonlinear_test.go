@@ -27,7 +27,11 @@ func run[T any](t testing.TB, f func(ctx context.Context, p *Party) (T, error)) 
 	return out, pair.Counts()
 }
 
-var trees = []Tree{{1, false}, {2, false}, {3, false}, {4, false}, {1, true}, {2, true}, {3, true}, {4, true}}
+var trees = []Tree{
+	{Leaf: 1}, {Leaf: 2}, {Leaf: 3}, {Leaf: 4},
+	{Leaf: 1, Ripple: true}, {Leaf: 2, Ripple: true}, {Leaf: 3, Ripple: true}, {Leaf: 4, Ripple: true},
+	{Leaf: 2, Chooser: transport.Client}, {Leaf: 4, Chooser: transport.Client},
+}
 
 // allPairs lists every pair of shares of Z_2^bits.
 func allPairs(bits int) (x [2][]uint64) {
@@ -187,7 +191,8 @@ func TestAboveEverySharePair(t *testing.T) {
 		for _, tree := range trees {
 			for lo := range 3 {
 				g := Sign{bits, lo, bits, tree}
-				at := []int64{3, 3 - step, 3 + 2*step, 3}
+				at := []int64{3, 3 - step, 3 + 2*step, 3, 5 * step}
+				at[4] += 3
 				b, _ := run(t, func(ctx context.Context, p *Party) ([][]uint64, error) { return p.Above(ctx, x[p.Role], at, g) })
 				for i := range x[0] {
 					for j, t0 := range at {
