@@ -28,7 +28,7 @@ const dropDeviation = 2.5
 
 // signBits drops low bits of comparisons if the target is cost.
 func signBits(g *ir.Graph, cfg *Config) error {
-	if cfg.Target != TargetCost || cfg.Exact || len(cfg.Calibration) == 0 {
+	if cfg.Target != TargetCost || cfg.Exact {
 		return nil
 	}
 	base, err := cfg.deviation(g)
@@ -59,7 +59,8 @@ type answer struct {
 
 func (c *Config) deviation(g *ir.Graph) (a answer, err error) {
 	var diff, spread float64
-	for i, in := range c.Calibration[:min(len(c.Calibration), signSamples)] {
+	inputs, _ := c.inputs(g)
+	for i, in := range inputs[:min(len(inputs), signSamples)] {
 		r, err := ir.Simulate(g, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: uint64(i) + 1})
 		if err != nil {
 			return a, err
