@@ -11,8 +11,14 @@ import (
 // decompose writes operators that have no protocol of their own in terms of
 // ones that have.
 func decompose(g *ir.Graph, _ *Config) error {
+	tail := clientTail(g)
 	return each(g, func(v *ir.Value) (*ir.Value, error) {
 		switch v.Op {
+		case ir.OpSoftmax, ir.OpLogSoftmax:
+			if tail[v] {
+				return nil, nil
+			}
+			return softmax(g, v)
 		case ir.OpMax, ir.OpMin, ir.OpAbs:
 			return byRelu(g, v)
 		case ir.OpReduceMax:

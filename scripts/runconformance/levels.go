@@ -45,7 +45,7 @@ var wider = map[string]float64{
 }
 
 // try runs one case level by level. A panic anywhere is a failure of the case.
-func try(c *onnxtest.Case, level int) (o outcome) {
+func try(c *onnxtest.Case, level int, inside bool) (o outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			o.failed = fmt.Sprintf("panic: %v", p)
@@ -58,8 +58,14 @@ func try(c *onnxtest.Case, level int) (o outcome) {
 	if err != nil {
 		return outcome{refused: "import: " + onnxtest.Reason(err)}
 	}
+	data := c.Data(g)
+	if inside {
+		if data, err = surround(g, data, c); err != nil {
+			return outcome{failed: err.Error()}
+		}
+	}
 	var in []*tensor.Dense
-	for i, x := range c.Data(g) {
+	for i, x := range data {
 		in = append(in, ir.NewReal(g.Inputs[i].Type.Shape, x))
 	}
 	if err := reference(g, in, c); err != nil {
@@ -80,7 +86,7 @@ func try(c *onnxtest.Case, level int) (o outcome) {
 	if o.passed = 2; level == 2 {
 		return o
 	}
-	if err := secure(res, c.Data(g), c); err != nil {
+	if err := secure(res, data, c); err != nil {
 		o.failed = "secure: " + err.Error()
 		return o
 	}

@@ -47,6 +47,7 @@ var levels = map[string]int{"float": 1, "simulator": 2, "secure": 3}
 func main() {
 	asJSON := flag.Bool("json", false, "print JSON")
 	level := flag.String("level", "secure", "how far to go: float, simulator or secure")
+	inside := flag.Bool("inside", false, "put every case into the middle of a network, so that nothing is left to the client alone")
 	only := flag.String("only", "", "only cases whose name contains this")
 	verbose := flag.Bool("v", false, "print every case that did not pass")
 	dir, args := "testdata/conformance", os.Args[1:]
@@ -64,7 +65,7 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	total, families := run(cases, *only, levels[*level], *verbose)
+	total, families := run(cases, *only, levels[*level], *inside, *verbose)
 	if *asJSON {
 		out, err := json.MarshalIndent(map[string]any{"total": total, "families": families}, "", "  ")
 		if err != nil {
@@ -84,7 +85,7 @@ func fail(err error) {
 	os.Exit(2)
 }
 
-func run(cases []*onnxtest.Case, only string, level int, verbose bool) (*tally, map[string]*tally) {
+func run(cases []*onnxtest.Case, only string, level int, inside, verbose bool) (*tally, map[string]*tally) {
 	total, families := &tally{}, map[string]*tally{}
 	for _, c := range cases {
 		if !strings.Contains(c.Name, only) {
@@ -93,7 +94,7 @@ func run(cases []*onnxtest.Case, only string, level int, verbose bool) (*tally, 
 		if families[c.Family] == nil {
 			families[c.Family] = &tally{}
 		}
-		o := try(c, level)
+		o := try(c, level, inside)
 		total.add(o)
 		families[c.Family].add(o)
 		if verbose && o.passed < level {
