@@ -44,10 +44,14 @@ type treeShape struct {
 	leaf   int
 	ripple bool
 	extra  float64
+	client bool // the client chooses: a clip's bounds share OTs, and the step ends up to a round trip later
 }
 
 func treeShapes() []treeShape {
-	return []treeShape{{2, true, 0}, {1, true, 0}, {2, false, 0.5}, {3, false, 1}, {1, false, 1}, {4, false, 2}}
+	return []treeShape{
+		{2, true, 0, false}, {1, true, 0, false}, {2, false, 0.5, false}, {3, false, 1, false}, {1, false, 1, false}, {4, false, 2, false},
+		{2, false, 0.5, true}, {3, false, 1, true}, {4, false, 2, true},
+	}
 }
 
 // chooseTree picks the shape of a step's comparisons that takes the fewest
@@ -60,12 +64,19 @@ func (l *lowering) chooseTree(s *plan.Step) {
 	var best treeShape
 	least := math.Inf(1)
 	for _, try := range treeShapes() {
-		s.Compare.Leaf, s.Compare.Ripple = try.leaf, try.ripple
+		if try.client && s.Proto != plan.ProtoClip {
+			continue
+		}
+		s.Compare.Leaf, s.Compare.Ripple, s.Compare.ClientChooses = try.leaf, try.ripple, try.client
 		c := l.plan.CallCost([]*plan.Step{s})
 		bits := c.Work.Server[plan.UnitElem] * float64(s.Compare.Hi-s.Compare.Lo)
-		if t := p.Seconds(c) + p.makeCOTs(c.COTs) + try.extra*bits/1e9/float64(max(p.Threads, 1)); t < least {
+		t := p.Seconds(c) + p.makeCOTs(c.COTs) + try.extra*bits/1e9/float64(max(p.Threads, 1))
+		if try.client {
+			t += p.RTT.Seconds()
+		}
+		if t < least {
 			least, best = t, try
 		}
 	}
-	s.Compare.Leaf, s.Compare.Ripple = best.leaf, best.ripple
+	s.Compare.Leaf, s.Compare.Ripple, s.Compare.ClientChooses = best.leaf, best.ripple, best.client
 }
