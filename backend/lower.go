@@ -160,6 +160,8 @@ func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
 		return l.sum(v, x)
 	case ir.OpSumPool:
 		return l.sumPool(v, x)
+	case ir.OpTileIn, ir.OpTileOut:
+		return l.tiles(v, x), nil
 	case ir.OpFunc:
 		return l.function(v, v.Attrs.(*ir.FuncAttrs), x)
 	}

@@ -23,14 +23,21 @@ func (l *lowering) conv(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 		}
 		copy(bias, b.Ints)
 	}
-	lin.NormLog2 = normLog2(w.Ints, lin.COut)
 	lin.ClientInput = v.Args[0].Type.Holder == ir.Client
+	if v.Proto == string(plan.ProtoLinearOT) {
+		lin = overOT(v, lin)
+	} else {
+		lin.NormLog2 = normLog2(w.Ints, lin.COut)
+		l.linear = append(l.linear, linearStep{v.Name, lin, w.Ints})
+	}
 	s := plan.Step{Proto: plan.Proto(v.Proto), Linear: lin}
-	l.linear = append(l.linear, linearStep{v.Name, lin, w.Ints})
 	s.W = l.keep("/w", []int{lin.COut, lin.CIn / lin.G, lin.KH, lin.KW}, w.Ints)
 	l.keep("/b", []int{lin.COut}, bias)
 	return l.emit(v, s, x), nil
 }
+
+// Geometry describes a convolution; of a real one, without formats.
+func Geometry(v *ir.Value) *plan.Linear { return convGeometry(v) }
 
 func convGeometry(v *ir.Value) *plan.Linear {
 	x, w, y, a := v.Args[0].Type.Shape, v.Args[1].Type.Shape, v.Type.Shape, v.Attrs.(*ir.ConvAttrs)

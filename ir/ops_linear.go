@@ -21,6 +21,7 @@ type ConvAttrs struct {
 	Group                         int // 0: one
 	Strides, Dilations            []int
 	PadsBegin, PadsEnd, OutputPad []int
+	Tile                          int // real phase: to be computed by Winograd's algorithm, this many results a tile and axis; 0: directly
 	LinearAttrs
 }
 
@@ -254,6 +255,9 @@ func inferConv(v *Value) (Type, error) {
 	}
 	if x[1] != w[1]*a.Group || w[0]%a.Group != 0 {
 		return Type{}, fmt.Errorf("input %v and weights %v in %d groups", x, w, a.Group)
+	}
+	if a.Tile < 0 || a.Tile > maxTile || a.Tile > 0 && a.LinearAttrs != (LinearAttrs{}) {
+		return Type{}, fmt.Errorf("tiles of %d results", a.Tile)
 	}
 	if slices.Max(a.OutputPad) > 0 {
 		return Type{}, fmt.Errorf("output padding on a plain convolution")

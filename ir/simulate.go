@@ -179,6 +179,15 @@ func (s *simulation) settle(v *Value, x []int64) {
 	bits := v.Type.Elem.Bits
 	promise, ring := int64(1)<<max(0, bits-2), int64(1)<<(bits-1)-1 // |x| < promise; magnitude <= ring
 	r := Range{N: len(x)}
+	if v.modular() {
+		for i, y := range x {
+			x[i] = Wrap(y, bits)
+		}
+		if v.Op != OpTileOut {
+			s.ranges[v] = r
+			return
+		}
+	}
 	var top int64
 	for i, y := range x {
 		m := y ^ y>>63 // y or -y-1

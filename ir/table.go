@@ -41,7 +41,7 @@ func Ops() []Op {
 	return ops
 }
 
-var table = merge(structuralOps(), linearOps(), nonlinearOps(), fixedOps())
+var table = merge(structuralOps(), linearOps(), nonlinearOps(), fixedOps(), tileOps())
 
 func merge(families ...map[Op]Info) map[Op]Info {
 	all := map[Op]Info{}

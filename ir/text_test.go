@@ -87,7 +87,10 @@ const fixedText = `graph "fixed"
 %35 = to_real(%34) : client real[1,2,1,1]
 %36 = softmax(%35) {axis=1} : client real[1,2,1,1]
 %37 = reveal(%23) : client i9.-3[1,2,2,2]
-return %33, %36, %37
+%38 = tile_in(%23) {side=3 every=1 matrix=[1,0,0,0,1,0,0,0,1] size=[2,2]} : shared i9.-3[1,18,2,2]
+%39 = tile_out(%38) {side=3 every=1 matrix=[1,1,1] size=[2,2]} : shared i9.-3[1,2,2,2]
+%40 = reveal(%39) : client i9.-3[1,2,2,2]
+return %33, %36, %37, %40
 `
 
 func parse(t testing.TB, text string) *Graph {

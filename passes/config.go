@@ -18,6 +18,8 @@ type Options struct {
 	Exact       bool              // exact truncation
 	Target      Target            // what to favour; "" is between the two
 	MaxDrop     float64           // accuracy that TargetCost may give up; 0: 1 %
+	Linear      Linear            // how products by weights are computed; "" is LinearRLWE
+	Winograd    Choice            // convolutions by Winograd's algorithm; "" is ChoiceAuto
 	Labels      []string
 	Preprocess  []plan.Preprocess // one an input; may be shorter
 
@@ -31,6 +33,27 @@ const (
 	TargetAccuracy Target = "accuracy" // wider formats, whole comparisons
 	TargetCost     Target = "cost"     // comparisons drop bits as far as MaxDrop allows
 )
+
+// Linear says how products by weights are computed.
+type Linear string
+
+const (
+	LinearRLWE Linear = "rlwe" // homomorphically
+	LinearOT   Linear = "ot"   // by correlated OT, the weights' bits as choices
+	LinearAuto Linear = "auto" // each operator whichever takes fewer seconds
+)
+
+// Choice says whether a pass acts.
+type Choice string
+
+const (
+	ChoiceAuto  Choice = "auto"  // where the cost model says it pays
+	ChoiceOff   Choice = "off"   // nowhere
+	ChoiceForce Choice = "force" // wherever it can
+)
+
+// Known reports whether it is one of the three.
+func (c Choice) Known() bool { return c == ChoiceAuto || c == ChoiceOff || c == ChoiceForce }
 
 // accurateBits is the ring of activations for TargetAccuracy.
 const accurateBits = 18
@@ -51,6 +74,15 @@ func NewConfig(o Options) *Config {
 		if o.Target == TargetAccuracy {
 			o.Bits = accurateBits
 		}
+	}
+	if o.Profile.Bandwidth == 0 {
+		o.Profile, _ = backend.ParseProfile("lan")
+	}
+	if o.Linear == "" {
+		o.Linear = LinearRLWE
+	}
+	if o.Winograd == "" {
+		o.Winograd = ChoiceAuto
 	}
 	if o.MaxDrop == 0 {
 		o.MaxDrop = 0.01

@@ -54,6 +54,7 @@ type formats struct {
 	wideIn map[*ir.Value]int       // by root: rings of what only the client holds
 	late   map[*ir.Value]bool      // sums made in the wide ring, because they would cost too much precision in the narrow one
 	weight map[*ir.Value]int       // fraction bits of an operator's weights
+	tiles  map[*ir.Value]tileBits  // of a convolution by Winograd's algorithm: those of each place
 }
 
 func (f *formats) root(v *ir.Value) *ir.Value {
@@ -256,6 +257,10 @@ func (f *formats) weigh(v *ir.Value) error {
 	norm, err := filterNorm(v)
 	if err != nil {
 		return err
+	}
+	if k := tileOf(v); k != nil {
+		f.weight[v] = f.tileWeightBits(v, k)
+		return nil
 	}
 	f.weight[v] = f.weightBits(v, norm)
 	return nil

@@ -21,6 +21,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, whole: cfg.Target == TargetAccuracy, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
+		tiles: map[*ir.Value]tileBits{},
 	}
 	f.findHeld(g)
 	f.setMargins(g, cfg)
@@ -149,6 +150,9 @@ func (b *fixer) fix(v *ir.Value) (*ir.Value, error) {
 	case ir.OpInput:
 		return b.out.FixedInput(v.Name, v.Type.Shape, ir.Elem{Bits: b.clientBits, Frac: b.fracOf(v)})
 	case ir.OpConv:
+		if k := tileOf(v); k != nil {
+			return b.tiled(v, k)
+		}
 		return b.conv(v)
 	case ir.OpMul, ir.OpMatMul:
 		return b.mul(v)

@@ -16,6 +16,7 @@ func protoOf(op ir.Op) (plan.Proto, bool) {
 		ir.OpSlice: plan.ProtoCopy, ir.OpPad: plan.ProtoCopy, ir.OpGather: plan.ProtoCopy, ir.OpExpand: plan.ProtoCopy,
 		ir.OpAdd: plan.ProtoAffine, ir.OpSub: plan.ProtoAffine, ir.OpNeg: plan.ProtoAffine,
 		ir.OpSum: plan.ProtoSumPool, ir.OpSumPool: plan.ProtoSumPool,
+		ir.OpTileIn: plan.ProtoTiles, ir.OpTileOut: plan.ProtoTiles,
 		ir.OpExtend: plan.ProtoExtend, ir.OpReduce: plan.ProtoReduce, ir.OpTruncate: plan.ProtoTruncate,
 		ir.OpConv: plan.ProtoLinearRLWE, ir.OpRelu: plan.ProtoRelu, ir.OpPRelu: plan.ProtoPRelu, ir.OpClip: plan.ProtoClip,
 		ir.OpMaxPool: plan.ProtoMaxPool, ir.OpArgMax: plan.ProtoArgMax, ir.OpMul: plan.ProtoMul, ir.OpMatMul: plan.ProtoMul, ir.OpFunc: plan.ProtoFunc,
@@ -24,7 +25,7 @@ func protoOf(op ir.Op) (plan.Proto, bool) {
 }
 
 // selectProtos names the protocol of every value that the two parties compute.
-func selectProtos(g *ir.Graph, _ *Config) error {
+func selectProtos(g *ir.Graph, cfg *Config) error {
 	for _, v := range g.Values {
 		if ir.IsConst(v) || v.Type.Elem.IsReal() {
 			continue
@@ -35,5 +36,5 @@ func selectProtos(g *ir.Graph, _ *Config) error {
 		}
 		v.Proto = string(p)
 	}
-	return nil
+	return selectLinear(g, cfg)
 }

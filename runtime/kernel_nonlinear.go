@@ -43,6 +43,7 @@ func nonlinearProtocols() map[plan.Proto]nonlinearProtocol {
 		plan.ProtoArgMax:   {idealArgMax, nil, runArgMax},
 		plan.ProtoMul:      {idealMul, slackMul, runMul},
 		plan.ProtoFunc:     {idealFunc, slackFunc, runFunc},
+		plan.ProtoLinearOT: {idealLinear, slackLinearOT, runLinearOT},
 	}
 }
 

@@ -15,6 +15,7 @@ func shareKernels() map[plan.Proto]Kernel {
 		plan.ProtoAffine:  local(affine),
 		plan.ProtoReduce:  local(reduce),
 		plan.ProtoSumPool: local(sumPool),
+		plan.ProtoTiles:   local(tiles),
 		plan.ProtoInput:   {Ideal: idealPass, Run: input},
 		plan.ProtoReveal:  {Ideal: idealPass, Run: reveal},
 	}

@@ -35,7 +35,9 @@ type Linear struct {
 	// weights is at most 2^NormLog2. It fixes how many low bits the upload drops.
 	NormLog2 int
 
-	Packing Packing // see packing.go
+	Packing Packing // see packing.go; zero over OT
+
+	OT *OverOT `cbor:",omitempty"` // set if and only if the protocol is linear_ot
 }
 
 // ExactGuard is how many bits an exact operator keeps below the accumulator's

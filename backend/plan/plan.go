@@ -182,6 +182,7 @@ type Step struct {
 	Compare  *Compare  `cbor:",omitempty"`
 	Mul      *Mul      `cbor:",omitempty"`
 	Func     *Func     `cbor:",omitempty"`
+	Tiles    *Tiles    `cbor:",omitempty"`
 }
 
 // Proto names a protocol.
@@ -193,6 +194,7 @@ const (
 	ProtoAffine  Proto = "affine"   // local: sum_i Coef[i]*In[i] + public or server constant
 	ProtoReduce  Proto = "reduce"   // local: Z_2^k -> Z_2^j, j < k
 	ProtoSumPool Proto = "sum_pool" // local: windowed sums
+	ProtoTiles   Proto = "tiles"    // local: integer maps of tiles (Winograd's transforms)
 
 	ProtoInput      Proto = "input"       // the client's tensor enters as the sharing (0, x)
 	ProtoReveal     Proto = "reveal"      // server sends its share; Out is the client's

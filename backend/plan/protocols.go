@@ -22,11 +22,12 @@ var protocols = map[Proto]Protocol{
 	ProtoAffine:  {"integer combination of the inputs plus a constant", "affine", true, legalAffine, costLocal},
 	ProtoReduce:  {"drop high bits: Z_2^k to Z_2^j", "", true, legalReduce, costLocal},
 	ProtoSumPool: {"windowed sums", "pool", true, legalSumPool, costLocal},
+	ProtoTiles:   {"tiles of a tensor mapped by an integer matrix from both sides", "tiles", true, legalTiles, costLocal},
 
 	ProtoInput:      {"the client's tensor as the sharing (0, x)", "", true, legalInput, costLocal},
 	ProtoReveal:     {"the client learns the tensor", "", false, legalReveal, costReveal},
 	ProtoLinearRLWE: {"convolution or product by server weights, rounded", "linear", false, legalLinear, costLinear},
-	ProtoLinearOT:   {"convolution or product by server weights, rounded", "linear", false, legalLinear, nil},
+	ProtoLinearOT:   {"convolution or product by server weights, rounded", "linear", false, legalLinear, costLinearOT},
 	ProtoExtend:     {"Z_2^k to Z_2^l, same signed value", "extend", false, legalExtend, costExtend},
 	ProtoTruncate:   {"divide by a power of two, rounded", "truncate", false, legalTruncate, costTruncate},
 	ProtoRelu:       {"x*[x >= 0]", "compare", false, legalRelu, costRelu},
@@ -233,6 +234,12 @@ func legalLinear(p *Plan, s *Step) error {
 	}
 	if l.NumIn() != in.N() || l.NumOut() != out.N() {
 		return fmt.Errorf("geometry takes %d elements to %d, the slots have %d and %d", l.NumIn(), l.NumOut(), in.N(), out.N())
+	}
+	if s.Proto == ProtoLinearOT {
+		return l.validateOT()
+	}
+	if l.OT != nil {
+		return errors.New("digits of weights, but not over OT")
 	}
 	return l.Validate()
 }

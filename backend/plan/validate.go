@@ -133,7 +133,7 @@ func (s *Step) onlyAttrs(want string) error {
 	}{
 		{"copy", s.Copy != nil}, {"affine", s.Affine != nil}, {"pool", s.Pool != nil},
 		{"linear", s.Linear != nil}, {"extend", s.Extend != nil}, {"truncate", s.Truncate != nil},
-		{"compare", s.Compare != nil}, {"mul", s.Mul != nil}, {"func", s.Func != nil},
+		{"compare", s.Compare != nil}, {"mul", s.Mul != nil}, {"func", s.Func != nil}, {"tiles", s.Tiles != nil},
 	} {
 		if a.set != (a.name == want) {
 			return fmt.Errorf("attributes %q: set %v", a.name, a.set)

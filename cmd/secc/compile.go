@@ -30,6 +30,8 @@ type compileFlags struct {
 	truncation string
 	target     string
 	maxDrop    string
+	linear     string
+	winograd   string
 	json       bool
 }
 
@@ -60,6 +62,8 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
 	fl.StringVar(&f.target, "target", "", "what formats favour: accuracy (wide, nothing dropped) or cost (comparisons drop bits within --max-drop); between the two if not given")
 	fl.StringVar(&f.maxDrop, "max-drop", "1%", "accuracy that --target cost may give up")
+	fl.StringVar(&f.linear, "linear", "rlwe", "how convolutions and products by weights are computed: rlwe, ot (correlated OT, the weights' bits as choices) or auto (each by its predicted seconds)")
+	fl.StringVar(&f.winograd, "winograd", "auto", "3x3 and 5x5 convolutions over OT by Winograd's algorithm: auto (where the cost model says it pays), off or force")
 	fl.IntVar(&f.bits, "bits", 0, "ring bits of activations (default: 16)")
 	fl.StringVar(&f.profile, "profile", "lan", "network the plan is made for: lan, wan, loopback or rtt=40ms,bw=400M")
 	fl.StringVar(&f.truncation, "truncation", "stochastic", "rounding after products: stochastic (1 ulp, cheap) or exact")
@@ -156,6 +160,12 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 	}
 	if o.MaxDrop, err = parseShare(f.maxDrop); err != nil {
 		return o, usage("--max-drop: %w", err)
+	}
+	if o.Linear = passes.Linear(f.linear); o.Linear != passes.LinearRLWE && o.Linear != passes.LinearOT && o.Linear != passes.LinearAuto {
+		return o, usage("--linear must be rlwe, ot or auto, not %q", f.linear)
+	}
+	if o.Winograd = passes.Choice(f.winograd); !o.Winograd.Known() {
+		return o, usage("--winograd must be auto, off or force, not %q", f.winograd)
 	}
 	o.Bits, o.Exact = f.bits, f.truncation == "exact"
 	if o.Profile, err = backend.ParseProfile(f.profile); err != nil {

@@ -1,0 +1,74 @@
+package backend
+
+import (
+	"secc/backend/plan"
+	"secc/ir"
+)
+
+// Tiled reports a convolution between Winograd's transforms.
+func Tiled(v *ir.Value) bool { return v.Op == ir.OpConv && v.Args[0].Op == ir.OpTileIn }
+
+// overOT gives a convolution's description over OT. The digits of its weights
+// are public: one range for all of them, but one for each place in a tile
+// between Winograd's transforms, where the ranges differ by design.
+func overOT(v *ir.Value, l *plan.Linear) *plan.Linear {
+	groups := 1
+	if Tiled(v) {
+		groups = l.G
+	}
+	return l.AsOT(plan.DigitsOf(v.Args[1].Attrs.(*ir.ConstAttrs).Ints, groups, l.InBits))
+}
+
+// CheaperOverOT says which convolutions take fewer seconds over OT than over
+// RLWE under the profile. Those that stay share the keys of a session; if all of
+// them together are not worth these, none stays.
+func CheaperOverOT(convs []*ir.Value, p Profile) ([]bool, error) {
+	over := make([]bool, len(convs))
+	if len(convs) == 0 {
+		return over, nil
+	}
+	rlwe, ot := make([]*plan.Linear, len(convs)), make([]float64, len(convs))
+	for i, v := range convs {
+		rlwe[i] = convGeometry(v)
+		rlwe[i].NormLog2 = normLog2(v.Args[1].Attrs.(*ir.ConstAttrs).Ints, rlwe[i].COut)
+		rlwe[i].ClientInput = v.Args[0].Type.Holder == ir.Client
+		ot[i] = p.OverOT(overOT(v, rlwe[i]))
+	}
+	if err := plan.ChoosePackings(rlwe, p.cost()); err != nil {
+		return nil, err
+	}
+	gain := 0.0 // what staying saves
+	for i, l := range rlwe {
+		t := p.Seconds(l.Cost())
+		if over[i] = ot[i] < t; !over[i] {
+			gain += ot[i] - t
+		}
+	}
+	keys, err := plan.KeysOf(rlwe)
+	if err != nil {
+		return nil, err
+	}
+	if gain < p.Seconds(keys.Cost()) {
+		for i := range over {
+			over[i] = true
+		}
+	}
+	return over, nil
+}
+
+// OverOT is the seconds that an operator over OT takes, the making of its OTs included.
+func (p Profile) OverOT(l *plan.Linear) float64 {
+	c := l.CostOT()
+	return p.Seconds(c) + p.makeCOTs(c.COTs)
+}
+
+// OverRLWE is the seconds that an operator takes over RLWE, in the encoding that
+// suits it best, keys not counted.
+func (p Profile) OverRLWE(l *plan.Linear) (float64, error) {
+	o := *l
+	o.OT, o.NormLog2 = nil, max(o.NormLog2, minNorm+4)
+	if err := plan.ChoosePackings([]*plan.Linear{&o}, p.cost()); err != nil {
+		return 0, err
+	}
+	return p.Seconds(o.Cost()), nil
+}

@@ -1,0 +1,178 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	mrand "math/rand/v2"
+	"testing"
+
+	"secc/backend/plan"
+	"secc/runtime/mpc/mpctest"
+	"secc/runtime/mpc/nonlinear"
+	"secc/runtime/transport"
+)
+
+// otShapes are convolutions of every kind.
+func otShapes() map[string]plan.Linear {
+	return map[string]plan.Linear{
+		"3x3":         conv(1, 1, 3, 4, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1),
+		"5x5":         conv(1, 1, 2, 3, 9, 7, 5, 5, 1, 1, 1, 1, 2, 2, 2, 2),
+		"1x1":         conv(1, 1, 5, 7, 6, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0),
+		"strided":     conv(2, 1, 3, 4, 9, 9, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1),
+		"dilated":     conv(1, 1, 2, 3, 11, 9, 3, 3, 1, 2, 2, 3, 2, 0, 1, 3),
+		"grouped":     conv(1, 2, 6, 4, 5, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1),
+		"depthwise":   conv(1, 8, 8, 8, 7, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1),
+		"multiplier":  conv(1, 4, 4, 8, 6, 6, 3, 3, 2, 2, 1, 1, 0, 0, 1, 1),
+		"matmul":      conv(5, 1, 33, 17, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0),
+		"vector":      conv(1, 1, 300, 40, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0),
+		"many pieces": conv(1, 1, 8, 12, 28, 28, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1),
+		"one element": conv(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0),
+		"far padding": conv(1, 1, 1, 2, 2, 2, 7, 7, 1, 1, 1, 1, 3, 3, 3, 3),
+	}
+}
+
+// otInstance draws weights of some bits and states their digits.
+func otInstance(l plan.Linear, bits, groups int, seed uint64) linearInstance {
+	in := newLinearInstance(&l, seed)
+	r := mrand.New(mrand.NewPCG(2, seed))
+	for i := range in.w["L/w"] {
+		in.w["L/w"][i] = r.Int64N(1<<bits) - 1<<(bits-1)
+		if group := i * groups / len(in.w["L/w"]); group%2 == 1 {
+			in.w["L/w"][i] <<= 2
+		}
+	}
+	in.w["L/w"][0] = -1 << (bits - 1)
+	in.step.Proto, in.step.Linear = plan.ProtoLinearOT, l.AsOT(plan.DigitsOf(in.w["L/w"], groups, l.InBits))
+	return in
+}
+
+// runOT runs one operator over OT between two parties, from a sharing of its
+// input, and holds what was sent to the predicted cost.
+func (in *linearInstance) runOT(t *testing.T, seed uint64) (Vec, mpctest.Counts) {
+	t.Helper()
+	l, r := in.step.Linear, mrand.New(mrand.NewPCG(3, seed))
+	shares := mpctest.Share(r, in.x, l.InBits)
+	slots := []plan.SlotType{vector(l.NumIn(), l.InBits), vector(l.NumOut(), l.OutBits)}
+	in.step.In, in.step.Out = []plan.Slot{0}, []plan.Slot{1}
+	p := &plan.Plan{Slots: slots}
+	row, _ := plan.Lookup(plan.ProtoLinearOT)
+	if err := row.Legal(p, in.step); err != nil {
+		t.Fatal(err)
+	}
+	var got [2]Vec
+	pair := mpctest.NewPair(seed)
+	err := pair.Run(func(ctx context.Context, role transport.Role) error {
+		np := &nonlinear.Party{Role: role, Conn: pair.Conn[role], Corr: nonlinear.From(pair.Sources(role))}
+		var w Weights
+		if role == transport.Server {
+			w = in.w
+		}
+		y, err := runLinearOT(ctx, np, &Call{Step: in.step, In: []Vec{shares[role]}, InTypes: slots[:1], OutTypes: slots[1:]}, w)
+		if err == nil {
+			got[role] = y[0]
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := pair.Counts()
+	checkCost(t, row.Cost(p, []*plan.Step{in.step}), counts)
+	return mpctest.Open(got, l.OutBits), counts
+}
+
+func (in *linearInstance) checkOT(t *testing.T, seed uint64) mpctest.Counts {
+	t.Helper()
+	l := in.step.Linear
+	got, counts := in.runOT(t, seed)
+	want, err := idealLinear(&Call{Step: in.step, In: []Vec{in.x}, InTypes: []plan.SlotType{vector(l.NumIn(), l.InBits)}, OutTypes: []plan.SlotType{vector(l.NumOut(), l.OutBits)}}, in.w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slack := int64(slackLinearOT(in.step))
+	for i := range got {
+		if d := Signed(got[i]-want[0][i], l.OutBits); d > slack || d < -slack {
+			t.Fatalf("element %d is off by %d", i, d)
+		}
+	}
+	return counts
+}
+
+func TestLinearOTIsItsIdealAndCost(t *testing.T) {
+	for name, l := range otShapes() {
+		for i, f := range []struct {
+			in, shift, bits int
+			exact           bool
+		}{{28, 12, 9, false}, {28, 12, 9, true}, {30, 0, 1, false}, {33, 9, 14, false}, {40, 20, 7, true}, {12, 3, 12, false}, {60, 20, 23, false}} {
+			t.Run(fmt.Sprintf("%s %+v", name, f), func(t *testing.T) {
+				l := l
+				l.InBits, l.Shift, l.OutBits, l.Exact = f.in, f.shift, f.in-f.shift, f.exact
+				groups := 1
+				if i%2 == 1 {
+					groups = l.G
+				}
+				in := otInstance(l, f.bits, groups, uint64(i))
+				in.checkOT(t, uint64(i))
+			})
+		}
+	}
+}
+
+// An operator of more OTs than one wave takes.
+func TestLinearOTInWaves(t *testing.T) {
+	l := conv(1, 1, 1024, 512, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
+	in := otInstance(l, 9, 1, 1)
+	if c := in.checkOT(t, 1); c.Rounds != 4 {
+		t.Errorf("%d rounds, want 4", c.Rounds)
+	}
+}
+
+// Nothing that is sent has a length that depends on a value.
+func TestLinearOTLengthsAreBlind(t *testing.T) {
+	l := conv(1, 2, 4, 6, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1)
+	in := otInstance(l, 9, 1, 1)
+	_, first := in.runOT(t, 1)
+	for _, v := range []int64{0, -1, 255, -256} {
+		for i := range in.w["L/w"] {
+			in.w["L/w"][i] = v
+		}
+		for i := range in.x {
+			in.x[i] = uint64(v) & mask(l.InBits)
+		}
+		if _, c := in.runOT(t, 2); c != first {
+			t.Errorf("all %d: %+v, before %+v", v, c, first)
+		}
+	}
+}
+
+// A server whose weights do not fit the plan is told so.
+func TestLinearOTRefusesOtherDigits(t *testing.T) {
+	l := conv(1, 1, 2, 2, 4, 4, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
+	in := otInstance(l, 5, 1, 1)
+	in.w["L/w"][1] = 16
+	pair := mpctest.NewPair(1)
+	server, _ := pair.RunBoth(func(ctx context.Context, role transport.Role) error {
+		np := &nonlinear.Party{Role: role, Conn: pair.Conn[role], Corr: nonlinear.From(pair.Sources(role))}
+		var w Weights
+		if role == transport.Server {
+			w = in.w
+		}
+		_, err := runLinearOT(ctx, np, &Call{Step: in.step, In: []Vec{in.x}}, w)
+		return err
+	})
+	if server == nil {
+		t.Error("weights of more digits than the plan says were accepted")
+	}
+}
+
+// The bytes are those of the formula that the literature states for one cross
+// term: d1*d2*(m + d3*(m*l - m(m-1)/2)) bits, but for padding and whole bytes.
+func TestLinearOTBytesAreTheFormula(t *testing.T) {
+	l := conv(1, 1, 16, 32, 32, 32, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
+	l.OT = &plan.OverOT{Digits: []plan.BitRange{{Lo: 0, Hi: 9}}}
+	c, m := l.CostOT(), 9
+	bits := 16 * 32 * (m + 32*32*(m*l.InBits-m*(m-1)/2))
+	if got := c.ToServer() + c.ToClient(); float64(got) > 1.001*float64(bits)/8 || got < int64(bits/8) {
+		t.Errorf("%d bytes, the formula gives %d", got, bits/8)
+	}
+}
