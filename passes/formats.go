@@ -45,7 +45,7 @@ type formats struct {
 	k      int
 	margin map[*ir.Value]float64
 	exact  bool
-	whole  bool // compare all bits
+	target Target
 	spans  map[*ir.Value]span
 	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
 	parent map[*ir.Value]*ir.Value // union-find: values that share one format

@@ -18,7 +18,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 		return err
 	}
 	f := &formats{
-		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, whole: cfg.Target == TargetAccuracy, spans: spans,
+		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, target: cfg.Target, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
 		tiles: map[*ir.Value]tileBits{},
@@ -228,16 +228,25 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 	return v.Attrs, nil
 }
 
+// signMargin is the margin of comparisons beyond that of formats where they are
+// cut to the bits that calibration saw: a wrong sign of a large value does more
+// harm than anything else, and outliers come with new inputs.
+const signMargin = 1.5
+
 // high is the number of bits whose sign decides, for values of a's format that
-// calibration saw to be at most x.
+// calibration saw to be at most x. Unless the target is cost it is all that the
+// format holds.
 func (b *fixer) high(a *ir.Value, x float64) int {
-	if b.whole {
+	if b.target == TargetAccuracy {
 		return b.k
 	}
 	if x == 0 {
 		x = math.Ldexp(1, -b.fracOf(a))
 	}
-	n := int(math.Floor(math.Log2(x*b.margin[a]))) + 1 + b.fracOf(a) + 1
+	n := int(math.Floor(math.Log2(x*b.margin[a]*signMargin))) + 1 + b.fracOf(a) + 1
+	if b.target != TargetCost {
+		n = max(n, b.k-1)
+	}
 	return max(min(n, b.k), 3)
 }
 
