@@ -87,7 +87,6 @@ func (t shape) lone(i int, groups []int, lowest bool) bool {
 type grove struct {
 	choices, answers, ots int64
 	planes, nodes         []int64
-	level                 int // of the next join
 }
 
 // plant counts the leaves of some groups, for each of some sums.
