@@ -22,9 +22,8 @@ func Compile(g *ir.Graph, o Options) (*Result, error) {
 	if o.Profile.Bandwidth == 0 {
 		o.Profile, _ = backend.ParseProfile("lan")
 	}
-	cfg := NewConfig(o)
-	fixed, _ := g.Clone()
-	if err := Run(fixed, Pipeline(), cfg); err != nil {
+	fixed, cfg, err := formatted(g, o)
+	if err != nil {
 		return nil, err
 	}
 	p, w, err := backend.Lower(fixed, backend.Options{Profile: o.Profile, Outputs: g.OutputNames, Labels: o.Labels, Preprocess: o.Preprocess})
