@@ -16,9 +16,9 @@ const (
 // shape of the result: numbers of tiles, or what is left of the last tiles' results.
 type TileAttrs struct {
 	Side, Every int
-	Matrix     []int
-	PadsBegin  []int // tile_in: zeros before the tensor; as many follow it as the tiles need
-	Size       []int
+	Matrix      []int
+	PadsBegin   []int // tile_in: zeros before the tensor; as many follow it as the tiles need
+	Size        []int
 }
 
 func tileOps() map[Op]Info {

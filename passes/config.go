@@ -52,8 +52,13 @@ const (
 	ChoiceForce Choice = "force" // wherever it can
 )
 
-// Known reports whether it is one of the three.
-func (c Choice) Known() bool { return c == ChoiceAuto || c == ChoiceOff || c == ChoiceForce }
+// Known reports whether it is one of the three, or left out.
+func (c Choice) Known() bool { return c == "" || c == ChoiceAuto || c == ChoiceOff || c == ChoiceForce }
+
+// Known reports whether it is one of the three, or left out.
+func (l Linear) Known() bool {
+	return l == "" || l == LinearRLWE || l == LinearOT || l == LinearAuto
+}
 
 // accurateBits is the ring of activations for TargetAccuracy.
 const accurateBits = 18

@@ -161,7 +161,7 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 	if o.MaxDrop, err = parseShare(f.maxDrop); err != nil {
 		return o, usage("--max-drop: %w", err)
 	}
-	if o.Linear = passes.Linear(f.linear); o.Linear != passes.LinearRLWE && o.Linear != passes.LinearOT && o.Linear != passes.LinearAuto {
+	if o.Linear = passes.Linear(f.linear); !o.Linear.Known() {
 		return o, usage("--linear must be rlwe, ot or auto, not %q", f.linear)
 	}
 	if o.Winograd = passes.Choice(f.winograd); !o.Winograd.Known() {
