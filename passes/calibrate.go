@@ -16,6 +16,9 @@ const randomInputs = 4
 // calibrate evaluates the network on the calibration inputs and notes the
 // smallest and largest element of every value.
 func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value]span, error) {
+	if err := finiteConstants(g); err != nil {
+		return nil, err
+	}
 	inputs, made := cfg.inputs(g)
 	if made {
 		cfg.warn("no calibration inputs: formats are chosen from random ones and may not hold real ones")
@@ -31,7 +34,7 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 		for _, x := range ir.Floats(t) {
 			if x != x || math.IsInf(float64(x), 0) {
 				if bad == nil && !tail[v] {
-					bad = fmt.Errorf("node %q (%s): tensor holds a value that is infinite or not a number", v.Name, v.Op)
+					bad = fmt.Errorf("node %q (%s): its result holds a value that is infinite or not a number", v.Name, v.Op)
 				}
 				continue
 			}
@@ -49,7 +52,7 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 			err = bad
 		}
 		if err != nil {
-			return nil, fmt.Errorf("calibration input %d: %w", i, err)
+			return nil, fmt.Errorf("calibration input %d: %w", i+1, err)
 		}
 		var reference [][]float32
 		for _, o := range outs {
@@ -58,6 +61,21 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 		cfg.reference = append(cfg.reference, reference)
 	}
 	return spans, nil
+}
+
+// finiteConstants finds weights that no format can hold.
+func finiteConstants(g *ir.Graph) error {
+	for _, v := range g.Values {
+		if !ir.IsConst(v) {
+			continue
+		}
+		for i, x := range data(v) {
+			if x != x || math.IsInf(float64(x), 0) {
+				return fmt.Errorf("tensor %q: element %d is %g", v.Name, i, x)
+			}
+		}
+	}
+	return nil
 }
 
 // inputs are what to calibrate with; made says that they are random.

@@ -63,11 +63,11 @@ func calibrationFile(path string, want []wanted) ([][]*tensor.Dense, error) {
 	}
 	a, err := readArray(path, want[0])
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("input %q: %w", want[0].name, err)
 	}
 	cases, err := a.cases(want[0])
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("input %q: %w", want[0].name, err)
 	}
 	var all [][]*tensor.Dense
 	for _, c := range cases {
@@ -88,7 +88,7 @@ func calibrationSet(dir string, want []wanted) ([][]*tensor.Dense, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(a.values) != w.len() {
+		if len(a.values) != w.len() || !a.fits(w) {
 			return nil, fmt.Errorf("input %q: shape %v, the network wants %v", w.name, a.shape, w.shape)
 		}
 		d, err := dense(a.values, w)

@@ -77,7 +77,7 @@ func loadInputs(args []string, want []wanted) ([][]float32, error) {
 		if nan := slices.IndexFunc(a.values, notFinite); nan >= 0 {
 			return nil, usage("input %q: %s: element %d is not a finite number", want[at].name, path, nan)
 		}
-		if len(a.values) != want[at].len() {
+		if len(a.values) != want[at].len() || !a.fits(want[at]) {
 			return nil, usage("input %q: %s has shape %v, the network wants %v", want[at].name, path, a.shape, want[at].shape)
 		}
 		out[at] = a.values
@@ -204,10 +204,35 @@ func (a *array) scaled(w wanted) (*array, error) {
 	return a, nil
 }
 
+// fits reports whether an array holds inputs of the wanted shape, one or several:
+// as many elements are not enough where the order of the dimensions is another.
+// Dimensions of 1 do not matter, and a flat array says nothing about its order.
+func (a *array) fits(w wanted) bool {
+	n := w.len()
+	if len(a.values) == 0 || len(a.values)%n != 0 {
+		return false
+	}
+	have, want := squeezed(a.shape), squeezed(w.shape)
+	switch many := len(a.values) / n; {
+	case len(have) <= 1, slices.Equal(have, want):
+		return true
+	case len(have) == len(want)+1:
+		return have[0] == many && slices.Equal(have[1:], want)
+	case len(have) == len(want): // several along the first dimension
+		return have[0] == many*want[0] && slices.Equal(have[1:], want[1:])
+	}
+	return false
+}
+
+// squeezed drops the dimensions of 1.
+func squeezed(shape []int) []int {
+	return slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == 1 })
+}
+
 // cases cuts an array into as many inputs as it holds.
 func (a *array) cases(w wanted) ([][]float32, error) {
 	n := w.len()
-	if len(a.values) == 0 || len(a.values)%n != 0 {
+	if !a.fits(w) {
 		return nil, fmt.Errorf("shape %v does not hold inputs of shape %v", a.shape, w.shape)
 	}
 	var out [][]float32

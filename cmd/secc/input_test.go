@@ -181,3 +181,23 @@ func TestPreprocessErrors(t *testing.T) {
 		}
 	}
 }
+
+// As many elements are not enough: an array in another order is no input.
+func TestFits(t *testing.T) {
+	w := wanted{shape: []int{1, 3, 4, 5}}
+	for _, c := range []struct {
+		shape []int
+		fits  bool
+	}{
+		{[]int{60}, true}, {[]int{120}, true}, {[]int{3, 4, 5}, true}, {[]int{1, 3, 4, 5}, true}, {[]int{7, 3, 4, 5}, true},
+		{[]int{7, 1, 3, 4, 5}, true}, {[]int{1, 4, 5, 3}, false}, {[]int{3, 5, 4}, false}, {[]int{12, 5}, false}, {[]int{59}, false}, {[]int{3, 4, 5, 2}, false},
+	} {
+		n := 1
+		for _, d := range c.shape {
+			n *= d
+		}
+		if a := (&array{shape: c.shape, values: make([]float32, n)}); a.fits(w) != c.fits {
+			t.Errorf("shape %v: %v", c.shape, a.fits(w))
+		}
+	}
+}
