@@ -3,410 +3,423 @@ package passes
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/gonum/mat"
 	"gorgonia.org/tensor"
 
+	"secc/backend"
+	"secc/backend/plan"
 	"secc/ir"
 )
 
-// The X-operator (Ganesan et al. 2022) in place of a dense k x k convolution:
-// the even channels go through a depthwise k x k convolution, the odd ones pass
-// as they are, and a 1x1 convolution joins both. It has k^2/2 + COut products a
-// channel and position instead of k^2*COut.
-//
-// Its weights are fitted to the trained convolution on calibration activations
-// by alternating least squares, layer by layer from the input on: what a layer
-// reads is computed by the network as rewritten so far, what it should give by
-// the trained one, so later fits make up for earlier errors.
+// An X-operator (Ganesan et al. 2022) stands in for a convolution: of the input's
+// channels the even ones pass a depthwise k x k convolution, the odd ones pass as
+// they are, and a dense 1x1 convolution mixes both: HW*C*(k*k/2 + Cout)
+// multiplications in place of HW*C*k*k*Cout. It is another network: unless it is
+// trained again, its answers are only near the first one's.
 
-// Fit is what replacing one convolution cost in accuracy.
-type Fit struct {
-	Layer string  `json:"layer"`
-	Error float64 `json:"error"` // root mean square, relative to the layer's output
-	Kept  bool    `json:"kept"`
+// XReport says what was replaced and how well that fits.
+type XReport struct {
+	Layers    []XLayer
+	Agreement float64 // share of held-out calibration inputs whose largest output stays
+	Deviation float64 // of the outputs, relative to their spread
+	HeldOut   int
 }
 
-const (
-	fitRounds  = 8    // alternations
-	fitSamples = 4096 // positions that a layer is fitted on
-	fitRidge   = 1e-6 // relative to the diagonal: keeps dead channels solvable
-)
+// XLayer is one convolution that was considered.
+type XLayer struct {
+	Name         string
+	FitError     float64 // root mean square over the spread of the trained results
+	Agreement    float64 // of the network so far, with this layer replaced
+	Direct, X    float64 // predicted seconds
+	MACs, XMACs  int64
+	Applied      bool
+	WhyNot       string
+	evenChannels int
+}
 
-// xOperator rewrites convolutions as the options ask. Auto keeps a rewriting
-// only while the answers of the whole network stay within MaxDrop.
-func xOperator(g *ir.Graph, cfg *Config) error {
-	if cfg.XOperator != ChoiceForce && (cfg.XOperator != ChoiceAuto || cfg.Linear == LinearRLWE) {
-		return nil // over RLWE a dense convolution costs no more than the three it would become
+// XChoice says which convolutions to replace: auto, off, force, or their names.
+type XChoice string
+
+// names are the layers that the choice lists, or nil.
+func (c XChoice) names() []string {
+	switch Choice(c) {
+	case "", ChoiceAuto, ChoiceOff, ChoiceForce:
+		return nil
 	}
-	trained, to := g.Clone()
-	for _, v := range slices.Clone(g.Values) {
-		if !crossable(v) || len(cfg.XLayers) > 0 && !slices.Contains(cfg.XLayers, v.Name) {
-			continue
+	return strings.Split(string(c), ",")
+}
+
+// XOperators replaces convolutions by X-operators, fitted to the trained ones on
+// the calibration inputs, layer by layer, so that each fit makes up for what
+// those before it changed. It works on the graph of the front end, before
+// anything is folded, and does not change it: it returns another. Auto replaces
+// what the cost model calls worth it, as long as the answers stay within XDrop;
+// without an XDrop it changes nothing.
+func XOperators(g *ir.Graph, o Options) (*ir.Graph, *XReport, error) {
+	if c := Choice(o.XOperator); c == ChoiceOff || (c == "" || c == ChoiceAuto) && o.XDrop <= 0 {
+		return g, &XReport{Agreement: 1}, nil
+	}
+	x := &replacing{cfg: NewConfig(o), old: g, report: &XReport{Agreement: 1}, fitted: map[string]bool{}}
+	x.now, x.twin = g.Clone()
+	inputs, made := x.cfg.inputs(g)
+	if made {
+		return nil, nil, fmt.Errorf("x-operator: weights are fitted on calibration inputs, and there are none")
+	}
+	x.split(inputs)
+	if err := x.answers(); err != nil {
+		return nil, nil, fmt.Errorf("x-operator: %w", err)
+	}
+	if err := x.run(); err != nil {
+		return nil, nil, fmt.Errorf("x-operator: %w", err)
+	}
+	return x.now, x.report, nil
+}
+
+// replacing is the state of one run.
+type replacing struct {
+	cfg      *Config
+	old, now *ir.Graph
+	twin     map[*ir.Value]*ir.Value // from old to now
+	fit      [][]*tensor.Dense
+	held     [][]*tensor.Dense
+	want     [][][]float32 // the old network's outputs for held
+	report   *XReport
+	fitted   map[string]bool
+}
+
+// split keeps every fourth input for judging, if there are enough.
+func (x *replacing) split(inputs [][]*tensor.Dense) {
+	if len(inputs) < 8 {
+		x.fit, x.held = inputs, inputs
+	} else {
+		for i, in := range inputs {
+			if i%4 == 3 {
+				x.held = append(x.held, in)
+			} else {
+				x.fit = append(x.fit, in)
+			}
 		}
-		if err := cross(g, trained, v, to[v], cfg); err != nil {
-			return fmt.Errorf("node %q: X-operator: %w", v.Name, err)
+	}
+	x.report.HeldOut = len(x.held)
+}
+
+func (x *replacing) answers() error {
+	for _, in := range x.held {
+		outs, err := ir.Eval(x.old, in, ir.EvalOptions{})
+		if err != nil {
+			return err
 		}
+		var want [][]float32
+		for _, o := range outs {
+			want = append(want, ir.Floats(o))
+		}
+		x.want = append(x.want, want)
 	}
 	return nil
 }
 
-// crossable reports a dense convolution whose output positions have a middle.
-func crossable(v *ir.Value) bool {
-	if v.Op != ir.OpConv || !ir.IsConst(v.Args[1]) || len(v.Args) == 3 && !ir.IsConst(v.Args[2]) {
+func (x *replacing) run() error {
+	chosen, err := x.candidates()
+	if err != nil {
+		return err
+	}
+	for _, v := range chosen {
+		if err := x.replace(v); err != nil {
+			return err
+		}
+	}
+	for _, name := range x.cfg.XOperator.names() {
+		if !x.fitted[name] {
+			return fmt.Errorf("no layer %q that an X-operator can stand in for", name)
+		}
+	}
+	agree, deviation, err := x.judge(x.now)
+	x.report.Agreement, x.report.Deviation = agree, deviation
+	return err
+}
+
+// candidates lists the convolutions to replace, in order.
+func (x *replacing) candidates() (chosen []*ir.Value, err error) {
+	names := x.cfg.XOperator.names()
+	for _, v := range x.old.Values {
+		if !replaceable(v) || names != nil && !slices.Contains(names, v.Name) {
+			continue
+		}
+		layer := XLayer{Name: v.Name}
+		if err := x.price(v, &layer); err != nil {
+			return nil, err
+		}
+		if names == nil && Choice(x.cfg.XOperator) != ChoiceForce && layer.X >= layer.Direct {
+			continue
+		}
+		x.fitted[v.Name] = true
+		x.report.Layers = append(x.report.Layers, layer)
+		chosen = append(chosen, v)
+	}
+	return chosen, nil
+}
+
+// replaceable reports ungrouped convolutions by an odd kernel, padded to keep
+// the size (a stride apart): the identity's half must line up with the other.
+func replaceable(v *ir.Value) bool {
+	if v.Op != ir.OpConv || len(v.Type.Shape) != 4 || !ir.IsConst(v.Args[1]) || len(v.Args) == 3 && !ir.IsConst(v.Args[2]) {
 		return false
 	}
-	a, w := v.Attrs.(*ir.ConvAttrs), v.Args[1].Type.Shape
-	if a.Group > 1 || w[1] < 4 || w[1]%2 != 0 || w[2]*w[3] == 1 {
+	a, w, in := v.Attrs.(*ir.ConvAttrs), v.Args[1].Type.Shape, v.Args[0].Type.Shape
+	if a.Group > 1 || w[1] < 2 || w[2]*w[3] < 2 || slices.Max(a.Dilations) > 1 {
 		return false
 	}
 	for d := range 2 {
-		if w[2+d]%2 == 0 || a.Dilations[d] != 1 || a.PadsBegin[d] != w[2+d]/2 {
+		if w[2+d]%2 == 0 || a.PadsBegin[d] != w[2+d]/2 || v.Type.Shape[2+d] != (in[2+d]+a.Strides[d]-1)/a.Strides[d] {
 			return false
 		}
 	}
 	return true
 }
 
-// cross fits and replaces one convolution.
-func cross(g, trained *ir.Graph, v, want *ir.Value, cfg *Config) error {
-	f, err := sampleLayer(g, trained, v, want, cfg)
+// price predicts the seconds of a convolution and of the X-operator in its place.
+func (x *replacing) price(v *ir.Value, layer *XLayer) error {
+	l := backend.Geometry(v)
+	l.OutBits, l.Shift = x.cfg.Bits, usualShift
+	l.InBits = l.OutBits + l.Shift
+	even := (l.CIn + 1) / 2
+	depth, dense := *l, *l
+	depth.G, depth.CIn, depth.COut = even, even, even
+	dense.H, dense.W, dense.KH, dense.KW, dense.SH, dense.SW, dense.PT, dense.PL = l.OH, l.OW, 1, 1, 1, 1, 0, 0
+	area := int64(l.Batch * l.OH * l.OW)
+	layer.MACs = area * int64(l.COut*l.FilterLen())
+	layer.XMACs = area * int64(even*l.KH*l.KW+l.CIn*l.COut)
+	layer.evenChannels = even
+	var err error
+	if layer.Direct, err = x.seconds(l); err != nil {
+		return err
+	}
+	a, err := x.seconds(&depth)
 	if err != nil {
 		return err
 	}
-	if err := f.alternate(); err != nil {
-		return err
+	b, err := x.seconds(&dense)
+	extend := plan.CostExtend(depth.NumOut(), &plan.Extend{From: l.OutBits, To: l.InBits})
+	layer.X = a + b + x.cfg.Profile.Seconds(extend)
+	return err
+}
+
+func (x *replacing) seconds(l *plan.Linear) (float64, error) {
+	ot := x.cfg.Profile.OverOT(l.AsOT([]plan.BitRange{{Lo: 0, Hi: usualDigits}}))
+	if x.cfg.Linear == LinearOT {
+		return ot, nil
 	}
-	y, err := f.build(g, v)
+	rlwe, err := x.cfg.Profile.OverRLWE(l)
+	if x.cfg.Linear == LinearAuto {
+		rlwe = math.Min(rlwe, ot)
+	}
+	return rlwe, err
+}
+
+// replace fits and builds one X-operator; where the answers would leave XDrop it
+// is taken back, unless the user asked for it by name or by force without a limit.
+func (x *replacing) replace(v *ir.Value) error {
+	layer := &x.report.Layers[slices.IndexFunc(x.report.Layers, func(l XLayer) bool { return l.Name == v.Name })]
+	m, err := x.collect(v)
 	if err != nil {
 		return err
 	}
-	g.ReplaceUses(v, y)
-	fit := Fit{Layer: v.Name, Error: f.error(), Kept: true}
-	if err := g.Sort(); err != nil {
+	w, left, err := m.fit(trainedKernels(v), 20)
+	if err != nil {
+		return fmt.Errorf("layer %q: %w", v.Name, err)
+	}
+	layer.FitError = left
+	trial, to := x.now.Clone()
+	if err := buildX(trial, to[x.twin[v]], w); err != nil {
+		return fmt.Errorf("layer %q: %w", v.Name, err)
+	}
+	agree, deviation, err := x.judge(trial)
+	if err != nil {
 		return err
 	}
-	if cfg.XOperator == ChoiceAuto {
-		drift, err := cfg.drift(trained, g)
-		if err != nil {
-			return err
-		}
-		if fit.Kept = drift <= cfg.MaxDrop; !fit.Kept {
-			g.ReplaceUses(y, v)
-			if err := g.Sort(); err != nil {
-				return err
-			}
-		}
+	layer.Agreement = agree
+	if x.cfg.XDrop > 0 && !x.within(agree, deviation) {
+		layer.WhyNot = fmt.Sprintf("answers would agree in %.1f %%", 100*agree)
+		return nil
 	}
-	g.RemoveDead()
-	cfg.Fits = append(cfg.Fits, fit)
+	layer.Applied = true
+	for old, now := range x.twin {
+		x.twin[old] = to[now]
+	}
+	x.now = trial
 	return nil
 }
 
-// drift is how far the outputs of two real networks are apart, relative to their spread.
-func (c *Config) drift(a, b *ir.Graph) (float64, error) {
-	inputs, _ := c.inputs(a)
-	var diff, spread float64
-	for _, in := range inputs {
-		x, err := ir.Eval(a, in, ir.EvalOptions{})
+// within says whether the network's answers stay inside the drop that is
+// allowed: of classes, if it has several outputs, else of its one number.
+func (x *replacing) within(agree, deviation float64) bool {
+	if len(x.want[0][0]) > 1 {
+		return 1-agree <= x.cfg.XDrop
+	}
+	return deviation <= x.cfg.XDrop
+}
+
+// judge compares a network with the old one on the inputs held out.
+func (x *replacing) judge(g *ir.Graph) (agree, deviation float64, err error) {
+	same, n, diff, sum, squares, count := 0, 0, 0.0, 0.0, 0.0, 0.0
+	for i, in := range x.held {
+		outs, err := ir.Eval(g, in, ir.EvalOptions{})
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		y, err := ir.Eval(b, in, ir.EvalOptions{})
-		if err != nil {
-			return 0, err
-		}
-		for o := range x {
-			d, s := deviation(ir.Floats(x[o]), ir.Floats(y[o]))
-			diff, spread = diff+d, spread+s
+		for o, out := range outs {
+			got, want := ir.Floats(out), x.want[i][o]
+			if n++; largest(got) == largest(want) {
+				same++
+			}
+			for j, y := range want {
+				diff += math.Pow(float64(got[j]-y), 2)
+				sum, squares, count = sum+float64(y), squares+float64(y)*float64(y), count+1
+			}
 		}
 	}
-	return math.Sqrt(diff / math.Max(spread, math.SmallestNonzeroFloat64)), nil
-}
-
-// deviation sums squared differences, and squared distances of x from its mean.
-func deviation(x, y []float32) (diff, spread float64) {
-	mean := 0.0
-	for _, a := range x {
-		mean += float64(a) / float64(len(x))
+	if spread := squares - sum*sum/count; spread > 0 {
+		deviation = math.Sqrt(diff / spread)
 	}
-	for i, a := range x {
-		d, s := float64(a)-float64(y[i]), float64(a)-mean
-		diff, spread = diff+d*d, spread+s*s
+	return float64(same) / float64(n), deviation, nil
+}
+
+// trainedKernels are the even channels' kernels: row c*taps+t, a column a filter.
+func trainedKernels(v *ir.Value) *mat.Dense {
+	w, s := data(v.Args[1]), v.Args[1].Type.Shape
+	taps, even := s[2]*s[3], (s[1]+1)/2
+	k := mat.NewDense(even*taps, s[0], nil)
+	for o := range s[0] {
+		for c := range even {
+			for t := range taps {
+				k.Set(c*taps+t, o, float64(w[(o*s[1]+2*c)*taps+t]))
+			}
+		}
 	}
-	return diff, spread
+	return k
 }
 
-// layerFit is the least squares problem of one layer: rows are positions.
-type layerFit struct {
-	conv    *ir.Value
-	half, k int        // even (or odd) channels; taps of a depthwise kernel
-	patch   *mat.Dense // rows x half*k: what the depthwise kernels see
-	odd     *mat.Dense // rows x half: what passes
-	want    *mat.Dense // rows x filters
-	gram    *mat.Dense // patch^T patch
-	depth   []float64  // half*k: the depthwise kernels
-	join    *mat.Dense // (2*half + 1) x filters: joins even, odd and one
-}
+// rowsPerUnknown is how many positions are looked at, at least, for each number
+// that the fit must find.
+const rowsPerUnknown = 8
 
-// sampleLayer evaluates both networks and gathers positions spread over all inputs.
-func sampleLayer(g, trained *ir.Graph, v, want *ir.Value, cfg *Config) (*layerFit, error) {
-	w := v.Args[1].Type.Shape
-	f := &layerFit{conv: v, half: w[1] / 2, k: w[2] * w[3]}
-	inputs, _ := cfg.inputs(g)
-	each := max(1, fitSamples/len(inputs))
-	outs, positions := v.Type.Shape[1], v.Type.Shape[0]*v.Type.Shape[2]*v.Type.Shape[3]
-	each = min(each, positions)
-	rows := each * len(inputs)
-	f.patch, f.odd, f.want = mat.NewDense(rows, f.half*f.k, nil), mat.NewDense(rows, f.half, nil), mat.NewDense(rows, outs, nil)
-	for i, in := range inputs {
-		var x, y []float32
-		if _, err := ir.Eval(g, in, ir.EvalOptions{Observe: keep(v.Args[0], &x)}); err != nil {
+// collect evaluates both networks on the inputs for fitting, and sums the
+// moments of what the layer sees now and what it gave before.
+func (x *replacing) collect(v *ir.Value) (*moments, error) {
+	in, s := x.twin[v.Args[0]], v.Args[1].Type.Shape
+	m := newMoments((s[1]+1)/2, s[1]/2, s[2]*s[3], s[0])
+	rows := rowsPerUnknown*m.dim()/len(x.fit) + 64
+	r := rand.New(rand.NewPCG(11, uint64(v.ID)))
+	for _, sample := range x.fit {
+		var seen, gave []float32
+		if _, err := ir.Eval(x.now, sample, ir.EvalOptions{Observe: keeping(in, &seen)}); err != nil {
 			return nil, err
 		}
-		if _, err := ir.Eval(trained, in, ir.EvalOptions{Observe: keep(want, &y)}); err != nil {
+		if _, err := ir.Eval(x.old, sample, ir.EvalOptions{Observe: keeping(v, &gave)}); err != nil {
 			return nil, err
 		}
-		for s := range each {
-			f.row(i*each+s, s*positions/each, x, y)
-		}
+		z, y := patches(v, seen, gave, min(rows, v.Type.N()/s[0]), r)
+		m.add(z, y)
 	}
-	f.gram = new(mat.Dense)
-	f.gram.Mul(f.patch.T(), f.patch)
-	return f, nil
+	return m, nil
 }
 
-// keep copies the elements of one value.
-func keep(want *ir.Value, into *[]float32) func(*ir.Value, *tensor.Dense) {
-	return func(v *ir.Value, t *tensor.Dense) {
-		if v == want {
-			*into = slices.Clone(ir.Floats(t))
+func keeping(v *ir.Value, to *[]float32) func(*ir.Value, *tensor.Dense) {
+	return func(w *ir.Value, t *tensor.Dense) {
+		if w == v {
+			*to = slices.Clone(ir.Floats(t))
 		}
 	}
 }
 
-// row fills one row with output position p (over batch, rows and columns).
-func (f *layerFit) row(row, p int, x, y []float32) {
-	in, out, w := f.conv.Args[0].Type.Shape, f.conv.Type.Shape, f.conv.Args[1].Type.Shape
-	a := f.conv.Attrs.(*ir.ConvAttrs)
-	plane := out[2] * out[3]
-	b, oy, ox := p/plane, p%plane/out[3], p%out[3]
-	for o := range out[1] {
-		f.want.Set(row, o, float64(y[(b*out[1]+o)*plane+p%plane]))
-	}
-	for c := range f.half {
-		even := x[(b*in[1]+2*c)*in[2]*in[3]:]
-		for t := range f.k {
-			iy, ix := oy*a.Strides[0]-a.PadsBegin[0]+t/w[3], ox*a.Strides[1]-a.PadsBegin[1]+t%w[3]
-			if iy >= 0 && iy < in[2] && ix >= 0 && ix < in[3] {
-				f.patch.Set(row, c*f.k+t, float64(even[iy*in[3]+ix]))
+// patches draws some positions: what lies under the kernel in the even channels,
+// the odd channels at the centre, a one; and the results.
+func patches(v *ir.Value, in, out []float32, rows int, r *rand.Rand) (z, y *mat.Dense) {
+	a, xs, ys, ks := v.Attrs.(*ir.ConvAttrs), v.Args[0].Type.Shape, v.Type.Shape, v.Args[1].Type.Shape
+	c, h, w, taps := xs[1], xs[2], xs[3], ks[2]*ks[3]
+	even := (c + 1) / 2
+	z, y = mat.NewDense(rows, even*taps+c/2+1, nil), mat.NewDense(rows, ys[1], nil)
+	plane := ys[2] * ys[3]
+	for i, at := range r.Perm(ys[0] * plane)[:rows] {
+		b, oy, ox := at/plane, at%plane/ys[3], at%ys[3]
+		line := z.RawRowView(i)
+		for ch := range c {
+			from := in[(b*c+ch)*h*w:]
+			if ch%2 == 1 {
+				line[even*taps+ch/2] = float64(from[oy*a.Strides[0]*w+ox*a.Strides[1]])
+				continue
+			}
+			for t := range taps {
+				p, q := oy*a.Strides[0]+t/ks[3]-a.PadsBegin[0], ox*a.Strides[1]+t%ks[3]-a.PadsBegin[1]
+				if p >= 0 && p < h && q >= 0 && q < w {
+					line[ch/2*taps+t] = float64(from[p*w+q])
+				}
 			}
 		}
-		odd := x[(b*in[1]+2*c+1)*in[2]*in[3]:]
-		f.odd.Set(row, c, float64(odd[oy*a.Strides[0]*in[3]+ox*a.Strides[1]]))
-	}
-}
-
-// alternate solves for the join with the kernels fixed, then for the kernels
-// with the join fixed, and so on.
-func (f *layerFit) alternate() error {
-	f.start()
-	for range fitRounds {
-		if err := f.solveJoin(); err != nil {
-			return err
-		}
-		if err := f.solveDepth(); err != nil {
-			return err
-		}
-		f.normalise()
-	}
-	return f.solveJoin()
-}
-
-// start takes for each even channel the kernel that its filters have most in
-// common: their first singular vector.
-func (f *layerFit) start() {
-	shape, w := f.conv.Args[1].Type.Shape, data(f.conv.Args[1])
-	f.depth = make([]float64, f.half*f.k)
-	for c := range f.half {
-		m := mat.NewDense(shape[0], f.k, nil)
-		for o := range shape[0] {
-			for t := range f.k {
-				m.Set(o, t, float64(w[(o*shape[1]+2*c)*f.k+t]))
-			}
-		}
-		f.depth[c*f.k+f.k/2] = 1
-		var svd mat.SVD
-		if svd.Factorize(m, mat.SVDThin) {
-			var v mat.Dense
-			svd.VTo(&v)
-			for t := range f.k {
-				f.depth[c*f.k+t] = v.At(t, 0)
-			}
+		line[len(line)-1] = 1
+		for o := range ys[1] {
+			y.Set(i, o, float64(out[(b*ys[1]+o)*plane+at%plane]))
 		}
 	}
-	f.normalise()
+	return z, y
 }
 
-// even is what the depthwise kernels give: rows x half.
-func (f *layerFit) even() *mat.Dense {
-	rows, _ := f.patch.Dims()
-	e := mat.NewDense(rows, f.half, nil)
-	for r := range rows {
-		p := f.patch.RawRowView(r)
-		for c := range f.half {
-			sum := 0.0
-			for t, d := range f.depth[c*f.k : (c+1)*f.k] {
-				sum += d * p[c*f.k+t]
-			}
-			e.Set(r, c, sum)
+// buildX puts the X-operator in the place of a convolution.
+func buildX(g *ir.Graph, v *ir.Value, w xWeights) error {
+	x, a := v.Args[0], v.Attrs.(*ir.ConvAttrs)
+	xs, ys, ks := x.Type.Shape, v.Type.Shape, v.Args[1].Type.Shape
+	even := (xs[1] + 1) / 2
+	b := chain{g: g}
+	half := b.op(ir.OpSlice, v.Name+".even", &ir.SliceAttrs{Start: []int{0, 0, 0, 0}, Step: []int{1, 2, 1, 1}, Size: []int{xs[0], even, xs[2], xs[3]}}, x)
+	deep := b.op(ir.OpConv, v.Name+".depthwise", &ir.ConvAttrs{
+		Group: even, Strides: slices.Clone(a.Strides), PadsBegin: slices.Clone(a.PadsBegin), PadsEnd: slices.Clone(a.PadsEnd),
+	}, half, b.weights(v.Name+".depthwise.weight", []int{even, 1, ks[2], ks[3]}, w.kernels))
+	other := b.op(ir.OpSlice, v.Name+".odd", &ir.SliceAttrs{
+		Start: []int{0, 1, 0, 0}, Step: []int{1, 2, a.Strides[0], a.Strides[1]}, Size: []int{xs[0], xs[1] / 2, ys[2], ys[3]},
+	}, x)
+	both := b.op(ir.OpConcat, v.Name+".concat", &ir.AxisAttrs{Axis: 1}, deep, other)
+	dense := w.dense.Slice(0, ys[1], 0, xs[1])
+	y := b.op(ir.OpConv, v.Name, &ir.ConvAttrs{}, both, b.weights(v.Name+".dense.weight", []int{ys[1], xs[1], 1, 1}, dense),
+		b.weights(v.Name+".dense.bias", []int{ys[1]}, w.dense.Slice(0, ys[1], xs[1], xs[1]+1)))
+	if b.err != nil {
+		return b.err
+	}
+	g.ReplaceUses(v, y)
+	g.RemoveDead()
+	return g.Sort()
+}
+
+// chain appends values and keeps the first error.
+type chain struct {
+	g   *ir.Graph
+	err error
+}
+
+func (b *chain) op(op ir.Op, name string, attrs any, args ...*ir.Value) *ir.Value {
+	if b.err != nil {
+		return nil
+	}
+	v, err := b.g.New(op, name, attrs, args...)
+	b.err = err
+	return v
+}
+
+func (b *chain) weights(name string, shape []int, m mat.Matrix) *ir.Value {
+	if b.err != nil {
+		return nil
+	}
+	rows, cols := m.Dims()
+	x := make([]float32, 0, rows*cols)
+	for i := range rows {
+		for j := range cols {
+			x = append(x, float32(m.At(i, j)))
 		}
 	}
-	return e
-}
-
-// normalise gives every kernel an output of the size of what passes beside it,
-// so that both fit one format.
-func (f *layerFit) normalise() {
-	passes := rms(f.odd.RawMatrix().Data)
-	e := f.even()
-	for c := range f.half {
-		if s := rms(mat.Col(nil, c, e)); s > 0 && passes > 0 {
-			for t := range f.k {
-				f.depth[c*f.k+t] *= passes / s
-			}
-		}
-	}
-}
-
-func rms(x []float64) float64 {
-	sum := 0.0
-	for _, a := range x {
-		sum += a * a
-	}
-	return math.Sqrt(sum / float64(len(x)))
-}
-
-// features are the columns that the join combines: even, odd, one.
-func (f *layerFit) features() *mat.Dense {
-	rows, _ := f.odd.Dims()
-	u, e := mat.NewDense(rows, 2*f.half+1, nil), f.even()
-	for r := range rows {
-		row := u.RawRowView(r)
-		copy(row, e.RawRowView(r))
-		copy(row[f.half:], f.odd.RawRowView(r))
-		row[2*f.half] = 1
-	}
-	return u
-}
-
-func (f *layerFit) solveJoin() error {
-	u := f.features()
-	var a, b mat.Dense
-	a.Mul(u.T(), u)
-	b.Mul(u.T(), f.want)
-	var err error
-	f.join, err = solve(&a, &b)
-	return err
-}
-
-// solveDepth: with the join fixed the residual is linear in all kernels
-// together; the normal matrix is the patches' Gram matrix weighted by how much
-// two channels' joins have in common.
-func (f *layerFit) solveDepth() error {
-	rows, outs := f.want.Dims()
-	join := f.join.Slice(0, f.half, 0, outs)
-	var residual mat.Dense
-	residual.Mul(f.features().Slice(0, rows, f.half, 2*f.half+1), f.join.Slice(f.half, 2*f.half+1, 0, outs))
-	residual.Sub(f.want, &residual)
-	var common, pull mat.Dense
-	common.Mul(join, join.T())
-	pull.Mul(&residual, join.T()) // rows x half
-	n := f.half * f.k
-	a, b := mat.NewDense(n, n, nil), mat.NewDense(n, 1, nil)
-	for i := range n {
-		for j := range n {
-			a.Set(i, j, f.gram.At(i, j)*common.At(i/f.k, j/f.k))
-		}
-	}
-	for r := range rows {
-		p := f.patch.RawRowView(r)
-		for i := range n {
-			b.Set(i, 0, b.At(i, 0)+p[i]*pull.At(r, i/f.k))
-		}
-	}
-	x, err := solve(a, b)
-	if err == nil {
-		f.depth = mat.Col(nil, 0, x)
-	}
-	return err
-}
-
-// solve is a ridge regression's normal equations.
-func solve(a, b *mat.Dense) (*mat.Dense, error) {
-	n, _ := a.Dims()
-	s := mat.NewSymDense(n, nil)
-	trace := 0.0
-	for i := range n {
-		trace += a.At(i, i) / float64(n)
-	}
-	for i := range n {
-		for j := i; j < n; j++ {
-			s.SetSym(i, j, a.At(i, j))
-		}
-		s.SetSym(i, i, a.At(i, i)+fitRidge*trace+math.SmallestNonzeroFloat64)
-	}
-	var c mat.Cholesky
-	if !c.Factorize(s) {
-		return nil, fmt.Errorf("its calibration activations do not determine its weights")
-	}
-	x := new(mat.Dense)
-	return x, c.SolveTo(x, b)
-}
-
-// error is the relative error of the fit.
-func (f *layerFit) error() float64 {
-	var got mat.Dense
-	got.Mul(f.features(), f.join)
-	got.Sub(&got, f.want)
-	return rms(got.RawMatrix().Data) / math.Max(rms(f.want.RawMatrix().Data), math.SmallestNonzeroFloat64)
-}
-
-// build appends the three parts to the graph.
-func (f *layerFit) build(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
-	x, a, w := v.Args[0], v.Attrs.(*ir.ConvAttrs), v.Args[1].Type.Shape
-	in, out := x.Type.Shape, v.Type.Shape
-	c := chain{g: g, name: v.Name}
-	even := c.with(ir.OpSlice, &ir.SliceAttrs{Start: []int{0, 0, 0, 0}, Step: []int{1, 2, 1, 1}, Size: []int{in[0], f.half, in[2], in[3]}}, x)
-	odd := c.with(ir.OpSlice, &ir.SliceAttrs{Start: []int{0, 1, 0, 0}, Step: []int{1, 2, a.Strides[0], a.Strides[1]}, Size: []int{in[0], f.half, out[2], out[3]}}, x)
-	depth, err := constant(g, v.Args[1].Name+".depthwise", []int{f.half, 1, w[2], w[3]}, toFloats(f.depth))
-	if err != nil {
-		return nil, err
-	}
-	outs := out[1]
-	join := mat.DenseCopyOf(f.join.Slice(0, 2*f.half, 0, outs).T())
-	joint, err := constant(g, v.Args[1].Name+".join", []int{outs, 2 * f.half, 1, 1}, toFloats(join.RawMatrix().Data))
-	if err != nil {
-		return nil, err
-	}
-	bias, err := constant(g, v.Name+".bias", []int{outs}, toFloats(mat.Row(nil, 2*f.half, f.join)))
-	if err != nil {
-		return nil, err
-	}
-	d := *a
-	d.Group, d.Strides, d.Dilations = f.half, slices.Clone(a.Strides), slices.Clone(a.Dilations)
-	d.PadsBegin, d.PadsEnd, d.OutputPad = slices.Clone(a.PadsBegin), slices.Clone(a.PadsEnd), nil
-	even = c.with(ir.OpConv, &d, even, depth)
-	both := c.with(ir.OpConcat, &ir.AxisAttrs{Axis: 1}, even, odd)
-	c.with(ir.OpConv, &ir.ConvAttrs{}, both, joint, bias)
-	return c.last, c.err
-}
-
-func toFloats(x []float64) []float32 {
-	y := make([]float32, len(x))
-	for i, a := range x {
-		y[i] = float32(a)
-	}
-	return y
+	v, err := constant(b.g, name, shape, x)
+	b.err = err
+	return v
 }
