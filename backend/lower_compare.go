@@ -80,6 +80,6 @@ func (l *lowering) argMax(v *ir.Value, a *ir.ReduceAttrs, s plan.Step, x plan.Sl
 	}
 	x = l.permute(v, x, shape, append(perm, axis))
 	s.Compare = compare(v.Args[0].Type.Elem, a.CompareAttrs)
-	s.Compare.K = 1
+	s.Compare.K = max(a.K, 1)
 	return l.emit(v, s, x), nil
 }

@@ -28,6 +28,7 @@ type compileFlags struct {
 	bits       int
 	profile    string
 	truncation string
+	reveal     string
 	target     string
 	maxDrop    string
 	linear     string
@@ -66,6 +67,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.winograd, "winograd", "auto", "3x3 and 5x5 convolutions over OT by Winograd's algorithm: auto (where the cost model says it pays), off or force")
 	fl.IntVar(&f.bits, "bits", 0, "ring bits of activations (default: 16)")
 	fl.StringVar(&f.profile, "profile", "lan", "network the plan is made for: lan, wan, loopback or rtt=40ms,bw=400M")
+	fl.StringVar(&f.reveal, "reveal", "values", "how much of the output the client learns: values, argmax or topk:K (indices only, computed on shares)")
 	fl.StringVar(&f.truncation, "truncation", "stochastic", "rounding after products: stochastic (1 ulp, cheap) or exact")
 }
 
@@ -167,6 +169,9 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 	if o.Winograd = passes.Choice(f.winograd); !o.Winograd.Known() {
 		return o, usage("--winograd must be auto, off or force, not %q", f.winograd)
 	}
+	if o.Reveal, o.TopK, err = parseReveal(f.reveal); err != nil {
+		return o, err
+	}
 	o.Bits, o.Exact = f.bits, f.truncation == "exact"
 	if o.Profile, err = backend.ParseProfile(f.profile); err != nil {
 		return o, usage("--profile: %w", err)
@@ -207,6 +212,21 @@ func parseShare(s string) (float64, error) {
 		return 0, fmt.Errorf("%q is not a share between 0 and 100%%", s)
 	}
 	return x, nil
+}
+
+// parseReveal reads --reveal values, argmax or topk:K.
+func parseReveal(s string) (plan.Reveal, int, error) {
+	switch kind, count, _ := strings.Cut(s, ":"); plan.Reveal(kind) {
+	case "", plan.RevealValues, plan.RevealArgMax:
+		if count == "" {
+			return plan.Reveal(kind), 0, nil
+		}
+	case plan.RevealTopK:
+		if k, err := strconv.Atoi(count); err == nil && k > 0 {
+			return plan.RevealTopK, k, nil
+		}
+	}
+	return "", 0, usage("--reveal must be values, argmax or topk:K, not %q", s)
 }
 
 // parseShapes reads --input-shape NAME=1,3,224,224.

@@ -143,7 +143,7 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	if err != nil {
 		return err
 	}
-	report.Labels = topLabels(report.Outputs, labels, f.top)
+	report.Labels = answerLabels(p, report.Outputs, labels, f.top)
 	report.PeakRSS = peakRSS()
 	if f.json {
 		return printJSON(c.OutOrStdout(), report)

@@ -126,7 +126,7 @@ func (s *subject) simulate(in []*tensor.Dense, seed uint64, see func(*ir.Value, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return r.Outputs[0].Floats(), r, nil
+	return s.asScores(r.Outputs[0].Floats()), r, nil
 }
 
 // secure runs both parties in this process, over a connection on this machine,
@@ -166,7 +166,40 @@ func (s *subject) secure(ctx context.Context, in []*tensor.Dense, see [2]func(pl
 	if err != nil {
 		return nil, err
 	}
-	return values[0].Values, nil
+	return s.asScores(values[0].Values), nil
+}
+
+// asScores makes an answer comparable with the cleartext model's: where the plan
+// reveals indices only, the first gets the highest score, classes that are not
+// named get 0.
+func (s *subject) asScores(out []float32) []float32 {
+	if s.plan.Reveal == plan.RevealValues {
+		return out
+	}
+	scores := make([]float32, classes(s.plan))
+	for i, at := range out {
+		if at >= 0 && int(at) < len(scores) {
+			scores[int(at)] = float32(len(out) - i)
+		}
+	}
+	return scores
+}
+
+// classes is the number of scores of the first output, revealed or not.
+func classes(p *plan.Plan) int {
+	n := 1
+	for _, d := range p.Outputs[0].Shape {
+		n *= d
+	}
+	if p.Reveal == plan.RevealValues {
+		return n
+	}
+	for _, step := range p.Steps() {
+		if step.Proto == plan.ProtoArgMax {
+			n = p.Slots[step.In[0]].N()
+		}
+	}
+	return n
 }
 
 // rewritten is the cleartext model as the passes leave it, value by value the

@@ -97,12 +97,34 @@ func topLabels(outputs []plan.OutputValues, labels []string, top int) []plan.Lab
 	return all[:min(top, len(all))]
 }
 
+// answerLabels are the client's labels: by score, or, where the plan reveals
+// indices only, in the order it gives them, without scores.
+func answerLabels(p *plan.Plan, outputs []plan.OutputValues, labels []string, top int) []plan.LabelScore {
+	if p.Reveal == plan.RevealValues {
+		return topLabels(outputs, labels, top)
+	}
+	var all []plan.LabelScore
+	for _, v := range outputs[0].Values {
+		l := plan.LabelScore{Index: int(v)}
+		if l.Index >= 0 && l.Index < len(labels) {
+			l.Label = strings.TrimSpace(labels[l.Index])
+		}
+		all = append(all, l)
+	}
+	return all[:min(top, len(all))]
+}
+
 // printAnswer prints the labels and what the run took.
 func printAnswer(w io.Writer, r *plan.Report) error {
+	scored := slices.ContainsFunc(r.Labels, func(l plan.LabelScore) bool { return l.Score != 0 })
 	for i, l := range r.Labels {
 		name := l.Label
 		if name == "" {
 			name = fmt.Sprintf("class %d", l.Index)
+		}
+		if !scored { // the plan reveals indices only
+			fmt.Fprintf(w, "%2d. %s\n", i+1, name)
+			continue
 		}
 		fmt.Fprintf(w, "%2d. %-28s %12.5f\n", i+1, name, l.Score)
 	}

@@ -32,10 +32,7 @@ func loadTruth(path string, p *plan.Plan, n int) (*truth, error) {
 	if len(lines) < n {
 		return nil, usage("--labels %s: %d answers for %d examples", path, len(lines), n)
 	}
-	outs := 1
-	for _, d := range p.Outputs[0].Shape {
-		outs *= d
-	}
+	outs := classes(p)
 	t := new(truth)
 	for i, line := range lines[:n] {
 		if err := t.add(line, p.Labels, outs); err != nil {
