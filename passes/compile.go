@@ -15,7 +15,6 @@ type Result struct {
 	Fixed    *ir.Graph       // what the plan computes: the simulator runs it
 	Overflow float64         // probability that an inference leaves its formats, estimated from the calibration
 	Warnings []string
-	Fits     []Fit // of the X-operator
 }
 
 // Compile takes a network from the front end to a plan. The graph is not changed.
@@ -34,7 +33,7 @@ func Compile(g *ir.Graph, o Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	return &Result{p, backend.AttachGraph(w, fixed), fixed, cfg.overflow, cfg.Warnings, cfg.Fits}, nil
+	return &Result{p, backend.AttachGraph(w, fixed), fixed, cfg.overflow, cfg.Warnings}, nil
 }
 
 // Rewrite gives the real graph as it is when formats are chosen: what every

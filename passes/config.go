@@ -20,10 +20,10 @@ type Options struct {
 	MaxDrop     float64           // accuracy that TargetCost may give up; 0: 1 %
 	Linear      Linear            // how products by weights are computed; "" is LinearRLWE
 	Winograd    Choice            // convolutions by Winograd's algorithm; "" is ChoiceAuto
-	XOperator   Choice            // convolutions by the X-operator; "" is ChoiceOff
-	XLayers     []string          // nodes that the X-operator may replace; empty: all it can
 	Reveal      plan.Reveal       // how much of the output the client learns; "" is RevealValues
 	TopK        int               // for RevealTopK
+	XOperator   XChoice           // convolutions to replace by X-operators; "" is ChoiceAuto
+	XDrop       float64           // accuracy that X-operators may give up; 0: none, so that auto replaces nothing
 	Labels      []string
 	Preprocess  []plan.Preprocess // one an input; may be shorter
 
@@ -74,7 +74,6 @@ type Config struct {
 	ranges    map[*ir.Value]span // by value of the fixed graph: what calibration saw
 	reference [][][]float32      // the real network's outputs for each calibration input
 	overflow  float64            // probability that an inference leaves the formats
-	Fits      []Fit              // of the X-operator, in the order of the layers
 }
 
 // NewConfig fills in the defaults of options that were left out.

@@ -88,9 +88,6 @@ func runPass(g *ir.Graph, name, options string) error {
 	if strings.Contains(options, "linear: ot") {
 		cfg.Linear = LinearOT
 	}
-	if strings.Contains(options, "x-operator: force") {
-		cfg.XOperator = ChoiceForce
-	}
 	if strings.Contains(options, "drop: all") { // take the first number of bits that is tried
 		cfg.MaxDrop = 1000
 	}

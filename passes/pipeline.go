@@ -34,7 +34,6 @@ func Pipeline() []Pass {
 		{"throughrelu", "a batch_norm that follows a concat cannot fold backwards: it moves through its relu and folds forwards", real, real, throughRelu},
 		{"depthwise", "a scale that is still there is a depthwise 1x1 convolution, a shift a local sum", real, real, depthwise},
 		{"poolmove", "a sum pool goes in front of a 1x1 convolution: fewer positions to multiply; after the factors of averages are folded", real, real, poolMove},
-		{"xoperator", "dense convolutions become X-operators if asked; on the final weights, which it fits to", real, real, xOperator},
 		{"order", "max-pool before relu (fewer comparisons), one relu on a concat instead of several; after the folds, which want conv-relu-pool chains as they are", real, real, order},
 		{"deadcode", "values nobody reads would only disturb the shared formats that scale solves for", real, real, deadcode},
 		{"winograd", "convolutions that multiply less over tiles are marked; the scale pass builds them, for their weights want more bits", real, real, winograd},

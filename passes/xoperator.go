@@ -31,14 +31,13 @@ type XReport struct {
 
 // XLayer is one convolution that was considered.
 type XLayer struct {
-	Name         string
-	FitError     float64 // root mean square over the spread of the trained results
-	Agreement    float64 // of the network so far, with this layer replaced
-	Direct, X    float64 // predicted seconds
-	MACs, XMACs  int64
-	Applied      bool
-	WhyNot       string
-	evenChannels int
+	Name        string
+	FitError    float64 // root mean square over the spread of the trained results
+	Agreement   float64 // of the network so far, with this layer replaced
+	Direct, X   float64 // predicted seconds
+	MACs, XMACs int64
+	Applied     bool
+	WhyNot      string
 }
 
 // XChoice says which convolutions to replace: auto, off, force, or their names.
@@ -193,7 +192,6 @@ func (x *replacing) price(v *ir.Value, layer *XLayer) error {
 	area := int64(l.Batch * l.OH * l.OW)
 	layer.MACs = area * int64(l.COut*l.FilterLen())
 	layer.XMACs = area * int64(even*l.KH*l.KW+l.CIn*l.COut)
-	layer.evenChannels = even
 	var err error
 	if layer.Direct, err = x.seconds(l); err != nil {
 		return err
@@ -373,7 +371,7 @@ func buildX(g *ir.Graph, v *ir.Value, w xWeights) error {
 	x, a := v.Args[0], v.Attrs.(*ir.ConvAttrs)
 	xs, ys, ks := x.Type.Shape, v.Type.Shape, v.Args[1].Type.Shape
 	even := (xs[1] + 1) / 2
-	b := chain{g: g}
+	b := xBuilder{g: g}
 	half := b.op(ir.OpSlice, v.Name+".even", &ir.SliceAttrs{Start: []int{0, 0, 0, 0}, Step: []int{1, 2, 1, 1}, Size: []int{xs[0], even, xs[2], xs[3]}}, x)
 	deep := b.op(ir.OpConv, v.Name+".depthwise", &ir.ConvAttrs{
 		Group: even, Strides: slices.Clone(a.Strides), PadsBegin: slices.Clone(a.PadsBegin), PadsEnd: slices.Clone(a.PadsEnd),
@@ -393,13 +391,13 @@ func buildX(g *ir.Graph, v *ir.Value, w xWeights) error {
 	return g.Sort()
 }
 
-// chain appends values and keeps the first error.
-type chain struct {
+// xBuilder appends values and keeps the first error.
+type xBuilder struct {
 	g   *ir.Graph
 	err error
 }
 
-func (b *chain) op(op ir.Op, name string, attrs any, args ...*ir.Value) *ir.Value {
+func (b *xBuilder) op(op ir.Op, name string, attrs any, args ...*ir.Value) *ir.Value {
 	if b.err != nil {
 		return nil
 	}
@@ -408,7 +406,7 @@ func (b *chain) op(op ir.Op, name string, attrs any, args ...*ir.Value) *ir.Valu
 	return v
 }
 
-func (b *chain) weights(name string, shape []int, m mat.Matrix) *ir.Value {
+func (b *xBuilder) weights(name string, shape []int, m mat.Matrix) *ir.Value {
 	if b.err != nil {
 		return nil
 	}
