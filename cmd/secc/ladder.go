@@ -54,10 +54,11 @@ func (f *compileFlags) ladderOf(data []byte, opts onnx.Options, b backend.Baseli
 	if err != nil {
 		return nil, coded(exitUnsupported, err)
 	}
-	steps, layers, err := passes.Ladder(g, b, ours)
+	real, err := passes.Products(g)
 	if err != nil {
 		return nil, coded(exitUnsupported, err)
 	}
+	steps, layers := backend.Ladder(real, b, ours)
 	return &ladderReport{ours, "cryptflow2", steps, layers}, nil
 }
 
