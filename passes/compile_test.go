@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"gorgonia.org/tensor"
 
+	"secc/backend/plan"
 	"secc/ir"
 )
 
@@ -202,5 +205,41 @@ func TestCompiledFollowsReal(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The same network, options and calibration give the same bytes.
+func TestCompileIsDeterministic(t *testing.T) {
+	for name, f := range networks() {
+		var first []byte
+		for range 2 {
+			b := build(t, f)
+			c, err := Compile(b.g, Options{Calibration: b.samples(3), Target: TargetCost})
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes, err := plan.Encode(c.Plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first != nil && !slices.Equal(first, bytes) {
+				t.Errorf("%s: two plans", name)
+			}
+			first = bytes
+		}
+	}
+}
+
+// What is wrong is said by the name of the tensor or node.
+func TestBadCalibrationIsNamed(t *testing.T) {
+	b := build(t, networks()["lenet"])
+	wrong := ir.NewReal([]int{1, 1, 3, 3}, make([]float32, 9))
+	if _, err := Compile(b.g, Options{Calibration: [][]*tensor.Dense{{wrong}}}); err == nil || !strings.Contains(err.Error(), `"x"`) {
+		t.Errorf("wrong shape: %v", err)
+	}
+	in := b.samples(1)
+	ir.Floats(in[0][0])[5] = float32(math.Inf(1))
+	if _, err := Compile(b.g, Options{Calibration: in}); err == nil || !strings.Contains(err.Error(), "infinite") {
+		t.Errorf("infinite activation: %v", err)
 	}
 }

@@ -1,0 +1,129 @@
+package backend
+
+import (
+	"slices"
+	"testing"
+
+	"secc/backend/plan"
+	"secc/ir"
+)
+
+// Every structural operator's regions copy what its definition says.
+func TestRegionsFollowDefinitions(t *testing.T) {
+	shape := []int{2, 3, 4}
+	for _, c := range []struct {
+		op    ir.Op
+		attrs any
+	}{
+		{ir.OpTranspose, &ir.TransposeAttrs{Perm: []int{2, 0, 1}}},
+		{ir.OpSlice, &ir.SliceAttrs{Start: []int{1, 2, 0}, Step: []int{1, -1, 2}, Size: []int{1, 3, 2}}},
+		{ir.OpGather, &ir.GatherAttrs{Axis: 1, Index: []int{2, 0, 0, 1, 2}}},
+		{ir.OpExpand, &ir.ExpandAttrs{Shape: []int{5, 2, 3, 4}}},
+		{ir.OpPad, &ir.PadAttrs{Before: []int{0, 1, 2}, After: []int{1, 0, 1}}},
+		{ir.OpPad, &ir.PadAttrs{Before: []int{0, 1, 2}, After: []int{1, 2, 3}, Mode: ir.PadReflect}},
+		{ir.OpPad, &ir.PadAttrs{Before: []int{1, 1, 2}, After: []int{1, 0, 1}, Mode: ir.PadEdge}},
+		{ir.OpPad, &ir.PadAttrs{Before: []int{0, 1, 2}, After: []int{1, 0, 3}, Mode: ir.PadWrap}},
+	} {
+		g := &ir.Graph{}
+		x, err := g.Input("x", shape)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := g.New(c.op, "v", c.attrs, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := make([]float32, 24)
+		for i := range data {
+			data[i] = float32(i + 1)
+		}
+		want, err := ir.EvalValue(v, ir.NewReal(shape, data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs, err := regions(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float32, v.Type.N())
+		for _, r := range rs {
+			apply(r.Compact(), got, data)
+		}
+		if !slices.Equal(got, ir.Floats(want)) {
+			t.Errorf("%s %+v: %v, want %v", c.op, c.attrs, got, ir.Floats(want))
+		}
+	}
+}
+
+// apply copies one region element by element.
+func apply(r plan.Region, dst, src []float32) {
+	for i := range ir.Numel(r.Dims) {
+		dst[r.DstOff+offset(i, r.Dims, r.DstStride)] = src[r.SrcOff+offset(i, r.Dims, r.SrcStride)]
+	}
+}
+
+// A constant is described by its channels where it lies in one block, else written out.
+func TestSpreadFollowsBroadcast(t *testing.T) {
+	to := []int{2, 3, 4, 5}
+	for _, from := range [][]int{{}, {3, 1, 1}, {1, 3, 4, 1}, {5}, {2, 1, 1, 5}, {2, 3, 4, 5}, {1, 1, 4, 1}} {
+		c := make([]int64, ir.Numel(from))
+		for i := range c {
+			c[i] = int64(i + 1)
+		}
+		s, data := spreadOf(c, from, to)
+		strides := broadcastStrides(from, to)
+		for i := range ir.Numel(to) {
+			if got, want := data[s.At(i)], c[offset(i, to, strides)]; got != want {
+				t.Fatalf("shape %v: element %d is %d, want %d (spread %+v)", from, i, got, want, s)
+			}
+		}
+	}
+}
+
+// Steps stand in the first round that has what they read; rounds are as many as
+// the longest chain of interactive steps.
+func TestScheduleIsDepth(t *testing.T) {
+	step := func(p plan.Proto, out plan.Slot, in ...plan.Slot) plan.Step {
+		return plan.Step{Proto: p, In: in, Out: []plan.Slot{out}}
+	}
+	rounds := schedule([]plan.Step{
+		step(plan.ProtoInput, 0),
+		step(plan.ProtoLinearRLWE, 1, 0),
+		step(plan.ProtoRelu, 2, 1),
+		step(plan.ProtoLinearRLWE, 3, 0), // beside the first
+		step(plan.ProtoRelu, 4, 3),       // beside the first relu
+		step(plan.ProtoCopy, 5, 2, 4),
+		step(plan.ProtoReveal, 6, 5),
+	})
+	var got [][]plan.Slot
+	for _, r := range rounds {
+		var outs []plan.Slot
+		for _, s := range r {
+			outs = append(outs, s.Out...)
+		}
+		got = append(got, outs)
+	}
+	want := [][]plan.Slot{{0, 1, 3}, {2, 4}, {5, 6}}
+	if !slices.EqualFunc(got, want, slices.Equal[[]plan.Slot]) {
+		t.Errorf("rounds %v, want %v", got, want)
+	}
+}
+
+func TestParseProfile(t *testing.T) {
+	p, err := ParseProfile("rtt=40ms,bw=400M,threads=2")
+	if err != nil || p.RTT.Seconds() != 0.04 || p.Bandwidth != 400e6 || p.Threads != 2 {
+		t.Errorf("%+v %v", p, err)
+	}
+	for _, bad := range []string{"moon", "rtt=1ms", "bw=0", "bw=1G,rtt=x", "bw=1G,threads=0", "bw=-1"} {
+		if p, err := ParseProfile(bad); err == nil {
+			t.Errorf("%q gives %+v", bad, p)
+		}
+	}
+	// Twice the bytes over a slow line take about twice the time.
+	slow, _ := ParseProfile("rtt=0s,bw=1M")
+	one := slow.Seconds(plan.Cost{Flights: []plan.Flight{{ToServer: 1e6}}})
+	two := slow.Seconds(plan.Cost{Flights: []plan.Flight{{ToServer: 2e6}}})
+	if one < 7.9 || one > 8.1 || two/one < 1.9 {
+		t.Errorf("a megabyte takes %g s, two %g", one, two)
+	}
+}
