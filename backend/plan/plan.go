@@ -64,12 +64,14 @@ type Input struct {
 }
 
 // Preprocess turns an image into the input tensor, by the client and in the
-// clear: resize, crop, then x[c] = pixel[c]*Scale[c] + Shift[c] with pixels 0..255.
+// clear: crop, resize (once or twice), cut out the middle, then x[c] = pixel[c]*Scale[c] + Shift[c] with pixels 0..255.
 // An empty Preset means that only tensors are accepted.
 type Preprocess struct {
 	Preset string    `cbor:",omitempty"` // how the user asked for it: imagenet, unit, raw, custom
 	Layout string    `cbor:",omitempty"` // nchw (default) or nhwc
 	Colour string    `cbor:",omitempty"` // rgb, bgr or grey
+	Crop   string    `cbor:",omitempty"` // square: the middle square is cut out first
+	Via    int       `cbor:",omitempty"` // shorter side after a first resizing; 0: none
 	Resize int       `cbor:",omitempty"` // shorter side after resizing, before the centre crop; 0: stretch to the input's size
 	Scale  []float64 `cbor:",omitempty"`
 	Shift  []float64 `cbor:",omitempty"`

@@ -20,9 +20,10 @@ type Report struct {
 	LinearMemory *Memory `json:"linear_memory_bytes,omitempty"`
 
 	// Only from a run.
-	Outputs []OutputValues `json:"outputs,omitempty"`
-	Labels  []LabelScore   `json:"labels,omitempty"`
-	PeakRSS int64          `json:"peak_rss_bytes,omitempty"`
+	Outputs  []OutputValues `json:"outputs,omitempty"`
+	Labels   []LabelScore   `json:"labels,omitempty"`
+	Findings bool           `json:"findings,omitempty"` // every label has a score from 0 to 1 of its own
+	PeakRSS  int64          `json:"peak_rss_bytes,omitempty"`
 }
 
 // Memory is what the two parties hold, in bytes.

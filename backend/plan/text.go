@@ -61,7 +61,14 @@ func (c Preprocess) String() string {
 	if c.Preset == "" {
 		return ""
 	}
-	return fmt.Sprintf(" preprocess %s %s %s resize %d scale %v shift %v", c.Preset, c.Layout, c.Colour, c.Resize, c.Scale, c.Shift)
+	crop, via := "", ""
+	if c.Crop != "" {
+		crop = " crop " + c.Crop
+	}
+	if c.Via > 0 {
+		via = fmt.Sprintf(" via %d", c.Via)
+	}
+	return fmt.Sprintf(" preprocess %s %s %s%s%s resize %d scale %v shift %v", c.Preset, c.Layout, c.Colour, crop, via, c.Resize, c.Scale, c.Shift)
 }
 
 func postText(post []PostOp) string {

@@ -172,6 +172,9 @@ func (p *Plan) checkInputs() error {
 	return nil
 }
 
+// maxImageSide bounds the sides that an image is resized to.
+const maxImageSide = 1 << 14
+
 func (c Preprocess) check(shape []int) error {
 	if c.Preset == "" {
 		return nil
@@ -179,8 +182,13 @@ func (c Preprocess) check(shape []int) error {
 	if len(c.Preset) > maxName || !slices.Contains([]string{"", "nchw", "nhwc"}, c.Layout) || !slices.Contains([]string{"", "rgb", "bgr", "grey"}, c.Colour) {
 		return errors.New("unknown layout or colour order")
 	}
-	if c.Resize < 0 || c.Resize > 1<<14 {
-		return fmt.Errorf("resize to %d", c.Resize)
+	if c.Crop != "" && c.Crop != "square" {
+		return errors.New("unknown crop")
+	}
+	for _, side := range [2]int{c.Via, c.Resize} {
+		if side < 0 || side > maxImageSide {
+			return fmt.Errorf("resize to %d", side)
+		}
 	}
 	if len(shape) != 4 && len(shape) != 3 {
 		return fmt.Errorf("an image needs 3 or 4 dimensions, the input has shape %v", shape)

@@ -57,7 +57,7 @@ calibration inputs always give the same bytes.`,
 func (f *compileFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringArrayVar(&f.calibrate, "calibrate", nil, "example inputs that the number formats are fitted to: a file or a directory; may be repeated")
-	fl.StringVar(&f.preprocess, "preprocess", "", "how images become inputs: imagenet, unit or raw, and/or resize=,colour=,layout=,scale=,shift=,mean=,std=")
+	fl.StringVar(&f.preprocess, "preprocess", "", "how images become inputs: imagenet, unit or raw, and/or crop=square, via=, resize=,colour=,layout=,scale=,shift=,mean=,std=")
 	fl.StringVar(&f.labels, "labels", "", "file with one label a line, carried in the plan")
 	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224; may be repeated")
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")

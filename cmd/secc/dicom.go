@@ -126,7 +126,7 @@ func pickFrame(set *dicom.Dataset, i int) (*frame.Frame, error) {
 		return nil, errors.New("dicom: pixel data is not readable")
 	}
 	if i < 0 || i >= len(info.Frames) {
-		return nil, fmt.Errorf("dicom: frame %d asked for, the file has frames 0..%d", i, len(info.Frames)-1)
+		return nil, fmt.Errorf("dicom: frame %d asked for, the file has %d", i+1, len(info.Frames))
 	}
 	return info.Frames[i], nil
 }

@@ -112,7 +112,7 @@ func TestDecodeDICOMFrames(t *testing.T) {
 	if img.Gray16At(0, 0).Y != 65535 || img.Gray16At(1, 1).Y != 0 {
 		t.Error("frame 1 was asked for")
 	}
-	if _, err := decodeDICOM(data, 2); err == nil || !strings.Contains(err.Error(), "frames 0..1") {
+	if _, err := decodeDICOM(data, 2); err == nil || !strings.Contains(err.Error(), "frame 3 asked for, the file has 2") {
 		t.Errorf("frame 2 of 2: %v", err)
 	}
 }

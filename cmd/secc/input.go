@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"secc/backend/plan"
@@ -98,9 +99,13 @@ func names(want []wanted) string {
 // readArray reads a file of any of the known kinds. An image comes out as the
 // tensor the network takes; everything else as it stands in the file.
 func readArray(path string, w wanted) (*array, error) {
+	path, frame := splitFrame(path)
 	b, err := readFile(path)
 	if err != nil {
 		return nil, err
+	}
+	if frame > 0 && !isDICOM(b) {
+		return nil, fmt.Errorf("frame %d of a file that is not DICOM", frame)
 	}
 	switch {
 	case bytes.HasPrefix(b, []byte(npyMagic)):
@@ -123,7 +128,7 @@ func readArray(path string, w wanted) (*array, error) {
 		}
 		return w.fromImage(img)
 	case isDICOM(b):
-		img, err := decodeDICOM(b, 0)
+		img, err := decodeDICOM(b, max(frame-1, 0))
 		if err != nil {
 			return nil, err
 		}
@@ -138,6 +143,20 @@ func readArray(path string, w wanted) (*array, error) {
 		return fromProto(t)
 	}
 	return rawFloats(b, w)
+}
+
+// splitFrame takes the number of a frame, counted from 1, off scan.dcm#2; 0
+// means that none is named. A file of that very name is not taken apart.
+func splitFrame(path string) (file string, frame int) {
+	if _, err := os.Lstat(path); err == nil {
+		return path, 0
+	}
+	if i := strings.LastIndexByte(path, '#'); i > 0 {
+		if n, err := strconv.Atoi(path[i+1:]); err == nil && n > 0 {
+			return path[:i], n
+		}
+	}
+	return path, 0
 }
 
 func readFile(path string) ([]byte, error) {

@@ -175,7 +175,7 @@ func TestInputErrors(t *testing.T) {
 }
 
 func TestPreprocessErrors(t *testing.T) {
-	for _, s := range []string{"imagenett", "raw,resize=x", "raw,mean", "scale=a", "mean=1,scale=2", "std=0", "raw,size=3", "mean=1:2,std=1:2:3"} {
+	for _, s := range []string{"imagenett", "raw,resize=x", "raw,via=-1", "raw,crop=oval", "raw,mean", "scale=a", "mean=1,scale=2", "std=0", "raw,size=3", "mean=1:2,std=1:2:3"} {
 		if _, err := parsePreprocess(s); exitCode(err) != exitUsage {
 			t.Errorf("%q: %v", s, err)
 		}

@@ -14,8 +14,8 @@ import (
 )
 
 // parsePreprocess reads --preprocess: a preset (imagenet, unit, raw), then or
-// instead of it key=value pairs, all separated by commas. Keys: resize, layout,
-// colour, scale, shift, mean, std; numbers for several channels are separated by
+// instead of it key=value pairs, all separated by commas. Keys: crop, via,
+// resize, layout, colour, scale, shift, mean, std; numbers for several channels are separated by
 // colons. mean and std are those of pixels from 0 to 1, as torchvision counts.
 func parsePreprocess(s string) (plan.Preprocess, error) {
 	var p plan.Preprocess
@@ -67,9 +67,12 @@ func preset(name string) (p plan.Preprocess, mean, std []float64, err error) {
 func setPreprocess(p *plan.Preprocess, key, value string) (err error) {
 	switch key {
 	case "resize":
-		p.Resize, err = strconv.Atoi(value)
-		if err != nil || p.Resize < 0 || p.Resize > 1<<14 {
-			return fmt.Errorf("resize to %q", value)
+		p.Resize, err = side(value)
+	case "via":
+		p.Via, err = side(value)
+	case "crop":
+		if p.Crop = value; value != "square" {
+			return fmt.Errorf("unknown crop %q (square)", value)
 		}
 	case "layout":
 		p.Layout = value
@@ -83,6 +86,15 @@ func setPreprocess(p *plan.Preprocess, key, value string) (err error) {
 		return fmt.Errorf("unknown key %q", key)
 	}
 	return err
+}
+
+// side reads the length of an image's side.
+func side(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > 1<<14 {
+		return 0, fmt.Errorf("resize to %q", s)
+	}
+	return n, nil
 }
 
 func numbers(s string) ([]float64, error) {
@@ -161,7 +173,7 @@ func (w wanted) fromImage(img image.Image) (*array, error) {
 	if c != 1 && c != 3 {
 		return nil, fmt.Errorf("an input of %d channels does not take an image", c)
 	}
-	fit := fitted(img, width, height, w.prep.Resize)
+	fit := fitted(img, width, height, w.prep)
 	a := &array{shape: s, values: make([]float32, c*height*width)}
 	for y := range height {
 		for x := range width {
@@ -178,16 +190,43 @@ func (w wanted) fromImage(img image.Image) (*array, error) {
 	return a, nil
 }
 
-// fitted scales the image: to width x height, or its shorter side to resize
-// and then the middle of it. An image of the right size stays untouched.
-func fitted(img image.Image, width, height, resize int) *image.RGBA64 {
+// fitted cuts the middle square out if that is asked for, then scales the
+// image: to width x height, or its shorter side to prep.Resize and then the
+// middle of it; before that, if prep.Via says so, its shorter side to that. An
+// image of the right size stays untouched.
+func fitted(img image.Image, width, height int, prep plan.Preprocess) *image.RGBA64 {
 	b := img.Bounds()
+	if prep.Crop == "square" {
+		b = middleSquare(b)
+	}
+	if prep.Via > 0 && min(b.Dx(), b.Dy()) != prep.Via {
+		w, h := shorterTo(b, prep.Via)
+		img = scaled(img, b, image.Rect(0, 0, w, h), w, h)
+		b = img.Bounds()
+	}
 	to := image.Rect(0, 0, width, height)
-	if resize > 0 {
-		short := min(b.Dx(), b.Dy())
-		w, h := max(width, (b.Dx()*resize+short/2)/short), max(height, (b.Dy()*resize+short/2)/short)
+	if prep.Resize > 0 {
+		w, h := shorterTo(b, prep.Resize)
+		w, h = max(width, w), max(height, h)
 		to = image.Rect(0, 0, w, h).Sub(image.Pt((w-width)/2, (h-height)/2))
 	}
+	return scaled(img, b, to, width, height)
+}
+
+func middleSquare(b image.Rectangle) image.Rectangle {
+	s := min(b.Dx(), b.Dy())
+	return image.Rect(0, 0, s, s).Add(b.Min).Add(image.Pt((b.Dx()-s)/2, (b.Dy()-s)/2))
+}
+
+// shorterTo is the size of b with its shorter side made s long.
+func shorterTo(b image.Rectangle, s int) (w, h int) {
+	short := min(b.Dx(), b.Dy())
+	return (b.Dx()*s + short/2) / short, (b.Dy()*s + short/2) / short
+}
+
+// scaled fills an image of width x height from rectangle b of img, drawn onto
+// rectangle to: bilinear, averaged over all the pixels that become one.
+func scaled(img image.Image, b, to image.Rectangle, width, height int) *image.RGBA64 {
 	out := image.NewRGBA64(image.Rect(0, 0, width, height))
 	if to.Size() == b.Size() {
 		draw.Copy(out, to.Min, img, b, draw.Src, nil)

@@ -61,9 +61,9 @@ the weights.`,
 	fl.StringVar(&f.weights, "weights", "", "server: the weights file (default: the plan's name with .weights)")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:7766", "server: address to listen on")
 	fl.StringVar(&f.connect, "connect", "", "client: address of the server")
-	fl.StringArrayVar(&f.inputs, "input", nil, "client: PNG, JPEG, DICOM, .npy, TensorProto .pb or raw float32; one for each input of the network, in order or as NAME=FILE")
+	fl.StringArrayVar(&f.inputs, "input", nil, "client: PNG, JPEG, DICOM (scan.dcm#2: its second frame), .npy, TensorProto .pb or raw float32; one for each input of the network, in order or as NAME=FILE")
 	fl.StringVar(&f.labels, "labels", "", "client: file with one label a line (default: the plan's)")
-	fl.IntVar(&f.top, "top", 5, "client: how many labels to print")
+	fl.IntVar(&f.top, "top", 5, "client: how many labels to print (findings: all, if not given)")
 	fl.BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
 	fl.BoolVar(&f.once, "once", false, "server: serve one client, then exit")
 	fl.StringVar(&f.ready, "ready-file", "", "server: write the address to this file once clients can connect")
@@ -143,7 +143,11 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	if err != nil {
 		return err
 	}
-	report.Labels = answerLabels(p, report.Outputs, labels, f.top)
+	top := f.top
+	if report.Findings = findings(p); report.Findings && !c.Flags().Changed("top") {
+		top = len(labels)
+	}
+	report.Labels = answerLabels(p, report.Outputs, labels, top)
 	report.PeakRSS = peakRSS()
 	if f.json {
 		return printJSON(c.OutOrStdout(), report)

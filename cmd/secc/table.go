@@ -114,20 +114,45 @@ func answerLabels(p *plan.Plan, outputs []plan.OutputValues, labels []string, to
 	return all[:min(top, len(all))]
 }
 
+// findings reports whether the first output scores every label by itself: its
+// values went through a sigmoid, so that several may apply, or none.
+func findings(p *plan.Plan) bool {
+	if len(p.Outputs) == 0 || p.Reveal != plan.RevealValues {
+		return false
+	}
+	yes := false
+	for _, f := range p.Outputs[0].Post {
+		switch f.Op {
+		case "func":
+			yes = f.Name == "sigmoid"
+		case "softmax", "log_softmax":
+			yes = false
+		}
+	}
+	return yes
+}
+
 // printAnswer prints the labels and what the run took.
 func printAnswer(w io.Writer, r *plan.Report) error {
 	scored := slices.ContainsFunc(r.Labels, func(l plan.LabelScore) bool { return l.Score != 0 })
 	for i, l := range r.Labels {
-		name := l.Label
-		if name == "" {
-			name = fmt.Sprintf("class %d", l.Index)
-		}
-		if !scored { // the plan reveals indices only
-			fmt.Fprintf(w, "%2d. %s\n", i+1, name)
+		if r.Findings {
+			fmt.Fprintf(w, "%5.1f %%  %s\n", 100*l.Score, labelName(l))
 			continue
 		}
-		fmt.Fprintf(w, "%2d. %-28s %12.5f\n", i+1, name, l.Score)
+		if !scored { // the plan reveals indices only
+			fmt.Fprintf(w, "%2d. %s\n", i+1, labelName(l))
+			continue
+		}
+		fmt.Fprintf(w, "%2d. %-28s %12.5f\n", i+1, labelName(l), l.Score)
 	}
 	_, err := fmt.Fprintln(w, summary(r))
 	return err
+}
+
+func labelName(l plan.LabelScore) string {
+	if l.Label == "" {
+		return fmt.Sprintf("class %d", l.Index)
+	}
+	return l.Label
 }

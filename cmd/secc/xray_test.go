@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/suyashkumar/dicom/pkg/tag"
+
+	"secc/backend/plan"
+)
+
+// A radiograph of 1024 x 1024 comes out as the reference's own preprocessing
+// made it, up to its rounding to whole grey levels twice.
+func TestRadiographAsTheReference(t *testing.T) {
+	dir := "../../../shared/models/densenet121_cxr"
+	pixels, err := os.ReadFile(filepath.Join(dir, "images.u8"))
+	if err != nil {
+		t.Logf("left out: %v", err)
+		return
+	}
+	prep, err := parsePreprocess("raw,crop=square,via=256")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 3 * 224 * 224
+	for i, name := range []string{"00005203_000", "00015915_000", "00006338_000", "00011564_008"} {
+		got, err := loadInputs([]string{filepath.Join(dir, "png", name+".png")}, []wanted{{"x", []int{1, 3, 224, 224}, prep}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum, most := 0.0, 0.0
+		for k, v := range got[0] {
+			d := math.Abs(float64(v) - float64(pixels[i*size+k]))
+			sum, most = sum+d, max(most, d)
+		}
+		if mean := sum / size; mean > 0.5 || most > 2 {
+			t.Errorf("%s: grey levels differ by %.3f on average and %.1f at most", name, mean, most)
+		}
+	}
+}
+
+// scan.dcm#2 is the second frame, unless a file has that name.
+func TestFrameOfInput(t *testing.T) {
+	data := dicomFile(t, [][]uint16{{0, 0, 0, 4000}, {4000, 0, 0, 0}}, map[tag.Tag]any{tag.NumberOfFrames: []string{"2"}})
+	path := write(t, "scan.dcm", data)
+	want := []wanted{{"x", []int{1, 1, 2, 2}, plan.Preprocess{Preset: "raw"}}}
+	for suffix, first := range map[string]float32{"": 0, "#1": 0, "#2": 255} {
+		got, err := loadInputs([]string{path + suffix}, want)
+		if err != nil || got[0][0] != first {
+			t.Errorf("%q: %v %v, want %v first", suffix, got, err, first)
+		}
+	}
+	for _, bad := range []string{path + "#3", path + "#0", write(t, "t.f32", make([]byte, 16)) + "#1"} {
+		if _, err := loadInputs([]string{bad}, want); exitCode(err) != exitUsage {
+			t.Errorf("%s: %v", filepath.Base(bad), err)
+		} else if strings.Contains(err.Error(), "DOE") {
+			t.Errorf("the error quotes the patient: %v", err)
+		}
+	}
+	if err := os.WriteFile(path+"#2", []byte("no image"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := loadInputs([]string{path + "#2"}, want); err == nil {
+		t.Errorf("a file of that name was passed over: %v", got)
+	}
+}
+
+// Scores behind a sigmoid are findings, each by itself; after a softmax they are classes.
+func TestFindings(t *testing.T) {
+	for _, c := range []struct {
+		post []plan.PostOp
+		want bool
+	}{
+		{[]plan.PostOp{{Op: "func", Name: "sigmoid"}, {Op: "reshape"}}, true},
+		{[]plan.PostOp{{Op: "softmax"}}, false},
+		{[]plan.PostOp{{Op: "func", Name: "sigmoid"}, {Op: "func", Name: "affine"}}, false},
+		{nil, false},
+	} {
+		if got := findings(&plan.Plan{Reveal: plan.RevealValues, Outputs: []plan.Output{{Post: c.post}}}); got != c.want {
+			t.Errorf("%v: findings = %v", c.post, got)
+		}
+	}
+	var b bytes.Buffer
+	r := &plan.Report{Findings: true, Labels: []plan.LabelScore{{Label: "Edema", Score: 0.875}, {Index: 3, Score: 0.01}}}
+	if err := printAnswer(&b, r); err != nil || !strings.Contains(b.String(), " 87.5 %  Edema\n") || !strings.Contains(b.String(), "  1.0 %  class 3\n") {
+		t.Errorf("%v\n%s", err, b.String())
+	}
+}
