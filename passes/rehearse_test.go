@@ -8,20 +8,40 @@ import (
 )
 
 // outlier is a network in which one channel is sixty times larger than the
-// one that decides: the narrow ring leaves that one too few bits.
-func outlier(b *builder) *ir.Value {
+// one that decides: the narrow ring leaves that one too few bits. Its output is
+// one number or many.
+func outlier(b *builder, single bool) *ir.Value {
 	x := b.input(1, 2, 4, 4)
 	a := &ir.ConvAttrs{Strides: []int{1, 1}, PadsBegin: []int{0, 0}, PadsEnd: []int{0, 0}}
 	spread := b.must(b.g.Const("spread", ir.NewReal([]int{2, 2, 1, 1}, []float32{60, 0, 0, 1})))
-	gather := b.must(b.g.Const("gather", ir.NewReal([]int{2, 2, 1, 1}, []float32{0, 1, 0, -1})))
-	return b.op(ir.OpConv, a, b.op(ir.OpRelu, nil, b.op(ir.OpConv, a, x, spread)), gather)
+	x = b.op(ir.OpRelu, nil, b.op(ir.OpConv, a, x, spread))
+	shape, gather := []int{2, 2, 1, 1}, []float32{0, 1, 0, -1}
+	if single {
+		shape, gather = []int{1, 2, 4, 4}, make([]float32, 32)
+		gather[16], gather[17], gather[18] = 1, -1, 1
+	}
+	return b.op(ir.OpConv, a, x, b.must(b.g.Const("gather", ir.NewReal(shape, gather))))
 }
 
 // Where nobody says how wide the ring is, it grows until the answers are good;
 // a ring that the user names stays, with a warning if it spoils the answers.
 func TestRingGrowsWhereAnswersNeedIt(t *testing.T) {
+	testGrowth(t, false)
+	testGrowth(t, true)
+	plain := newBuilder(t)
+	plain.g.Outputs = []*ir.Value{networks()["lenet"](plain)}
+	narrow, err := Compile(plain.g, Options{Calibration: plain.samples(4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k := ringOf(narrow.Fixed); k != 16 || len(narrow.Warnings) > 0 {
+		t.Errorf("lenet: a ring of %d bits, warnings %q; want 16 and none", k, narrow.Warnings)
+	}
+}
+
+func testGrowth(t *testing.T, single bool) {
 	b := newBuilder(t)
-	b.g.Outputs = []*ir.Value{outlier(b)}
+	b.g.Outputs = []*ir.Value{outlier(b, single)}
 	calibration := b.samples(4)
 	grown, err := Compile(b.g, Options{Calibration: calibration})
 	if err != nil {
@@ -36,15 +56,6 @@ func TestRingGrowsWhereAnswersNeedIt(t *testing.T) {
 	}
 	if k := ringOf(named.Fixed); k != 10 || len(named.Warnings) != 1 || !strings.Contains(named.Warnings[0], "in 10-bit formats") {
 		t.Errorf("a ring of %d bits, warnings %q; want 10 and one on the deviation", k, named.Warnings)
-	}
-	plain := newBuilder(t)
-	plain.g.Outputs = []*ir.Value{networks()["lenet"](plain)}
-	narrow, err := Compile(plain.g, Options{Calibration: plain.samples(4)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if k := ringOf(narrow.Fixed); k != 16 || len(narrow.Warnings) > 0 {
-		t.Errorf("lenet: a ring of %d bits, warnings %q; want 16 and none", k, narrow.Warnings)
 	}
 }
 

@@ -75,6 +75,9 @@ func (c *Config) deviation(g *ir.Graph) (a answer, err error) {
 			for _, x := range want {
 				mean += float64(x) / float64(len(want))
 			}
+			if len(want) == 1 { // of a single number the spread is its magnitude
+				mean = 0
+			}
 			for j, x := range want {
 				diff += (float64(got[j]) - float64(x)) * (float64(got[j]) - float64(x))
 				spread += (float64(x) - mean) * (float64(x) - mean)

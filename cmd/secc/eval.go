@@ -162,6 +162,9 @@ func (f *evalFlags) examples(p *plan.Plan, answers string) (*examples, error) {
 func loadReference(path string, p *plan.Plan, n int) ([][]float32, error) {
 	out := p.Outputs[0]
 	w := wanted{out.Name, out.Shape, plan.Preprocess{}}
+	if p.Reveal != plan.RevealValues { // the plan gives indices, the reference scores
+		w.shape = []int{classes(p)}
+	}
 	a, err := readArray(path, w)
 	if err != nil {
 		return nil, usage("--reference %s: output %q: %w", path, out.Name, err)
