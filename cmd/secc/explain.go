@@ -10,49 +10,95 @@ import (
 	"secc/backend/plan"
 )
 
+// explainFlags are the flags of secc explain beside those of compile.
+type explainFlags struct {
+	compileFlags
+	base               baselineFlags
+	html               string
+	asJSON, text, rows bool
+}
+
 func newExplainCmd() *cobra.Command {
-	f := new(compileFlags)
-	var asJSON, asText, all bool
-	var base string
-	var from backend.Baseline
+	f := new(explainFlags)
 	c := &cobra.Command{
-		Use:   "explain MODEL.onnx|MODEL.plan",
+		Use:   "explain MODEL.onnx|MODEL.plan [MODEL.onnx...]",
 		Short: "Show what a secure inference will cost, operator by operator",
 		Long: `Show protocol, formats, bytes each way, rounds, correlated OTs and predicted
 seconds of every operator. Bytes, rounds and OTs are exact; seconds are an
-estimate for the profile.`,
-		Args: usageArgs(cobra.ExactArgs(1)),
-		RunE: func(c *cobra.Command, args []string) error {
-			p, err := f.planOf(c, args[0])
-			if err != nil {
-				return err
-			}
-			if asText {
-				return printText(c.OutOrStdout(), p)
-			}
-			r, err := predict(p, f.profile)
-			if err != nil {
-				return err
-			}
-			if base != "" {
-				return f.explainLadder(c, args[0], base, from, r, asJSON)
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), r)
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%s, plan %.16s\n", r.Model, r.PlanDigest)
-			printCost(c.OutOrStdout(), r, all)
-			return nil
-		},
+estimate for the profile.
+
+--baseline=cryptflow2 prices the same network as CrypTFlow2 would run it over OT,
+then with each remedy of the literature in turn, down to the plan. Those figures
+follow from published formulas and the model's shapes. --html writes all of it as
+one page without any reference outside itself. Several models are put side by
+side by what they cost: the backbone is the first choice to make.`,
+		Example: `  secc explain model.onnx --baseline=cryptflow2 --html report.html
+  secc explain resnet50.onnx densenet121.onnx mobilenetv2.onnx`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
 	f.register(c)
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+plan.Schema+")")
-	c.Flags().BoolVar(&asText, "text", false, "print the plan itself, step by step")
-	c.Flags().StringVar(&base, "baseline", "", "also price the model as another system would run it, with each known remedy in turn: cryptflow2")
-	c.Flags().IntVar(&from.Ring, "baseline-ring", 60, "ring bits of the baseline")
-	c.Flags().IntVar(&from.Terms, "baseline-terms", 2, "cross terms of the baseline's products: 2 as it is built, 1 as one party knows the weights")
-	c.Flags().BoolVar(&all, "all", false, "show the local steps too")
+	f.base.register(c)
+	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON ("+plan.Schema+"; several models: "+backbonesSchema+")")
+	c.Flags().BoolVar(&f.text, "text", false, "print the plan itself, step by step")
+	c.Flags().StringVar(&f.html, "html", "", "also write a page with charts and tables to this file")
+	c.Flags().BoolVar(&f.rows, "all", false, "show the local steps too")
 	return c
+}
+
+func (f *explainFlags) run(c *cobra.Command, args []string) error {
+	if err := f.base.check(); err != nil {
+		return err
+	}
+	if len(args) > 1 {
+		if f.text || f.html != "" {
+			return usage("--text and --html take one model")
+		}
+		return f.explainBackbones(c, args, f.base.Baseline, f.asJSON)
+	}
+	p, err := f.planOf(c, args[0])
+	if err != nil {
+		return err
+	}
+	if f.text {
+		return printText(c.OutOrStdout(), p)
+	}
+	r, err := predict(p, f.profile)
+	if err != nil {
+		return err
+	}
+	return f.print(c, args[0], r)
+}
+
+// print shows one model: with the ladder, if a baseline is wanted.
+func (f *explainFlags) print(c *cobra.Command, path string, r *plan.Report) error {
+	ladder := &ladderReport{Report: r}
+	if f.base.name != "" {
+		var err error
+		if ladder, err = f.ladderOf(path, f.base.Baseline, r); err != nil {
+			return err
+		}
+	}
+	if f.html != "" {
+		if err := savePage(f.html, ladder, f.profile); err != nil {
+			return err
+		}
+	}
+	switch {
+	case f.asJSON && ladder.Ladder == nil:
+		return printJSON(c.OutOrStdout(), r)
+	case f.asJSON:
+		return printJSON(c.OutOrStdout(), ladder)
+	case ladder.Ladder != nil:
+		ladder.print(c.OutOrStdout())
+	default:
+		fmt.Fprintf(c.OutOrStdout(), "%s, plan %.16s\n", r.Model, r.PlanDigest)
+		printCost(c.OutOrStdout(), r, f.rows)
+	}
+	if f.html != "" && !f.asJSON {
+		fmt.Fprintln(c.OutOrStdout(), f.html)
+	}
+	return nil
 }
 
 // planOf reads a plan, or compiles a model in memory.

@@ -5,11 +5,13 @@ import (
 	"io"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"secc/backend"
 	"secc/backend/plan"
 	"secc/frontend/onnx"
+	"secc/ir"
 	"secc/passes"
 )
 
@@ -17,79 +19,133 @@ import (
 // the ladder from the baseline down to the plan.
 type ladderReport struct {
 	*plan.Report
-	Baseline string               `json:"baseline"`
-	Ladder   []backend.LadderStep `json:"ladder"`
-	Layers   []backend.LayerCost  `json:"layers"`
+	Baseline   string               `json:"baseline"`
+	Ring       int                  `json:"baseline_ring"`
+	Scale      int                  `json:"baseline_scale"`
+	CrossTerms int                  `json:"cross_terms"`
+	Survey     backend.Survey       `json:"survey"`
+	Ladder     []backend.LadderStep `json:"ladder"`
+	Layers     []backend.LayerCost  `json:"layers"`
 }
 
-// explainLadder prints the ladder from a baseline to the plan.
-func (f *compileFlags) explainLadder(c *cobra.Command, path, name string, b backend.Baseline, ours *plan.Report, asJSON bool) error {
-	if name != "cryptflow2" {
-		return usage("--baseline must be cryptflow2, not %q", name)
+// baselineFlags say which baseline to compare with.
+type baselineFlags struct {
+	name string
+	backend.Baseline
+}
+
+func (b *baselineFlags) register(c *cobra.Command) {
+	fl := c.Flags()
+	fl.StringVar(&b.name, "baseline", "", "also price the model as another system would run it, with each known remedy in turn: cryptflow2")
+	fl.IntVar(&b.Ring, "baseline-ring", 60, "ring bits of the baseline")
+	fl.IntVar(&b.Scale, "baseline-scale", 23, "fraction bits of the baseline: what its truncations drop")
+	fl.IntVar(&b.Terms, "cross-terms", 2, "cross terms of the baseline's products by weights: 2 as its networks are built, 1 as only one party knows the weights")
+}
+
+func (b *baselineFlags) check() error {
+	switch {
+	case b.name != "" && b.name != "cryptflow2":
+		return usage("--baseline must be cryptflow2, not %q", b.name)
+	case b.Ring < 8 || b.Ring > 64:
+		return usage("--baseline-ring must lie between 8 and 64")
+	case b.Scale < 1 || b.Scale >= b.Ring:
+		return usage("--baseline-scale must lie between 1 and the ring's bits")
+	case b.Terms != 1 && b.Terms != 2:
+		return usage("--cross-terms must be 1 or 2")
 	}
-	if b.Ring < 8 || b.Ring > 64 || b.Terms < 1 || b.Terms > 2 {
-		return usage("a baseline has 8 to 64 ring bits and 1 or 2 cross terms")
-	}
-	data, opts, err := f.source(path)
-	if err != nil {
-		return err
-	}
-	if plan.IsPlan(data) {
-		return usage("--baseline needs the model, not its plan")
-	}
-	r, err := f.ladderOf(data, opts, b, ours)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return printJSON(c.OutOrStdout(), r)
-	}
-	r.print(c.OutOrStdout())
 	return nil
 }
 
-// ladderOf prices a model by the baseline and by its own plan.
-func (f *compileFlags) ladderOf(data []byte, opts onnx.Options, b backend.Baseline, ours *plan.Report) (*ladderReport, error) {
+// products reads a model as baselines and surveys want it.
+func (f *compileFlags) products(path string) (*ir.Graph, error) {
+	data, opts, err := f.source(path)
+	if err != nil {
+		return nil, err
+	}
+	if plan.IsPlan(data) {
+		return nil, usage("%s: a comparison needs the model, not its plan", path)
+	}
 	g, err := onnx.Import(data, opts)
 	if err != nil {
 		return nil, coded(exitUnsupported, err)
 	}
-	real, err := passes.Products(g)
-	if err != nil {
+	if g, err = passes.Products(g); err != nil {
 		return nil, coded(exitUnsupported, err)
 	}
-	steps, layers := backend.Ladder(real, b, ours)
-	return &ladderReport{ours, "cryptflow2", steps, layers}, nil
+	return g, nil
+}
+
+// ladderOf prices a model by the baseline and by its own plan.
+func (f *compileFlags) ladderOf(path string, b backend.Baseline, ours *plan.Report) (*ladderReport, error) {
+	g, err := f.products(path)
+	if err != nil {
+		return nil, err
+	}
+	steps, layers := backend.Ladder(g, b, ours)
+	return &ladderReport{ours, "cryptflow2", b.Ring, b.Scale, b.Terms, backend.SurveyOf(g), steps, layers}, nil
 }
 
 // print shows the operators side by side and the ladder in total.
 func (r *ladderReport) print(w io.Writer) {
+	fmt.Fprintf(w, "%s, plan %.16s: %s MACs, %s comparisons\n", r.Model, r.PlanDigest, countText(r.Survey.MACs), countText(r.Survey.Comparisons))
+	t := plainTable(w, 2)
+	head := table.Row{"operator", "op", "MACs", "others"}
+	for i := range r.Ladder {
+		head = append(head, fmt.Sprintf("(%d)", i+1))
+	}
+	t.AppendHeader(head)
+	for _, l := range r.Layers {
+		row := table.Row{shorten(l.Name, 36), l.Op, countText(l.MACs), countText(l.Elems)}
+		for _, n := range l.Bytes {
+			row = append(row, decimalBytes(n))
+		}
+		t.AppendRow(row)
+	}
+	t.Render()
+	t = plainTable(w, 1)
+	t.AppendHeader(table.Row{"ladder", "linear", "non-linear", "total", ""})
+	for i, s := range r.Ladder {
+		t.AppendRow(table.Row{fmt.Sprintf("(%d) %s", i+1, s.Step), decimalBytes(s.Linear), decimalBytes(s.NonLinear), decimalBytes(s.Bytes), bytesText(s.Bytes)})
+	}
+	t.Render()
+}
+
+// plainTable aligns all columns but the first few to the right.
+func plainTable(w io.Writer, left int) table.Writer {
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
-	t.AppendHeader(table.Row{"operator", "op", "MACs", "comparisons", "first rung", "last OT rung", "secc"})
-	for _, l := range r.Layers {
-		n := len(l.Bytes)
-		t.AppendRow(table.Row{l.Name, l.Op, l.MACs, l.Elems, decimalBytes(l.Bytes[0]), decimalBytes(l.Bytes[n-2]), decimalBytes(l.Bytes[n-1])})
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	var columns []table.ColumnConfig
+	for i := left + 1; i <= 20; i++ {
+		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
-	t.Render()
-	t = table.NewWriter()
-	t.SetOutputMirror(w)
-	t.AppendHeader(table.Row{"ladder", "linear", "non-linear", "total"})
-	for _, s := range r.Ladder {
-		t.AppendRow(table.Row{s.Step, decimalBytes(s.Linear), decimalBytes(s.NonLinear), decimalBytes(s.Bytes)})
-	}
-	t.Render()
+	t.SetColumnConfigs(columns)
+	return t
 }
 
 // decimalBytes prints bytes in powers of ten, as the literature does.
 func decimalBytes(n int64) string {
 	x, units := float64(n), []string{"B", "kB", "MB", "GB", "TB", "PB"}
 	i := 0
-	for ; x >= 1000 && i < len(units)-1; i++ {
+	for ; x >= 999.5 && i < len(units)-1; i++ {
 		x /= 1000
 	}
 	if i == 0 {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%.3g %s", x, units[i])
+}
+
+// countText prints a count with three digits.
+func countText(n int64) string {
+	x, units := float64(n), []string{"", " k", " M", " G", " T"}
+	i := 0
+	for ; x >= 999.5 && i < len(units)-1; i++ {
+		x /= 1000
+	}
+	if i == 0 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%.3g%s", x, units[i])
 }
