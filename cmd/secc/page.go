@@ -51,7 +51,10 @@ type pageSegment struct {
 	Bytes       int64
 }
 
-// pageTick is a power of a thousand on the ladder's axis.
+// Sending is the number of operators with a bar.
+func (p *page) Sending() int { return len(p.Bars) + len(p.More) }
+
+// pageTick is a power of ten on the ladder's axis; those of a thousand have a text.
 type pageTick struct {
 	At   float64
 	Text string
@@ -179,8 +182,12 @@ func pageLadder(steps []backend.LadderStep) ([]pageTick, []pageRung) {
 	low, high = math.Floor(low-0.3), math.Ceil(high)
 	at := func(log float64) float64 { return 100 * (log - low) / (high - low) }
 	var ticks []pageTick
-	for e := math.Ceil(low/3) * 3; e <= high; e += 3 {
-		ticks = append(ticks, pageTick{at(e), decimalBytes(int64(math.Pow(10, e)))})
+	for e := int(low) + 1; e < int(high); e++ {
+		t := pageTick{At: at(float64(e))}
+		if e%3 == 0 {
+			t.Text = decimalBytes(int64(math.Pow(10, float64(e))))
+		}
+		ticks = append(ticks, t)
 	}
 	rungs := make([]pageRung, len(steps))
 	for i, s := range steps {
