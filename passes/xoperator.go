@@ -23,21 +23,23 @@ import (
 
 // XReport says what was replaced and how well that fits.
 type XReport struct {
-	Layers    []XLayer
-	Agreement float64 // share of held-out calibration inputs whose largest output stays
-	Deviation float64 // of the outputs, relative to their spread
-	HeldOut   int
+	Layers    []XLayer `json:"layers"`
+	Agreement float64  `json:"agreement"` // share of held-out calibration inputs whose largest output stays
+	Deviation float64  `json:"deviation"` // of the outputs, relative to their spread
+	HeldOut   int      `json:"held_out"`  // inputs that were not fitted to; if there are too few, those that were
 }
 
 // XLayer is one convolution that was considered.
 type XLayer struct {
-	Name        string
-	FitError    float64 // root mean square over the spread of the trained results
-	Agreement   float64 // of the network so far, with this layer replaced
-	Direct, X   float64 // predicted seconds
-	MACs, XMACs int64
-	Applied     bool
-	WhyNot      string
+	Name      string  `json:"layer"`
+	FitError  float64 `json:"fit_error"` // root mean square over the spread of the trained results
+	Agreement float64 `json:"agreement"` // of the network so far, with this layer replaced
+	Direct    float64 `json:"seconds"`   // predicted
+	X         float64 `json:"seconds_x"`
+	MACs      int64   `json:"macs"`
+	XMACs     int64   `json:"macs_x"`
+	Applied   bool    `json:"applied"`
+	WhyNot    string  `json:"why_not,omitempty"`
 }
 
 // XChoice says which convolutions to replace: auto, off, force, or their names.
@@ -62,13 +64,15 @@ func XOperators(g *ir.Graph, o Options) (*ir.Graph, *XReport, error) {
 	if c := Choice(o.XOperator); c == ChoiceOff || (c == "" || c == ChoiceAuto) && o.XDrop <= 0 {
 		return g, &XReport{Agreement: 1}, nil
 	}
-	x := &replacing{cfg: NewConfig(o), old: g, report: &XReport{Agreement: 1}, fitted: map[string]bool{}}
-	x.now, x.twin = g.Clone()
-	inputs, made := x.cfg.inputs(g)
-	if made {
+	if len(o.Calibration) == 0 {
+		if o.XOperator == "" || Choice(o.XOperator) == ChoiceAuto {
+			return g, &XReport{Agreement: 1}, nil
+		}
 		return nil, nil, fmt.Errorf("x-operator: weights are fitted on calibration inputs, and there are none")
 	}
-	x.split(inputs)
+	x := &replacing{cfg: NewConfig(o), old: g, report: &XReport{Agreement: 1}, fitted: map[string]bool{}}
+	x.now, x.twin = g.Clone()
+	x.split(o.Calibration)
 	if err := x.answers(); err != nil {
 		return nil, nil, fmt.Errorf("x-operator: %w", err)
 	}
@@ -126,8 +130,8 @@ func (x *replacing) run() error {
 	if err != nil {
 		return err
 	}
-	for _, v := range chosen {
-		if err := x.replace(v); err != nil {
+	for i, v := range chosen {
+		if err := x.replace(v, &x.report.Layers[i]); err != nil {
 			return err
 		}
 	}
@@ -220,8 +224,7 @@ func (x *replacing) seconds(l *plan.Linear) (float64, error) {
 
 // replace fits and builds one X-operator; where the answers would leave XDrop it
 // is taken back, unless the user asked for it by name or by force without a limit.
-func (x *replacing) replace(v *ir.Value) error {
-	layer := &x.report.Layers[slices.IndexFunc(x.report.Layers, func(l XLayer) bool { return l.Name == v.Name })]
+func (x *replacing) replace(v *ir.Value, layer *XLayer) error {
 	m, err := x.collect(v)
 	if err != nil {
 		return err
@@ -241,7 +244,7 @@ func (x *replacing) replace(v *ir.Value) error {
 	}
 	layer.Agreement = agree
 	if x.cfg.XDrop > 0 && !x.within(agree, deviation) {
-		layer.WhyNot = fmt.Sprintf("answers would agree in %.1f %%", 100*agree)
+		layer.WhyNot = fmt.Sprintf("outputs would deviate by %.2g %% of their spread", 100*deviation)
 		return nil
 	}
 	layer.Applied = true
@@ -252,13 +255,19 @@ func (x *replacing) replace(v *ir.Value) error {
 	return nil
 }
 
+// enoughHeldOut times the inverse of a drop is how many inputs must agree for
+// that drop to be excluded: of n inputs without a change, 3/n is the rate that
+// would have shown one with 95 % probability.
+const enoughHeldOut = 3
+
 // within says whether the network's answers stay inside the drop that is
-// allowed: of classes, if it has several outputs, else of its one number.
+// allowed. Agreement on a few inputs proves nothing: then the outputs must not
+// deviate by more than that share of their spread.
 func (x *replacing) within(agree, deviation float64) bool {
-	if len(x.want[0][0]) > 1 {
+	if len(x.want[0][0]) > 1 && float64(len(x.held))*x.cfg.XDrop >= enoughHeldOut {
 		return 1-agree <= x.cfg.XDrop
 	}
-	return deviation <= x.cfg.XDrop
+	return 1-agree <= x.cfg.XDrop && deviation <= x.cfg.XDrop
 }
 
 // judge compares a network with the old one on the inputs held out.

@@ -33,6 +33,8 @@ type compileFlags struct {
 	maxDrop    string
 	linear     string
 	winograd   string
+	xOperator  string
+	dropGiven  bool // --max-drop was given
 	json       bool
 }
 
@@ -64,6 +66,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.target, "target", "", "what formats favour: accuracy (wide, nothing dropped) or cost (comparisons drop bits within --max-drop); between the two if not given")
 	fl.StringVar(&f.maxDrop, "max-drop", "1%", "accuracy that --target cost may give up")
 	fl.StringVar(&f.linear, "linear", "rlwe", "how convolutions and products by weights are computed: rlwe, ot (correlated OT, the weights' bits as choices) or auto (each by its predicted seconds)")
+	fl.StringVar(&f.xOperator, "x-operator", "auto", "convolutions to replace by X-operators fitted on the calibration inputs: auto (what pays, within a --max-drop that is given; without one none), off, force (all), or names of layers, with commas between")
 	fl.StringVar(&f.winograd, "winograd", "auto", "3x3 and 5x5 convolutions over OT by Winograd's algorithm: auto (where the cost model says it pays), off or force")
 	fl.IntVar(&f.bits, "bits", 0, "ring bits of activations (default: 16)")
 	fl.StringVar(&f.profile, "profile", "lan", "network the plan is made for: lan, wan, loopback or rtt=40ms,bw=400M")
@@ -96,6 +99,7 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 
 // compile takes a model file through the whole compiler.
 func (f *compileFlags) compile(c *cobra.Command, path string) (*passes.Result, error) {
+	f.dropGiven = c.Flags().Changed("max-drop")
 	data, opts, err := f.source(path)
 	if err != nil {
 		return nil, err
@@ -146,6 +150,9 @@ func (f *compileFlags) compileModel(w io.Writer, data []byte, opts onnx.Options)
 	for _, text := range made.Warnings {
 		log.Warn(text)
 	}
+	for _, l := range made.X.Layers {
+		log.Info("x-operator", "layer", l.Name, "replaced", l.Applied, "fit_error", fmt.Sprintf("%.3f", l.FitError), "agreement", fmt.Sprintf("%.3f", l.Agreement))
+	}
 	return made, nil
 }
 
@@ -171,6 +178,9 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 	}
 	if o.Reveal, o.TopK, err = parseReveal(f.reveal); err != nil {
 		return o, err
+	}
+	if o.XOperator = passes.XChoice(f.xOperator); f.dropGiven {
+		o.XDrop = o.MaxDrop
 	}
 	o.Bits, o.Exact = f.bits, f.truncation == "exact"
 	if o.Profile, err = backend.ParseProfile(f.profile); err != nil {
