@@ -201,3 +201,24 @@ func TestSurvey(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// Two operators of one name do not count the plan's bytes twice.
+func TestLayersOfOneName(t *testing.T) {
+	b := build{t, &ir.Graph{Name: "g"}}
+	r := b.op(ir.OpRelu, "r", nil, b.input(1, 4))
+	b.Outputs = []*ir.Value{b.op(ir.OpAbs, "r", nil, r)}
+	own := &plan.Report{Operators: []plan.OperatorCost{{Name: "r", Protocol: plan.ProtoRelu, ClientToServer: 100}}}
+	own.Total.Bytes = 100
+	_, layers := ladder(b.Graph, Baseline{Terms: 1}, own)
+	var sum int64
+	for _, l := range layers {
+		n := l.Bytes[len(l.Bytes)-1]
+		if n < 0 {
+			t.Errorf("%s: %d bytes", l.Name, n)
+		}
+		sum += n
+	}
+	if len(layers) != 3 || sum != 100 || layers[2].Bytes[len(layers[2].Bytes)-1] != 0 {
+		t.Errorf("%+v", layers)
+	}
+}
