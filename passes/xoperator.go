@@ -145,9 +145,20 @@ func (x *replacing) run() error {
 	return err
 }
 
-// candidates lists the convolutions to replace, in order.
+// A convolution is a bottleneck if an X-operator takes at most worthX of its
+// time, and saves at least leastX of that of all that could be replaced.
+const (
+	worthX = 0.8
+	leastX = 0.01
+)
+
+// candidates lists the convolutions to replace, in order: those that are named,
+// all, or the bottlenecks.
 func (x *replacing) candidates() (chosen []*ir.Value, err error) {
 	names := x.cfg.XOperator.names()
+	var layers []XLayer
+	var convs []*ir.Value
+	all := 0.0
 	for _, v := range x.old.Values {
 		if !replaceable(v) || names != nil && !slices.Contains(names, v.Name) {
 			continue
@@ -156,12 +167,14 @@ func (x *replacing) candidates() (chosen []*ir.Value, err error) {
 		if err := x.price(v, &layer); err != nil {
 			return nil, err
 		}
-		if names == nil && Choice(x.cfg.XOperator) != ChoiceForce && layer.X >= layer.Direct {
+		layers, convs, all = append(layers, layer), append(convs, v), all+layer.Direct
+	}
+	for i, l := range layers {
+		if names == nil && Choice(x.cfg.XOperator) != ChoiceForce && (l.X > worthX*l.Direct || l.Direct-l.X < leastX*all) {
 			continue
 		}
-		x.fitted[v.Name] = true
-		x.report.Layers = append(x.report.Layers, layer)
-		chosen = append(chosen, v)
+		x.fitted[l.Name] = true
+		x.report.Layers, chosen = append(x.report.Layers, l), append(chosen, convs[i])
 	}
 	return chosen, nil
 }
