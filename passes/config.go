@@ -74,6 +74,7 @@ type Config struct {
 	ranges    map[*ir.Value]span // by value of the fixed graph: what calibration saw
 	reference [][][]float32      // the real network's outputs for each calibration input
 	overflow  float64            // probability that an inference leaves the formats
+	rounding  float64            // deviation of the outputs by formats alone
 }
 
 // NewConfig fills in the defaults of options that were left out.

@@ -30,12 +30,22 @@ func formatted(g *ir.Graph, o Options) (*ir.Graph, *Config, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("rehearsal: %w", err)
 		}
-		if !grow || cfg.Bits >= accurateBits || a.error <= cfg.MaxDrop && a.agree == a.answers {
+		if !grow || cfg.Bits >= accurateBits || cfg.satisfied(a) {
 			cfg.review(a)
 			return fixed, cfg, nil
 		}
 		o.Bits = cfg.Bits + 1
 	}
+}
+
+// satisfied tells whether the answers are good enough. Where comparisons drop
+// bits, formats are judged by what they did before: wider ones would not help
+// against the rest.
+func (c *Config) satisfied(a answer) bool {
+	if c.rounding == 0 {
+		c.rounding = a.error
+	}
+	return a.agree == a.answers && c.rounding <= formatDeviation*c.MaxDrop
 }
 
 // review warns of formats that spoil the answers.
