@@ -93,6 +93,7 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	printCost(c.OutOrStdout(), r, false)
+	fmt.Fprintf(c.OutOrStdout(), "%v\nan inference leaves these formats with a probability of %.0e, by what calibration shows\n", formatsOf(made.Fixed), made.Overflow)
 	_, err = fmt.Fprintf(c.OutOrStdout(), "%s (public), %s (server only)\n", f.out, weightsPath(f.out))
 	return err
 }
