@@ -26,6 +26,9 @@ type Reach struct{ Y0, Y1, X0, X1 int }
 // the parties hold to some 100 MB.
 const otWave = 1 << 22
 
+// maxOverOT bounds the products of an operator over OT: some terabytes.
+const maxOverOT = 1 << 40
+
 // OTTaps gives the reach of every tap of the kernel, row by row. Multiplications
 // by padding are left out: it is public where they are.
 func (l *Linear) OTTaps() []Reach {
@@ -66,6 +69,9 @@ func (l *Linear) validateOT() error {
 	}
 	if err := l.validateFormat(); err != nil {
 		return fmt.Errorf("linear: %w", err)
+	}
+	if !bounded(maxOverOT, l.NumWeights(), l.Batch, l.OH, l.OW) {
+		return errors.New("linear: too many products for OT")
 	}
 	if l.Packing != (Packing{}) || l.NormLog2 != 0 {
 		return errors.New("linear: over OT it has neither packing nor norm")

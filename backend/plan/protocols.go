@@ -183,6 +183,14 @@ func legalSumPool(p *Plan, s *Step) error {
 
 const maxSide = 1 << 16
 
+// What a step may make the parties build before anything runs: gates of a
+// selection network (of which one is made for all channels), terms of a product
+// of two shared tensors.
+const (
+	maxNetwork  = 1 << 24
+	maxProducts = 1 << 30
+)
+
 // between reports whether every value lies in [lo, hi].
 func between(lo, hi int, values ...int) bool {
 	return !slices.ContainsFunc(values, func(v int) bool { return v < lo || v > hi })
@@ -343,10 +351,17 @@ func legalMaxPool(p *Plan, s *Step) error {
 	if err := s.Compare.check(in.Bits); err != nil {
 		return err
 	}
-	if s.Compare.Pool == nil || in.Bits != out.Bits {
+	w := s.Compare.Pool
+	if w == nil || in.Bits != out.Bits {
 		return errors.New("no window, or rings differ")
 	}
-	return s.Compare.Pool.check(in.N(), out.N())
+	if err := w.check(in.N(), out.N()); err != nil {
+		return err
+	}
+	if !bounded(maxNetwork, w.H, w.OW, w.KW) || !bounded(maxNetwork, w.OH, w.OW, max(w.KH, w.KW)) || !bounded(maxNetwork, w.OH, w.KH, w.W) {
+		return errors.New("pool: too many comparisons a channel")
+	}
+	return nil
 }
 
 func legalArgMax(p *Plan, s *Step) error {
@@ -360,8 +375,12 @@ func legalArgMax(p *Plan, s *Step) error {
 	if c.K < 1 || c.K > out.N() || out.N()%c.K != 0 || out.N()/c.K > in.N() || in.N()%(out.N()/c.K) != 0 || c.K > in.N()/(out.N()/c.K) {
 		return fmt.Errorf("top %d of %d elements into %d", c.K, in.N(), out.N())
 	}
-	if row := in.N() / (out.N() / c.K); bits.Len(uint(row-1)) > out.Bits {
+	row, depth := in.N()/(out.N()/c.K), bits.Len(uint(c.K))
+	if bits.Len(uint(row-1)) > out.Bits {
 		return fmt.Errorf("indices of %d elements in %d bits", row, out.Bits)
+	}
+	if !bounded(maxNetwork, row, depth, depth) {
+		return fmt.Errorf("top %d of %d: too many comparisons", c.K, row)
 	}
 	return nil
 }
@@ -379,6 +398,9 @@ func legalMul(p *Plan, s *Step) error {
 	}
 	if !product(a.N(), m.Batch, m.M, m.K) || !product(b.N(), m.Batch, m.K, m.N) || !product(o.N(), m.Batch, m.M, m.N) {
 		return fmt.Errorf("product %+v does not fit its slots", *m)
+	}
+	if !bounded(maxProducts, m.Batch, m.M, m.K, m.N) {
+		return fmt.Errorf("product %+v: too many terms", *m)
 	}
 	return nil
 }

@@ -1,0 +1,47 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+)
+
+// oneStep is a plan of an input, one step and a reveal.
+func oneStep(in, out SlotType, s Step) *Plan {
+	s.Out = []Slot{1}
+	if s.In == nil {
+		s.In = []Slot{0}
+	}
+	return &Plan{
+		Version: Version, Reveal: RevealValues, Slots: []SlotType{in, out, out},
+		Inputs:  []Input{{Name: "x", Shape: in.Shape, Slot: 0}},
+		Rounds:  [][]Step{{{Proto: ProtoInput, Out: []Slot{0}}, s, {Proto: ProtoReveal, In: []Slot{1}, Out: []Slot{2}}}},
+		Outputs: []Output{{Name: "y", Shape: out.Shape, Slot: 2}},
+	}
+}
+
+// A plan of a few hundred bytes whose slots are legal must not make whoever
+// reads it build gigabytes of comparisons or count for hours.
+func TestValidateRefusesHugeWork(t *testing.T) {
+	flat := func(bits, n int) SlotType { return SlotType{[]int{n}, bits, 0} }
+	window := func(h, kh int) *Pool {
+		return &Pool{C: 1, H: h, W: 1, OH: h, OW: 1, KH: kh, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, PT: kh / 2}
+	}
+	compare := func(p *Pool, k int) *Compare { return &Compare{Bits: 16, Hi: 16, Leaf: 2, Pool: p, K: k} }
+	conv := &Linear{
+		Batch: 1, G: 1, CIn: 1, COut: 1 << 14, H: 128, W: 128, OH: 128, OW: 128, KH: 128, KW: 128, SH: 1, SW: 1, DH: 1, DW: 1, PT: 64, PL: 64,
+		InBits: 60, OutBits: 60, OT: &OverOT{[]BitRange{{0, 60}}},
+	}
+	for _, c := range []struct {
+		want string
+		p    *Plan
+	}{
+		{"comparisons a channel", oneStep(flat(16, 8192), flat(16, 8192), Step{Proto: ProtoMaxPool, Compare: compare(window(8192, 4095), 0)})},
+		{"too many comparisons", oneStep(flat(16, 1<<17), flat(18, 1<<16), Step{Proto: ProtoArgMax, Compare: compare(nil, 1<<16)})},
+		{"too many terms", oneStep(flat(32, 1<<22), flat(32, 1<<22), Step{Proto: ProtoMul, In: []Slot{0, 0}, Mul: &Mul{Batch: 1, M: 1 << 11, K: 1 << 11, N: 1 << 11}})},
+		{"too many products", oneStep(flat(60, 1<<14), flat(60, 1<<28), Step{Proto: ProtoLinearOT, W: "w", Linear: conv})},
+	} {
+		if err := c.p.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("want an error about %q, got %v", c.want, err)
+		}
+	}
+}
