@@ -123,9 +123,18 @@ func (c *channel) grantEarly() {
 	wake(c.m.wake)
 }
 
+// smallFrame: frames up to this size are joined to the one before. Credit
+// counts payload only; without this a window full of frames of one byte would
+// take fifty times its size in memory.
+const smallFrame = 1 << 10
+
 // arrived queues a data frame. m.mu is held.
 func (c *channel) arrived(h header, payload []byte) {
-	c.in = append(c.in, inFrame{payload, int(h.depth)})
+	if last := len(c.in) - 1; last >= 0 && c.in[last].depth == int(h.depth) && len(payload) <= smallFrame && len(c.in[last].data) <= maxFrame {
+		c.in[last].data = append(c.in[last].data, payload...)
+	} else {
+		c.in = append(c.in, inFrame{payload, int(h.depth)})
+	}
 	c.unread += int64(len(payload))
 	c.stats.FramingReceived += headerLen
 	if c.sending {

@@ -270,6 +270,39 @@ func beyondWindow() (raw []byte) {
 	return raw
 }
 
+// A window full of frames of one byte is held in about as much memory as one
+// large frame, and comes out whole.
+func TestTinyFrames(t *testing.T) {
+	const n = 1 << 18
+	raw := []byte(preface)
+	for i := range uint32(n) {
+		raw = append(raw, frame(header{sequence: i}, []byte{byte(i)})...)
+	}
+	a, b := net.Pipe()
+	m := NewMux(t.Context(), a, Config{Window: 1 << 20})
+	defer m.Close()
+	go func() { _, _ = io.Copy(io.Discard, b) }()
+	if _, err := b.Write(raw); err != nil {
+		t.Fatal(err)
+	}
+	c := m.chs[0]
+	m.mu.Lock()
+	frames := len(c.in)
+	m.mu.Unlock()
+	if frames > 4 {
+		t.Errorf("%d frames are kept apart", frames)
+	}
+	got := make([]byte, n)
+	if err := c.Recv(got); err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		if got[i] != byte(i) {
+			t.Fatalf("byte %d is %d", i, got[i])
+		}
+	}
+}
+
 func TestNoGoroutineStays(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 20 {
