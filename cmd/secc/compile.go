@@ -61,7 +61,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringArrayVar(&f.calibrate, "calibrate", nil, "example inputs that the number formats are fitted to: a file or a directory; may be repeated")
 	fl.StringVar(&f.preprocess, "preprocess", "", "how images become inputs: imagenet, unit or raw, and/or crop=square, via=, resize=,colour=,layout=,scale=,shift=,mean=,std=")
 	fl.StringVar(&f.labels, "labels", "", "file with one label a line, carried in the plan")
-	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224; may be repeated")
+	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224, or without a name for the only input; may be repeated")
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
 	fl.StringVar(&f.target, "target", "", "what formats favour: accuracy (wide, nothing dropped) or cost (comparisons drop bits within --max-drop); between the two if not given")
 	fl.StringVar(&f.maxDrop, "max-drop", "1%", "accuracy that --target cost may give up")
@@ -240,20 +240,22 @@ func parseReveal(s string) (plan.Reveal, int, error) {
 	return "", 0, usage("--reveal must be values, argmax or topk:K, not %q", s)
 }
 
-// parseShapes reads --input-shape NAME=1,3,224,224.
+// parseShapes reads --input-shape NAME=1,3,224,224, without the name for a
+// model's only input.
 func parseShapes(args []string) (map[string][]int, error) {
 	shapes := map[string][]int{}
 	for _, a := range args {
 		i := strings.LastIndex(a, "=")
-		if i < 1 {
+		if i == 0 {
 			return nil, usage("--input-shape %q is not of the form NAME=1,3,224,224", a)
 		}
+		name := a[:max(i, 0)]
 		for _, f := range strings.Split(a[i+1:], ",") {
 			d, err := strconv.Atoi(f)
 			if err != nil || d < 1 {
 				return nil, usage("--input-shape %q: %q is not a dimension", a, f)
 			}
-			shapes[a[:i]] = append(shapes[a[:i]], d)
+			shapes[name] = append(shapes[name], d)
 		}
 	}
 	return shapes, nil

@@ -220,6 +220,7 @@ func TestShapesOfInputs(t *testing.T) {
 		{Options{}, "[1,2]"},
 		{Options{Batch: 4}, "[4,2]"},
 		{Options{InputShapes: map[string][]int{"x": {3, 2}}}, "[3,2]"},
+		{Options{InputShapes: map[string][]int{"": {5, 2}}}, "[5,2]"},
 	} {
 		g, err := importModel(t, m, c.opts)
 		if err != nil {
@@ -230,6 +231,10 @@ func TestShapesOfInputs(t *testing.T) {
 		}
 	}
 	expectError(t, m, Options{InputShapes: map[string][]int{"x": {3}}}, `"x"`, "rank")
+	expectError(t, m, Options{InputShapes: map[string][]int{"X": {3, 2}}}, `"X"`, "no input")
+	two := graphOf(13, value("x", 2), nil, op("Relu", "x", "y"))
+	two.Graph.Input = append(two.Graph.Input, value("z", 2))
+	expectError(t, two, Options{InputShapes: map[string][]int{"": {2}}}, "2 inputs")
 	expectError(t, graphOf(13, value("x", 1, -1), nil, op("Relu", "x", "y")), Options{}, `"x"`, `"N"`)
 	expectError(t, graphOf(13, &onnxpb.ValueInfo{Name: "x"}, nil, op("Relu", "x", "y")), Options{}, `"x"`)
 	shapeless := value("x")

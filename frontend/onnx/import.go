@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"secc/ir"
 )
 
 // Options say what the file leaves open.
 type Options struct {
-	InputShapes map[string][]int   // shapes of graph inputs; needed where the file has symbolic ones beyond the batch
+	InputShapes map[string][]int   // shapes of graph inputs, "" being the only one; needed where the file has symbolic ones beyond the batch
 	Batch       int                // first dimension of every input; 0: as in the file, or 1 where it is symbolic
 	Constants   map[string]*Tensor // graph inputs that are constants of this compilation, not data
 	Dir         string             // where external data lies; ImportFile sets it
@@ -92,6 +93,9 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 	for name, what := range im.m.odd {
 		im.env[name] = &operand{name: name, odd: what}
 	}
+	if err := im.checkShapes(); err != nil {
+		return nil, err
+	}
 	for _, v := range im.m.inputs {
 		if err := im.input(v); err != nil {
 			return nil, err
@@ -144,9 +148,27 @@ func (im *importer) input(v valueInfo) error {
 	return nil
 }
 
+// checkShapes refuses shapes of inputs that are not there: a mistyped name would
+// quietly leave the file's own shape.
+func (im *importer) checkShapes() error {
+	for name := range im.opts.InputShapes {
+		if name == "" && len(im.m.inputs) != 1 {
+			return fmt.Errorf("onnx: a shape without a name, but %d inputs", len(im.m.inputs))
+		}
+		if name != "" && !slices.ContainsFunc(im.m.inputs, func(v valueInfo) bool { return v.name == name }) {
+			return fmt.Errorf("onnx: a shape for %q, which is no input", name)
+		}
+	}
+	return nil
+}
+
 // inputShape makes a declared shape static.
 func (im *importer) inputShape(v valueInfo) ([]int, error) {
-	if s, ok := im.opts.InputShapes[v.name]; ok {
+	s, ok := im.opts.InputShapes[v.name]
+	if !ok {
+		s, ok = im.opts.InputShapes[""]
+	}
+	if ok {
 		if v.known && len(s) != len(v.dims) {
 			return nil, fmt.Errorf("onnx: input %q has rank %d, the given shape %v has rank %d", v.name, len(v.dims), s, len(s))
 		}
