@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -149,7 +151,7 @@ func (f *benchNetworkFlags) inference(c *cobra.Command, dir, link string, thread
 	if link != "loopback" {
 		more = append(more, "--shape", link)
 	}
-	server, addr, err := startServer(c.Context(), c.ErrOrStderr(), dir, more...)
+	server, addr, err := startServer(c.Context(), c.ErrOrStderr(), dir, append([]string{"--json"}, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -160,9 +162,13 @@ func (f *benchNetworkFlags) inference(c *cobra.Command, dir, link string, thread
 	if err := errors.Join(clientErr, server.Wait()); err != nil {
 		return nil, err
 	}
+	var s plan.Report
+	if err := json.Unmarshal(server.Stdout.(*bytes.Buffer).Bytes(), &s); err != nil {
+		return nil, fmt.Errorf("server's report: %w", err)
+	}
 	row := &networkRow{
 		Bytes: r.Total.Bytes, Setup: r.Total.Setup.ClientToServer + r.Total.Setup.ServerToClient, Rounds: r.Total.Rounds, Seconds: r.Total.Seconds,
-		ServerCPU: cpuSecondsOf(server.ProcessState), ClientCPU: cpuSecondsOf(client), ServerRSS: peakRSSOf(server.ProcessState), ClientRSS: peakRSSOf(client),
+		ServerCPU: cpuSecondsOf(server.ProcessState), ClientCPU: cpuSecondsOf(client), ServerRSS: s.PeakRSS, ClientRSS: r.PeakRSS,
 	}
 	if f.operators {
 		row.Operators = r.Operators

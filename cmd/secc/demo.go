@@ -140,7 +140,8 @@ func colons(x []float64) string {
 }
 
 // startServer starts this program again as the server of dir's plan, for one
-// client, and waits until it listens.
+// client, and waits until it listens. What it prints is in Stdout, a
+// *bytes.Buffer, once it has ended.
 func startServer(ctx context.Context, log io.Writer, dir string, more ...string) (*exec.Cmd, string, error) {
 	ready := filepath.Join(dir, "ready")
 	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -152,7 +153,7 @@ func startServer(ctx context.Context, log io.Writer, dir string, more ...string)
 	if err != nil {
 		return nil, "", err
 	}
-	cmd.Stderr = &stderr
+	cmd.Stdout, cmd.Stderr = new(bytes.Buffer), &stderr
 	if err := cmd.Start(); err != nil {
 		return nil, "", err
 	}

@@ -5,24 +5,27 @@ package main
 import (
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
-// peakRSS is the largest resident size this process has had, in bytes.
+// peakRSS is the largest resident size this process has had, in bytes. Where
+// Linux tells, it is that of this program alone: what getrusage says there
+// includes the process it was started from, as large as that was at the time.
 func peakRSS() int64 {
+	if b, err := os.ReadFile("/proc/self/status"); err == nil {
+		_, rest, _ := strings.Cut(string(b), "VmHWM:")
+		line, _, _ := strings.Cut(rest, "\n")
+		if kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(line), " kB"), 10, 64); err == nil {
+			return kib << 10
+		}
+	}
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
 	}
 	return rssBytes(&u)
-}
-
-// peakRSSOf is the same of a process that has ended.
-func peakRSSOf(s *os.ProcessState) int64 {
-	if u, ok := s.SysUsage().(*syscall.Rusage); ok {
-		return rssBytes(u)
-	}
-	return 0
 }
 
 func rssBytes(u *syscall.Rusage) int64 {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	goruntime "runtime"
+	"runtime/pprof"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ type runFlags struct {
 	link     string
 	timeout  time.Duration
 	quiet    bool
+	profile  string
 }
 
 func newRunCmd() *cobra.Command {
@@ -76,6 +78,8 @@ the weights.`,
 	fl.StringVar(&f.link, "shape", "", "imitate a network: lan, wan, or rtt=40ms,bw=400M (both sides)")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "give up when nothing was heard from the peer for so long")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
+	fl.StringVar(&f.profile, "cpu-profile", "", "write a CPU profile (pprof) to this file")
+	fl.Lookup("cpu-profile").Hidden = true
 	return c
 }
 
@@ -93,6 +97,13 @@ func (f *runFlags) run(c *cobra.Command) error {
 	if f.threads > 0 {
 		goruntime.GOMAXPROCS(f.threads) // the correlated OTs are made on other goroutines than the plan's
 	}
+	if f.profile != "" {
+		stop, err := profileTo(f.profile)
+		if err != nil {
+			return usage("--cpu-profile: %w", err)
+		}
+		defer stop()
+	}
 	cfg := runtime.Config{Threads: f.threads, Transport: transport.Config{Idle: f.timeout}}
 	switch f.party {
 	case "server":
@@ -101,6 +112,18 @@ func (f *runFlags) run(c *cobra.Command) error {
 		return f.client(c, cfg, link)
 	}
 	return usage("--party must be server or client, not %q", f.party)
+}
+
+// profileTo samples where this process spends its time until stop.
+func profileTo(path string) (stop func(), err error) {
+	w, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(w); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return func() { pprof.StopCPUProfile(); w.Close() }, nil
 }
 
 func loadPlan(path string) (*plan.Plan, error) {
