@@ -45,3 +45,14 @@ func TestValidateRefusesHugeWork(t *testing.T) {
 		}
 	}
 }
+
+// A dilated window can span a tensor and hold nothing of it; its maximum is not
+// defined, and a network for it cannot be built.
+func TestValidateRefusesEmptyWindows(t *testing.T) {
+	slot := SlotType{[]int{1}, 16, 0}
+	gap := &Pool{C: 1, H: 1, W: 1, OH: 1, OW: 1, KH: 2, KW: 1, SH: 1, SW: 1, DH: 3, DW: 1, PT: 1}
+	p := oneStep(slot, slot, Step{Proto: ProtoMaxPool, Compare: &Compare{Bits: 16, Hi: 16, Leaf: 2, Pool: gap}})
+	if err := p.Validate(); err == nil || !strings.Contains(err.Error(), "nothing but padding") {
+		t.Errorf("want an error about the window, got %v", err)
+	}
+}

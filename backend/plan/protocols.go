@@ -209,6 +209,13 @@ func (w Pool) check(in, out int) error {
 	return nil
 }
 
+// meets reports whether every window holds an element of the tensor: with
+// dilation, one that spans it may still step over all of it.
+func (w Pool) meets() bool {
+	empty := func(x []int) bool { return len(x) == 0 }
+	return !slices.ContainsFunc(windows(w.H, w.OH, w.KH, w.SH, w.DH, w.PT), empty) && !slices.ContainsFunc(windows(w.W, w.OW, w.KW, w.SW, w.DW, w.PL), empty)
+}
+
 // multiply is the product of the factors, or 0 if one is below 1 or it exceeds MaxElems.
 func multiply(factors ...int) int {
 	m := 1
@@ -360,6 +367,9 @@ func legalMaxPool(p *Plan, s *Step) error {
 	}
 	if !bounded(maxNetwork, w.H, w.OW, w.KW) || !bounded(maxNetwork, w.OH, w.OW, max(w.KH, w.KW)) || !bounded(maxNetwork, w.OH, w.KH, w.W) {
 		return errors.New("pool: too many comparisons a channel")
+	}
+	if !w.meets() {
+		return errors.New("pool: a window meets nothing but padding")
 	}
 	return nil
 }
