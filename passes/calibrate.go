@@ -34,7 +34,7 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 		for _, x := range ir.Floats(t) {
 			if x != x || math.IsInf(float64(x), 0) {
 				if bad == nil && !tail[v] {
-					bad = fmt.Errorf("node %q (%s): its result holds a value that is infinite or not a number", v.Name, v.Op)
+					bad = refusal(v, "its result holds a value that is infinite or not a number")
 				}
 				continue
 			}

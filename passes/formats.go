@@ -207,7 +207,7 @@ func (f *formats) fill(g *ir.Graph) error {
 			continue
 		}
 		if b := f.spans[v].abs(); math.IsNaN(b) || math.IsInf(b, 0) {
-			return fmt.Errorf("node %q (%s): calibration makes it infinite or not a number", v.Name, v.Op)
+			return refusal(v, "calibration makes it infinite or not a number")
 		}
 		r := f.root(v)
 		if biggest[r] == nil || f.bound(v) > f.bound(biggest[r]) {
@@ -217,7 +217,7 @@ func (f *formats) fill(g *ir.Graph) error {
 	for r, v := range biggest {
 		n := fracFor(f.ringOf(v), f.bound(v))
 		if n < leastFrac {
-			return fmt.Errorf("node %q (%s): values up to %g do not fit %d bits", v.Name, v.Op, f.spans[v].abs(), f.k)
+			return refusal(v, "values up to %g do not fit %d bits", f.spans[v].abs(), f.k)
 		}
 		f.frac[r] = n
 	}

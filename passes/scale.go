@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -97,17 +98,24 @@ func (b *fixer) build() error {
 			b.clientBits = max(b.clientBits, b.ringOf(v))
 		}
 	}
+	var refused []error
 	for _, v := range b.old.Values {
 		if b.tail[v] || ir.IsConst(v) || b.late[v] {
 			continue
 		}
 		w, err := b.fix(v)
-		if err != nil {
-			return err
+		if err != nil { // a value of the same type stands in, so that all is found that is wrong
+			refused = append(refused, err)
+			if w, err = b.out.FixedInput(v.Name, v.Type.Shape, b.elem(v)); err != nil {
+				return errors.Join(refused...)
+			}
 		}
 		b.made[v] = w
 		b.ranges[w] = b.spans[v]
 		b.nonneg[w] = b.nonneg[w] || b.neverNegative(v)
+	}
+	if len(refused) > 0 {
+		return errors.Join(refused...)
 	}
 	for _, o := range b.old.Outputs {
 		w, err := b.reveal(o)
@@ -223,7 +231,7 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 	}
 	switch v.Op {
 	case ir.OpDiv, ir.OpSoftmax, ir.OpLogSoftmax, ir.OpConvTranspose, ir.OpAvgPool, ir.OpBatchNorm:
-		return nil, fmt.Errorf("node %q (%s): has no secure form here", v.Name, v.Op)
+		return nil, refusal(v, "has no secure form here")
 	}
 	return v.Attrs, nil
 }

@@ -45,7 +45,7 @@ func newRootCmd() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(usage("%v", err), "see "+c.CommandPath()+" --help")
 	})
-	root.AddCommand(newCompileCmd(), newRewriteCmd(), newRunCmd(), newExplainCmd(), newEvalCmd(), newCompareCmd(), newDemoCmd(), newBenchCmd(), newVersionCmd())
+	root.AddCommand(newCompileCmd(), newCheckCmd(), newRewriteCmd(), newRunCmd(), newExplainCmd(), newEvalCmd(), newCompareCmd(), newDemoCmd(), newBenchCmd(), newVersionCmd())
 	return root
 }
 

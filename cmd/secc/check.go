@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"secc/frontend/onnx"
+	"secc/passes"
+)
+
+// checkSchema names the JSON shape of secc check.
+const checkSchema = "secc.check/1"
+
+// checkReport is everything that is wrong with a model at once.
+type checkReport struct {
+	Schema    string             `json:"schema"`
+	Model     string             `json:"model"`
+	OK        bool               `json:"ok"`
+	Nodes     int                `json:"nodes"`     // functions inlined
+	Supported int                `json:"supported"` // nodes that nothing was found wrong with
+	Share     float64            `json:"supported_share"`
+	Problems  []onnx.Unsupported `json:"problems"`
+	Malformed string             `json:"malformed,omitempty"` // the file is no valid model: nothing else could be said
+	Warnings  []string           `json:"warnings,omitempty"`
+}
+
+func newCheckCmd() *cobra.Command {
+	f := new(compileFlags)
+	c := &cobra.Command{
+		Use:   "check MODEL.onnx",
+		Short: "Say everything that keeps a model from being compiled, at once",
+		Long: `Import and compile a model without writing anything. Everything that is wrong is
+listed in one go: node, operator, opset, reason and, where something helps, a
+hint; with the share of nodes that are supported. Exit code 3 if anything is.`,
+		Example: "  secc check model.onnx --json",
+		Args:    usageArgs(cobra.ExactArgs(1)),
+		RunE:    func(c *cobra.Command, args []string) error { return f.check(c, args[0]) },
+	}
+	f.register(c)
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON ("+checkSchema+")")
+	return c
+}
+
+func (f *compileFlags) check(c *cobra.Command, path string) error {
+	data, opts, err := f.source(path)
+	if err != nil {
+		return err
+	}
+	r := &checkReport{Schema: checkSchema, Model: opts.Name, Problems: []onnx.Unsupported{}}
+	if err := r.examine(f, data, opts); err != nil {
+		return err
+	}
+	r.OK = len(r.Problems) == 0 && r.Malformed == ""
+	if r.Nodes > 0 {
+		r.Share = float64(r.Supported) / float64(r.Nodes)
+	}
+	if f.json {
+		err = printJSON(c.OutOrStdout(), r)
+	} else {
+		r.print(c.OutOrStdout())
+	}
+	if err == nil && !r.OK {
+		err = coded(exitUnsupported, fmt.Errorf("%s cannot be compiled", path))
+	}
+	return err
+}
+
+// examine takes the model as far as it goes. Only wrong flags are an error.
+func (r *checkReport) examine(f *compileFlags, data []byte, opts onnx.Options) error {
+	nodes, err := onnx.Nodes(data, opts)
+	if err != nil {
+		r.Malformed = err.Error()
+		return nil
+	}
+	r.Nodes, r.Supported = len(nodes), len(nodes)
+	g, err := onnx.Import(data, opts)
+	var list *onnx.UnsupportedError
+	switch {
+	case errors.As(err, &list):
+		r.Problems, r.Nodes, r.Supported = list.Entries, list.Nodes, list.Supported
+		return nil
+	case err != nil:
+		r.Malformed, r.Supported = err.Error(), 0
+		return nil
+	}
+	o, err := f.options(g)
+	if err != nil {
+		return err
+	}
+	made, err := passes.Compile(g, o)
+	if err != nil {
+		r.refused(nodes, err)
+		return nil
+	}
+	r.Warnings = made.Warnings
+	return nil
+}
+
+// refused files what the compiler says under the nodes that it names.
+func (r *checkReport) refused(nodes []onnx.Node, err error) {
+	seen := map[string]bool{}
+	for _, e := range passes.Refusals(err) {
+		u := onnx.Unsupported{Reason: e.Error()}
+		var at *passes.Refusal
+		if errors.As(e, &at) {
+			u = onnx.Unsupported{Node: at.Node, Op: string(at.Op), Reason: at.Reason}
+			i := slices.IndexFunc(nodes, func(n onnx.Node) bool { return n.Name == at.Node })
+			if i >= 0 {
+				u.Op, u.Domain, u.Opset = nodes[i].Op, nodes[i].Domain, nodes[i].Opset
+			}
+			if i >= 0 && !seen[at.Node] {
+				r.Supported--
+			}
+			seen[at.Node] = true
+		}
+		r.Problems = append(r.Problems, u)
+	}
+}
+
+func (r *checkReport) print(w io.Writer) {
+	if r.Malformed != "" {
+		fmt.Fprintf(w, "%s: no valid model: %s\n", r.Model, r.Malformed)
+		return
+	}
+	for _, u := range r.Problems {
+		if u.Node == "" {
+			fmt.Fprintln(w, u.Reason)
+		} else {
+			fmt.Fprintln(w, u)
+		}
+		if u.Hint != "" {
+			fmt.Fprintf(w, "  hint: %s\n", u.Hint)
+		}
+	}
+	for _, text := range r.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", text)
+	}
+	verdict := "can be compiled"
+	if !r.OK {
+		verdict = fmt.Sprintf("cannot be compiled: %d problems", len(r.Problems))
+	}
+	fmt.Fprintf(w, "%s: %d of %d nodes supported (%.1f %%); %s\n", r.Model, r.Supported, r.Nodes, 100*r.Share, verdict)
+}
