@@ -23,8 +23,20 @@ func (m *Mux) write() {
 			return
 		}
 	}
+	m.lastWords()
 	m.fail(lost(err))
 	m.rw.Close()
+}
+
+// lastWords gives the reader a moment when writing has failed: what the peer said
+// before it left, a TLS alert or a goodbye, says more than a broken pipe.
+func (m *Mux) lastWords() {
+	t := time.NewTimer(linger)
+	defer t.Stop()
+	select {
+	case <-m.done:
+	case <-t.C:
+	}
 }
 
 // farewell flushes if the end is an orderly one, tells the peer the reason and
