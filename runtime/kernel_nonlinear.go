@@ -192,7 +192,7 @@ func slopes(c *Call, w Weights) ([]int64, error) {
 	}
 	for _, s := range short {
 		if s > 2<<a.SlopeFrac || s <= -2<<a.SlopeFrac {
-			return nil, fmt.Errorf("slope %d with %d fraction bits is not in (-2, 2]", s, a.SlopeFrac)
+			return nil, fmt.Errorf("a slope, with %d fraction bits, is not in (-2, 2]", a.SlopeFrac)
 		}
 	}
 	all := make([]int64, len(c.In[0]))
