@@ -65,7 +65,7 @@ type pageTick struct {
 type pageRung struct {
 	backend.LadderStep
 	Size, Linear, Rest float64 // in per cent of the axis
-	Less               string  // what it takes off the one before
+	Less               string  // by what it divides the one before
 }
 
 // The classes of segments, by half and direction.
@@ -195,8 +195,16 @@ func pageLadder(steps []backend.LadderStep) ([]pageTick, []pageRung) {
 		linear := size * float64(s.Linear) / float64(max(s.Bytes, 1))
 		rungs[i] = pageRung{LadderStep: s, Size: size, Linear: linear, Rest: size - linear}
 		if i > 0 && s.Bytes > 0 {
-			rungs[i].Less = fmt.Sprintf("÷ %.3g", float64(steps[i-1].Bytes)/float64(s.Bytes))
+			rungs[i].Less = changeText(steps[i-1].Bytes, s.Bytes)
 		}
 	}
 	return ticks, rungs
+}
+
+// changeText says what became of some bytes.
+func changeText(from, to int64) string {
+	if to > from {
+		return fmt.Sprintf("× %.3g", float64(to)/float64(max(from, 1)))
+	}
+	return fmt.Sprintf("÷ %.3g", float64(from)/float64(max(to, 1)))
 }

@@ -124,6 +124,9 @@ func TestPageLadder(t *testing.T) {
 	if rungs[2].Size <= 0 || rungs[0].Size > 100 || rungs[1].Linear*4-rungs[1].Size > 1e-9 || rungs[1].Less != "÷ 1e+03" {
 		t.Errorf("%+v", rungs)
 	}
+	if _, up := pageLadder([]backend.LadderStep{{Bytes: 100}, {Bytes: 300}}); up[1].Less != "× 3" {
+		t.Errorf("a step up says %q", up[1].Less)
+	}
 	var texts []string
 	for _, tick := range ticks {
 		if tick.Text != "" {
