@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -124,7 +126,9 @@ func (s *server) accept(ctx context.Context, l net.Listener) error {
 			return nil
 		}
 		if err != nil {
-			if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
+			if passing(err) { // a crowd of clients must not end the server
+				s.log.Warn("accept", "err", err)
+				time.Sleep(100 * time.Millisecond)
 				continue
 			}
 			return coded(exitNetwork, fmt.Errorf("accept: %w", err))
@@ -134,6 +138,13 @@ func (s *server) accept(ctx context.Context, l net.Listener) error {
 		}
 		sessions.Go(func() { _ = s.session(ctx, raw, id) }) // logged; the server goes on
 	}
+}
+
+// passing reports whether an error of Accept goes away by itself: no file
+// descriptors are left, or a client hung up before its turn.
+func passing(err error) bool {
+	ne := net.Error(nil)
+	return errors.As(err, &ne) && ne.Timeout() || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED)
 }
 
 // session serves one client.
