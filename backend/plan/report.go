@@ -19,6 +19,9 @@ type Report struct {
 	// The most that a linear operator holds, predicted; absent without any.
 	LinearMemory *Memory `json:"linear_memory_bytes,omitempty"`
 
+	// A bound on what either process holds in the whole run.
+	Memory Memory `json:"memory_bytes"`
+
 	// Only from a run.
 	Outputs  []OutputValues `json:"outputs,omitempty"`
 	Labels   []LabelScore   `json:"labels,omitempty"`
@@ -66,6 +69,10 @@ type TotalCost struct {
 	Bytes   int64     `json:"bytes"`
 	Rounds  int       `json:"rounds"`
 	Seconds float64   `json:"seconds"`
+
+	// Predicted processor seconds of either party, its process's start included.
+	ServerCPU float64 `json:"server_cpu_seconds,omitempty"`
+	ClientCPU float64 `json:"client_cpu_seconds,omitempty"`
 }
 
 // OutputValues is one revealed output.
@@ -132,6 +139,7 @@ func (p *Plan) Cost() (*Report, error) {
 		return nil, err
 	}
 	r.Total.sum()
+	r.Memory = p.Memory()
 	return r, nil
 }
 

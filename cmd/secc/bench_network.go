@@ -21,18 +21,21 @@ import (
 
 // networkRow is one secure inference by two processes.
 type networkRow struct {
-	Network   string  `json:"network"`
-	Profile   string  `json:"profile"`
-	Threads   int     `json:"threads"` // of each party
-	Bytes     int64   `json:"bytes_total"`
-	Setup     int64   `json:"bytes_setup"`
-	Rounds    int     `json:"rounds"`
-	Seconds   float64 `json:"seconds"`
-	Predicted float64 `json:"predicted_seconds"`
-	ServerCPU float64 `json:"server_cpu_seconds"`
-	ClientCPU float64 `json:"client_cpu_seconds"`
-	ServerRSS int64   `json:"server_peak_rss_bytes"`
-	ClientRSS int64   `json:"client_peak_rss_bytes"`
+	Network         string      `json:"network"`
+	Profile         string      `json:"profile"`
+	Threads         int         `json:"threads"` // of each party
+	Bytes           int64       `json:"bytes_total"`
+	Setup           int64       `json:"bytes_setup"`
+	Rounds          int         `json:"rounds"`
+	Seconds         float64     `json:"seconds"`
+	Predicted       float64     `json:"predicted_seconds"`
+	ServerCPU       float64     `json:"server_cpu_seconds"`
+	ClientCPU       float64     `json:"client_cpu_seconds"`
+	ExpectServerCPU float64     `json:"predicted_server_cpu_seconds"`
+	ExpectClientCPU float64     `json:"predicted_client_cpu_seconds"`
+	ServerRSS       int64       `json:"server_peak_rss_bytes"`
+	ClientRSS       int64       `json:"client_peak_rss_bytes"`
+	Memory          plan.Memory `json:"predicted_memory_bytes"`
 
 	Exact     bool                `json:"bytes_and_rounds_as_predicted"`
 	Operators []plan.OperatorCost `json:"operators,omitempty"`
@@ -114,6 +117,8 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string) ([]netw
 			return nil, err
 		}
 		row.Network, row.Profile, row.Threads, row.Predicted = made.Plan.Model, link, n, predicted.Total.Seconds
+		row.ExpectServerCPU, row.ExpectClientCPU = predicted.Total.ServerCPU, predicted.Total.ClientCPU
+		row.Memory = predicted.Memory
 		row.Exact = row.Bytes == predicted.Total.Bytes && row.Rounds == predicted.Total.Rounds
 		rows = append(rows, *row)
 	}
@@ -183,10 +188,10 @@ func printNetworks(w io.Writer, rep benchReport[networkRow]) {
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"network", "link", "threads", "total", "set-up", "rounds", "s", "predicted s", "server CPU s", "client CPU s", "server MiB", "client MiB"})
+	t.AppendHeader(table.Row{"network", "link", "threads", "total", "set-up", "rounds", "s", "predicted s", "server CPU s", "(predicted)", "client CPU s", "(predicted)", "server MiB", "client MiB"})
 	for _, r := range rep.Rows {
 		t.AppendRow(table.Row{r.Network, r.Profile, r.Threads, bytesText(r.Bytes), bytesText(r.Setup), r.Rounds, fmt.Sprintf("%.2f", r.Seconds), fmt.Sprintf("%.2f", r.Predicted),
-			fmt.Sprintf("%.2f", r.ServerCPU), fmt.Sprintf("%.2f", r.ClientCPU), r.ServerRSS >> 20, r.ClientRSS >> 20})
+			fmt.Sprintf("%.2f", r.ServerCPU), fmt.Sprintf("%.2f", r.ExpectServerCPU), fmt.Sprintf("%.2f", r.ClientCPU), fmt.Sprintf("%.2f", r.ExpectClientCPU), r.ServerRSS >> 20, r.ClientRSS >> 20})
 	}
 	t.Render()
 }

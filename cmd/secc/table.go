@@ -54,6 +54,7 @@ func printCost(w io.Writer, r *plan.Report, all bool) {
 	if m := r.LinearMemory; m != nil {
 		fmt.Fprintf(w, "linear operators hold up to %s at the server and %s at the client\n", bytesText(m.Server), bytesText(m.Client))
 	}
+	fmt.Fprintf(w, "a run holds at most %s at the server and %s at the client\n", bytesText(r.Memory.Server), bytesText(r.Memory.Client))
 	if local > 0 {
 		fmt.Fprintf(w, "%d local steps send nothing and are left out (--all shows them)\n", local)
 	}

@@ -1,0 +1,126 @@
+package plan
+
+// What a whole run holds at its peak: an upper bound, from the plan alone.
+
+const (
+	baseMemory    = 40 << 20 // the program, its stacks, the plan
+	channelMemory = 8 << 20  // what a channel may hold unread (transport's window)
+	channels      = 3        // that carry much: the walk and two directions of OTs
+	aheadMemory   = 16 << 20 // correlated OTs made ahead of use (package ot), a direction
+	wordBytes     = 8        // an element of a share
+
+	// The garbage collector lets what is dead grow to half of what is alive
+	// (runs set it so); the rest is what the heap's pages lose.
+	heapFactor = 1.6
+)
+
+// Memory bounds what either party holds during a run.
+func (p *Plan) Memory() Memory {
+	var most Memory
+	for i, alive := range p.alive() {
+		call := alive.call
+		both := alive.bytes + p.callMemory(call)
+		now := Memory{both, both}
+		if l := call[0].Linear; l != nil && call[0].Proto == ProtoLinearRLWE {
+			server, client := l.Memory()
+			now.Server += server + 2*wordBytes*int64(l.NumWeights())
+			now.Client += client
+		}
+		if i == 0 {
+			most = now
+		}
+		most.Server, most.Client = max(most.Server, now.Server), max(most.Client, now.Client)
+	}
+	shared := p.otMemory() + channels*channelMemory
+	return Memory{whole(most.Server + shared), whole(most.Client + shared)}
+}
+
+func whole(heap int64) int64 { return baseMemory + int64(heapFactor*float64(heap)) }
+
+// moment is a call and what the slots hold when it ends.
+type moment struct {
+	call  []*Step
+	bytes int64
+}
+
+// alive walks the calls as the runtime does: a slot is held from the call that
+// writes it to the last that reads it, outputs to the end.
+func (p *Plan) alive() []moment {
+	calls := p.Calls()
+	last := make([]int, len(p.Slots))
+	touch := func(call []*Step, f func(Slot)) {
+		for _, s := range call {
+			for _, list := range [2][]Slot{s.In, s.Out} {
+				for _, x := range list {
+					f(x)
+				}
+			}
+		}
+	}
+	for i, call := range calls {
+		touch(call, func(x Slot) { last[x] = i })
+	}
+	for _, o := range p.Outputs {
+		last[o.Slot] = len(calls)
+	}
+	var out []moment
+	held := make([]bool, len(p.Slots))
+	bytes := int64(0)
+	for i, call := range calls {
+		touch(call, func(x Slot) {
+			if !held[x] {
+				held[x] = true
+				bytes += p.slotBytes(x)
+			}
+		})
+		out = append(out, moment{call, bytes})
+		touch(call, func(x Slot) {
+			if held[x] && last[x] == i {
+				held[x] = false
+				bytes -= p.slotBytes(x)
+			}
+		})
+	}
+	return out
+}
+
+func (p *Plan) slotBytes(x Slot) int64 { return wordBytes * int64(p.Slots[x].N()) }
+
+// callMemory is what a call works on beside its operands and results: joined
+// copies of them, and for a comparison its bits, of which the leaves' tables are
+// the most: four planes a compared bit.
+func (p *Plan) callMemory(call []*Step) (n int64) {
+	elems := int64(0)
+	for _, s := range call {
+		most := int64(0)
+		for _, list := range [2][]Slot{s.In, s.Out} {
+			for _, x := range list {
+				most = max(most, int64(p.Slots[x].N()))
+			}
+		}
+		elems += most
+	}
+	n = 3 * wordBytes * elems
+	if c := call[0].Compare; c != nil {
+		n += elems * int64(4*(c.Hi-c.Lo)) / 8 * wordBytes / 4
+	}
+	return n
+}
+
+// otMemory is what the making of correlated OTs holds.
+func (p *Plan) otMemory() (n int64) {
+	made := p.COTs()
+	for _, d := range [2]struct {
+		kind OTKind
+		n    int64
+	}{{p.OT.ServerSends, made.ServerSends}, {p.OT.ClientSends, made.ClientSends}} {
+		if d.n == 0 {
+			continue
+		}
+		n += min(aheadMemory, otBlock*d.n)
+		if k, t, ok := ferretSet(d.kind.Set); ok {
+			n += 2*otBlock*(k+t*int64(d.kind.Set)) + otBlock<<d.kind.Set
+		}
+	}
+	return n
+}
