@@ -9,20 +9,24 @@ import (
 )
 
 // server sends a correction for every choice, and then opens the client's messages.
+// (Both parties take all OTs of a wave before any message of it: were one of them
+// to wait for a message in between, the other could be waiting for its OTs.)
 func (r *crossing) server(ctx context.Context, wave []piece, w []int64) error {
-	choices, seeds := make([][]uint64, len(wave)), make([][]prg.Block, len(wave))
+	choices, flips, seeds := make([][]uint64, len(wave)), make([][]uint64, len(wave)), make([][]prg.Block, len(wave))
 	for i := range wave {
 		p := &wave[i]
 		batch, err := r.Corr.Recv(ctx, p.ots())
 		if err != nil {
 			return err
 		}
-		flip := make([]uint64, ring.Words(p.ots()))
-		choices[i], seeds[i] = make([]uint64, len(flip)), make([]prg.Block, p.ots())
-		seedsOf(batch).(RecvSeeds).SeedsInto(flip, seeds[i])
+		flips[i], seeds[i] = make([]uint64, ring.Words(p.ots())), make([]prg.Block, p.ots())
+		seedsOf(batch).(RecvSeeds).SeedsInto(flips[i], seeds[i])
+		choices[i] = make([]uint64, len(flips[i]))
 		p.choices(choices[i], w)
-		xor(flip, choices[i])
-		if err := r.sendBits(flip, p.ots()); err != nil {
+		xor(flips[i], choices[i])
+	}
+	for i, flip := range flips {
+		if err := r.sendBits(flip, wave[i].ots()); err != nil {
 			return err
 		}
 	}
@@ -33,6 +37,7 @@ func (r *crossing) server(ctx context.Context, wave []piece, w []int64) error {
 		if err := r.open(&wave[i], choices[i], seeds[i]); err != nil {
 			return err
 		}
+		seeds[i] = nil
 	}
 	return nil
 }
@@ -136,9 +141,7 @@ func grown(x []uint64, n int) []uint64 {
 	return x[:n]
 }
 
-// client takes the seeds and corrections of a wave, then answers with its
-// messages. (Both parties take a wave's OTs before any message: were they to take
-// them at different times, each could wait for the other.)
+// client takes a wave's seeds, then its corrections, then answers with its messages.
 func (r *crossing) client(ctx context.Context, wave []piece) error {
 	seeds := make([][2][]prg.Block, len(wave))
 	for i := range wave {
@@ -149,8 +152,10 @@ func (r *crossing) client(ctx context.Context, wave []piece) error {
 		}
 		seeds[i] = [2][]prg.Block{make([]prg.Block, n), make([]prg.Block, n)}
 		seedsOf(batch).(SendSeeds).SeedsInto(seeds[i][0], seeds[i][1])
-		flip := make([]uint64, ring.Words(n))
-		if err := r.recvBits(flip, n); err != nil {
+	}
+	for i := range wave {
+		flip := make([]uint64, ring.Words(wave[i].ots()))
+		if err := r.recvBits(flip, wave[i].ots()); err != nil {
 			return err
 		}
 		inOrder(seeds[i], flip)
