@@ -75,12 +75,15 @@ func (f *compileFlags) register(c *cobra.Command) {
 }
 
 func (f *compileFlags) run(c *cobra.Command, path string) error {
+	if f.out == "" {
+		f.out = strings.TrimSuffix(path, ".onnx") + ".plan"
+	}
+	if err := writable(f.out, path); err != nil {
+		return err
+	}
 	made, err := f.compile(c, path)
 	if err != nil {
 		return err
-	}
-	if f.out == "" {
-		f.out = strings.TrimSuffix(path, ".onnx") + ".plan"
 	}
 	if err := save(made, f.out); err != nil {
 		return err
@@ -105,7 +108,30 @@ func (f *compileFlags) compile(c *cobra.Command, path string) (*passes.Result, e
 	if err != nil {
 		return nil, err
 	}
-	return f.compileModel(c.ErrOrStderr(), data, opts)
+	defer patience(c.ErrOrStderr(), "compiling "+path)()
+	made, err := f.compileModel(c.ErrOrStderr(), data, opts)
+	if err != nil && exitCode(err) == exitUnsupported {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return made, err
+}
+
+// writable finds out before the work is done that its result has no place.
+func writable(out, model string) error {
+	to, err := os.Stat(out)
+	from, none := os.Stat(model)
+	switch {
+	case err == nil && none == nil && os.SameFile(to, from):
+		return usage("-o %s: that is the model", out)
+	case err == nil && to.IsDir():
+		return usage("-o %s: that is a directory, name a file in it", out)
+	}
+	if dir, err := os.Stat(filepath.Dir(out)); err != nil {
+		return usage("-o %s: %w", out, err)
+	} else if !dir.IsDir() {
+		return usage("-o %s: %s is not a directory", out, filepath.Dir(out))
+	}
+	return nil
 }
 
 // source reads a model file and says how to import it.
@@ -196,6 +222,9 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 		w := wanted{in.Name, in.Type.Shape, plan.Preprocess{}}
 		if len(w.shape) == 3 || len(w.shape) == 4 {
 			w.prep = prep
+			if n, c := max(len(prep.Scale), len(prep.Shift)), first(w.channels()); n > 1 && n != c {
+				return o, usage("--preprocess: numbers for %d channels, input %q has %d", n, in.Name, c)
+			}
 		}
 		want = append(want, w)
 		o.Preprocess = append(o.Preprocess, w.prep)
@@ -208,6 +237,8 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 	o.Calibration, err = loadCalibration(f.calibrate, want)
 	return o, err
 }
+
+func first(n, _ int) int { return n }
 
 // parseShare reads "0.5%" or "0.005"; nothing is 0, the default.
 func parseShare(s string) (float64, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,6 +38,9 @@ print what the client learns and what it took.`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			dir := keep
+			if err := os.MkdirAll(cmp.Or(dir, "."), 0o755); err != nil {
+				return usage("--keep: %w", err)
+			}
 			if dir == "" {
 				tmp, err := os.MkdirTemp("", "secc-demo-")
 				if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 
 	"secc/frontend/onnx"
@@ -75,11 +76,14 @@ func exitCode(err error) int {
 	var model *onnx.UnsupportedError
 	var node *onnx.NodeError
 	var netErr net.Error
+	var file *fs.PathError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &c):
 		return c.code
+	case errors.As(err, &file):
+		return exitUsage // before the network: the errors of files can be told from its only by their type
 	case errors.As(err, &model), errors.As(err, &node):
 		return exitUnsupported
 	case errors.Is(err, transport.ErrMismatch):

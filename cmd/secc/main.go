@@ -37,6 +37,7 @@ func newRootCmd() *cobra.Command {
 		Short:         "Compile ONNX networks to secure two-party inference and run them",
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       versionInfo().String(),
 		Args:          usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return c.Help()
@@ -45,6 +46,7 @@ func newRootCmd() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return hint(usage("%v", err), "see "+c.CommandPath()+" --help")
 	})
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(newCompileCmd(), newCheckCmd(), newRewriteCmd(), newRunCmd(), newExplainCmd(), newEvalCmd(), newCompareCmd(), newDemoCmd(), newBenchCmd(), newVersionCmd())
 	return root
 }

@@ -52,7 +52,7 @@ func readNPY(b []byte) (*array, error) {
 	}
 	width := npyWidth(string(descr[1]))
 	if width == 0 {
-		return nil, fmt.Errorf("npy: element type %q", descr[1])
+		return nil, fmt.Errorf("npy: element type %q: save it as little-endian float32", descr[1])
 	}
 	a := &array{bytes: width == 1 && descr[1][len(descr[1])-2] == 'u'}
 	n := 1

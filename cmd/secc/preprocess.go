@@ -75,9 +75,13 @@ func setPreprocess(p *plan.Preprocess, key, value string) (err error) {
 			return fmt.Errorf("unknown crop %q (square)", value)
 		}
 	case "layout":
-		p.Layout = value
+		if p.Layout = value; value != "nchw" && value != "nhwc" {
+			return fmt.Errorf("unknown layout %q (nchw, nhwc)", value)
+		}
 	case "colour", "color":
-		p.Colour = value
+		if p.Colour = value; value != "rgb" && value != "bgr" && value != "grey" {
+			return fmt.Errorf("unknown colour %q (rgb, bgr, grey)", value)
+		}
 	case "scale":
 		p.Scale, err = numbers(value)
 	case "shift":

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	goruntime "runtime"
 	"runtime/debug"
@@ -93,12 +94,15 @@ func (f *runFlags) run(c *cobra.Command) error {
 		return err
 	}
 	if f.timeout <= 0 || f.threads < 0 || f.top < 0 {
-		return usage("--timeout, --threads and --top must not be negative")
+		return usage("--timeout must be positive, --threads and --top not negative")
+	}
+	if err := f.belongs(c); err != nil {
+		return err
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // the most memory counts here, and there is little garbage
 	}
-	if f.threads > 0 {
+	if f.threads = min(f.threads, goruntime.NumCPU()); f.threads > 0 {
 		goruntime.GOMAXPROCS(f.threads) // the correlated OTs are made on other goroutines than the plan's
 	}
 	if f.profile != "" {
@@ -142,6 +146,21 @@ func loadPlan(path string) (*plan.Plan, error) {
 	return p, nil
 }
 
+// belongs refuses the flags of one side on the other: a client that names the
+// weights, say, has a file that it must not have.
+func (f *runFlags) belongs(c *cobra.Command) error {
+	others := map[string][]string{
+		"server": {"connect", "input", "labels", "top", "tls-server-name"},
+		"client": {"weights", "listen", "once", "ready-file"},
+	}
+	for _, name := range others[f.party] {
+		if c.Flags().Changed(name) {
+			return hint(usage("--%s is not for the %s", name, f.party), "see secc run --help")
+		}
+	}
+	return nil
+}
+
 // client runs the client's side and prints the answer.
 func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.Link) error {
 	if f.connect == "" {
@@ -163,6 +182,11 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	if err != nil {
 		return usage("%w", err)
 	}
+	for i, in := range p.Inputs {
+		if n := clipped(real[i], p.Slots[in.Slot]); n > 0 {
+			newLog(c.ErrOrStderr()).Warn("values too large for the plan's number format were cut: expect a wrong answer", "input", in.Name, "values", n)
+		}
+	}
 	show := newProgress(c.ErrOrStderr(), f.quiet, p)
 	cfg.Progress = show.step
 	report, err := f.infer(c.Context(), p, inputs, cfg, link)
@@ -180,6 +204,17 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 		return printJSON(c.OutOrStdout(), report)
 	}
 	return printAnswer(c.OutOrStdout(), report)
+}
+
+// clipped counts the values that a format cannot hold.
+func clipped(values []float32, t plan.SlotType) (n int) {
+	limit := math.Ldexp(1, t.Bits-1-t.Frac)
+	for _, x := range values {
+		if math.Abs(float64(x)) > limit {
+			n++
+		}
+	}
+	return n
 }
 
 func (f *runFlags) infer(ctx context.Context, p *plan.Plan, inputs []runtime.Vec, cfg runtime.Config, link transport.Link) (*plan.Report, error) {
@@ -203,7 +238,11 @@ func loadLabels(path string, p *plan.Plan) ([]string, error) {
 	if err != nil {
 		return nil, usage("labels: %w", err)
 	}
-	return strings.Split(strings.TrimRight(string(b), "\r\n"), "\n"), nil
+	text := strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n")
+	if strings.TrimSpace(text) == "" {
+		return nil, usage("labels: %s holds none", path)
+	}
+	return strings.Split(strings.TrimRight(text, "\n"), "\n"), nil
 }
 
 func printJSON(w io.Writer, v any) error {

@@ -88,6 +88,9 @@ func (f *runFlags) serve(c *cobra.Command, cfg runtime.Config, link transport.Li
 			return usage("%w", err)
 		}
 	}
+	if _, err := net.ResolveTCPAddr("tcp", f.listen); err != nil {
+		return usage("--listen: %w", err)
+	}
 	l, err := net.Listen("tcp", f.listen)
 	if err != nil {
 		return coded(exitNetwork, fmt.Errorf("listen: %w", err))

@@ -21,7 +21,7 @@ func newVersionCmd() *cobra.Command {
 			if asJSON {
 				return printJSON(c.OutOrStdout(), v)
 			}
-			_, err := fmt.Fprintf(c.OutOrStdout(), "secc %s (plan format %d, %s, %s)\n", v.Version, v.PlanFormat, v.Go, v.Platform)
+			_, err := fmt.Fprintln(c.OutOrStdout(), v)
 			return err
 		},
 	}
@@ -34,6 +34,10 @@ type versionText struct {
 	PlanFormat int    `json:"plan_format"`
 	Go         string `json:"go"`
 	Platform   string `json:"platform"`
+}
+
+func (v versionText) String() string {
+	return fmt.Sprintf("secc %s (plan format %d, %s, %s)", v.Version, v.PlanFormat, v.Go, v.Platform)
 }
 
 func versionInfo() versionText {
