@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	mrand "math/rand/v2"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"secc/backend/plan"
 	"secc/runtime/mpc/mpctest"
 	"secc/runtime/mpc/nonlinear"
+	"secc/runtime/mpc/ot"
 	"secc/runtime/transport"
 )
 
@@ -174,5 +176,56 @@ func TestLinearOTBytesAreTheFormula(t *testing.T) {
 	bits := 16 * 32 * (m + 32*32*(m*l.InBits-m*(m-1)/2))
 	if got := c.ToServer() + c.ToClient(); float64(got) > 1.001*float64(bits)/8 || got < int64(bits/8) {
 		t.Errorf("%d bytes, the formula gives %d", got, bits/8)
+	}
+}
+
+// With real OTs that are made only a little ahead of use, no party waits for a
+// message while the other waits for OTs.
+func TestLinearOTNeverWaitsInACircle(t *testing.T) {
+	l := conv(1, 1, 64, 256, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
+	in := otInstance(l, 9, 1, 1)
+	total := in.step.Linear.CostOT().COTs.ClientSends
+	pair := mpctest.NewPair(1)
+	var made [2]*transport.PipeConn
+	made[transport.Server], made[transport.Client] = transport.Pipe()
+	cfg := ot.Config{Kind: ot.SoftSpoken, K: 4, Ahead: 1 << 14}
+	var shares [2]Vec
+	shares[0], shares[1] = make(Vec, len(in.x)), in.x
+	var got [2]Vec
+	err := pair.Run(func(ctx context.Context, role transport.Role) error {
+		np := &nonlinear.Party{Role: role, Conn: pair.Conn[role]}
+		var w Weights
+		if role == transport.Server {
+			r, err := ot.NewReceiver(ctx, made[role], cfg, total, rand.Reader)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			np.Corr, w = nonlinear.From[*ot.SendBatch, *ot.RecvBatch]((*ot.Sender)(nil), r), in.w
+		} else {
+			s, err := ot.NewSender(ctx, made[role], cfg, total, rand.Reader)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			np.Corr = nonlinear.From[*ot.SendBatch, *ot.RecvBatch](s, (*ot.Receiver)(nil))
+		}
+		y, err := runLinearOT(ctx, np, &Call{Step: in.step, In: []Vec{shares[role]}}, w)
+		if err == nil {
+			got[role] = y[0]
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := idealLinear(&Call{Step: in.step, In: []Vec{in.x}, OutTypes: []plan.SlotType{vector(l.NumOut(), l.OutBits)}}, in.w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, y := range mpctest.Open(got, l.OutBits) {
+		if d := Signed(y-want[0][i], l.OutBits); d > 1 || d < -1 {
+			t.Fatalf("element %d is off by %d", i, d)
+		}
 	}
 }
