@@ -182,13 +182,13 @@ func TestLinearOTBytesAreTheFormula(t *testing.T) {
 // With real OTs that are made only a little ahead of use, no party waits for a
 // message while the other waits for OTs.
 func TestLinearOTNeverWaitsInACircle(t *testing.T) {
-	l := conv(1, 1, 64, 256, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
+	l := conv(1, 1, 1024, 256, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0) // more OTs than one iteration of Ferret gives
 	in := otInstance(l, 9, 1, 1)
 	total := in.step.Linear.CostOT().COTs.ClientSends
 	pair := mpctest.NewPair(1)
 	var made [2]*transport.PipeConn
 	made[transport.Server], made[transport.Client] = transport.Pipe()
-	cfg := ot.Config{Kind: ot.SoftSpoken, K: 4, Ahead: 1 << 14}
+	cfg := ot.Config{Kind: ot.Ferret, Set: 10, Ahead: 1 << 14}
 	var shares [2]Vec
 	shares[0], shares[1] = make(Vec, len(in.x)), in.x
 	var got [2]Vec
