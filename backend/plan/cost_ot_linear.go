@@ -29,6 +29,9 @@ const otWave = 1 << 22
 // maxOverOT bounds the products of an operator over OT: some terabytes.
 const maxOverOT = 1 << 40
 
+// maxOTPieces bounds the messages of one operator, which a plan's reader counts.
+const maxOTPieces = 1 << 22
+
 // OTTaps gives the reach of every tap of the kernel, row by row. Multiplications
 // by padding are left out: it is public where they are.
 func (l *Linear) OTTaps() []Reach {
@@ -78,6 +81,9 @@ func (l *Linear) validateOT() error {
 	}
 	if l.OT == nil {
 		return errors.New("linear: no digits")
+	}
+	if l.NumWeights()/l.OTPiece() > maxOTPieces {
+		return errors.New("linear: too many messages")
 	}
 	if n := len(l.OT.Digits); n != 1 && n != l.G {
 		return fmt.Errorf("linear: digits of %d groups of weights, %d groups", n, l.G)
