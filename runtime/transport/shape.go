@@ -72,6 +72,8 @@ func (s *shaped) Write(p []byte) (int, error) {
 
 // deliver lets parcels out when they are due; it ends after the last.
 func (s *shaped) deliver() {
+	clock := newAlarm()
+	defer clock.close()
 	for {
 		s.mu.Lock()
 		for len(s.line) == 0 {
@@ -84,7 +86,7 @@ func (s *shaped) deliver() {
 			s.Conn.Close()
 			return
 		}
-		time.Sleep(time.Until(p.due))
+		clock.wait(time.Until(p.due))
 		_, err := s.Conn.Write(p.data)
 		s.mu.Lock()
 		s.bytes -= len(p.data)
