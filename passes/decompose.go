@@ -11,7 +11,7 @@ import (
 // decompose writes operators that have no protocol of their own in terms of
 // ones that have.
 func decompose(g *ir.Graph, _ *Config) error {
-	tail := clientTail(g)
+	tail, read := clientTail(g), readers(g)
 	return each(g, func(v *ir.Value) (*ir.Value, error) {
 		switch v.Op {
 		case ir.OpSoftmax, ir.OpLogSoftmax:
@@ -25,9 +25,42 @@ func decompose(g *ir.Graph, _ *Config) error {
 			return reduceMax(g, v)
 		case ir.OpClip:
 			return oneSided(g, v)
+		case ir.OpArgMax:
+			if mixes(v, read, tail) {
+				return reformat(g, v)
+			}
 		}
 		return nil, nil
 	})
+}
+
+// mixes reports a value that meets others before the client learns it.
+func mixes(v *ir.Value, read map[*ir.Value][]*ir.Value, tail map[*ir.Value]bool) bool {
+	return slices.ContainsFunc(read[v], func(y *ir.Value) bool {
+		if y == nil || tail[y] {
+			return false
+		}
+		return y.Op != ir.OpReshape && y.Op != ir.OpTranspose || mixes(y, read, tail)
+	})
+}
+
+// reformat multiplies by one: indices are integers without fraction bits, and
+// this product gives them the format of what they are combined with.
+func reformat(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
+	one, err := constant(g, v.Name+".one", []int{1, 1, 1, 1}, []float32{1})
+	if err != nil {
+		return nil, err
+	}
+	c := chain{g: g, name: v.Name}
+	rows := c.with(ir.OpReshape, &ir.ReshapeAttrs{Shape: []int{v.Type.N(), 1, 1, 1}}, v)
+	c.op(ir.OpConv, rows, one)
+	c.with(ir.OpReshape, &ir.ReshapeAttrs{Shape: slices.Clone(v.Type.Shape)}, c.last)
+	if c.err != nil {
+		return nil, c.err
+	}
+	g.ReplaceUses(v, c.last)
+	rows.Args[0] = v // the only reader that wants the indices themselves
+	return nil, nil
 }
 
 // byRelu: max(a,b) = relu(a-b)+b, min(a,b) = a-relu(a-b), |x| = 2*relu(x)-x.

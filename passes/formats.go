@@ -221,6 +221,11 @@ func (f *formats) fill(g *ir.Graph) error {
 		}
 		f.frac[r] = n
 	}
+	for _, v := range g.Values { // indices are integers, whoever shares their format
+		if f.secret[v] && v.Op == ir.OpArgMax {
+			f.frac[f.root(v)] = 0
+		}
+	}
 	return nil
 }
 

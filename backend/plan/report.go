@@ -16,6 +16,9 @@ type Report struct {
 	Operators  []OperatorCost `json:"operators"`
 	Total      TotalCost      `json:"total"`
 
+	// One input's share of the total where a run takes several; absent otherwise.
+	PerInput *InputCost `json:"per_input,omitempty"`
+
 	// The most that a linear operator holds, predicted; absent without any.
 	LinearMemory *Memory `json:"linear_memory_bytes,omitempty"`
 
@@ -73,6 +76,46 @@ type TotalCost struct {
 	// Predicted processor seconds of either party, its process's start included.
 	ServerCPU float64 `json:"server_cpu_seconds,omitempty"`
 	ClientCPU float64 `json:"client_cpu_seconds,omitempty"`
+}
+
+// InputCost is one input's share of the total.
+type InputCost struct {
+	Inputs  int     `json:"inputs"` // in one run
+	Bytes   float64 `json:"bytes"`
+	Online  float64 `json:"online_bytes"`
+	Seconds float64 `json:"seconds"`
+}
+
+// Batch is how many inputs one run takes: the first dimension that all inputs
+// and outputs share, or 1.
+func (p *Plan) Batch() int {
+	n := 0
+	same := func(shape []int) {
+		switch {
+		case len(shape) < 2:
+			n = 1
+		case n == 0:
+			n = shape[0]
+		case n != shape[0]:
+			n = 1
+		}
+	}
+	for _, in := range p.Inputs {
+		same(in.Shape)
+	}
+	for _, out := range p.Outputs {
+		same(out.Shape)
+	}
+	return max(n, 1)
+}
+
+// Share fills in PerInput of a priced report.
+func (r *Report) Share(inputs int) {
+	if inputs < 2 {
+		return
+	}
+	n, t := float64(inputs), r.Total
+	r.PerInput = &InputCost{inputs, float64(t.Bytes) / n, float64(t.Online.ClientToServer+t.Online.ServerToClient) / n, t.Seconds / n}
 }
 
 // OutputValues is one revealed output.

@@ -128,6 +128,7 @@ func predict(p *plan.Plan, profile string) (*plan.Report, error) {
 		return nil, err
 	}
 	pr.Price(r)
+	r.Share(p.Batch())
 	return r, nil
 }
 

@@ -51,6 +51,9 @@ func printCost(w io.Writer, r *plan.Report, all bool) {
 	t.AppendRow(table.Row{"online", "", "", "", bytesText(n.ClientToServer), bytesText(n.ServerToClient), n.Rounds, n.COTs, secondsText(n.Seconds)})
 	t.AppendFooter(table.Row{"total", "", "", "", "", bytesText(r.Total.Bytes), r.Total.Rounds, "", secondsText(r.Total.Seconds)})
 	t.Render()
+	if p := r.PerInput; p != nil {
+		fmt.Fprintf(w, "per input (%d in one run): %s, of these %s online, %s s\n", p.Inputs, bytesText(int64(p.Bytes)), bytesText(int64(p.Online)), secondsText(p.Seconds))
+	}
 	if m := r.LinearMemory; m != nil {
 		fmt.Fprintf(w, "linear operators hold up to %s at the server and %s at the client\n", bytesText(m.Server), bytesText(m.Client))
 	}

@@ -40,7 +40,7 @@ func loadNetwork(t *testing.T, name string, f compileFlags) *network {
 	if f.preprocess = "raw"; meta.Scale != nil {
 		f.preprocess = "scale=" + colons(meta.Scale) + ",shift=" + colons(meta.Shift)
 	}
-	g, err := onnx.ImportFile(filepath.Join(dir, "model.onnx"), onnx.Options{})
+	g, err := onnx.ImportFile(filepath.Join(dir, "model.onnx"), onnx.Options{Batch: f.batch})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,8 @@ type functionKey struct{ domain, name, overload string }
 
 type inliner struct {
 	functions map[functionKey]*onnxpb.Function
-	model     map[string]int // the model's imports, for functions that do not repeat them
+	model     map[string]int      // the model's imports, for functions that do not repeat them
+	sizes     map[functionKey]int // nodes and calls that a call becomes
 	out       []*scopedNode
 	calls     int
 }
@@ -32,7 +33,7 @@ type inliner struct {
 // inlineFunctions lists the graph's nodes with every call of a model-local
 // function replaced by the function's body.
 func inlineFunctions(p *onnxpb.Model, imports map[string]int) ([]*scopedNode, error) {
-	in := &inliner{functions: map[functionKey]*onnxpb.Function{}, model: imports}
+	in := &inliner{functions: map[functionKey]*onnxpb.Function{}, sizes: map[functionKey]int{}, model: imports}
 	for _, f := range p.GetFunctions() {
 		in.functions[functionKey{domain(f.GetDomain()), f.GetName(), f.GetOverload()}] = f
 	}
@@ -42,12 +43,38 @@ func inlineFunctions(p *onnxpb.Model, imports map[string]int) ([]*scopedNode, er
 	return in.out, nil
 }
 
+// size is how many nodes and calls a call of a function becomes, counted
+// without writing them out; anything above maxNodes stands for too many.
+func (in *inliner) size(key functionKey) int {
+	f := in.functions[key]
+	if f == nil {
+		return 1
+	}
+	if n, known := in.sizes[key]; known {
+		return n
+	}
+	in.sizes[key] = maxNodes + 1 // what a function that calls itself becomes
+	n := 1
+	for _, inner := range f.GetNode() {
+		if n += in.size(callee(inner)); n > maxNodes {
+			return maxNodes + 1
+		}
+	}
+	in.sizes[key] = n
+	return n
+}
+
+// callee is the function that a node calls, if there is one.
+func callee(n *onnxpb.Node) functionKey {
+	return functionKey{domain(n.GetDomain()), n.GetOpType(), n.GetOverload()}
+}
+
 func (in *inliner) expand(nodes []*onnxpb.Node, imports map[string]int, depth int) error {
 	for _, n := range nodes {
 		if len(in.out) >= maxNodes {
 			return fmt.Errorf("onnx: more than %d nodes", maxNodes)
 		}
-		f := in.functions[functionKey{domain(n.GetDomain()), n.GetOpType(), n.GetOverload()}]
+		f := in.functions[callee(n)]
 		if f == nil {
 			version, known := imports[domain(n.GetDomain())]
 			if !known {
@@ -67,7 +94,7 @@ func (in *inliner) expand(nodes []*onnxpb.Node, imports map[string]int, depth in
 }
 
 func (in *inliner) call(n *onnxpb.Node, f *onnxpb.Function, depth int) error {
-	if in.calls++; depth >= maxCallDepth || in.calls > maxNodes {
+	if in.calls++; depth >= maxCallDepth || in.calls > maxNodes || in.size(callee(n)) > maxNodes {
 		return errors.New("functions call each other too deeply")
 	}
 	if len(n.GetInput()) > len(f.GetInput()) || len(n.GetOutput()) > len(f.GetOutput()) {
