@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -193,7 +194,7 @@ func (m *Mux) read() {
 
 func (m *Mux) readPreface(r io.Reader) error {
 	var b [len(preface)]byte
-	if _, err := io.ReadFull(r, b[:]); err == io.EOF {
+	if _, err := io.ReadFull(r, b[:]); err == io.EOF || errors.Is(err, syscall.ECONNRESET) {
 		return fmt.Errorf("%w before it said anything (does it expect TLS, or none?)", ErrPeerClosed)
 	} else if err != nil {
 		return lost(err)
