@@ -44,23 +44,34 @@ func mixes(v *ir.Value, read map[*ir.Value][]*ir.Value, tail map[*ir.Value]bool)
 	})
 }
 
-// reformat multiplies by one: indices are integers without fraction bits, and
-// this product gives them the format of what they are combined with.
+// reformat multiplies indices by one: they are integers without fraction bits,
+// and this product gives them the format of what they are combined with.
 func reformat(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
-	one, err := constant(g, v.Name+".one", []int{1, 1, 1, 1}, []float32{1})
-	if err != nil {
-		return nil, err
-	}
 	c := chain{g: g, name: v.Name}
-	rows := c.with(ir.OpReshape, &ir.ReshapeAttrs{Shape: []int{v.Type.N(), 1, 1, 1}}, v)
-	c.op(ir.OpConv, rows, one)
-	c.with(ir.OpReshape, &ir.ReshapeAttrs{Shape: slices.Clone(v.Type.Shape)}, c.last)
+	rows := c.ownFormat(v)
 	if c.err != nil {
 		return nil, c.err
 	}
 	g.ReplaceUses(v, c.last)
 	rows.Args[0] = v // the only reader that wants the indices themselves
 	return nil, nil
+}
+
+// ownFormat is a product of x with one, which starts a format of its own. It
+// returns the operator that reads x.
+func (c *chain) ownFormat(x *ir.Value) *ir.Value {
+	if c.err != nil {
+		return nil
+	}
+	one, err := constant(c.g, c.name+".one", []int{1, 1, 1, 1}, []float32{1})
+	if err != nil {
+		c.err = err
+		return nil
+	}
+	rows := c.with(ir.OpReshape, &ir.ReshapeAttrs{Shape: []int{x.Type.N(), 1, 1, 1}}, x)
+	c.op(ir.OpConv, rows, one)
+	c.with(ir.OpReshape, &ir.ReshapeAttrs{Shape: slices.Clone(x.Type.Shape)}, c.last)
+	return rows
 }
 
 // byRelu: max(a,b) = relu(a-b)+b, min(a,b) = a-relu(a-b), |x| = 2*relu(x)-x.

@@ -19,6 +19,10 @@ func softmax(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
 		return nil, err
 	}
 	below := c.op(ir.OpSub, x, top)
+	if v.Op == ir.OpLogSoftmax { // the answers are as small as the differences, however large the arguments are
+		c.ownFormat(below)
+		below = c.last
+	}
 	powers := c.with(ir.OpFunc, &ir.FuncAttrs{Name: "exp"}, below)
 	sum := c.with(ir.OpSum, along(), powers)
 	if v.Op == ir.OpLogSoftmax {
