@@ -113,10 +113,13 @@ func (p Profile) makeCOTs(n plan.COTs) float64 {
 // Price fills in the seconds of a report.
 func (p Profile) Price(r *plan.Report) {
 	online := 0.0
-	for i := range r.Operators {
-		c := r.Operators[i].Cost
-		r.Operators[i].Seconds = p.Seconds(c) + p.wire(c)
-		online += r.Operators[i].Seconds
+	for rest := r.Operators; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].Wave == rest[0].Wave {
+			n++
+		}
+		online += p.priceWave(rest[:n])
+		rest = rest[n:]
 	}
 	all := r.Total.Setup.Cost
 	r.Total.Online.Seconds = online
@@ -129,6 +132,26 @@ func (p Profile) Price(r *plan.Report) {
 		r.Total.ServerCPU += all.Work.Server[u] * p.UnitNanos[u] / 1e9
 		r.Total.ClientCPU += all.Work.Client[u] * p.UnitNanos[u] / 1e9
 	}
+}
+
+// priceWave prices operators that run side by side, and shares the time out by
+// what each would take alone.
+func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
+	var all plan.Cost
+	alone := 0.0
+	for i := range ops {
+		c := ops[i].Cost
+		ops[i].Seconds = p.Seconds(c) + p.wire(c)
+		alone += ops[i].Seconds
+		all = all.Beside(c)
+	}
+	together := p.Seconds(all) + p.wire(all)
+	for i := range ops {
+		if alone > 0 {
+			ops[i].Seconds *= together / alone
+		}
+	}
+	return together
 }
 
 // Measured beside the units: what a byte takes of either party's processor on its

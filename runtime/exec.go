@@ -1,12 +1,10 @@
 package runtime
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	"secc/backend/plan"
-	"secc/runtime/transport"
 )
 
 // Progress tells how far a run has come. Next is the call about to start.
@@ -23,20 +21,20 @@ type measure struct {
 	seconds        float64
 }
 
-// walker executes the calls of a plan in order over a table of slots.
+// walker executes the waves of a plan in order over a table of slots.
 type walker struct {
 	plan  *plan.Plan
-	calls [][]*plan.Step
+	waves [][][]*plan.Step
 	slots []Vec
-	last  []int              // index of the last call that touches a slot
+	last  []int              // index of the last wave that touches a slot
 	keep  map[plan.Slot]bool // outputs
 	feed  map[plan.Slot]Vec  // encoded inputs
 }
 
 func newWalker(p *plan.Plan, inputs []Vec) *walker {
-	w := &walker{plan: p, calls: p.Calls(), slots: make([]Vec, len(p.Slots)), last: make([]int, len(p.Slots)),
+	w := &walker{plan: p, waves: p.Waves(), slots: make([]Vec, len(p.Slots)), last: make([]int, len(p.Slots)),
 		keep: map[plan.Slot]bool{}, feed: map[plan.Slot]Vec{}}
-	for i, call := range w.calls {
+	for i, call := range p.Walk() {
 		for _, s := range call {
 			for _, x := range append(s.In[:len(s.In):len(s.In)], s.Out...) {
 				w.last[x] = i
@@ -54,22 +52,23 @@ func newWalker(p *plan.Plan, inputs []Vec) *walker {
 	return w
 }
 
-// run executes call i with do and stores its results.
-func (w *walker) run(i int, do func(*Call) ([]Vec, error)) error {
-	steps := w.calls[i]
-	c := w.call(steps)
-	out, err := do(c)
-	if err != nil {
-		return fmt.Errorf("call %d (%s %q): %w", i, steps[0].Proto, steps[0].Name, err)
+// finish stores the results of a wave, shows them, and drops what nobody reads any more.
+func (w *walker) finish(i int, out [][]Vec, see func(plan.Slot, Vec)) {
+	for j, steps := range w.waves[i] {
+		w.store(steps, out[j], see)
 	}
+	for _, steps := range w.waves[i] {
+		w.release(i, steps)
+	}
+}
+
+// check holds a kernel's results to the plan.
+func (c *Call) check(out []Vec) {
 	for j, t := range c.OutTypes {
 		if len(out) != len(c.OutTypes) || len(out[j]) != t.N() {
-			panic(fmt.Sprintf("BUG: kernel of %s: results do not fit the plan", steps[0].Proto))
+			panic(fmt.Sprintf("BUG: kernel of %s: results do not fit the plan", c.Proto))
 		}
 	}
-	w.store(steps, out)
-	w.release(i, steps)
-	return nil
 }
 
 // call collects the operands; those of merged steps are joined end to end.
@@ -111,12 +110,15 @@ func (w *walker) joined(steps []*plan.Step, slot func(*plan.Step) plan.Slot) pla
 }
 
 // store cuts the results back into the slots of the steps.
-func (w *walker) store(steps []*plan.Step, out []Vec) {
+func (w *walker) store(steps []*plan.Step, out []Vec, see func(plan.Slot, Vec)) {
 	for j := range out {
 		rest := out[j]
 		for _, s := range steps {
 			n := w.plan.Slots[s.Out[j]].N()
 			w.slots[s.Out[j]], rest = rest[:n:n], rest[n:]
+			if see != nil {
+				see(s.Out[j], w.slots[s.Out[j]])
+			}
 		}
 	}
 }
@@ -155,73 +157,28 @@ func Trace(p *plan.Plan, weights Weights, inputs []Vec, see func(plan.Slot, Vec)
 		return nil, err
 	}
 	table, w := kernels(), newWalker(p, inputs)
-	for i, steps := range w.calls {
-		k := table[steps[0].Proto]
-		if k.Ideal == nil {
-			return nil, fmt.Errorf("protocol %s has no reference", steps[0].Proto)
-		}
-		err := w.run(i, func(c *Call) ([]Vec, error) {
-			out, err := k.Ideal(c, weights)
-			if err == nil && see != nil {
-				w.show(steps, out, see)
+	for i, wave := range w.waves {
+		out := make([][]Vec, len(wave))
+		for j, steps := range wave {
+			k := table[steps[0].Proto]
+			if k.Ideal == nil {
+				return nil, fmt.Errorf("protocol %s has no reference", steps[0].Proto)
 			}
-			return out, err
-		})
-		if err != nil {
-			return nil, err
+			c := w.call(steps)
+			var err error
+			if out[j], err = k.Ideal(c, weights); err != nil {
+				return nil, named(steps, err)
+			}
+			c.check(out[j])
 		}
+		w.finish(i, out, see)
 	}
 	return w.outputs(), nil
 }
 
-func (w *walker) show(steps []*plan.Step, out []Vec, see func(plan.Slot, Vec)) {
-	for j := range out {
-		rest := out[j]
-		for _, s := range steps {
-			n := w.plan.Slots[s.Out[j]].N()
-			see(s.Out[j], rest[:n])
-			rest = rest[n:]
-		}
-	}
-}
-
-// execute walks the plan with the peer. The result is nil at the server.
-func execute(ctx context.Context, p *Party, pl *plan.Plan, inputs []Vec, progress func(Progress), see func(plan.Slot, Vec)) ([]Vec, []measure, error) {
-	table, w := kernels(), newWalker(pl, inputs)
-	start := time.Now()
-	var taken []measure
-	for i, steps := range w.calls {
-		if progress != nil {
-			progress(Progress{i, len(w.calls), steps[0], time.Since(start)})
-		}
-		k := table[steps[0].Proto]
-		if k.Run == nil {
-			return nil, nil, fmt.Errorf("protocol %s cannot be run by this version", steps[0].Proto)
-		}
-		t0, s0 := time.Now(), p.Conn.Stats()
-		if err := ctx.Err(); err != nil {
-			return nil, nil, err
-		}
-		err := w.run(i, func(c *Call) ([]Vec, error) {
-			out, err := k.Run(ctx, p, c)
-			if err == nil && see != nil {
-				w.show(steps, out, see)
-			}
-			return out, err
-		})
-		if err != nil {
-			return nil, nil, err
-		}
-		s1 := p.Conn.Stats()
-		taken = append(taken, measure{s1.Sent - s0.Sent, s1.Received - s0.Received, s1.Rounds, time.Since(t0).Seconds()})
-	}
-	if progress != nil {
-		progress(Progress{len(w.calls), len(w.calls), nil, time.Since(start)})
-	}
-	if p.Role == transport.Server {
-		return nil, taken, nil
-	}
-	return w.outputs(), taken, nil
+// named says which call an error is from.
+func named(steps []*plan.Step, err error) error {
+	return fmt.Errorf("%s %q: %w", steps[0].Proto, steps[0].Name, err)
 }
 
 // checkInputs compares encoded inputs with the plan.

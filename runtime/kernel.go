@@ -13,6 +13,7 @@ import (
 	"io"
 
 	"secc/backend/plan"
+	"secc/runtime/mpc/nonlinear"
 	"secc/runtime/mpc/ot"
 	"secc/runtime/transport"
 )
@@ -58,14 +59,14 @@ type Weights interface {
 	Ints(name string, n int) ([]int64, error)
 }
 
-// Party is one side of a running session.
+// Party is one side of a running call.
 type Party struct {
 	Role     transport.Role
-	Conn     transport.Conn // channel 0
-	Sender   *ot.Sender     // correlated OTs that this party sends; nil if the plan needs none
-	Receiver *ot.Receiver   // those that it receives
-	Linear   *linearEngine  // keys of the linear steps; nil if the plan has none
-	Weights  Weights        // nil at the client
+	Conn     transport.Conn                  // the lane the call runs on
+	Sender   nonlinear.Source[*ot.SendBatch] // correlated OTs that this party sends; nil if the plan needs none
+	Receiver nonlinear.Source[*ot.RecvBatch] // those that it receives
+	Linear   *linearEngine                   // keys of the linear steps; nil if the plan has none
+	Weights  Weights                         // nil at the client
 	Threads  int
 	Rand     io.Reader
 }

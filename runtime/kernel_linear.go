@@ -7,7 +7,6 @@ import (
 	"secc/backend/plan"
 	"secc/runtime/mpc/he"
 	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/mpc/ot"
 	"secc/runtime/transport"
 )
 
@@ -38,10 +37,22 @@ func linearKeys(p *plan.Plan) (he.KeySpec, error) {
 	return he.KeySpec{N: k.N, Secrets: k.Secrets, Levels: k.Levels}, err
 }
 
-// linearEngine is one party's keys.
+// linearEngine is one party's keys, and the turn of the call that is about to run.
 type linearEngine struct {
 	server *he.Server
 	client *he.Client
+	turn   *he.Turn
+}
+
+// next is the engine for the next call.
+func (e *linearEngine) next() *linearEngine {
+	n := &linearEngine{server: e.server, client: e.client}
+	if e.server != nil {
+		n.turn = e.server.Turn()
+	} else {
+		n.turn = e.client.Turn()
+	}
+	return n
 }
 
 // newLinearEngine runs the set-up of the linear steps.
@@ -58,7 +69,7 @@ func newLinearEngine(ctx context.Context, p *Party, conn transport.Conn, spec he
 
 func runLinear(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
 	return runLinearBy(ctx, p, c, &nonlinear.Party{
-		Role: p.Role, Conn: p.Conn, Corr: nonlinear.From[*ot.SendBatch, *ot.RecvBatch](p.Sender, p.Receiver),
+		Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver),
 	})
 }
 
@@ -79,13 +90,13 @@ func runLinearBy(ctx context.Context, p *Party, c *Call, truncate *nonlinear.Par
 
 func (e *linearEngine) run(ctx context.Context, p *Party, c *Call, op *he.Op) (Vec, error) {
 	if p.Role == transport.Client {
-		return e.client.Linear(ctx, p.Conn, op, c.In[0], p.Threads)
+		return e.client.Linear(ctx, p.Conn, e.turn, op, c.In[0], p.Threads)
 	}
 	w, b, err := linearWeights(p.Weights, c)
 	if err != nil {
 		return nil, err
 	}
-	return e.server.Linear(ctx, p.Conn, op, c.In[0], w, b, p.Threads)
+	return e.server.Linear(ctx, p.Conn, e.turn, op, c.In[0], w, b, p.Threads)
 }
 
 // LinearOp is a plan's operator in the engine's words.

@@ -109,6 +109,7 @@ func (in linearInstance) runBoth(t testing.TB, threads int) (out [2]Vec, counts 
 		if me.Linear, err = newLinearEngine(ctx, me, me.Conn, spec); err != nil {
 			return err
 		}
+		me.Linear = me.Linear.next()
 		np := &nonlinear.Party{Role: role, Conn: me.Conn, Corr: nonlinear.From(pair.Sources(role))}
 		y, err := runLinearBy(ctx, me, &Call{Step: in.step, In: []Vec{shares[role]}}, np)
 		if err == nil {

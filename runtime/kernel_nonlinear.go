@@ -6,7 +6,6 @@ import (
 
 	"secc/backend/plan"
 	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/mpc/ot"
 	"secc/runtime/mpc/ring"
 	"secc/runtime/transport"
 )
@@ -18,7 +17,7 @@ func nonlinearKernels() map[plan.Proto]Kernel {
 	for proto, k := range nonlinearProtocols() {
 		all[proto] = Kernel{Ideal: k.ideal, Slack: k.slack, Run: func(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
 			return k.run(ctx, &nonlinear.Party{
-				Role: p.Role, Conn: p.Conn, Corr: nonlinear.From[*ot.SendBatch, *ot.RecvBatch](p.Sender, p.Receiver),
+				Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver),
 			}, c, p.Weights)
 		}}
 	}

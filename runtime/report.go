@@ -40,7 +40,8 @@ func (s *session) report(m *measured) (*plan.Report, error) {
 	for i := range r.Operators {
 		op, c := &r.Operators[i], m.calls[i]
 		op.ClientToServer, op.ServerToClient = s.directed(c.sent, c.received)
-		op.Rounds, online.Rounds = c.depth-online.Rounds, c.depth
+		op.Rounds = max(0, c.depth-online.Rounds) // of calls side by side, what each adds
+		online.Rounds += op.Rounds
 		op.Seconds = c.seconds
 		online.ClientToServer += op.ClientToServer
 		online.ServerToClient += op.ServerToClient

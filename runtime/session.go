@@ -18,15 +18,15 @@ import (
 
 // The channels of a session.
 const (
-	chanExec    = 0 // the plan's calls
+	chanExec    = 0 // the plan's calls, one after the other
 	chanServer  = 1 // correlated OTs that the server sends
 	chanClient  = 2 // correlated OTs that the client sends
 	chanControl = 3 // hello, keys, done
-	numChannels = 4
+	numChannels = 4 // and one for each further call that runs side by side with others
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {
@@ -47,7 +47,6 @@ func (c Config) withDefaults() Config {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	c.Transport.Channels = numChannels
 	return c
 }
 
@@ -82,8 +81,10 @@ type session struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	mux    *transport.Mux
+	lanes  *transport.Lanes
 	plan   *plan.Plan
 	party  *Party
+	ots    producers
 	cfg    Config
 	start  time.Time
 }
@@ -99,8 +100,14 @@ func open(ctx context.Context, conn net.Conn, role transport.Role, p *plan.Plan,
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	s := &session{ctx: ctx, cancel: cancel, plan: p, cfg: cfg, start: time.Now()}
+	ids := []int{chanExec}
+	for range p.Lanes() - 1 {
+		ids = append(ids, numChannels+len(ids)-1)
+	}
+	cfg.Transport.Channels = numChannels + len(ids) - 1
 	s.mux = transport.NewMux(ctx, conn, cfg.Transport)
-	s.party = &Party{Role: role, Conn: s.mux.Channel(chanExec), Threads: cfg.Threads, Rand: cfg.Rand}
+	s.lanes = s.mux.Lanes(ids...)
+	s.party = &Party{Role: role, Threads: cfg.Threads, Rand: cfg.Rand}
 	if err := hello(s.mux.Channel(chanControl), role, digest); err != nil {
 		_, _, err = s.finish(nil, nil, err)
 		return nil, err
@@ -142,12 +149,14 @@ func (s *session) run(inputs []Vec) ([]Vec, *plan.Report, error) {
 		return nil, nil, fmt.Errorf("setup: %w", err)
 	}
 	ready := time.Now()
-	out, calls, err := execute(s.ctx, s.party, s.plan, inputs, s.cfg.Progress, s.cfg.Observe)
+	e := &execution{walker: newWalker(s.plan, inputs), party: s.party, lanes: s.lanes, ots: s.ots, table: kernels(),
+		progress: s.cfg.Progress, see: s.cfg.Observe}
+	out, err := e.run(s.ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	online := time.Since(ready)
-	m := s.measured(keys, calls)
+	m := s.measured(keys, e.taken)
 	m.setup, m.online = ready.Sub(s.start), online
 	if err := s.done(m); err != nil {
 		return nil, nil, fmt.Errorf("end of the session: %w", err)

@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"context"
+
 	"secc/backend/plan"
 	"secc/runtime/mpc/ot"
 	"secc/runtime/transport"
@@ -32,6 +34,12 @@ func (s *session) makeKeys(c transport.Conn) error {
 	return err
 }
 
+// producers make a session's correlated OTs; nil where the plan needs none.
+type producers struct {
+	sender   *ot.Sender
+	receiver *ot.Receiver
+}
+
 // startOT starts one producer for each direction that the plan uses.
 func (s *session) startOT() error {
 	need := s.plan.COTs()
@@ -43,14 +51,47 @@ func (s *session) startOT() error {
 	}
 	var err error
 	if sends > 0 {
-		if s.party.Sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), otConfig(kinds[0]), sends, s.cfg.Rand); err != nil {
+		if s.ots.sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), otConfig(kinds[0]), sends, s.cfg.Rand); err != nil {
 			return err
 		}
 	}
 	if receives > 0 {
-		s.party.Receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), otConfig(kinds[1]), receives, s.cfg.Rand)
+		s.ots.receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), otConfig(kinds[1]), receives, s.cfg.Rand)
 	}
 	return err
+}
+
+// give lets p take OTs as they are made.
+func (o producers) give(p *Party) {
+	if o.sender != nil {
+		p.Sender = o.sender
+	}
+	if o.receiver != nil {
+		p.Receiver = o.receiver
+	}
+}
+
+// reserve sets apart what p needs. The server's OTs come first at both parties: taking
+// from the two streams in different orders could make each wait for the other.
+func (o producers) reserve(ctx context.Context, p *Party, n plan.COTs) error {
+	for _, from := range [2]transport.Role{transport.Server, transport.Client} {
+		count := int(n.ServerSends)
+		if from == transport.Client {
+			count = int(n.ClientSends)
+		}
+		var err error
+		switch {
+		case count == 0:
+		case from == p.Role:
+			p.Sender, err = o.sender.Reserve(ctx, count)
+		default:
+			p.Receiver, err = o.receiver.Reserve(ctx, count)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // otConfig is the extension that the plan names.
@@ -58,10 +99,10 @@ func otConfig(k plan.OTKind) ot.Config { return ot.Config{Kind: k.Kind, K: k.K, 
 
 // close ends the producers; those that wait for the peer end with the connection.
 func (s *session) close() {
-	if s.party.Sender != nil {
-		_ = s.party.Sender.Close()
+	if s.ots.sender != nil {
+		_ = s.ots.sender.Close()
 	}
-	if s.party.Receiver != nil {
-		_ = s.party.Receiver.Close()
+	if s.ots.receiver != nil {
+		_ = s.ots.receiver.Close()
 	}
 }

@@ -1,11 +1,15 @@
 package plan
 
-import "reflect"
+import (
+	"iter"
+	"reflect"
+)
 
 // Batches groups the steps of a round into calls: elementwise steps with equal
 // attributes and no server weights run as one wide call, their operands joined
 // end to end in step order; every other step is a call of its own. A batch
-// stands where its first step stands. The cost model and the runtime both go by this.
+// stands where its first step stands. The cost model and the runtime both go by
+// this, and by Waves.
 func (p *Plan) Batches(round int) [][]int {
 	var all [][]int
 	steps := p.Rounds[round]
@@ -50,4 +54,102 @@ func (p *Plan) width(batch []*Step) int {
 		n += p.Slots[s.Out[0]].N()
 	}
 	return n
+}
+
+// Limits of what runs side by side, beside the largest call of a wave: a call's
+// correlated OTs are set apart before the wave starts, and its buffers add to the others'.
+const (
+	MaxLanes   = 8
+	asideCOTs  = 1 << 20 // a direction
+	asideBytes = 128 << 20
+)
+
+// Waves groups the calls of the plan, in order, into waves: calls of one round
+// that run side by side, each on a lane of its own, so that the wave takes as many
+// rounds as its longest call. Local calls are waves of one.
+func (p *Plan) Waves() [][][]*Step {
+	var waves [][][]*Step
+	for r := range p.Rounds {
+		var now wave
+		for _, batch := range p.Batches(r) {
+			call := make([]*Step, len(batch))
+			for i, at := range batch {
+				call[i] = &p.Rounds[r][at]
+			}
+			if next, ok := now.with(p, call); ok {
+				now = next
+				continue
+			}
+			waves = append(waves, now.calls)
+			now, _ = wave{}.with(p, call)
+		}
+		if len(now.calls) > 0 {
+			waves = append(waves, now.calls)
+		}
+	}
+	return waves
+}
+
+// wave is a wave that grows, and what its calls take together and at most.
+type wave struct {
+	calls      [][]*Step
+	local      bool
+	cots, most COTs
+	mem, top   int64
+}
+
+// with adds a call if the limits allow it.
+func (w wave) with(p *Plan, call []*Step) (wave, bool) {
+	local := protocols[call[0].Proto].Local
+	if len(w.calls) > 0 && (local || w.local || len(w.calls) == MaxLanes) {
+		return w, false
+	}
+	c, mem := p.CallCost(call).COTs, p.sideMemory(call)
+	next := wave{calls: append(w.calls[:len(w.calls):len(w.calls)], call), local: local, cots: w.cots.add(c), most: w.most, mem: w.mem + mem, top: max(w.top, mem)}
+	if c.all() > w.most.all() {
+		next.most = c
+	}
+	aside := COTs{next.cots.ServerSends - next.most.ServerSends, next.cots.ClientSends - next.most.ClientSends}
+	fits := aside.ServerSends <= asideCOTs && aside.ClientSends <= asideCOTs && next.mem-next.top <= asideBytes
+	return next, fits || len(w.calls) == 0
+}
+
+func (n COTs) add(m COTs) COTs {
+	return COTs{n.ServerSends + m.ServerSends, n.ClientSends + m.ClientSends}
+}
+
+func (n COTs) all() int64 { return n.ServerSends + n.ClientSends }
+
+// Largest is the call of a wave that takes the most correlated OTs, the first of
+// them: it takes them as they are made, the others from what was set apart.
+func (p *Plan) Largest(wave [][]*Step) int {
+	at, most := 0, int64(-1)
+	for i, call := range wave {
+		if n := p.CallCost(call).COTs.all(); n > most {
+			at, most = i, n
+		}
+	}
+	return at
+}
+
+// Lanes is the width of the widest wave, at least 1.
+func (p *Plan) Lanes() int {
+	n := 1
+	for _, w := range p.Waves() {
+		n = max(n, len(w))
+	}
+	return n
+}
+
+// Walk gives the calls in order with the wave each belongs to.
+func (p *Plan) Walk() iter.Seq2[int, []*Step] {
+	return func(yield func(int, []*Step) bool) {
+		for i, w := range p.Waves() {
+			for _, call := range w {
+				if !yield(i, call) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -71,11 +71,30 @@ func (d Depth) After(flights []Flight) Depth {
 	return d
 }
 
+// Max is the depth once both of two walks that began together have ended.
+func (d Depth) Max(e Depth) Depth { return Depth{max(d.Server, e.Server), max(d.Client, e.Client)} }
+
 // Add appends the flights of d to c and sums the rest: d runs after c.
 func (c Cost) Add(d Cost) Cost {
 	c.Flights = append(c.Flights[:len(c.Flights):len(c.Flights)], d.Flights...)
-	c.COTs.ServerSends += d.COTs.ServerSends
-	c.COTs.ClientSends += d.COTs.ClientSends
+	return c.sums(d)
+}
+
+// Beside lays the flights of d over those of c and sums the rest: d runs beside c.
+func (c Cost) Beside(d Cost) Cost {
+	flights := make([]Flight, max(len(c.Flights), len(d.Flights)))
+	copy(flights, c.Flights)
+	for i, f := range d.Flights {
+		flights[i].ToServer += f.ToServer
+		flights[i].ToClient += f.ToClient
+	}
+	c.Flights = flights
+	return c.sums(d)
+}
+
+// sums adds all of d but its flights.
+func (c Cost) sums(d Cost) Cost {
+	c.COTs = c.COTs.add(d.COTs)
 	for u := range NumUnits {
 		c.Work.Server[u] += d.Work.Server[u]
 		c.Work.Client[u] += d.Work.Client[u]

@@ -5,7 +5,7 @@ package plan
 const (
 	baseMemory    = 40 << 20 // the program, its stacks, the plan
 	channelMemory = 8 << 20  // what a channel may hold unread (transport's window)
-	channels      = 3        // that carry much: the walk and two directions of OTs
+	channels      = 2        // that carry much beside the lanes: two directions of OTs
 	aheadMemory   = 16 << 20 // correlated OTs made ahead of use (package ot), a direction
 	wordBytes     = 8        // an element of a share
 
@@ -17,64 +17,90 @@ const (
 // Memory bounds what either party holds during a run.
 func (p *Plan) Memory() Memory {
 	var most Memory
-	for i, alive := range p.alive() {
-		call := alive.call
-		both := alive.bytes + p.callMemory(call)
-		now := Memory{both, both}
-		if l := call[0].Linear; l != nil && call[0].Proto == ProtoLinearRLWE {
-			server, client := l.Memory()
-			now.Server += server + 2*wordBytes*int64(l.NumWeights())
-			now.Client += client
+	for _, alive := range p.alive() {
+		now := Memory{alive.bytes, alive.bytes}
+		for _, call := range alive.wave {
+			m := p.workMemory(call)
+			now.Server, now.Client = now.Server+m.Server, now.Client+m.Client
 		}
-		if i == 0 {
-			most = now
-		}
-		most.Server, most.Client = max(most.Server, now.Server), max(most.Client, now.Client)
+		aside := otBlock * p.asideCOTs(alive.wave)
+		most.Server, most.Client = max(most.Server, now.Server+aside), max(most.Client, now.Client+aside)
 	}
-	shared := p.otMemory() + channels*channelMemory
+	shared := p.otMemory() + int64(channels+p.Lanes())*channelMemory
 	return Memory{whole(most.Server + shared), whole(most.Client + shared)}
+}
+
+// workMemory is what a call works on beside its operands and results.
+func (p *Plan) workMemory(call []*Step) Memory {
+	n := p.callMemory(call)
+	m := Memory{n, n}
+	if l := call[0].Linear; l != nil && call[0].Proto == ProtoLinearRLWE {
+		server, client := l.Memory()
+		m.Server += server + 2*wordBytes*int64(l.NumWeights())
+		m.Client += client
+	}
+	return m
+}
+
+// sideMemory is the larger party's workMemory.
+func (p *Plan) sideMemory(call []*Step) int64 {
+	m := p.workMemory(call)
+	return max(m.Server, m.Client)
+}
+
+// asideCOTs is what a wave sets apart, in both directions.
+func (p *Plan) asideCOTs(wave [][]*Step) (n int64) {
+	largest := p.Largest(wave)
+	for i, call := range wave {
+		if i != largest {
+			n += p.CallCost(call).COTs.all()
+		}
+	}
+	return n
 }
 
 func whole(heap int64) int64 { return baseMemory + int64(heapFactor*float64(heap)) }
 
-// moment is a call and what the slots hold when it ends.
+// moment is a wave and what the slots hold when it ends.
 type moment struct {
-	call  []*Step
+	wave  [][]*Step
 	bytes int64
 }
 
-// alive walks the calls as the runtime does: a slot is held from the call that
+// alive walks the waves as the runtime does: a slot is held from the wave that
 // writes it to the last that reads it, outputs to the end.
 func (p *Plan) alive() []moment {
-	calls := p.Calls()
+	waves := p.Waves()
 	last := make([]int, len(p.Slots))
-	touch := func(call []*Step, f func(Slot)) {
-		for _, s := range call {
-			for _, list := range [2][]Slot{s.In, s.Out} {
-				for _, x := range list {
-					f(x)
+	touch := func(wave [][]*Step, f func(Slot)) {
+		for _, call := range wave {
+			for _, s := range call {
+				for _, list := range [2][]Slot{s.In, s.Out} {
+					for _, x := range list {
+						f(x)
+					}
 				}
 			}
 		}
 	}
-	for i, call := range calls {
-		touch(call, func(x Slot) { last[x] = i })
+	for i, wave := range waves {
+		touch(wave, func(x Slot) { last[x] = i })
 	}
 	for _, o := range p.Outputs {
-		last[o.Slot] = len(calls)
+		last[o.Slot] = len(waves)
 	}
 	var out []moment
 	held := make([]bool, len(p.Slots))
 	bytes := int64(0)
-	for i, call := range calls {
-		touch(call, func(x Slot) {
+	for i, wave := range waves {
+		touch(wave, func(x Slot) {
 			if !held[x] {
 				held[x] = true
 				bytes += p.slotBytes(x)
 			}
 		})
-		out = append(out, moment{call, bytes})
-		touch(call, func(x Slot) {
+		out = append(out, moment{wave, bytes})
+		touch(wave, func(x Slot) {
 			if held[x] && last[x] == i {
 				held[x] = false
 				bytes -= p.slotBytes(x)

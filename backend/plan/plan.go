@@ -38,9 +38,8 @@ const Version = 1
 // (codec.go) is the first thing they compare.
 //
 // Rounds run one after the other. The interactive steps of a round do not
-// depend on each other. A round runs as the batches that Batches gives, in that
-// order; the flights of a batch follow those of the batch before it. Local steps
-// stand first in the round that needs them.
+// depend on each other. A round runs as the batches that Batches gives, side by side
+// as far as Waves says. Local steps stand first in the round that needs them.
 type Plan struct {
 	Version int
 	Model   string
@@ -130,8 +129,7 @@ type Place struct{ Round, Position, Index int }
 func (p *Plan) COTs() (n COTs) {
 	for _, call := range p.Calls() {
 		c := p.CallCost(call).COTs
-		n.ServerSends += c.ServerSends
-		n.ClientSends += c.ClientSends
+		n = n.add(c)
 	}
 	return n
 }

@@ -19,7 +19,7 @@ type Report struct {
 	// One input's share of the total where a run takes several; absent otherwise.
 	PerInput *InputCost `json:"per_input,omitempty"`
 
-	// The most that a linear operator holds, predicted; absent without any.
+	// The most that the linear operators of a wave hold, predicted; absent without any.
 	LinearMemory *Memory `json:"linear_memory_bytes,omitempty"`
 
 	// A bound on what either process holds in the whole run.
@@ -50,6 +50,7 @@ type OperatorCost struct {
 	Rounds         int     `json:"rounds"`
 	COTs           int64   `json:"cots"`
 	Seconds        float64 `json:"seconds"`
+	Wave           int     `json:"wave"` // calls of one wave run side by side
 
 	Cost Cost `json:"-"` // what the figures above are made from
 }
@@ -135,14 +136,8 @@ type LabelScore struct {
 // Calls lists what the runtime executes, in order: every round's batches.
 func (p *Plan) Calls() [][]*Step {
 	var calls [][]*Step
-	for r := range p.Rounds {
-		for _, batch := range p.Batches(r) {
-			call := make([]*Step, len(batch))
-			for i, at := range batch {
-				call[i] = &p.Rounds[r][at]
-			}
-			calls = append(calls, call)
-		}
+	for _, call := range p.Walk() {
+		calls = append(calls, call)
 	}
 	return calls
 }
@@ -165,17 +160,8 @@ func (p *Plan) Cost() (*Report, error) {
 	}
 	r := &Report{Schema: Schema, Model: p.Model, PlanDigest: digest.String()}
 	var depth Depth
-	for _, call := range p.Calls() {
-		c := p.CallCost(call)
-		before := depth.Rounds()
-		depth = depth.After(c.Flights)
-		r.Operators = append(r.Operators, OperatorCost{
-			Name: callNames(call), Op: call[0].Op, Protocol: call[0].Proto, Format: p.format(call[0]),
-			ClientToServer: c.ToServer(), ServerToClient: c.ToClient(),
-			Rounds: depth.Rounds() - before, COTs: c.COTs.ServerSends + c.COTs.ClientSends, Cost: c,
-		})
-		r.Total.Online.Cost = r.Total.Online.Cost.Add(c)
-		r.holds(call[0])
+	for i, wave := range p.Waves() {
+		depth = r.addWave(p, i, wave, depth)
 	}
 	r.Total.Online.fill(depth.Rounds())
 	if r.Total.Setup, err = p.setupCost(); err != nil {
@@ -186,16 +172,44 @@ func (p *Plan) Cost() (*Report, error) {
 	return r, nil
 }
 
-// holds notes the memory of an encrypted linear operator.
-func (r *Report) holds(s *Step) {
-	if s.Proto != ProtoLinearRLWE {
+// addWave adds the calls of a wave, which start side by side at a depth, and
+// returns the depth after all of them. A call's rounds are those by which it makes the
+// wave longer than the calls before it do.
+func (r *Report) addWave(p *Plan, index int, wave [][]*Step, depth Depth) Depth {
+	after := depth
+	var all Cost
+	for _, call := range wave {
+		c := p.CallCost(call)
+		before := after.Rounds()
+		after = after.Max(depth.After(c.Flights))
+		r.Operators = append(r.Operators, OperatorCost{
+			Name: callNames(call), Op: call[0].Op, Protocol: call[0].Proto, Format: p.format(call[0]), Wave: index,
+			ClientToServer: c.ToServer(), ServerToClient: c.ToClient(),
+			Rounds: after.Rounds() - before, COTs: c.COTs.all(), Cost: c,
+		})
+		all = all.Beside(c)
+	}
+	r.Total.Online.Cost = r.Total.Online.Cost.Add(all)
+	r.holds(wave)
+	return after
+}
+
+// holds notes the memory of encrypted linear operators.
+func (r *Report) holds(wave [][]*Step) {
+	var m Memory
+	for _, call := range wave {
+		if s := call[0]; s.Proto == ProtoLinearRLWE {
+			server, client := s.Linear.Memory()
+			m.Server, m.Client = m.Server+server, m.Client+client
+		}
+	}
+	if m == (Memory{}) {
 		return
 	}
 	if r.LinearMemory == nil {
 		r.LinearMemory = new(Memory)
 	}
-	server, client := s.Linear.Memory()
-	r.LinearMemory.Server, r.LinearMemory.Client = max(r.LinearMemory.Server, server), max(r.LinearMemory.Client, client)
+	r.LinearMemory.Server, r.LinearMemory.Client = max(r.LinearMemory.Server, m.Server), max(r.LinearMemory.Client, m.Client)
 }
 
 // setupCost is what happens beside the walk: keys of the linear steps and the

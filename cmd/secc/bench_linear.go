@@ -251,9 +251,9 @@ func (p *linearParty) linear(ctx context.Context, conn transport.Conn, i int, l 
 		return err
 	}
 	if p.role == transport.Server {
-		_, err = p.server.Linear(ctx, conn, op, p.share[:l.NumIn()], p.weights[i], p.bias[:l.COut], 1)
+		_, err = p.server.Linear(ctx, conn, p.server.Turn(), op, p.share[:l.NumIn()], p.weights[i], p.bias[:l.COut], 1)
 	} else {
-		_, err = p.client.Linear(ctx, conn, op, p.share[:l.NumIn()], 1)
+		_, err = p.client.Linear(ctx, conn, p.client.Turn(), op, p.share[:l.NumIn()], 1)
 	}
 	return err
 }

@@ -35,7 +35,7 @@ type inFrame struct {
 
 func newChannel(m *Mux, id uint8) *channel {
 	w := int64(m.cfg.Window)
-	return &channel{m: m, id: id, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1), allowed: w, credit: w}
+	return &channel{m: m, id: id, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1), depth: newDepthMeter(), allowed: w, credit: w}
 }
 
 // Send queues p.

@@ -20,7 +20,7 @@ type PipeConn struct {
 // protocols. Counts and rounds are those a Mux channel would report.
 func Pipe() (server, client *PipeConn) {
 	a, b := newPipeQueue(), newPipeQueue()
-	return &PipeConn{in: a, out: b}, &PipeConn{in: b, out: a}
+	return &PipeConn{in: a, out: b, depth: newDepthMeter()}, &PipeConn{in: b, out: a, depth: newDepthMeter()}
 }
 
 // Send queues p.

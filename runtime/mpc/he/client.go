@@ -9,13 +9,11 @@ import (
 )
 
 // Linear is the client's side of one linear operator; see Server.Linear.
-func (c *Client) Linear(ctx context.Context, conn transport.Conn, op *Op, in []uint64, threads int) ([]uint64, error) {
+func (c *Client) Linear(ctx context.Context, conn transport.Conn, turn *Turn, op *Op, in []uint64, threads int) ([]uint64, error) {
 	if err := op.validate(c.spec, in); err != nil {
 		return nil, err
 	}
-	call := c.calls
-	c.calls++
-	if err := c.upload(ctx, conn, op, call, in, threads); err != nil {
+	if err := c.upload(ctx, conn, op, turn.spend(), in, threads); err != nil {
 		return nil, fmt.Errorf("he: linear: send input: %w", err)
 	}
 	out := make([]uint64, op.NumOut)

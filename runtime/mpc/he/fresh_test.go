@@ -23,7 +23,7 @@ func TestCallsAreFresh(t *testing.T) {
 		s, err := NewServer(ctx, rec, testSpec(), rand.Reader)
 		rec.on = true
 		for i := 0; err == nil && i < 2; i++ {
-			_, err = s.Linear(ctx, rec, op, in, w, nil, 1)
+			_, err = s.Linear(ctx, rec, s.Turn(), op, in, w, nil, 1)
 			uploads[i], rec.data = rec.data, nil
 		}
 		return err
@@ -32,7 +32,7 @@ func TestCallsAreFresh(t *testing.T) {
 		c, err := NewClient(ctx, rec, testSpec(), rand.Reader)
 		rec.on = true
 		for i := 0; err == nil && i < 2; i++ {
-			shares[i], err = c.Linear(ctx, rec, op, in, 1)
+			shares[i], err = c.Linear(ctx, rec, c.Turn(), op, in, 1)
 			responses[i], rec.data = rec.data, nil
 		}
 		return err

@@ -117,7 +117,7 @@ func run(t *testing.T, op *Op, x, w []int64) (view, []uint64) {
 		if err != nil {
 			return err
 		}
-		mine, err = s.Linear(ctx, conn, op, in[0], w, nil, 1)
+		mine, err = s.Linear(ctx, conn, s.Turn(), op, in[0], w, nil, 1)
 		return err
 	}, func(conn transport.Conn) error {
 		rec := &recorder{Conn: conn}
@@ -126,7 +126,7 @@ func run(t *testing.T, op *Op, x, w []int64) (view, []uint64) {
 			return err
 		}
 		rec.on = true
-		v.out, err = c.Linear(ctx, rec, op, in[1], 1)
+		v.out, err = c.Linear(ctx, rec, c.Turn(), op, in[1], 1)
 		v.client, v.data = c, rec.data
 		return err
 	})
@@ -327,7 +327,7 @@ func TestBadUpload(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = s.Linear(ctx, conn, op, make([]uint64, 10), make([]int64, 30), nil, 2)
+			_, err = s.Linear(ctx, conn, s.Turn(), op, make([]uint64, 10), make([]int64, 30), nil, 2)
 			return err
 		}, func(conn transport.Conn) error {
 			if _, err := NewClient(ctx, conn, testSpec(), rand.Reader); err != nil {
@@ -369,7 +369,7 @@ func TestBadResponse(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = c.Linear(ctx, conn, op, make([]uint64, 10), 1)
+			_, err = c.Linear(ctx, conn, c.Turn(), op, make([]uint64, 10), 1)
 			return err
 		})
 		if c == nil || name == "padding" && !errors.Is(c, transport.ErrViolation) {
@@ -453,14 +453,14 @@ func TestStreaming(t *testing.T) {
 		}
 		op := *op
 		op.Map = gated{op.Map.(rows), decoded, gate(received)}
-		_, err = s.Linear(ctx, conn, &op, make([]uint64, op.NumIn), make([]int64, op.NumOut*op.FilterLen), nil, 1)
+		_, err = s.Linear(ctx, conn, s.Turn(), &op, make([]uint64, op.NumIn), make([]int64, op.NumOut*op.FilterLen), nil, 1)
 		return err
 	}, func(conn transport.Conn) error {
 		c, err := NewClient(ctx, conn, testSpec(), rand.Reader)
 		if err != nil {
 			return err
 		}
-		_, err = c.Linear(ctx, &gatedConn{Conn: conn, wait: gate(decoded), received: received}, op, make([]uint64, op.NumIn), 1)
+		_, err = c.Linear(ctx, &gatedConn{Conn: conn, wait: gate(decoded), received: received}, c.Turn(), op, make([]uint64, op.NumIn), 1)
 		return err
 	})
 	if s != nil || c != nil {

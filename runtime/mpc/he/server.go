@@ -24,13 +24,12 @@ import (
 // Leakage: the client sees pseudorandom c1 (it is re-randomised by a fresh
 // encryption of zero) and c0 masked by uniform values of Z_Q at every
 // coefficient that is sent.
-func (s *Server) Linear(ctx context.Context, conn transport.Conn, op *Op, in []uint64, weights, bias []int64, threads int) ([]uint64, error) {
+func (s *Server) Linear(ctx context.Context, conn transport.Conn, turn *Turn, op *Op, in []uint64, weights, bias []int64, threads int) ([]uint64, error) {
 	if err := op.validate(s.spec, in); err != nil {
 		return nil, err
 	}
 	threads = max(1, threads)
-	e := &evaluation{s: s, op: op, call: s.calls, in: in, bias: bias}
-	s.calls++
+	e := &evaluation{s: s, op: op, call: turn.spend(), in: in, bias: bias}
 	if err := e.takeWeights(weights); err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ type session struct {
 	ring   *poly.Ring
 	public poly.Seed // expands to every uniform polynomial of the session
 	rand   io.Reader
-	calls  uint64 // operators run so far: no two share a uniform polynomial
+	calls  uint64 // turns given so far: no two operators share a uniform polynomial
 	packer *poly.Packer
 	levels map[int]*level
 }
@@ -89,6 +89,29 @@ func (s *session) agree(server, client []byte) {
 
 func (s *session) sampler() *poly.Sampler { return poly.NewSampler(s.public, s.ring.Variant()) }
 
+// Turn is one use of the session's uniform polynomials: every operator takes one.
+type Turn struct {
+	number uint64
+	spent  bool
+}
+
+// Turn gives the next one. Both parties must give theirs to the same operators
+// in the same order; the operators themselves may run side by side.
+func (s *session) Turn() *Turn {
+	t := &Turn{number: s.calls}
+	s.calls++
+	return t
+}
+
+// spend returns the turn's number, once.
+func (t *Turn) spend() uint64 {
+	if t.spent {
+		panic("BUG: he: turn used twice")
+	}
+	t.spent = true
+	return t.number
+}
+
 // secretSampler expands a fresh secret seed.
 func (s *session) secretSampler() (*poly.Sampler, poly.Seed, error) {
 	var seed poly.Seed
@@ -131,8 +154,8 @@ func (k keyID) uniformOf() uint64 {
 	return switchIndex(k.digits, k.level, k.d)
 }
 
-// Server holds the client's public and switching keys. Its methods run one
-// operator at a time.
+// Server holds the client's public and switching keys. Operators may run side by
+// side, each with a turn of its own.
 type Server struct {
 	*session
 	publicA []uint64
@@ -196,7 +219,8 @@ func (s *Server) receiveKeys(ctx context.Context, conn transport.Conn) error {
 	})
 }
 
-// Client holds the secret keys. Its methods run one operator at a time.
+// Client holds the secret keys. Operators may run side by side, each with a turn
+// of its own.
 type Client struct {
 	*session
 	secrets [][]uint64 // transformed

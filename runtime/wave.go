@@ -1,0 +1,136 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"secc/backend/plan"
+	"secc/runtime/transport"
+)
+
+// execution walks the plan with the peer, wave by wave.
+type execution struct {
+	*walker
+	party    *Party // without a connection and sources of OTs: a call gets those of its lane
+	lanes    *transport.Lanes
+	ots      producers
+	table    map[plan.Proto]Kernel
+	progress func(Progress)
+	see      func(plan.Slot, Vec)
+	taken    []measure
+}
+
+// run executes all waves. The result is nil at the server.
+func (e *execution) run(ctx context.Context) ([]Vec, error) {
+	start, at, calls := time.Now(), 0, len(e.plan.Calls())
+	for i, wave := range e.waves {
+		if e.progress != nil {
+			e.progress(Progress{at, calls, wave[0][0], time.Since(start)})
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out, err := e.wave(ctx, wave)
+		if err != nil {
+			return nil, fmt.Errorf("wave %d: %w", i, err)
+		}
+		e.finish(i, out, e.see)
+		at += len(wave)
+	}
+	if e.progress != nil {
+		e.progress(Progress{calls, calls, nil, time.Since(start)})
+	}
+	if e.party.Role == transport.Server {
+		return nil, nil
+	}
+	return e.outputs(), nil
+}
+
+// result is what a call came to.
+type result struct {
+	lane int
+	out  []Vec
+	took measure
+	err  error
+}
+
+// wave runs calls side by side, one a lane. With an error it returns at once:
+// the others end with the connection.
+func (e *execution) wave(ctx context.Context, wave [][]*plan.Step) ([][]Vec, error) {
+	e.lanes.Fork(len(wave))
+	tasks := make([]func() result, len(wave))
+	largest := e.plan.Largest(wave)
+	for i, steps := range wave {
+		p, err := e.lane(ctx, i, steps, i == largest)
+		if err != nil {
+			return nil, named(steps, err)
+		}
+		c := e.call(steps)
+		tasks[i] = func() result { return e.do(ctx, p, i, c) }
+	}
+	start := time.Now()
+	done := make(chan result, len(wave))
+	for _, task := range tasks[1:] {
+		go func() { done <- task() }()
+	}
+	done <- tasks[0]()
+	out, took := make([][]Vec, len(wave)), make([]measure, len(wave))
+	for range wave {
+		r := <-done
+		if r.err != nil {
+			return nil, named(wave[r.lane], r.err)
+		}
+		out[r.lane], took[r.lane] = r.out, r.took
+	}
+	share(took, time.Since(start).Seconds())
+	e.taken = append(e.taken, took...)
+	e.lanes.Join(len(wave))
+	return out, nil
+}
+
+// share gives every call of a wave a part of the wave's time, by how long it took.
+func share(took []measure, wave float64) {
+	sum := 0.0
+	for _, m := range took {
+		sum += m.seconds
+	}
+	for i := range took {
+		if sum > 0 {
+			took[i].seconds *= wave / sum
+		}
+	}
+}
+
+// do runs one call.
+func (e *execution) do(ctx context.Context, p *Party, lane int, c *Call) result {
+	k := e.table[c.Proto]
+	if k.Run == nil {
+		return result{lane: lane, err: fmt.Errorf("protocol %s cannot be run by this version", c.Proto)}
+	}
+	t0, s0 := time.Now(), p.Conn.Stats()
+	out, err := k.Run(ctx, p, c)
+	if err != nil {
+		return result{lane: lane, err: err}
+	}
+	c.check(out)
+	s1 := p.Conn.Stats()
+	return result{lane, out, measure{s1.Sent - s0.Sent, s1.Received - s0.Received, s1.Rounds, time.Since(t0).Seconds()}, nil}
+}
+
+// lane is the party that runs a call. What is single use is handed out here, in the
+// order of the calls, which is the same at both parties: a turn of the linear engine,
+// and correlated OTs. One call of the wave takes them as they are made; those of
+// the others are set apart before any starts.
+func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bool) (*Party, error) {
+	p := *e.party
+	p.Conn = e.lanes.Conn(i)
+	if steps[0].Proto == plan.ProtoLinearRLWE {
+		p.Linear = p.Linear.next()
+	}
+	if live {
+		e.ots.give(&p)
+		return &p, nil
+	}
+	return &p, e.ots.reserve(ctx, &p, e.plan.CallCost(steps).COTs)
+}
