@@ -54,29 +54,57 @@ func treeShapes() []treeShape {
 	}
 }
 
-// chooseTree picks the shape of a step's comparisons that takes the fewest
+// chooseTree picks the shape of step i's comparisons that takes the fewest
 // seconds under the profile, the making of correlated OTs included.
-func (l *lowering) chooseTree(s *plan.Step) {
+func (l *lowering) chooseTree(i int) {
+	s := &l.steps[i]
 	if s.Compare == nil {
 		return
 	}
-	p := l.options.Profile
-	var best treeShape
+	after := l.extensionOf(s.Out[0])
+	var best plan.Compare
 	least := math.Inf(1)
 	for _, try := range treeShapes() {
 		if try.client && s.Proto != plan.ProtoClip {
 			continue
 		}
 		s.Compare.Leaf, s.Compare.Ripple, s.Compare.ClientChooses = try.leaf, try.ripple, try.client
-		c := l.plan.CallCost([]*plan.Step{s})
-		bits := c.Work.Server[plan.UnitElem] * float64(s.Compare.Hi-s.Compare.Lo)
-		t := p.Seconds(c) + p.makeCOTs(c.COTs) + try.extra*bits/1e9/float64(max(p.Threads, 1))
-		if try.client {
-			t += p.RTT.Seconds()
-		}
-		if t < least {
-			least, best = t, try
+		if t := l.price(s, after, try.extra); t < least {
+			least, best = t, *s.Compare
 		}
 	}
-	s.Compare.Leaf, s.Compare.Ripple, s.Compare.ClientChooses = best.leaf, best.ripple, best.client
+	*s.Compare = best
+}
+
+// extensionOf finds an extension that reads a slot; nil for none.
+func (l *lowering) extensionOf(x plan.Slot) *plan.Step {
+	for i := range l.steps {
+		if s := &l.steps[i]; s.Proto == plan.ProtoExtend && s.In[0] == x {
+			return s
+		}
+	}
+	return nil
+}
+
+// price is the seconds that a comparison takes, in the place where most stand:
+// between two linear operators, perhaps with an extension before the second.
+func (l *lowering) price(s, extend *plan.Step, extra float64) float64 {
+	p := l.options.Profile
+	c := l.plan.CallCost([]*plan.Step{s})
+	flights := c.Flights
+	if extend != nil {
+		flights = c.Add(l.plan.CallCost([]*plan.Step{extend})).Flights
+	}
+	bits := c.Work.Server[plan.UnitElem] * float64(s.Compare.Hi-s.Compare.Lo)
+	return p.busy(c) + p.latency(between(flights)) + p.makeCOTs(c.COTs) + extra*bits/1e9/float64(max(p.Threads, 1))
+}
+
+// between is the rounds from the upload of one linear operator to that of the
+// next, with these flights in between. It is not their number: messages that
+// follow each other from the same party travel together, so that an extension, say,
+// often takes none, and which depth of a tree is cheap depends on who sends last.
+func between(flights []plan.Flight) int {
+	const response, upload = 1, 1
+	d := plan.Depth{}.After([]plan.Flight{{ToClient: response}}).After(flights).After([]plan.Flight{{ToServer: upload}})
+	return d.Server
 }

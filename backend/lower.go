@@ -49,7 +49,7 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 		return nil, nil, err
 	}
 	for i := range l.steps {
-		l.chooseTree(&l.steps[i])
+		l.chooseTree(i)
 	}
 	l.plan.Rounds = schedule(l.steps)
 	l.plan.OT = plan.ChooseOT(l.plan.COTs(), o.Profile.cost())

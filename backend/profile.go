@@ -83,10 +83,18 @@ func parseRate(s string) (float64, error) {
 	return x * factor, err
 }
 
-// Seconds prices a cost: work, the flights' bytes, and half a round trip a
-// flight. In a linear operator the parties take turns; elsewhere they work at
-// the same time.
+// Seconds prices a cost that stands alone: its work, its bytes, and half a round
+// trip for each of its rounds.
 func (p Profile) Seconds(c plan.Cost) float64 {
+	return p.busy(c) + p.latency(plan.Depth{}.After(c.Flights).Rounds())
+}
+
+// latency is what messages wait for each other.
+func (p Profile) latency(rounds int) float64 { return p.RTT.Seconds() / 2 * float64(rounds) }
+
+// busy prices work and bytes. In a linear operator the parties take turns;
+// elsewhere they work at the same time.
+func (p Profile) busy(c plan.Cost) float64 {
 	var nanos float64
 	for u := range plan.NumUnits {
 		server, client := c.Work.Server[u]*p.UnitNanos[u], c.Work.Client[u]*p.UnitNanos[u]
@@ -99,9 +107,9 @@ func (p Profile) Seconds(c plan.Cost) float64 {
 	}
 	t := nanos / 1e9 / float64(max(p.Threads, 1))
 	for _, f := range c.Flights {
-		t += p.RTT.Seconds()/2 + 8*float64(max(f.ToServer, f.ToClient))/p.Bandwidth
+		t += 8 * float64(max(f.ToServer, f.ToClient)) / p.Bandwidth
 	}
-	return t
+	return t + p.wire(c)
 }
 
 // makeCOTs prices the making of correlated OTs: about a bit each.
@@ -123,7 +131,7 @@ func (p Profile) Price(r *plan.Report) {
 	}
 	all := r.Total.Setup.Cost
 	r.Total.Online.Seconds = online
-	r.Total.Setup.Seconds = p.Seconds(all) + p.wire(all)
+	r.Total.Setup.Seconds = p.busy(all) + p.latency(r.Total.Setup.Rounds)
 	r.Total.Seconds = r.Total.Setup.Seconds + online
 	all = all.Add(r.Total.Online.Cost)
 	own := startSeconds + float64(all.ToServer()+all.ToClient())*wireNanos/1e9
@@ -138,14 +146,15 @@ func (p Profile) Price(r *plan.Report) {
 // what each would take alone.
 func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
 	var all plan.Cost
-	alone := 0.0
+	alone, rounds := 0.0, 0
 	for i := range ops {
 		c := ops[i].Cost
-		ops[i].Seconds = p.Seconds(c) + p.wire(c)
+		ops[i].Seconds = p.Seconds(c)
 		alone += ops[i].Seconds
 		all = all.Beside(c)
+		rounds += ops[i].Rounds
 	}
-	together := p.Seconds(all) + p.wire(all)
+	together := p.busy(all) + p.latency(rounds)
 	for i := range ops {
 		if alone > 0 {
 			ops[i].Seconds *= together / alone
