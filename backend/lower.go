@@ -51,13 +51,16 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	for i := range l.steps {
 		l.chooseTree(i)
 	}
-	l.plan.Rounds = schedule(l.steps)
+	l.plan.Rounds = schedule(l.steps, l.flights)
 	l.plan.OT = plan.ChooseOT(l.plan.COTs(), o.Profile.cost())
 	if err := l.plan.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("backend: BUG: %w", err)
 	}
 	return l.plan, l.weights, nil
 }
+
+// flights is the length of a step that runs alone.
+func (l *lowering) flights(s *plan.Step) int { return len(l.plan.CallCost([]*plan.Step{s}).Flights) }
 
 type lowering struct {
 	options Options

@@ -80,21 +80,26 @@ func TestSpreadFollowsBroadcast(t *testing.T) {
 	}
 }
 
-// Steps stand in the first round that has what they read; rounds are as many as
-// the longest chain of interactive steps.
+// Rounds are as many as the longest chain of interactive steps; a step that is long
+// stands beside what is long, if it may.
 func TestScheduleIsDepth(t *testing.T) {
 	step := func(p plan.Proto, out plan.Slot, in ...plan.Slot) plan.Step {
 		return plan.Step{Proto: p, In: in, Out: []plan.Slot{out}}
 	}
-	rounds := schedule([]plan.Step{
+	steps := []plan.Step{
 		step(plan.ProtoInput, 0),
 		step(plan.ProtoLinearRLWE, 1, 0),
 		step(plan.ProtoRelu, 2, 1),
 		step(plan.ProtoLinearRLWE, 3, 0), // beside the first
 		step(plan.ProtoRelu, 4, 3),       // beside the first relu
-		step(plan.ProtoCopy, 5, 2, 4),
-		step(plan.ProtoReveal, 6, 5),
-	})
+		step(plan.ProtoMaxPool, 5, 0),    // long: beside the relus, not the products
+		step(plan.ProtoLinearRLWE, 6, 5),
+		step(plan.ProtoLinearRLWE, 7, 2),
+		step(plan.ProtoCopy, 8, 7, 4, 6),
+		step(plan.ProtoReveal, 9, 8),
+	}
+	length := map[plan.Proto]int{plan.ProtoLinearRLWE: 2, plan.ProtoRelu: 6, plan.ProtoMaxPool: 24, plan.ProtoReveal: 1}
+	rounds := schedule(steps, func(s *plan.Step) int { return length[s.Proto] })
 	var got [][]plan.Slot
 	for _, r := range rounds {
 		var outs []plan.Slot
@@ -103,7 +108,7 @@ func TestScheduleIsDepth(t *testing.T) {
 		}
 		got = append(got, outs)
 	}
-	want := [][]plan.Slot{{0, 1, 3}, {2, 4}, {5, 6}}
+	want := [][]plan.Slot{{0, 1, 3}, {2, 4, 5}, {6, 7}, {8, 9}}
 	if !slices.EqualFunc(got, want, slices.Equal[[]plan.Slot]) {
 		t.Errorf("rounds %v, want %v", got, want)
 	}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -55,7 +56,7 @@ func reasonFor(err error) reason {
 	}{
 		{ErrClosed, reasonDone}, {ErrPeerClosed, reasonDone}, {ErrViolation, reasonViolation},
 		{ErrTimeout, reasonTimeout}, {ErrResources, reasonResources}, {ErrMismatch, reasonMismatch},
-		{errCancelled, reasonCancelled},
+		{errCancelled, reasonCancelled}, {context.Canceled, reasonCancelled},
 	} {
 		if errors.Is(err, m.is) {
 			return m.code
