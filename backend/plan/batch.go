@@ -70,48 +70,39 @@ const (
 func (p *Plan) Waves() [][][]*Step {
 	var waves [][][]*Step
 	for r := range p.Rounds {
-		var now wave
+		var now [][]*Step
 		for _, batch := range p.Batches(r) {
 			call := make([]*Step, len(batch))
 			for i, at := range batch {
 				call[i] = &p.Rounds[r][at]
 			}
-			if next, ok := now.with(p, call); ok {
-				now = next
-				continue
+			if now != nil && !p.sideBySide(append(now, call)) {
+				waves, now = append(waves, now), nil
 			}
-			waves = append(waves, now.calls)
-			now, _ = wave{}.with(p, call)
+			now = append(now, call)
 		}
-		if len(now.calls) > 0 {
-			waves = append(waves, now.calls)
+		if now != nil {
+			waves = append(waves, now)
 		}
 	}
 	return waves
 }
 
-// wave is a wave that grows, and what its calls take together and at most.
-type wave struct {
-	calls      [][]*Step
-	local      bool
-	cots, most COTs
-	mem, top   int64
-}
-
-// with adds a call if the limits allow it.
-func (w wave) with(p *Plan, call []*Step) (wave, bool) {
-	local := protocols[call[0].Proto].Local
-	if len(w.calls) > 0 && (local || w.local || len(w.calls) == MaxLanes) {
-		return w, false
+// sideBySide reports whether two calls or more may be one wave.
+func (p *Plan) sideBySide(calls [][]*Step) bool {
+	var all, most COTs
+	var bytes, top int64
+	for _, call := range calls {
+		if protocols[call[0].Proto].Local || len(calls) > MaxLanes {
+			return false
+		}
+		c, mem := p.CallCost(call).COTs, p.sideMemory(call)
+		if c.all() > most.all() {
+			most = c
+		}
+		all, bytes, top = all.add(c), bytes+mem, max(top, mem)
 	}
-	c, mem := p.CallCost(call).COTs, p.sideMemory(call)
-	next := wave{calls: append(w.calls[:len(w.calls):len(w.calls)], call), local: local, cots: w.cots.add(c), most: w.most, mem: w.mem + mem, top: max(w.top, mem)}
-	if c.all() > w.most.all() {
-		next.most = c
-	}
-	aside := COTs{next.cots.ServerSends - next.most.ServerSends, next.cots.ClientSends - next.most.ClientSends}
-	fits := aside.ServerSends <= asideCOTs && aside.ClientSends <= asideCOTs && next.mem-next.top <= asideBytes
-	return next, fits || len(w.calls) == 0
+	return all.ServerSends-most.ServerSends <= asideCOTs && all.ClientSends-most.ClientSends <= asideCOTs && bytes-top <= asideBytes
 }
 
 func (n COTs) add(m COTs) COTs {

@@ -325,15 +325,15 @@ func CostClip(n int, c *Compare) Cost {
 	return Cost{}
 }
 
-// costSelect runs a network on copies vectors, with index numbers if indexBits > 0.
-func costSelect(net *Network, copies int, c *Compare, indexBits int) Cost {
+// costSelect runs a network of so many gates a level on copies vectors, with index numbers if indexBits > 0.
+func costSelect(levels []int, copies int, c *Compare, indexBits int) Cost {
 	var cost Cost
 	widths := []int{c.Bits}
 	if indexBits > 0 {
 		widths = append(widths, indexBits)
 	}
-	for _, l := range net.Levels {
-		n := copies * len(l)
+	for _, gates := range levels {
+		n := copies * gates
 		cost = cost.Add(costDReLU(n, c)).Add(costTerms(n, widths, widths))
 	}
 	return cost
@@ -341,15 +341,17 @@ func costSelect(net *Network, copies int, c *Compare, indexBits int) Cost {
 
 // CostMaxPool runs the window's tournament on every channel.
 func CostMaxPool(c *Compare) Cost {
-	net := c.Pool.Network()
-	return costSelect(&net, c.Pool.C, c, 0)
+	return costSelect(c.Pool.LevelSizes(), c.Pool.C, c, 0)
 }
 
 // CostArgMax finds the top K of each of rows vectors of n; the indices come out
 // in Z_2^indexBits.
 func CostArgMax(rows, n int, c *Compare, indexBits int) Cost {
-	net := TopK(n, c.K)
-	return costSelect(&net, rows, c, indexBits)
+	var levels []int
+	for _, l := range TopK(n, c.K).Levels {
+		levels = append(levels, len(l))
+	}
+	return costSelect(levels, rows, c, indexBits)
 }
 
 // CostPRelu: Relu, and a product with the server's factors of SlopeFrac+2 bits.

@@ -25,56 +25,130 @@ func (n *Network) Gates() (g int) {
 // columns, or the other way about, whichever compares less (3x3 with stride 2: 6
 // comparisons an output instead of 8). What overlapping windows share is
 // compared once. Positions outside the tensor are left out.
-func (w *Pool) Network() Network {
-	rows, cols := w.separable(false), w.separable(true)
-	if cols.Gates() < rows.Gates() {
+func (w *Pool) Network() Network { return w.grid().network() }
+
+// LevelSizes counts the comparisons of each level of Network.
+func (w *Pool) LevelSizes() []int { return w.grid().sizes() }
+
+// grid is a tournament along one axis and then along the other: a network of the
+// first axis on every line that is used, and one of the second on every result
+// of the first.
+type grid struct {
+	first, second Network
+	lines         []int   // positions on the second axis that windows cover
+	results       []int32 // nodes of the first that are maxima of windows, each once
+	at            func(line, position int) int32
+	out           func(second, first int) int
+	size          int // elements of the channel
+}
+
+// grid picks the order of the axes.
+func (w *Pool) grid() *grid {
+	xs, ys := windows(w.W, w.OW, w.KW, w.SW, w.DW, w.PL), windows(w.H, w.OH, w.KH, w.SH, w.DH, w.PT)
+	rows := newGrid(w.W, w.H, xs, ys)
+	rows.at = func(line, position int) int32 { return int32(line*w.W + position) }
+	rows.out = func(second, first int) int { return second*w.OW + first }
+	cols := newGrid(w.H, w.W, ys, xs)
+	cols.at = func(line, position int) int32 { return int32(position*w.W + line) }
+	cols.out = func(second, first int) int { return first*w.OW + second }
+	if sum(cols.sizes()) < sum(rows.sizes()) {
 		return cols
 	}
 	return rows
 }
 
-// separable reduces along one axis, then along the other.
-func (w *Pool) separable(columnsFirst bool) Network {
-	t := newTournament(w.H * w.W)
-	xs, ys := windows(w.W, w.OW, w.KW, w.SW, w.DW, w.PL), windows(w.H, w.OH, w.KH, w.SH, w.DH, w.PT)
-	at := func(outer, inner int) int32 { return int32(outer*w.W + inner) }
-	if columnsFirst {
-		xs, ys = ys, xs
-		at = func(outer, inner int) int32 { return int32(inner*w.W + outer) }
+func newGrid(length, lines int, along, across [][]int) *grid {
+	g := &grid{first: lineNetwork(length, along), second: lineNetwork(lines, across), size: length * lines}
+	g.lines = distinct(slices.Concat(across...))
+	g.results = distinct(g.first.Outputs)
+	return g
+}
+
+func distinct[T int | int32](x []T) []T {
+	x = slices.Clone(x)
+	slices.Sort(x)
+	return slices.Compact(x)
+}
+
+func sum(x []int) (n int) {
+	for _, v := range x {
+		n += v
 	}
-	used := slices.Concat(ys...)
-	slices.Sort(used)
-	used = slices.Compact(used)
-	var lines [][]int32
-	for _, y := range used {
-		for _, win := range xs {
-			var line []int32
-			for _, x := range win {
-				line = append(line, at(y, x))
-			}
-			lines = append(lines, line)
+	return n
+}
+
+// lineNetwork is the tournament of windows on one line.
+func lineNetwork(length int, windows [][]int) Network {
+	t := newTournament(length)
+	sets := make([][]int32, len(windows))
+	for i, win := range windows {
+		for _, x := range win {
+			sets[i] = append(sets[i], int32(x))
 		}
 	}
-	best := t.reduce(lines)
-	row := map[int]int{}
-	for i, y := range used {
-		row[y] = i * len(xs)
-	}
-	outer, inner := len(ys), len(xs)
-	outs := make([][]int32, outer*inner)
-	for i, win := range ys {
-		for j := range xs {
-			o := i*inner + j
-			if columnsFirst {
-				o = j*outer + i
-			}
-			for _, y := range win {
-				outs[o] = append(outs[o], best[row[y]+j])
-			}
-		}
-	}
-	t.net.Outputs = t.reduce(outs)
+	t.net.Outputs = t.reduce(sets)
 	return t.net
+}
+
+func (g *grid) sizes() (n []int) {
+	for _, l := range g.first.Levels {
+		n = append(n, len(l)*len(g.lines))
+	}
+	for _, l := range g.second.Levels {
+		n = append(n, len(l)*len(g.results))
+	}
+	return n
+}
+
+// network lays the copies of both networks out over the channel.
+func (g *grid) network() Network {
+	net := Network{Inputs: g.size}
+	next := int32(g.size)
+	lines := g.copies(&net, &next, &g.first, len(g.lines), func(line, position int) int32 { return g.at(g.lines[line], position) })
+	line := make(map[int]int, len(g.lines)) // of a position on the second axis
+	for i, y := range g.lines {
+		line[y] = i
+	}
+	results := g.copies(&net, &next, &g.second, len(g.results), func(result, y int) int32 {
+		i, used := line[y]
+		if !used {
+			return -1 // no window covers it, so no gate reads it
+		}
+		return lines[i][g.results[result]]
+	})
+	net.Outputs = make([]int32, len(g.first.Outputs)*len(g.second.Outputs))
+	for i, y := range g.second.Outputs {
+		for j, x := range g.first.Outputs {
+			r, _ := slices.BinarySearch(g.results, x)
+			net.Outputs[g.out(i, j)] = results[r][y]
+		}
+	}
+	return net
+}
+
+// copies appends n copies of a line's network, side by side, and gives for each
+// what its nodes are in net.
+func (g *grid) copies(net *Network, next *int32, line *Network, n int, input func(copy, position int) int32) [][]int32 {
+	nodes := make([][]int32, n)
+	for c := range nodes {
+		for x := range line.Inputs {
+			nodes[c] = append(nodes[c], input(c, x))
+		}
+	}
+	for _, level := range line.Levels {
+		var all [][2]int32
+		for c := range nodes {
+			for _, gate := range level {
+				all = append(all, [2]int32{nodes[c][gate[0]], nodes[c][gate[1]]})
+			}
+			for range level {
+				nodes[c] = append(nodes[c], *next)
+				*next++
+			}
+		}
+		net.Levels = append(net.Levels, all)
+	}
+	return nodes
 }
 
 // windows lists, for each output position of one axis, the inputs it covers.
