@@ -35,9 +35,9 @@ func (p *Plan) workMemory(call []*Step) Memory {
 	n := p.callMemory(call)
 	m := Memory{n, n}
 	if l := call[0].Linear; l != nil && call[0].Proto == ProtoLinearRLWE {
-		server, client := l.Memory()
-		m.Server += server + 2*wordBytes*int64(l.NumWeights())
-		m.Client += client
+		f := p.linear(l)
+		m.Server += f.server + 2*wordBytes*int64(l.NumWeights())
+		m.Client += f.client
 	}
 	return m
 }

@@ -51,6 +51,8 @@ type Plan struct {
 
 	Reveal Reveal
 	OT     OT // how correlated OTs are made
+
+	known *figures // set by Validate
 }
 
 // Input is one tensor that the client brings. The client encodes x as

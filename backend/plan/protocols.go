@@ -451,7 +451,7 @@ func costReveal(p *Plan, call []*Step) Cost {
 }
 
 // costLinear: the linear engine counts with the layout that it runs by.
-func costLinear(_ *Plan, call []*Step) Cost { return call[0].Linear.Cost() }
+func costLinear(p *Plan, call []*Step) Cost { return p.linear(call[0].Linear).cost }
 
 // PackedLen is the number of bytes that n elements of some bits take, packed.
 func PackedLen(n, bits int) int64 { return (int64(n)*int64(bits) + 7) / 8 }

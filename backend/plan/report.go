@@ -190,17 +190,17 @@ func (r *Report) addWave(p *Plan, index int, wave [][]*Step, depth Depth) Depth 
 		all = all.Beside(c)
 	}
 	r.Total.Online.Cost = r.Total.Online.Cost.Add(all)
-	r.holds(wave)
+	r.holds(p, wave)
 	return after
 }
 
 // holds notes the memory of encrypted linear operators.
-func (r *Report) holds(wave [][]*Step) {
+func (r *Report) holds(p *Plan, wave [][]*Step) {
 	var m Memory
 	for _, call := range wave {
 		if s := call[0]; s.Proto == ProtoLinearRLWE {
-			server, client := s.Linear.Memory()
-			m.Server, m.Client = m.Server+server, m.Client+client
+			f := p.linear(s.Linear)
+			m.Server, m.Client = m.Server+f.server, m.Client+f.client
 		}
 	}
 	if m == (Memory{}) {
