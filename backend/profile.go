@@ -16,6 +16,35 @@ type Profile struct {
 	Bandwidth float64 // bits a second, each way
 	Threads   int     // cores each party uses
 	UnitNanos [plan.NumUnits]float64
+	WireNanos float64 // a byte's way through either party's processor
+}
+
+// Speed says how much longer work takes on some machine than on the one that
+// units come from.
+type Speed struct{ Linear, Nonlinear float64 }
+
+// At is the profile on such a machine. Plans are made for the reference machine,
+// so that they do not depend on where they are made; it is prices that this is for.
+func (p Profile) At(s Speed) Profile {
+	for u := range p.UnitNanos {
+		if isLinear(plan.Unit(u)) {
+			p.UnitNanos[u] *= s.Linear
+		} else {
+			p.UnitNanos[u] *= s.Nonlinear
+		}
+	}
+	p.WireNanos *= s.Nonlinear
+	return p
+}
+
+// isLinear tells the linear engine's units, in which the parties take turns, from
+// those in which they work at the same time.
+func isLinear(u plan.Unit) bool {
+	switch u {
+	case plan.UnitCOT, plan.UnitAND, plan.UnitMux, plan.UnitElem:
+		return false
+	}
+	return true
 }
 
 // units prices one unit of work on one core of a server of 2023 with AVX-512,
@@ -37,7 +66,7 @@ func (p Profile) cost() plan.CostProfile {
 
 // ParseProfile reads "lan", "wan", "loopback", or "rtt=40ms,bw=400M[,threads=2]".
 func ParseProfile(s string) (Profile, error) {
-	p := Profile{Name: s, Threads: 1, UnitNanos: units()}
+	p := Profile{Name: s, Threads: 1, UnitNanos: units(), WireNanos: wireNanos}
 	switch s {
 	case "", "lan":
 		p.Name, p.RTT, p.Bandwidth = "lan", 300*time.Microsecond, 3e9
@@ -98,11 +127,10 @@ func (p Profile) busy(c plan.Cost) float64 {
 	var nanos float64
 	for u := range plan.NumUnits {
 		server, client := c.Work.Server[u]*p.UnitNanos[u], c.Work.Client[u]*p.UnitNanos[u]
-		switch u {
-		case plan.UnitCOT, plan.UnitAND, plan.UnitMux, plan.UnitElem:
-			nanos += max(server, client)
-		default:
+		if isLinear(u) {
 			nanos += server + client
+		} else {
+			nanos += max(server, client)
 		}
 	}
 	t := nanos / 1e9 / float64(max(p.Threads, 1))
@@ -134,12 +162,31 @@ func (p Profile) Price(r *plan.Report) {
 	r.Total.Setup.Seconds = p.busy(all) + p.latency(r.Total.Setup.Rounds)
 	r.Total.Seconds = r.Total.Setup.Seconds + online
 	all = all.Add(r.Total.Online.Cost)
-	own := startSeconds + float64(all.ToServer()+all.ToClient())*wireNanos/1e9
-	r.Total.ServerCPU, r.Total.ClientCPU = own, own
-	for u := range plan.NumUnits {
-		r.Total.ServerCPU += all.Work.Server[u] * p.UnitNanos[u] / 1e9
-		r.Total.ClientCPU += all.Work.Client[u] * p.UnitNanos[u] / 1e9
+	r.Total.ServerCPU, r.Total.ClientCPU = p.cpu(all, all.Work.Server), p.cpu(all, all.Work.Client)
+}
+
+// cpu is a party's processor time: its work, all bytes, and its start.
+func (p Profile) cpu(c plan.Cost, work [plan.NumUnits]float64) float64 {
+	t := startSeconds + float64(c.ToServer()+c.ToClient())*p.WireNanos/1e9
+	for u, n := range work {
+		t += n * p.UnitNanos[u] / 1e9
 	}
+	return t
+}
+
+// Compute gives the processor time of both parties together, without their start,
+// that the linear engine's work takes and that all else takes.
+func (p Profile) Compute(r *plan.Report) (linear, nonlinear float64) {
+	all := r.Total.Setup.Cost.Add(r.Total.Online.Cost)
+	for u := range plan.NumUnits {
+		t := (all.Work.Server[u] + all.Work.Client[u]) * p.UnitNanos[u] / 1e9
+		if isLinear(u) {
+			linear += t
+		} else {
+			nonlinear += t
+		}
+	}
+	return linear, nonlinear + 2*float64(all.ToServer()+all.ToClient())*p.WireNanos/1e9
 }
 
 // priceWave prices operators that run side by side, and shares the time out by
@@ -173,5 +220,5 @@ const (
 
 // wire is the processor's part of sending and receiving.
 func (p Profile) wire(c plan.Cost) float64 {
-	return float64(c.ToServer()+c.ToClient()) * wireNanos / 1e9 / float64(max(p.Threads, 1))
+	return float64(c.ToServer()+c.ToClient()) * p.WireNanos / 1e9 / float64(max(p.Threads, 1))
 }

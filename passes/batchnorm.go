@@ -195,14 +195,10 @@ func forwardTargets(r map[*ir.Value][]*ir.Value, origin, x *ir.Value, m channelM
 	return all, true
 }
 
-// through follows the channels across a reshape that keeps the batch and
-// flattens channels with what comes after them: [n,c,h,w] to [n,c*h*w,1,1].
+// through follows the channels across a reshape.
 func (m channelMap) through(from, to []int) (channelMap, bool) {
-	if len(from) < 2 || len(to) < 2 || from[0] != to[0] || to[1]%from[1] != 0 {
-		return m, false
-	}
-	inside := to[1] / from[1]
-	if ir.Numel(from[2:]) != inside*ir.Numel(to[2:]) || inside > 1 && ir.Numel(to[2:]) != 1 {
+	inside, ok := flattens(from, to)
+	if !ok {
 		return m, false
 	}
 	n := channelMap{make([]float32, to[1]), make([]float32, to[1])}
@@ -210,6 +206,16 @@ func (m channelMap) through(from, to []int) (channelMap, bool) {
 		n.scale[i], n.shift[i] = m.scale[i/inside], m.shift[i/inside]
 	}
 	return n, true
+}
+
+// flattens reports a reshape that keeps the batch and flattens channels with what
+// comes after them, [n,c,h,w] to [n,c*h*w,1,1], and into how many channels each goes.
+func flattens(from, to []int) (inside int, ok bool) {
+	if len(from) < 2 || len(to) < 2 || from[0] != to[0] || to[1]%from[1] != 0 {
+		return 0, false
+	}
+	inside = to[1] / from[1]
+	return inside, ir.Numel(from[2:]) == inside*ir.Numel(to[2:]) && (inside == 1 || ir.Numel(to[2:]) == 1)
 }
 
 // scaleInputs makes conv compute conv(m(x)).

@@ -108,10 +108,8 @@ func startsFormat(v *ir.Value) bool {
 	return false
 }
 
-// solve picks the formats. Every group of values that must share one gets as
-// many fraction bits as its largest value leaves room for; a product cannot have
-// more than its accumulator.
-func (f *formats) solve(g *ir.Graph) error {
+// share joins values that must have one format.
+func (f *formats) share(g *ir.Graph) {
 	for _, v := range g.Values {
 		if !f.secret[v] || startsFormat(v) {
 			continue
@@ -122,6 +120,13 @@ func (f *formats) solve(g *ir.Graph) error {
 			}
 		}
 	}
+}
+
+// solve picks the formats. Every group of values that must share one gets as
+// many fraction bits as its largest value leaves room for; a product cannot have
+// more than its accumulator.
+func (f *formats) solve(g *ir.Graph) error {
+	f.share(g)
 	f.findWide(g)
 	f.findLate(g)
 	if err := f.fill(g); err != nil {

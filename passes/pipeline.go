@@ -36,6 +36,7 @@ func Pipeline() []Pass {
 		{"poolmove", "a sum pool goes in front of a 1x1 convolution: fewer positions to multiply; after the factors of averages are folded", real, real, poolMove},
 		{"order", "max-pool before relu (fewer comparisons), one relu on a concat instead of several; after the folds, which want conv-relu-pool chains as they are", real, real, order},
 		{"deadcode", "values nobody reads would only disturb the shared formats that scale solves for", real, real, deadcode},
+		{"equalise", "quiet channels are raised towards the loudest of their format; when every factor and shift has found its place, and before anything looks at ranges", real, real, equalise},
 		{"winograd", "convolutions that multiply less over tiles are marked; the scale pass builds them, for their weights want more bits", real, real, winograd},
 		{"scale", "calibrated ranges become formats, weights become integers, extensions appear", real, fixed, scale},
 		{"signbits", "comparisons drop low bits where the answer does not suffer; on the final formats, which decide what a bit is worth", fixed, fixed, signBits},

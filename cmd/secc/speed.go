@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"gorgonia.org/tensor"
+
+	"secc/backend"
+	"secc/backend/plan"
+	"secc/ir"
+	"secc/passes"
+	"secc/runtime"
+)
+
+// measureSpeed tells how fast this machine is, beside the one that predictions
+// are made for: it runs two small networks, one of convolutions and one of relus,
+// both parties in this process, and compares the processor time with the prediction.
+func measureSpeed(ctx context.Context) (backend.Speed, error) {
+	one := backend.Speed{Linear: 1, Nonlinear: 1}
+	if cpuSeconds() == 0 {
+		return one, nil // this system does not tell processor time
+	}
+	convolutions, err := newProbe(func(g *ir.Graph) error { return chain(g, []int{1, 64, 56, 56}, 4, 1, false) })
+	if err != nil {
+		return one, err
+	}
+	relus, err := newProbe(func(g *ir.Graph) error { return chain(g, []int{1, 16, 112, 112}, 2, 16, true) })
+	if err != nil {
+		return one, err
+	}
+	a, err := convolutions.run(ctx)
+	if err != nil {
+		return one, err
+	}
+	b, err := relus.run(ctx)
+	if err != nil {
+		return one, err
+	}
+	// What either took is a sum of both kinds of work: two equations.
+	det := convolutions.linear*relus.nonlinear - relus.linear*convolutions.nonlinear
+	s := backend.Speed{
+		Linear:    (a*relus.nonlinear - b*convolutions.nonlinear) / det,
+		Nonlinear: (b*convolutions.linear - a*relus.linear) / det,
+	}
+	if !(s.Linear > 0.05 && s.Nonlinear > 0.05 && s.Linear < 1000 && s.Nonlinear < 1000) {
+		return one, fmt.Errorf("this machine's speed: %g s and %g s do not fit together", a, b)
+	}
+	return s, nil
+}
+
+// chain is n convolutions in a row, with relus behind them or not.
+func chain(g *ir.Graph, shape []int, n, groups int, relus bool) error {
+	x, err := g.Input("x", shape)
+	if err != nil {
+		return err
+	}
+	r := rand.New(rand.NewPCG(1, 2)) // a fixed network; nothing here is secret
+	channels, k := shape[1], 3
+	if groups > 1 {
+		k = 1
+	}
+	for i := range n {
+		name := fmt.Sprint("conv", i)
+		w := make([]float32, channels*channels/groups*k*k)
+		for j := range w {
+			w[j] = (r.Float32() - 0.5) / float32(k*k*channels/groups)
+		}
+		c, err := g.Const(name+".w", ir.NewReal([]int{channels, channels / groups, k, k}, w))
+		if err != nil {
+			return err
+		}
+		pads := []int{k / 2, k / 2}
+		a := &ir.ConvAttrs{Group: groups, Strides: []int{1, 1}, Dilations: []int{1, 1}, PadsBegin: pads, PadsEnd: pads}
+		if x, err = g.New(ir.OpConv, name, a, x, c); err != nil {
+			return err
+		}
+		if !relus {
+			continue
+		}
+		if x, err = g.New(ir.OpRelu, fmt.Sprint("relu", i), &ir.CompareAttrs{}, x); err != nil {
+			return err
+		}
+	}
+	g.Outputs = []*ir.Value{x}
+	return nil
+}
+
+// probe is a small network and the processor time it is predicted to take.
+type probe struct {
+	*subject
+	in                []*tensor.Dense
+	linear, nonlinear float64
+}
+
+func newProbe(build func(*ir.Graph) error) (*probe, error) {
+	g := &ir.Graph{Name: "probe"}
+	if err := build(g); err != nil {
+		return nil, err
+	}
+	shape := g.Values[0].Type.Shape
+	x := make([]float32, ir.Numel(shape))
+	for i := range x {
+		x[i] = rand.Float32() - 0.5
+	}
+	in := []*tensor.Dense{ir.NewReal(shape, x)}
+	pr, err := backend.ParseProfile("loopback")
+	if err != nil {
+		return nil, err
+	}
+	made, err := passes.Compile(g, passes.Options{Calibration: [][]*tensor.Dense{in}, Profile: pr})
+	if err != nil {
+		return nil, err
+	}
+	r, err := made.Plan.Cost()
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{in: in}
+	p.linear, p.nonlinear = pr.Compute(r)
+	p.subject, err = newSubject(made)
+	return p, err
+}
+
+// probeRuns: the first also warms caches and memory; the fastest counts.
+const probeRuns = 3
+
+func (p *probe) run(ctx context.Context) (seconds float64, err error) {
+	for i := range probeRuns {
+		before := cpuSeconds()
+		if _, err := p.secure(ctx, p.in, [2]func(plan.Slot, runtime.Vec){}); err != nil {
+			return 0, fmt.Errorf("measuring this machine: %w", err)
+		}
+		if t := cpuSeconds() - before; i == 0 || t < seconds {
+			seconds = t
+		}
+	}
+	return seconds, nil
+}
