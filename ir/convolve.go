@@ -151,9 +151,10 @@ func flipWeights[T number](w []T, groups, c, m, k int) []T {
 }
 
 // fillBias starts every output at its bias: one a channel for convolutions,
-// broadcast for matrix products.
+// broadcast for matrix products, zero where there is none.
 func fillBias[T number](v *Value, in [][]T, out []T) {
 	if len(in) < 3 {
+		clear(out)
 		return
 	}
 	if v.Op == OpMatMul {

@@ -2,8 +2,8 @@ package ir
 
 import "math"
 
-// The meaning of every operator on real numbers, as float32 arrays. out comes
-// zeroed; in and out have the shapes of the value's types.
+// The meaning of every operator on real numbers, as float32 arrays. out holds
+// anything; in and out have the shapes of the value's types.
 
 func realStructural(v *Value, in [][]float32, out []float32, _ int) {
 	var fill float32
@@ -47,19 +47,25 @@ func realDiv(v *Value, in [][]float32, out []float32, _ int) {
 }
 
 func realMax(v *Value, in [][]float32, out []float32, _ int) {
-	elementwise(v, in, out, func(a, b float32) float32 { return larger(0, a, b) })
+	elementwise(v, in, out, func(a, b float32) float32 { return larger(a, b) })
 }
 
 func realMin(v *Value, in [][]float32, out []float32, _ int) {
-	elementwise(v, in, out, func(a, b float32) float32 { return -larger(0, -a, -b) })
+	elementwise(v, in, out, func(a, b float32) float32 { return -larger(-a, -b) })
 }
 
 // larger is the maximum; NaN wins, as in numpy.
-func larger(_ int, a, b float32) float32 {
+func larger(a, b float32) float32 {
 	if a > b || a != a {
 		return a
 	}
 	return b
+}
+
+func largestFold(acc, x []float32, step, _, _ int) {
+	for i, a := range acc {
+		acc[i] = larger(a, x[i*step])
+	}
 }
 
 func realNeg(_ *Value, in [][]float32, out []float32, _ int) {
@@ -81,9 +87,10 @@ func realRelu(v *Value, in [][]float32, out []float32, _ int) {
 	}
 	for i, x := range in[0] {
 		flip := len(in) == 2 && in[1][i/inner%c] != 0
-		if (x >= 0) != flip || x != x {
-			out[i] = x
+		if (x >= 0) == flip && x == x {
+			x = 0
 		}
+		out[i] = x
 	}
 }
 
@@ -115,14 +122,12 @@ func realFuncOp(v *Value, in [][]float32, out []float32, workers int) {
 }
 
 func realMaxPool(v *Value, in [][]float32, out []float32, _ int) {
-	copy(out, foldWindows(v, in[0], larger))
+	foldWindows(v, in[0], out, largestFold)
 }
 
 func realSumPool(v *Value, in [][]float32, out []float32, _ int) {
-	copy(out, foldWindows(v, in[0], add3[float32]))
+	foldWindows(v, in[0], out, sumFold)
 }
-
-func add3[T number](_ int, a, b T) T { return a + b }
 
 func realAvgPool(v *Value, in [][]float32, out []float32, workers int) {
 	realSumPool(v, in, out, workers)
@@ -159,13 +164,15 @@ func realSum(v *Value, in [][]float32, out []float32, _ int) {
 	for i, x := range in[0] {
 		wide[i] = float64(x)
 	}
-	for i, x := range foldAxes(v, wide, add3[float64]) {
+	sums := make([]float64, len(out))
+	foldAxes(v, wide, sums, sumFold)
+	for i, x := range sums {
 		out[i] = float32(x)
 	}
 }
 
 func realReduceMax(v *Value, in [][]float32, out []float32, _ int) {
-	copy(out, foldAxes(v, in[0], larger))
+	foldAxes(v, in[0], out, largestFold)
 }
 
 func realArgMax(v *Value, in [][]float32, out []float32, _ int) {

@@ -265,7 +265,7 @@ func checkPools(t *rapid.T, sum, mean, most *Value, empty bool, in []int64) {
 	got := map[*Value][]float32{}
 	for _, v := range []*Value{sum, mean, most} {
 		if v != nil {
-			got[v], _ = evalReal(v, args, 1)
+			got[v], _ = evalReal(v, args, fresh[float32], 1)
 		}
 	}
 	sawEmpty := false

@@ -47,3 +47,7 @@ func microIntAsm() micro[int64] {
 		tileIntAsm(k, &a[0], &b[0], &c[0])
 	}}
 }
+
+func (r rounding) round(acc []int64, first int) { r.roundGo(acc, first) }
+
+func (c signer) shared(out, x []int64, from, step uint64) { c.sharedGo(out, x, from, step) }

@@ -7,3 +7,7 @@ func microFloat() micro[float32] { return microGo[float32]() }
 
 // microInt is the kernel for ring elements.
 func microInt(_ [][]int64) micro[int64] { return microGo[int64]() }
+
+func (r rounding) round(acc []int64, first int) { r.roundGo(acc, first) }
+
+func (c signer) shared(out, x []int64, from, step uint64) { c.sharedGo(out, x, from, step) }

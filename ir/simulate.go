@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"gorgonia.org/tensor"
@@ -39,6 +40,7 @@ type FixedTensor struct {
 	Type Type
 	Ints []int64 // signed representatives
 	Real []float32
+	loan bool // Ints go back to the simulation's memory once nobody reads them
 }
 
 // Floats reads the tensor as real numbers.
@@ -73,33 +75,94 @@ type SimResult struct {
 // would: the definition of every operator in fixed point. inputs are the real
 // input tensors; the client's encoding (Elem.Quantize) is part of the simulation.
 func Simulate(g *Graph, inputs []*tensor.Dense, opt SimOptions) (*SimResult, error) {
+	p, err := Start(g, inputs, opt)
+	if err != nil {
+		return nil, err
+	}
+	return p.Finish()
+}
+
+// Paused is a simulation that has stopped before one of the graph's values. What
+// follows can be simulated again and again while attributes of those values
+// change (the low bits of comparisons, say); what was computed stays as it is.
+type Paused struct {
+	g      *Graph
+	opt    SimOptions
+	at     int // the value that comes next
+	vals   map[*Value]*FixedTensor
+	left   map[*Value]int // reads to come
+	ranges map[*Value]Range
+}
+
+// Start takes in the inputs and stops before the first value.
+func Start(g *Graph, inputs []*tensor.Dense, opt SimOptions) (*Paused, error) {
 	in, err := checkInputs(g, inputs)
 	if err != nil {
 		return nil, err
 	}
-	s := &simulation{opt: opt, workers: workersOf(opt.Workers), ranges: map[*Value]Range{}}
-	if s.opt.Noise == 0 {
-		s.opt.Noise = DefaultNoise
+	if opt.Noise == 0 {
+		opt.Noise = DefaultNoise
 	}
-	left := g.Uses()
-	vals := make(map[*Value]*FixedTensor, len(g.Values))
+	p := &Paused{g: g, opt: opt, vals: map[*Value]*FixedTensor{}, left: g.Uses(), ranges: map[*Value]Range{}}
+	s := p.simulation()
 	for i, v := range g.Inputs {
-		vals[v] = s.input(v, in[i])
+		p.vals[v] = s.input(v, in[i])
 	}
-	for _, v := range g.Values {
-		if err := s.next(v, vals); err != nil {
+	p.ranges = s.ranges
+	return p, nil
+}
+
+// Advance simulates the values before number at of the graph. p stays where it
+// is, and what both have computed they share.
+func (p *Paused) Advance(at int) (*Paused, error) {
+	q := *p
+	q.at, q.vals, q.left = at, maps.Clone(p.vals), maps.Clone(p.left)
+	s := p.simulation()
+	s.memory = buffersFrom[int64](&fixedBuffers)
+	defer fixedBuffers.Put(s.memory)
+	for _, v := range p.g.Values[p.at:at] {
+		if err := s.next(v, q.vals); err != nil {
 			return nil, err
 		}
-		if opt.Observe != nil {
-			opt.Observe(v, vals[v])
+		if p.opt.Observe != nil {
+			p.opt.Observe(v, q.vals[v])
+			q.vals[v].loan = false // it may have been kept
 		}
-		release(v, left, vals)
+		release(v, q.left, q.vals, func(t *FixedTensor) {
+			if t.loan {
+				s.memory.put(t.Ints)
+			}
+		})
 	}
-	res := &SimResult{Ranges: s.ranges}
-	for _, o := range g.Outputs {
-		res.Outputs = append(res.Outputs, vals[o])
+	for _, t := range q.vals {
+		if t.loan {
+			t.loan = false
+		}
+	}
+	q.ranges = s.ranges
+	return &q, nil
+}
+
+// Finish simulates the rest. p stays where it is.
+func (p *Paused) Finish() (*SimResult, error) {
+	q, err := p.Advance(len(p.g.Values))
+	if err != nil {
+		return nil, err
+	}
+	res := &SimResult{Ranges: q.ranges}
+	for _, o := range p.g.Outputs {
+		res.Outputs = append(res.Outputs, q.vals[o])
 	}
 	return res, nil
+}
+
+// Size is the memory that the values take that are still to be read, in bytes.
+func (p *Paused) Size() int {
+	n := 0
+	for _, t := range p.vals {
+		n += 8*len(t.Ints) + 4*len(t.Real)
+	}
+	return n
 }
 
 // simulation is the state of one run.
@@ -107,6 +170,11 @@ type simulation struct {
 	opt     SimOptions
 	workers int
 	ranges  map[*Value]Range
+	memory  *buffers[int64]
+}
+
+func (p *Paused) simulation() *simulation {
+	return &simulation{opt: p.opt, workers: workersOf(p.opt.Workers), ranges: maps.Clone(p.ranges)}
 }
 
 func (s *simulation) input(v *Value, x []float32) *FixedTensor {
@@ -144,11 +212,12 @@ func (s *simulation) next(v *Value, vals map[*Value]*FixedTensor) error {
 			in[i] = a.Real
 		}
 		var err error
-		t.Real, err = evalReal(v, in, s.workers)
+		t.Real, err = evalReal(v, in, fresh[float32], s.workers)
 		return err
 	}
 	var err error
 	t.Ints, err = s.fixed(v, args)
+	t.loan = v.Op != OpConst
 	return err
 }
 
@@ -168,7 +237,7 @@ func (s *simulation) fixed(v *Value, args []*FixedTensor) ([]int64, error) {
 		}
 		in[i] = a.Ints
 	}
-	out := make([]int64, v.Type.N())
+	out := s.memory.get(v.Type.N())
 	info.Fixed(s, v, in, out)
 	s.settle(v, out)
 	return out, nil

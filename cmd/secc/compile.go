@@ -36,6 +36,7 @@ type compileFlags struct {
 	xOperator  string
 	dropGiven  bool // --max-drop was given
 	json       bool
+	cpuProfile string
 }
 
 func newCompileCmd() *cobra.Command {
@@ -53,6 +54,8 @@ calibration inputs always give the same bytes.`,
 	f.register(c)
 	c.Flags().StringVarP(&f.out, "output", "o", "", "where to write the plan; the weights go beside it (default: the model's name with .plan)")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
+	c.Flags().StringVar(&f.cpuProfile, "cpu-profile", "", "write a CPU profile (pprof) to this file")
+	c.Flags().Lookup("cpu-profile").Hidden = true
 	return c
 }
 
@@ -80,6 +83,13 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 	}
 	if err := writable(f.out, path); err != nil {
 		return err
+	}
+	if f.cpuProfile != "" {
+		stop, err := profileTo(f.cpuProfile)
+		if err != nil {
+			return usage("--cpu-profile: %w", err)
+		}
+		defer stop()
 	}
 	made, err := f.compile(c, path)
 	if err != nil {
