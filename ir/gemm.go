@@ -98,10 +98,16 @@ func (g gemm[T]) add(tile []T, mk micro[T], m, p, p1 int) {
 func (g gemm[T]) packA(rows int) []T {
 	k := len(g.off)
 	packed := make([]T, (g.m+rows-1)/rows*rows*k)
-	for m := 0; m < g.m; m++ {
-		dst := packed[m/rows*rows*k+m%rows:]
-		for i, x := range g.a[m*k:][:k] {
-			dst[i*rows] = x
+	const cols = 64 // of all rows of a block at a time, so that what is written stays in the cache
+	for m0 := 0; m0 < g.m; m0 += rows {
+		block := packed[m0*k:][:rows*k]
+		for k0 := 0; k0 < k; k0 += cols {
+			for r := range min(rows, g.m-m0) {
+				dst := block[k0*rows+r:]
+				for i, x := range g.a[(m0+r)*k:][k0:min(k0+cols, k)] {
+					dst[i*rows] = x
+				}
+			}
 		}
 	}
 	return packed
