@@ -8,17 +8,29 @@ import (
 // buffers hands out the memory of tensors again that nobody reads any more:
 // zeroed pages cost as much as many an operator. It belongs to one evaluation
 // at a time.
-type buffers[T number] struct{ free map[int][][]T }
+type buffers[T number] struct {
+	pool *sync.Pool
+	free map[int][][]T // by capacity
+}
 
-// Evaluations of the same network follow each other, so that their buffers do too.
-var realBuffers, fixedBuffers sync.Pool
+// Evaluations of the same network follow each other, so that their buffers do
+// too. What operators need in passing is kept apart.
+var tensorPools, scratchPools sync.Map // by a zero of the element's type
 
-func buffersFrom[T number](p *sync.Pool) *buffers[T] {
-	if b, ok := p.Get().(*buffers[T]); ok {
+func buffersFrom[T number](pools *sync.Map) *buffers[T] {
+	var zero T
+	p, ok := pools.Load(zero)
+	if !ok {
+		p, _ = pools.LoadOrStore(zero, new(sync.Pool))
+	}
+	if b, ok := p.(*sync.Pool).Get().(*buffers[T]); ok {
 		return b
 	}
-	return &buffers[T]{map[int][][]T{}}
+	return &buffers[T]{p.(*sync.Pool), map[int][][]T{}}
 }
+
+// close leaves the buffers to whoever comes next.
+func (b *buffers[T]) close() { b.pool.Put(b) }
 
 // sizeClass rounds n up to three significant bits, so that tensors of about the
 // same size share buffers.

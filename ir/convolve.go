@@ -27,18 +27,14 @@ func (w window) isPlain() bool {
 	return true
 }
 
-// pad writes channels of the input into a zeroed padded one; what does not fit is dropped.
-func pad[T number](x []T, channels int, w window) ([]T, []int) {
-	if w.isPlain() {
-		return x, w.in
-	}
+// pad writes channels of the input into zeros around them; what does not fit is dropped.
+func pad[T number](out, x []T, channels int, w window) {
 	dims := w.padded()
 	ni, no := Numel(w.in), Numel(dims)
-	out := make([]T, channels*no)
+	clear(out)
 	for c := range channels {
 		padChannel(out[c*no:][:no], x[c*ni:][:ni], dims, w, 0)
 	}
-	return out, dims
 }
 
 func padChannel[T number](out, x []T, dims []int, w window, d int) {
@@ -81,10 +77,22 @@ func grid(counts, steps, dims []int) []int32 {
 // convolve adds to out the convolution of x (images of groups*c channels) with
 // weights [groups*m][c][kernel].
 func convolve[T number](out, x, weights []T, images, groups, c, m int, w window, mk micro[T], workers int) {
-	ni, no := Numel(w.in), Numel(w.out)
+	ni, no, dims := Numel(w.in), Numel(w.out), w.in
+	var padded []T
+	if !w.isPlain() {
+		dims = w.padded()
+		memory := buffersFrom[T](&scratchPools)
+		defer memory.close()
+		padded = memory.get(groups * c * Numel(dims))
+		defer memory.put(padded)
+	}
+	np := Numel(dims)
 	for n := range images {
-		src, dims := pad(x[n*groups*c*ni:][:groups*c*ni], groups*c, w)
-		np := Numel(dims)
+		src := x[n*groups*c*ni:][:groups*c*ni]
+		if padded != nil {
+			pad(padded, src, groups*c, w)
+			src = padded
+		}
 		base := grid(w.out, w.stride, dims)
 		off := grid(append([]int{c}, w.kernel...), append([]int{1}, w.dilation...), append([]int{c}, dims...))
 		k := len(off)

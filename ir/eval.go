@@ -33,8 +33,8 @@ func Eval(g *Graph, inputs []*tensor.Dense, opt EvalOptions) ([]*tensor.Dense, e
 	for i, v := range g.Inputs {
 		vals[v] = realTensor{in[i], false}
 	}
-	memory := buffersFrom[float32](&realBuffers)
-	defer realBuffers.Put(memory)
+	memory := buffersFrom[float32](&tensorPools)
+	defer memory.close()
 	gone := func(t realTensor) {
 		if t.loan {
 			memory.put(t.data)

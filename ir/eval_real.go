@@ -25,9 +25,12 @@ func realMatMul(v *Value, in [][]float32, out []float32, workers int) {
 
 func realBatchNorm(v *Value, in [][]float32, out []float32, _ int) {
 	c, inner := v.Type.Shape[1], Numel(v.Type.Shape[2:])
-	for i, x := range in[0] {
-		ch := i / inner % c
-		out[i] = x*in[1][ch] + in[2][ch]
+	for at := 0; at < len(out); at += inner {
+		scale, shift := in[1][at/inner%c], in[2][at/inner%c]
+		row := out[at : at+inner]
+		for i, x := range in[0][at : at+inner] {
+			row[i] = x*scale + shift
+		}
 	}
 }
 
@@ -35,12 +38,9 @@ func realMul(v *Value, in [][]float32, out []float32, _ int) {
 	elementwise(v, in, out, func(a, b float32) float32 { return a * b })
 }
 
-func realAdd(v *Value, in [][]float32, out []float32, _ int) { elementwise(v, in, out, plus) }
+func realAdd(v *Value, in [][]float32, out []float32, _ int) { sum(v, in, out, 1) }
 
-func realSub(v *Value, in [][]float32, out []float32, _ int) { elementwise(v, in, out, minus) }
-
-func plus[T number](a, b T) T  { return a + b }
-func minus[T number](a, b T) T { return a - b }
+func realSub(v *Value, in [][]float32, out []float32, _ int) { sum(v, in, out, -1) }
 
 func realDiv(v *Value, in [][]float32, out []float32, _ int) {
 	elementwise(v, in, out, func(a, b float32) float32 { return a / b })
@@ -81,16 +81,28 @@ func realAbs(_ *Value, in [][]float32, out []float32, _ int) {
 }
 
 func realRelu(v *Value, in [][]float32, out []float32, _ int) {
-	inner, c := 1, 1
-	if len(in) == 2 {
-		c, inner = v.Type.Shape[1], Numel(v.Type.Shape[2:])
+	if len(in) == 1 {
+		reluRow(out, in[0], 0)
+		return
 	}
-	for i, x := range in[0] {
-		flip := len(in) == 2 && in[1][i/inner%c] != 0
-		if (x >= 0) == flip && x == x {
-			x = 0
+	c, inner := v.Type.Shape[1], Numel(v.Type.Shape[2:])
+	for at := 0; at < len(out); at += inner {
+		var flip int32
+		if in[1][at/inner%c] != 0 {
+			flip = -1
 		}
-		out[i] = x
+		reluRow(out[at:at+inner], in[0][at:at+inner], flip)
+	}
+}
+
+// reluRow keeps numbers whose sign is plus, or, with a flip of -1, minus; what is
+// no number stays. It does not branch: signs are hard to predict.
+func reluRow(out, in []float32, flip int32) {
+	for i, x := range in {
+		b := math.Float32bits(x)
+		drop := int32(b)>>31 ^ flip
+		number := ^(int32(0x7f800000-b&0x7fffffff) >> 31)
+		out[i] = math.Float32frombits(b &^ uint32(drop&number))
 	}
 }
 

@@ -52,12 +52,19 @@ func (g gemm[T]) run(mk micro[T], workers int) {
 		g.runRows(workers)
 		return
 	}
-	packed := g.packA(mk.rows)
+	memory := buffersFrom[T](&scratchPools)
+	defer memory.close()
+	packed := memory.get((g.m + mk.rows - 1) / mk.rows * mk.rows * len(g.off))
+	defer memory.put(packed)
+	g.packA(packed, mk.rows)
 	wide := mk.cols * panels
 	blocks := (len(g.base) + wide - 1) / wide
 	parallel(blocks, workers, func(lo, hi int) {
-		b := make([]T, kBlock*wide)
-		tile := make([]T, mk.rows*mk.cols)
+		memory := buffersFrom[T](&scratchPools)
+		defer memory.close()
+		b, tile := memory.get(kBlock*wide), memory.get(mk.rows*mk.cols)
+		defer memory.put(b)
+		defer memory.put(tile)
 		for i := lo; i < hi; i++ {
 			g.block(mk, packed, b, tile, i*wide, min((i+1)*wide, len(g.base)))
 		}
@@ -95,9 +102,11 @@ func (g gemm[T]) add(tile []T, mk micro[T], m, p, p1 int) {
 }
 
 // packA lays the left operand out as [block of rows][k][rows], zero padded.
-func (g gemm[T]) packA(rows int) []T {
+func (g gemm[T]) packA(packed []T, rows int) {
 	k := len(g.off)
-	packed := make([]T, (g.m+rows-1)/rows*rows*k)
+	if g.m%rows != 0 {
+		clear(packed[g.m/rows*rows*k:])
+	}
 	const cols = 64 // of all rows of a block at a time, so that what is written stays in the cache
 	for m0 := 0; m0 < g.m; m0 += rows {
 		block := packed[m0*k:][:rows*k]
@@ -110,7 +119,6 @@ func (g gemm[T]) packA(rows int) []T {
 			}
 		}
 	}
-	return packed
 }
 
 // packB lays columns [p, p1) of rows [k0, k1) of the right operand out as [k][cols].
@@ -119,7 +127,9 @@ func (g gemm[T]) packB(b []T, p, p1, cols, k0, k1 int) {
 	n := len(base)
 	contiguous := n == cols && int(base[n-1]-base[0]) == n-1
 	for _, off := range g.off[k0:k1] {
-		if contiguous {
+		if contiguous && cols == 16 {
+			*(*[16]T)(b) = [16]T(g.src[base[0]+off:])
+		} else if contiguous {
 			copy(b[:cols], g.src[base[0]+off:])
 		} else {
 			src := g.src[off:]

@@ -118,8 +118,8 @@ func (p *Paused) Advance(at int) (*Paused, error) {
 	q := *p
 	q.at, q.vals, q.left = at, maps.Clone(p.vals), maps.Clone(p.left)
 	s := p.simulation()
-	s.memory = buffersFrom[int64](&fixedBuffers)
-	defer fixedBuffers.Put(s.memory)
+	s.memory, s.left = buffersFrom[int64](&tensorPools), q.left
+	defer s.memory.close()
 	for _, v := range p.g.Values[p.at:at] {
 		if err := s.next(v, q.vals); err != nil {
 			return nil, err
@@ -171,6 +171,7 @@ type simulation struct {
 	workers int
 	ranges  map[*Value]Range
 	memory  *buffers[int64]
+	left    map[*Value]int // reads to come
 }
 
 func (p *Paused) simulation() *simulation {
@@ -237,10 +238,23 @@ func (s *simulation) fixed(v *Value, args []*FixedTensor) ([]int64, error) {
 		}
 		in[i] = a.Ints
 	}
-	out := s.memory.get(v.Type.N())
+	out := s.result(v, args)
 	info.Fixed(s, v, in, out)
 	s.settle(v, out)
 	return out, nil
+}
+
+// result is memory for a value: its argument's, where each element is read
+// before it is written and nobody else reads it.
+func (s *simulation) result(v *Value, args []*FixedTensor) []int64 {
+	switch v.Op {
+	case OpReshape, OpRescale, OpReveal, OpExtend, OpReduce, OpTruncate, OpNeg, OpRelu, OpClip, OpAdd, OpSub:
+		if a := args[0]; a.loan && s.left[v.Args[0]] == 1 && len(a.Ints) == v.Type.N() {
+			a.loan = false
+			return a.Ints
+		}
+	}
+	return s.memory.get(v.Type.N())
 }
 
 // settle brings results into their ring and records how they used it.

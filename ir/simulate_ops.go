@@ -16,9 +16,9 @@ func fixedStructural(_ *simulation, v *Value, in [][]int64, out []int64) {
 
 func fixedIdentity(_ *simulation, _ *Value, in [][]int64, out []int64) { copy(out, in[0]) }
 
-func fixedAdd(_ *simulation, v *Value, in [][]int64, out []int64) { elementwise(v, in, out, plus) }
+func fixedAdd(_ *simulation, v *Value, in [][]int64, out []int64) { sum(v, in, out, 1) }
 
-func fixedSub(_ *simulation, v *Value, in [][]int64, out []int64) { elementwise(v, in, out, minus) }
+func fixedSub(_ *simulation, v *Value, in [][]int64, out []int64) { sum(v, in, out, -1) }
 
 func fixedNeg(_ *simulation, _ *Value, in [][]int64, out []int64) {
 	for i, x := range in[0] {
