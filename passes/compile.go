@@ -34,8 +34,11 @@ type Prepared struct {
 	options Options
 	fixed   *ir.Graph
 	cfg     *Config
-	x       *XReport
+	X       *XReport // what X-operators stand in for
 }
+
+// Warnings are what the user should know of.
+func (p *Prepared) Warnings() []string { return p.cfg.Warnings }
 
 // Prepare is the part of Compile that takes long and makes one or several plans.
 func Prepare(g *ir.Graph, o Options) (*Prepared, error) {
@@ -71,7 +74,7 @@ func (p *Prepared) Plan(profile backend.Profile) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	return &Result{made, backend.AttachGraph(w, fixed), fixed, p.cfg.overflow, p.cfg.Warnings, p.x}, nil
+	return &Result{made, backend.AttachGraph(w, fixed), fixed, p.cfg.overflow, p.cfg.Warnings, p.X}, nil
 }
 
 // anyProfile says that the graph would be the same for every profile: neither

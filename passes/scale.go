@@ -18,6 +18,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	cfg.say("formats", 0, 0)
 	f := &formats{
 		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, target: cfg.Target, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
