@@ -210,3 +210,35 @@ func TestProgressCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestPausedRunsAreOfTheLastTry: where that was known already, nothing is
+// paused, and the stops of the try before it must not be taken for its own.
+func TestPausedRunsAreOfTheLastTry(t *testing.T) {
+	b := build(t, networks()["dense"])
+	cfg := NewConfig(Options{Calibration: b.samples(3), Target: TargetCost})
+	if err := Run(b.g, Pipeline()[:placeOf("signbits")], cfg); err != nil {
+		t.Fatal(err)
+	}
+	tried, err := newTrials(b.g, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &signSearch{trials: tried, all: comparisons(b.g), ranges: cfg.ranges, count: cfg.count("", 0)}
+	try := func(from int, stops []int) answer {
+		a, err := s.compare(anything, from, stops, s.count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	setLow(s.all, s.ranges, 5)
+	try(0, nil)
+	setLow(s.all, s.ranges, 1)
+	try(0, s.stops())
+	setLow(s.all, s.ranges, 5)
+	try(0, s.stops())
+	setLow(s.all[:1], s.ranges, 4)
+	if got, want := try(s.first(1), nil), plainAnswer(t, b.g, cfg); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
