@@ -214,7 +214,7 @@ func TestProgressCounts(t *testing.T) {
 // TestPausedRunsAreOfTheLastTry: where that was known already, nothing is
 // paused, and the stops of the try before it must not be taken for its own.
 func TestPausedRunsAreOfTheLastTry(t *testing.T) {
-	b := build(t, networks()["dense"])
+	b := build(t, networks()["lenet"])
 	cfg := NewConfig(Options{Calibration: b.samples(3), Target: TargetCost})
 	if err := Run(b.g, Pipeline()[:placeOf("signbits")], cfg); err != nil {
 		t.Fatal(err)
