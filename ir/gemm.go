@@ -101,12 +101,10 @@ func (g gemm[T]) add(tile []T, mk micro[T], m, p, p1 int) {
 	}
 }
 
-// packA lays the left operand out as [block of rows][k][rows], zero padded.
+// packA lays the left operand out as [block of rows][k][rows]. What stands in rows
+// beyond the last does not matter: nobody reads their products.
 func (g gemm[T]) packA(packed []T, rows int) {
 	k := len(g.off)
-	if g.m%rows != 0 {
-		clear(packed[g.m/rows*rows*k:])
-	}
 	const cols = 64 // of all rows of a block at a time, so that what is written stays in the cache
 	for m0 := 0; m0 < g.m; m0 += rows {
 		block := packed[m0*k:][:rows*k]

@@ -2,7 +2,11 @@
 
 package ir
 
-import "golang.org/x/sys/cpu"
+import (
+	"slices"
+
+	"golang.org/x/sys/cpu"
+)
 
 //go:generate sh -c "cd _asm && go run . -out ../tile_amd64.s -stubs ../tile_amd64.go -pkg ir"
 
@@ -48,6 +52,55 @@ func microIntAsm() micro[int64] {
 	}}
 }
 
-func (r rounding) round(acc []int64, first int) { r.roundGo(acc, first) }
+// round rounds elements number first and following: eight at a time where the
+// machine can.
+func (r rounding) round(acc []int64, first int) {
+	n := 0
+	if hasTiles {
+		n = r.roundVectors(acc, first)
+	}
+	r.roundGo(acc[n:], first+n)
+}
 
-func (c signer) shared(out, x []int64, from, step uint64) { c.sharedGo(out, x, from, step) }
+func (r rounding) roundVectors(acc []int64, first int) int {
+	n := len(acc) &^ 7
+	if n > 0 {
+		roundAsm(n, &acc[0], uint64(r.draw)+uint64(first)*golden, golden, uint64(r.draw), 1<<r.shift-1, uint64(r.shift), r.scale, r.noise)
+	}
+	return n
+}
+
+// shared is sharedGo, eight at a time where the machine can.
+func (c signer) shared(out, x []int64, from, step uint64) {
+	n := 0
+	if hasTiles {
+		n = c.sharedVectors(out, x, from, step)
+	}
+	c.sharedGo(out[n:], x[n:], from+uint64(n)*step, step)
+}
+
+func (c signer) sharedVectors(out, x []int64, from, step uint64) int {
+	n := len(x) &^ 7
+	if n > 0 {
+		_ = out[n-1]
+		signsAsm(n, &out[0], &x[0], from, step, 1<<c.hi-1, uint64(c.lo), uint64(64-c.hi+c.lo))
+	}
+	return n
+}
+
+// largestOf is the largest magnitude; that of a negative y is -y-1.
+func largestOf(x []int64) int64 {
+	if !hasTiles {
+		return largestGo(x)
+	}
+	top, n := largestVectors(x)
+	return max(top, largestGo(x[n:]))
+}
+
+func largestVectors(x []int64) (top int64, n int) {
+	var tops [8]int64
+	if n = len(x) &^ 7; n > 0 {
+		largestAsm(n, &x[0], &tops[0])
+	}
+	return slices.Max(tops[:]), n
+}

@@ -85,6 +85,9 @@ func TestResumedEqualsWhole(t *testing.T) {
 // those that start in new memory.
 func TestStaleMemoryDoesNotShow(t *testing.T) {
 	g, in := squeezeNet(t, 40, 10)
+	b := &netBuilder{t: t, g: g} // a product without a bias starts at zero
+	weights := func(shape ...int) *Value { return must(t)(g.Const("w", NewReal(shape, b.random(Numel(shape), 0.2)))) }
+	g.Outputs = append(g.Outputs, b.new(OpConv, nil, g.Inputs[0], weights(5, 3, 3, 3)))
 	q := quantize(t, g, in, 14, 8)
 	droppers(q, 4)
 	run := func() string {
@@ -96,7 +99,7 @@ func TestStaleMemoryDoesNotShow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprint(r.Outputs[0].Floats(), Floats(e[0]))
+		return fmt.Sprint(r.Outputs[0].Floats(), Floats(e[0]), r.Outputs[1].Floats(), Floats(e[1]))
 	}
 	forget()
 	want := run()

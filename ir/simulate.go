@@ -271,20 +271,36 @@ func (s *simulation) settle(v *Value, x []int64) {
 			return
 		}
 	}
-	var top int64
+	top := largestOf(x)
+	r.Max = float64(top)
+	if top >= promise {
+		r.Over, r.Wrapped = wrapAll(x, bits, promise, ring)
+	}
+	s.ranges[v] = r
+}
+
+// largestGo is the largest magnitude, y or -y-1.
+func largestGo(x []int64) (top int64) {
+	for _, y := range x {
+		top = max(top, y^y>>63)
+	}
+	return top
+}
+
+// wrapAll brings elements into their ring, and counts those beyond the promise
+// and beyond the ring.
+func wrapAll(x []int64, bits int, promise, ring int64) (over, wrapped int) {
 	for i, y := range x {
-		m := y ^ y>>63 // y or -y-1
-		top = max(top, m)
+		m := y ^ y>>63
 		if m >= promise {
-			r.Over++
+			over++
 			if m > ring {
-				r.Wrapped++
+				wrapped++
 			}
 			x[i] = Wrap(y, bits)
 		}
 	}
-	r.Max = float64(top)
-	s.ranges[v] = r
+	return over, wrapped
 }
 
 // String prints "max 1234, 5 over, 0 wrapped of 100352".
