@@ -75,8 +75,9 @@ func grid(counts, steps, dims []int) []int32 {
 }
 
 // convolve adds to out the convolution of x (images of groups*c channels) with
-// weights [groups*m][c][kernel].
-func convolve[T number](out, x, weights []T, images, groups, c, m int, w window, mk micro[T], workers int) {
+// weights [groups*m][c][kernel]; packed, unless it is nil, holds them by group as
+// the kernel wants them.
+func convolve[T number](out, x, weights []T, packed [][]T, images, groups, c, m int, w window, mk micro[T], workers int) {
 	ni, no, dims := Numel(w.in), Numel(w.out), w.in
 	var padded []T
 	if !w.isPlain() {
@@ -97,9 +98,13 @@ func convolve[T number](out, x, weights []T, images, groups, c, m int, w window,
 		off := grid(append([]int{c}, w.kernel...), append([]int{1}, w.dilation...), append([]int{c}, dims...))
 		k := len(off)
 		one := func(g, workers int) {
-			gemm[T]{
+			p := gemm[T]{
 				out: out[(n*groups+g)*m*no:][:m*no], a: weights[g*m*k:][:m*k], src: src[g*c*np:][:c*np], m: m, base: base, off: off,
-			}.run(mk, workers)
+			}
+			if packed != nil {
+				p.packed = packed[g]
+			}
+			p.run(mk, workers)
 		}
 		if groups < 2*workers {
 			for g := range groups {
@@ -131,13 +136,13 @@ func convWindow(v *Value) window {
 }
 
 // evalConv adds the convolution to out, which holds the bias.
-func evalConv[T number](v *Value, in [][]T, out []T, mk micro[T], workers int) {
+func evalConv[T number](v *Value, in [][]T, out []T, mk micro[T], packed [][]T, workers int) {
 	a, x, w := v.Attrs.(*ConvAttrs), v.Args[0].Type.Shape, in[1]
 	c, m := x[1]/a.Group, v.Type.Shape[1]/a.Group
 	if v.Op == OpConvTranspose {
 		w = flipWeights(w, a.Group, c, m, Numel(v.Args[1].Type.Shape[2:]))
 	}
-	convolve(out, in[0], w, x[0], a.Group, c, m, convWindow(v), mk, workers)
+	convolve(out, in[0], w, packed, x[0], a.Group, c, m, convWindow(v), mk, workers)
 }
 
 // flipWeights turns the weights [group*c][m][k] of a transposed convolution

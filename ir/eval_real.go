@@ -15,7 +15,7 @@ func realStructural(v *Value, in [][]float32, out []float32, _ int) {
 
 func realConv(v *Value, in [][]float32, out []float32, workers int) {
 	fillBias(v, in, out)
-	evalConv(v, in, out, microFloat(), workers)
+	evalConv(v, in, out, microFloat(), nil, workers)
 }
 
 func realMatMul(v *Value, in [][]float32, out []float32, workers int) {

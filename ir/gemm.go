@@ -44,19 +44,23 @@ type gemm[T number] struct {
 	out, a, src []T
 	m           int
 	base, off   []int32
+	packed      []T // a as packA leaves it, where somebody has it already
 }
 
 // run multiplies, in parallel over columns of the result.
 func (g gemm[T]) run(mk micro[T], workers int) {
-	if g.m < mk.rows/2 {
+	if g.m < leastRows(mk.rows) {
 		g.runRows(workers)
 		return
 	}
 	memory := buffersFrom[T](&scratchPools)
 	defer memory.close()
-	packed := memory.get((g.m + mk.rows - 1) / mk.rows * mk.rows * len(g.off))
-	defer memory.put(packed)
-	g.packA(packed, mk.rows)
+	packed := g.packed
+	if packed == nil {
+		packed = memory.get(packedLen(g.m, len(g.off), mk.rows))
+		defer memory.put(packed)
+		packA(packed, g.a, g.m, mk.rows)
+	}
 	wide := mk.cols * panels
 	blocks := (len(g.base) + wide - 1) / wide
 	parallel(blocks, workers, func(lo, hi int) {
@@ -70,6 +74,9 @@ func (g gemm[T]) run(mk micro[T], workers int) {
 		}
 	})
 }
+
+// leastRows is how many rows it takes for packing to pay.
+func leastRows(rows int) int { return rows / 2 }
 
 // block computes columns [p0, p1) of the result.
 func (g gemm[T]) block(mk micro[T], packed, b, tile []T, p0, p1 int) {
@@ -101,23 +108,25 @@ func (g gemm[T]) add(tile []T, mk micro[T], m, p, p1 int) {
 	}
 }
 
-// packA lays the left operand out as [block of rows][k][rows]. What stands in rows
-// beyond the last does not matter: nobody reads their products.
-func (g gemm[T]) packA(packed []T, rows int) {
-	k := len(g.off)
+// packA lays the left operand a[m][k] out as [block of rows][k][rows]. What stands
+// in rows beyond the last does not matter: nobody reads their products.
+func packA[T number](packed, a []T, m, rows int) {
+	k := len(a) / m
 	const cols = 64 // of all rows of a block at a time, so that what is written stays in the cache
-	for m0 := 0; m0 < g.m; m0 += rows {
+	for m0 := 0; m0 < m; m0 += rows {
 		block := packed[m0*k:][:rows*k]
 		for k0 := 0; k0 < k; k0 += cols {
-			for r := range min(rows, g.m-m0) {
+			for r := range min(rows, m-m0) {
 				dst := block[k0*rows+r:]
-				for i, x := range g.a[(m0+r)*k:][k0:min(k0+cols, k)] {
+				for i, x := range a[(m0+r)*k:][k0:min(k0+cols, k)] {
 					dst[i*rows] = x
 				}
 			}
 		}
 	}
 }
+
+func packedLen(m, k, rows int) int { return (m + rows - 1) / rows * rows * k }
 
 // packB lays columns [p, p1) of rows [k0, k1) of the right operand out as [k][cols].
 func (g gemm[T]) packB(b []T, p, p1, cols, k0, k1 int) {

@@ -23,14 +23,17 @@ func microFloat() micro[float32] {
 // microInt is the fastest kernel for these ring elements on this machine: the
 // vector kernel multiplies 32-bit numbers only, which activations and weights
 // of any practical format are.
-func microInt(in [][]int64) micro[int64] {
-	if hasTiles && fits32(in[0]) && fits32(in[1]) {
+func microInt(v *Value, in [][]int64) micro[int64] {
+	if hasTiles && fits32(v.Args[0], in[0]) && fits32(v.Args[1], in[1]) {
 		return microIntAsm()
 	}
 	return microGo[int64]()
 }
 
-func fits32(x []int64) bool {
+func fits32(v *Value, x []int64) bool {
+	if v.Type.Elem.Bits <= 32 {
+		return true
+	}
 	var bad int64
 	for _, y := range x {
 		bad |= y ^ int64(int32(y))

@@ -42,6 +42,8 @@ func TestResumedEqualsWhole(t *testing.T) {
 	q := quantize(t, g, in, 14, 8)
 	all := droppers(q, 5)
 	opt := SimOptions{Rounding: Stochastic, Seed: 3}
+	kept := opt
+	kept.Weights = new(PackedWeights)
 	whole := func() (string, map[*Value]Range) {
 		r, err := Simulate(q, in, opt)
 		if err != nil {
@@ -56,7 +58,7 @@ func TestResumedEqualsWhole(t *testing.T) {
 	if want == other {
 		t.Fatal("the last comparison does not matter")
 	}
-	p, err := Start(q, in, opt)
+	p, err := Start(q, in, kept)
 	if err != nil {
 		t.Fatal(err)
 	}

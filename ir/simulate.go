@@ -25,9 +25,10 @@ const (
 // SimOptions says how to simulate.
 type SimOptions struct {
 	Rounding Rounding
-	Seed     uint64  // of the simulated randomness; a run is a function of inputs and seed
-	Noise    float64 // standard deviation, in ulp, of what the RLWE response adds to a rounding; 0: DefaultNoise, negative: none
-	Workers  int     // 0: one a core
+	Seed     uint64         // of the simulated randomness; a run is a function of inputs and seed
+	Noise    float64        // standard deviation, in ulp, of what the RLWE response adds to a rounding; 0: DefaultNoise, negative: none
+	Workers  int            // 0: one a core
+	Weights  *PackedWeights // kept from one simulation of a graph to the next; nil: nothing is
 	Observe  func(v *Value, t *FixedTensor)
 }
 

@@ -36,13 +36,14 @@ func fixedSumPool(_ *simulation, v *Value, in [][]int64, out []int64) {
 
 func fixedConv(s *simulation, v *Value, in [][]int64, out []int64) {
 	fillBias(v, in, out)
-	evalConv(v, in, out, microInt(in), s.workers)
+	mk := microInt(v, in)
+	evalConv(v, in, out, mk, s.opt.Weights.of(v, in[1], mk.rows), s.workers)
 	s.shift(v, out, v.Attrs.(*ConvAttrs).LinearAttrs)
 }
 
 func fixedMatMul(s *simulation, v *Value, in [][]int64, out []int64) {
 	fillBias(v, in, out)
-	evalMatMul(v, in, out, microInt(in), s.workers)
+	evalMatMul(v, in, out, microInt(v, in), s.workers)
 	s.shift(v, out, *v.Attrs.(*LinearAttrs))
 }
 

@@ -38,9 +38,11 @@ func formatted(g *ir.Graph, o Options) (*ir.Graph, *Config, error) {
 			return nil, nil, err
 		}
 		if len(cfg.Calibration) == 0 {
+			cfg.trials = nil // it holds much memory
 			return fixed, &cfg, nil
 		}
 		a, err := cfg.rehearse(fixed)
+		cfg.trials = nil
 		if err != nil {
 			return nil, nil, fmt.Errorf("rehearsal: %w", err)
 		}

@@ -56,6 +56,7 @@ func newTrials(g *ir.Graph, cfg *Config) (*trials, error) {
 	inputs, _ := cfg.inputs(g)
 	n := min(len(inputs), signSamples)
 	workers := max(1, runtime.GOMAXPROCS(0)/n) // each
+	weights := new(ir.PackedWeights)
 	t := &trials{g: g, inputs: inputs[:n], want: cfg.reference[:n], known: map[string]answer{}, started: make([]*ir.Paused, n)}
 	for i, outs := range t.want {
 		for _, want := range outs {
@@ -66,7 +67,7 @@ func newTrials(g *ir.Graph, cfg *Config) (*trials, error) {
 			}
 		}
 		var err error
-		t.started[i], err = ir.Start(g, t.inputs[i], ir.SimOptions{Rounding: ir.Stochastic, Seed: uint64(i) + 1, Workers: workers})
+		t.started[i], err = ir.Start(g, t.inputs[i], ir.SimOptions{Rounding: ir.Stochastic, Seed: uint64(i) + 1, Workers: workers, Weights: weights})
 		if err != nil {
 			return nil, err
 		}
