@@ -1,7 +1,7 @@
 package ir
 
 import (
-	"math/bits"
+	"slices"
 	"sync"
 )
 
@@ -10,7 +10,7 @@ import (
 // at a time.
 type buffers[T number] struct {
 	pool *sync.Pool
-	free map[int][][]T // by capacity
+	free [][]T // the smallest first
 }
 
 // Evaluations of the same network follow each other, so that their buffers do
@@ -26,36 +26,36 @@ func buffersFrom[T number](pools *sync.Map) *buffers[T] {
 	if b, ok := p.(*sync.Pool).Get().(*buffers[T]); ok {
 		return b
 	}
-	return &buffers[T]{p.(*sync.Pool), map[int][][]T{}}
+	return &buffers[T]{pool: p.(*sync.Pool)}
 }
 
 // close leaves the buffers to whoever comes next.
 func (b *buffers[T]) close() { b.pool.Put(b) }
 
-// sizeClass rounds n up to three significant bits, so that tensors of about the
-// same size share buffers.
-func sizeClass(n int) int {
-	low := max(0, bits.Len(uint(max(n, 1)-1))-3)
-	return (n + 1<<low - 1) >> low << low
-}
+// roomiest is how much larger a buffer may be than what is asked for: tensors
+// that grow from layer to layer then share what the last of them needs.
+const roomiest = 4
 
-// get gives n elements of any content.
+// get gives n elements of any content. If there is nothing to fit, new memory
+// takes the place of the largest that is too small.
 func (b *buffers[T]) get(n int) []T {
-	c := sizeClass(n)
-	free := b.free[c]
-	if len(free) == 0 {
-		return make([]T, n, c)
+	i := b.place(n)
+	if i < len(b.free) && cap(b.free[i]) <= roomiest*n {
+		x := b.free[i][:n]
+		b.free = slices.Delete(b.free, i, i+1)
+		return x
 	}
-	b.free[c] = free[:len(free)-1]
-	return free[len(free)-1][:n]
-}
-
-// zeroed gives n zeros.
-func (b *buffers[T]) zeroed(n int) []T {
-	x := b.get(n)
-	clear(x)
-	return x
+	if i > 0 {
+		b.free = slices.Delete(b.free, i-1, i)
+	}
+	return make([]T, n)
 }
 
 // put takes back what get gave.
-func (b *buffers[T]) put(x []T) { b.free[cap(x)] = append(b.free[cap(x)], x) }
+func (b *buffers[T]) put(x []T) { b.free = slices.Insert(b.free, b.place(cap(x)), x) }
+
+// place is that of the first buffer with room for n.
+func (b *buffers[T]) place(n int) int {
+	i, _ := slices.BinarySearchFunc(b.free, n, func(x []T, n int) int { return cap(x) - n })
+	return i
+}

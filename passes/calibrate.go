@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -98,14 +99,13 @@ func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*tensor.Dense, 
 
 // spanOf is what one tensor shows. Elements that are infinite or no numbers do not count.
 func spanOf(xs []float32) span {
+	squares := squaresOf(xs)
+	if squares-squares != 0 { // something is not finite: the square of a float32 is
+		xs = slices.DeleteFunc(slices.Clone(xs), func(x float32) bool { return x-x != 0 })
+		squares = squaresOf(xs)
+	}
 	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
-	n, squares := 0, [4]float64{} // sums that do not wait for each other
-	for i, x := range xs {
-		if x-x != 0 {
-			continue
-		}
-		n++
-		squares[i&3] += float64(x) * float64(x)
+	for _, x := range xs {
 		if x < lo {
 			lo = x
 		}
@@ -113,9 +113,22 @@ func spanOf(xs []float32) span {
 			hi = x
 		}
 	}
-	s := span{lo: float64(lo), hi: float64(hi), n: n, squares: squares[0] + squares[1] + squares[2] + squares[3]}
+	s := span{lo: float64(lo), hi: float64(hi), n: len(xs), squares: squares}
 	s.maxima = []float64{math.Max(0, math.Max(-s.lo, s.hi))}
 	return s
+}
+
+// squaresOf adds squares up, in four sums that do not wait for each other.
+func squaresOf(xs []float32) float64 {
+	var a, b, c, d float64
+	for ; len(xs) >= 4; xs = xs[4:] {
+		w, x, y, z := float64(xs[0]), float64(xs[1]), float64(xs[2]), float64(xs[3])
+		a, b, c, d = a+w*w, b+x*x, c+y*y, d+z*z
+	}
+	for _, x := range xs {
+		a += float64(x) * float64(x)
+	}
+	return a + b + c + d
 }
 
 // with puts together what two sets of inputs show.

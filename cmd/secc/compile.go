@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -92,6 +93,9 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 			return usage("--cpu-profile: %w", err)
 		}
 		defer stop()
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // tensors are used again, so that there is little to collect
 	}
 	at := follow(c.ErrOrStderr(), "compiling "+path)
 	made, r, err := f.compileAndSave(c, path, at)
