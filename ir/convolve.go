@@ -27,18 +27,14 @@ func (w window) isPlain() bool {
 	return true
 }
 
-// pad writes channels of the input into a zeroed padded one; what does not fit is dropped.
-func pad[T number](x []T, channels int, w window) ([]T, []int) {
-	if w.isPlain() {
-		return x, w.in
-	}
+// pad writes channels of the input into zeros around them; what does not fit is dropped.
+func pad[T number](out, x []T, channels int, w window) {
 	dims := w.padded()
 	ni, no := Numel(w.in), Numel(dims)
-	out := make([]T, channels*no)
+	clear(out)
 	for c := range channels {
 		padChannel(out[c*no:][:no], x[c*ni:][:ni], dims, w, 0)
 	}
-	return out, dims
 }
 
 func padChannel[T number](out, x []T, dims []int, w window, d int) {
@@ -79,19 +75,36 @@ func grid(counts, steps, dims []int) []int32 {
 }
 
 // convolve adds to out the convolution of x (images of groups*c channels) with
-// weights [groups*m][c][kernel].
-func convolve[T number](out, x, weights []T, images, groups, c, m int, w window, mk micro[T], workers int) {
-	ni, no := Numel(w.in), Numel(w.out)
+// weights [groups*m][c][kernel]; packed, unless it is nil, holds them by group as
+// the kernel wants them.
+func convolve[T number](out, x, weights []T, packed [][]T, images, groups, c, m int, w window, mk micro[T], workers int) {
+	ni, no, dims := Numel(w.in), Numel(w.out), w.in
+	var padded []T
+	if !w.isPlain() {
+		dims = w.padded()
+		memory := buffersFrom[T](&scratchPools)
+		defer memory.close()
+		padded = memory.get(groups * c * Numel(dims))
+		defer memory.put(padded)
+	}
+	np := Numel(dims)
 	for n := range images {
-		src, dims := pad(x[n*groups*c*ni:][:groups*c*ni], groups*c, w)
-		np := Numel(dims)
+		src := x[n*groups*c*ni:][:groups*c*ni]
+		if padded != nil {
+			pad(padded, src, groups*c, w)
+			src = padded
+		}
 		base := grid(w.out, w.stride, dims)
 		off := grid(append([]int{c}, w.kernel...), append([]int{1}, w.dilation...), append([]int{c}, dims...))
 		k := len(off)
 		one := func(g, workers int) {
-			gemm[T]{
+			p := gemm[T]{
 				out: out[(n*groups+g)*m*no:][:m*no], a: weights[g*m*k:][:m*k], src: src[g*c*np:][:c*np], m: m, base: base, off: off,
-			}.run(mk, workers)
+			}
+			if packed != nil {
+				p.packed = packed[g]
+			}
+			p.run(mk, workers)
 		}
 		if groups < 2*workers {
 			for g := range groups {
@@ -123,13 +136,13 @@ func convWindow(v *Value) window {
 }
 
 // evalConv adds the convolution to out, which holds the bias.
-func evalConv[T number](v *Value, in [][]T, out []T, mk micro[T], workers int) {
+func evalConv[T number](v *Value, in [][]T, out []T, mk micro[T], packed [][]T, workers int) {
 	a, x, w := v.Attrs.(*ConvAttrs), v.Args[0].Type.Shape, in[1]
 	c, m := x[1]/a.Group, v.Type.Shape[1]/a.Group
 	if v.Op == OpConvTranspose {
 		w = flipWeights(w, a.Group, c, m, Numel(v.Args[1].Type.Shape[2:]))
 	}
-	convolve(out, in[0], w, x[0], a.Group, c, m, convWindow(v), mk, workers)
+	convolve(out, in[0], w, packed, x[0], a.Group, c, m, convWindow(v), mk, workers)
 }
 
 // flipWeights turns the weights [group*c][m][k] of a transposed convolution
@@ -151,9 +164,10 @@ func flipWeights[T number](w []T, groups, c, m, k int) []T {
 }
 
 // fillBias starts every output at its bias: one a channel for convolutions,
-// broadcast for matrix products.
+// broadcast for matrix products, zero where there is none.
 func fillBias[T number](v *Value, in [][]T, out []T) {
 	if len(in) < 3 {
+		clear(out)
 		return
 	}
 	if v.Op == OpMatMul {

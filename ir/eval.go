@@ -29,56 +29,76 @@ func Eval(g *Graph, inputs []*tensor.Dense, opt EvalOptions) ([]*tensor.Dense, e
 		return nil, err
 	}
 	left := g.Uses()
-	vals := make(map[*Value][]float32, len(g.Values))
+	vals := make(map[*Value]realTensor, len(g.Values))
 	for i, v := range g.Inputs {
-		vals[v] = in[i]
+		vals[v] = realTensor{in[i], false}
+	}
+	memory := buffersFrom[float32](&tensorPools)
+	defer memory.close()
+	gone := func(t realTensor) {
+		if t.loan {
+			memory.put(t.data)
+		}
 	}
 	for _, v := range g.Values {
-		if err := evalNext(v, vals, workersOf(opt.Workers)); err != nil {
+		if err := evalNext(v, vals, memory, workersOf(opt.Workers)); err != nil {
 			return nil, err
 		}
 		if opt.Observe != nil {
-			opt.Observe(v, NewReal(v.Type.Shape, vals[v]))
+			opt.Observe(v, NewReal(v.Type.Shape, vals[v].data))
 		}
-		release(v, left, vals)
+		release(v, left, vals, gone)
 	}
 	outs := make([]*tensor.Dense, len(g.Outputs))
 	for i, o := range g.Outputs {
-		outs[i] = NewReal(o.Type.Shape, slices.Clone(vals[o]))
+		outs[i] = NewReal(o.Type.Shape, slices.Clone(vals[o].data))
 	}
 	return outs, nil
 }
 
-// release forgets v and its arguments as soon as nothing will read them.
-func release[T any](v *Value, left map[*Value]int, vals map[*Value]T) {
+// release forgets v and its arguments as soon as nothing will read them, and
+// says goodbye to each.
+func release[T any](v *Value, left map[*Value]int, vals map[*Value]T, gone func(T)) {
+	forget := func(x *Value) {
+		gone(vals[x])
+		delete(vals, x)
+	}
 	for _, a := range v.Args {
 		if left[a]--; left[a] == 0 {
-			delete(vals, a)
+			forget(a)
 		}
 	}
 	if left[v] == 0 {
-		delete(vals, v)
+		forget(v)
 	}
 }
 
-func evalNext(v *Value, vals map[*Value][]float32, workers int) error {
+// realTensor is a value of the evaluation; what is on loan goes back to its
+// memory once nobody reads it.
+type realTensor struct {
+	data []float32
+	loan bool
+}
+
+func evalNext(v *Value, vals map[*Value]realTensor, memory *buffers[float32], workers int) error {
 	if v.Op == OpInput {
 		return nil
 	}
 	args := make([][]float32, len(v.Args))
 	for i, a := range v.Args {
-		args[i] = vals[a]
+		args[i] = vals[a].data
 		if args[i] == nil {
 			return v.errorf("argument %s is not computed before it", a.where())
 		}
 	}
-	out, err := evalReal(v, args, workers)
-	vals[v] = out
+	out, err := evalReal(v, args, memory.get, workers)
+	vals[v] = realTensor{out, v.Op != OpConst}
 	return err
 }
 
-// evalReal computes one real value from its arguments' elements.
-func evalReal(v *Value, args [][]float32, workers int) ([]float32, error) {
+// evalReal computes one real value from its arguments' elements, in memory that
+// get gives. A constant is returned as it is.
+func evalReal(v *Value, args [][]float32, get func(n int) []float32, workers int) ([]float32, error) {
 	info, ok := table[v.Op]
 	if !ok || !v.Type.Elem.IsReal() {
 		return nil, v.errorf("cannot be evaluated on real numbers")
@@ -86,15 +106,16 @@ func evalReal(v *Value, args [][]float32, workers int) ([]float32, error) {
 	switch {
 	case v.Op == OpConst:
 		return Floats(v.Attrs.(*ConstAttrs).Real), nil
-	case v.Op == OpReshape:
-		return args[0], nil
 	case info.Real == nil:
 		return nil, v.errorf("cannot be evaluated on real numbers")
 	}
-	out := make([]float32, v.Type.N())
+	out := get(v.Type.N())
 	info.Real(v, args, out, workers)
 	return out, nil
 }
+
+// fresh is memory that nobody else holds.
+func fresh[T number](n int) []T { return make([]T, n) }
 
 // EvalValue computes one value from its arguments' tensors: for folding constants.
 func EvalValue(v *Value, args ...*tensor.Dense) (*tensor.Dense, error) {
@@ -109,7 +130,7 @@ func EvalValue(v *Value, args ...*tensor.Dense) (*tensor.Dense, error) {
 		}
 		in[i] = x
 	}
-	out, err := evalReal(v, in, workersOf(0))
+	out, err := evalReal(v, in, fresh[float32], workersOf(0))
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,8 @@ package ir
 
 import "math"
 
-// The meaning of every operator on real numbers, as float32 arrays. out comes
-// zeroed; in and out have the shapes of the value's types.
+// The meaning of every operator on real numbers, as float32 arrays. out holds
+// anything; in and out have the shapes of the value's types.
 
 func realStructural(v *Value, in [][]float32, out []float32, _ int) {
 	var fill float32
@@ -15,7 +15,7 @@ func realStructural(v *Value, in [][]float32, out []float32, _ int) {
 
 func realConv(v *Value, in [][]float32, out []float32, workers int) {
 	fillBias(v, in, out)
-	evalConv(v, in, out, microFloat(), workers)
+	evalConv(v, in, out, microFloat(), nil, workers)
 }
 
 func realMatMul(v *Value, in [][]float32, out []float32, workers int) {
@@ -25,9 +25,12 @@ func realMatMul(v *Value, in [][]float32, out []float32, workers int) {
 
 func realBatchNorm(v *Value, in [][]float32, out []float32, _ int) {
 	c, inner := v.Type.Shape[1], Numel(v.Type.Shape[2:])
-	for i, x := range in[0] {
-		ch := i / inner % c
-		out[i] = x*in[1][ch] + in[2][ch]
+	for at := 0; at < len(out); at += inner {
+		scale, shift := in[1][at/inner%c], in[2][at/inner%c]
+		row := out[at : at+inner]
+		for i, x := range in[0][at : at+inner] {
+			row[i] = x*scale + shift
+		}
 	}
 }
 
@@ -35,31 +38,34 @@ func realMul(v *Value, in [][]float32, out []float32, _ int) {
 	elementwise(v, in, out, func(a, b float32) float32 { return a * b })
 }
 
-func realAdd(v *Value, in [][]float32, out []float32, _ int) { elementwise(v, in, out, plus) }
+func realAdd(v *Value, in [][]float32, out []float32, _ int) { sum(v, in, out, 1) }
 
-func realSub(v *Value, in [][]float32, out []float32, _ int) { elementwise(v, in, out, minus) }
-
-func plus[T number](a, b T) T  { return a + b }
-func minus[T number](a, b T) T { return a - b }
+func realSub(v *Value, in [][]float32, out []float32, _ int) { sum(v, in, out, -1) }
 
 func realDiv(v *Value, in [][]float32, out []float32, _ int) {
 	elementwise(v, in, out, func(a, b float32) float32 { return a / b })
 }
 
 func realMax(v *Value, in [][]float32, out []float32, _ int) {
-	elementwise(v, in, out, func(a, b float32) float32 { return larger(0, a, b) })
+	elementwise(v, in, out, func(a, b float32) float32 { return larger(a, b) })
 }
 
 func realMin(v *Value, in [][]float32, out []float32, _ int) {
-	elementwise(v, in, out, func(a, b float32) float32 { return -larger(0, -a, -b) })
+	elementwise(v, in, out, func(a, b float32) float32 { return -larger(-a, -b) })
 }
 
 // larger is the maximum; NaN wins, as in numpy.
-func larger(_ int, a, b float32) float32 {
+func larger(a, b float32) float32 {
 	if a > b || a != a {
 		return a
 	}
 	return b
+}
+
+func largestFold(acc, x []float32, step, _, _ int) {
+	for i, a := range acc {
+		acc[i] = larger(a, x[i*step])
+	}
 }
 
 func realNeg(_ *Value, in [][]float32, out []float32, _ int) {
@@ -75,15 +81,28 @@ func realAbs(_ *Value, in [][]float32, out []float32, _ int) {
 }
 
 func realRelu(v *Value, in [][]float32, out []float32, _ int) {
-	inner, c := 1, 1
-	if len(in) == 2 {
-		c, inner = v.Type.Shape[1], Numel(v.Type.Shape[2:])
+	if len(in) == 1 {
+		reluRow(out, in[0], 0)
+		return
 	}
-	for i, x := range in[0] {
-		flip := len(in) == 2 && in[1][i/inner%c] != 0
-		if (x >= 0) != flip || x != x {
-			out[i] = x
+	c, inner := v.Type.Shape[1], Numel(v.Type.Shape[2:])
+	for at := 0; at < len(out); at += inner {
+		var flip int32
+		if in[1][at/inner%c] != 0 {
+			flip = -1
 		}
+		reluRow(out[at:at+inner], in[0][at:at+inner], flip)
+	}
+}
+
+// reluRow keeps numbers whose sign is plus, or, with a flip of -1, minus; what is
+// no number stays. It does not branch: signs are hard to predict.
+func reluRow(out, in []float32, flip int32) {
+	for i, x := range in {
+		b := math.Float32bits(x)
+		drop := int32(b)>>31 ^ flip
+		number := ^(int32(0x7f800000-b&0x7fffffff) >> 31)
+		out[i] = math.Float32frombits(b &^ uint32(drop&number))
 	}
 }
 
@@ -115,14 +134,12 @@ func realFuncOp(v *Value, in [][]float32, out []float32, workers int) {
 }
 
 func realMaxPool(v *Value, in [][]float32, out []float32, _ int) {
-	copy(out, foldWindows(v, in[0], larger))
+	foldWindows(v, in[0], out, largestFold)
 }
 
 func realSumPool(v *Value, in [][]float32, out []float32, _ int) {
-	copy(out, foldWindows(v, in[0], add3[float32]))
+	foldWindows(v, in[0], out, sumFold)
 }
-
-func add3[T number](_ int, a, b T) T { return a + b }
 
 func realAvgPool(v *Value, in [][]float32, out []float32, workers int) {
 	realSumPool(v, in, out, workers)
@@ -159,13 +176,15 @@ func realSum(v *Value, in [][]float32, out []float32, _ int) {
 	for i, x := range in[0] {
 		wide[i] = float64(x)
 	}
-	for i, x := range foldAxes(v, wide, add3[float64]) {
+	sums := make([]float64, len(out))
+	foldAxes(v, wide, sums, sumFold)
+	for i, x := range sums {
 		out[i] = float32(x)
 	}
 }
 
 func realReduceMax(v *Value, in [][]float32, out []float32, _ int) {
-	copy(out, foldAxes(v, in[0], larger))
+	foldAxes(v, in[0], out, largestFold)
 }
 
 func realArgMax(v *Value, in [][]float32, out []float32, _ int) {

@@ -90,28 +90,48 @@ func gatherMap[T any](out, in []T, m [][]int, fill T) {
 		return
 	}
 	d := len(m) - 1
-	if contiguous(m[d]) {
-		gatherRows(out, in, m[:d], 0, fill, func(out []T, base int) { copy(out, in[base+m[d][0]:]) }, len(m[d]))
+	parts := stretches(m[d])
+	if len(parts) > 1+len(m[d])/4 {
+		gatherRows(out, in, m[:d], 0, fill, func(out []T, base int) {
+			for i, o := range m[d] {
+				if o == outside {
+					out[i] = fill
+				} else {
+					out[i] = in[base+o]
+				}
+			}
+		}, len(m[d]))
 		return
 	}
 	gatherRows(out, in, m[:d], 0, fill, func(out []T, base int) {
-		for i, o := range m[d] {
-			if o == outside {
+		for _, p := range parts {
+			if p.from != outside {
+				copy(out[p.lo:p.hi], in[base+p.from:])
+				continue
+			}
+			for i := p.lo; i < p.hi; i++ {
 				out[i] = fill
-			} else {
-				out[i] = in[base+o]
 			}
 		}
 	}, len(m[d]))
 }
 
-func contiguous(m []int) bool {
+// stretch is a part [lo, hi) of a row that lies together in the source, or in
+// padding.
+type stretch struct{ lo, hi, from int }
+
+func stretches(m []int) (parts []stretch) {
 	for i, o := range m {
-		if o == outside || o != m[0]+i {
-			return false
+		if last := len(parts) - 1; last >= 0 {
+			p := &parts[last]
+			if o == outside && p.from == outside || o != outside && p.from != outside && o == p.from+i-p.lo {
+				p.hi = i + 1
+				continue
+			}
 		}
+		parts = append(parts, stretch{i, i + 1, o})
 	}
-	return true
+	return parts
 }
 
 // gatherRows walks the outer dimensions; row writes one innermost row.
@@ -177,6 +197,39 @@ func elementwise[T number](v *Value, in [][]T, out []T, f func(a, b T) T) {
 	for i := range out {
 		out[i] = f(a[i], b[i])
 	}
+}
+
+// sum adds sign times the second of two broadcast operands to the first. A
+// number for each channel need not be spread out.
+func sum[T number](v *Value, in [][]T, out []T, sign T) {
+	shape := v.Type.Shape
+	if slices.Equal(shape, v.Args[0].Type.Shape) && perChannel(shape, v.Args[1].Type.Shape) {
+		inner := Numel(shape[2:])
+		for at := 0; at < len(out); at += inner {
+			y := sign * in[1][at/inner%shape[1]]
+			row := out[at : at+inner]
+			for i, x := range in[0][at : at+inner] {
+				row[i] = x + y
+			}
+		}
+		return
+	}
+	a, b := spread(shape, in[0], v.Args[0].Type.Shape), spread(shape, in[1], v.Args[1].Type.Shape)
+	a, b = a[:len(out)], b[:len(out)]
+	if sign == 1 {
+		for i, x := range a {
+			out[i] = x + b[i]
+		}
+		return
+	}
+	for i, x := range a {
+		out[i] = x - b[i]
+	}
+}
+
+// perChannel reports a shape that broadcasts along all dimensions but the second.
+func perChannel(shape, from []int) bool {
+	return len(shape) >= 2 && len(from) == len(shape) && from[1] == shape[1] && Numel(from) == from[1]
 }
 
 // spread is broadcastTo that keeps what has the shape already.

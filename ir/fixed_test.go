@@ -79,9 +79,11 @@ func (q *quantizer) value(v *Value) {
 		a := *v.Attrs.(*ConvAttrs)
 		a.Shift = shift
 		wide := q.new(OpExtend, &ExtendAttrs{Bits: q.k + shift}, x)
-		w := q.constant(v.Args[1], Elem{q.s + 6, q.s})
-		b := q.constant(v.Args[2], Elem{q.k + shift, x.Type.Elem.Frac + q.s})
-		q.to[v] = q.new(v.Op, &a, wide, w, b)
+		args := []*Value{wide, q.constant(v.Args[1], Elem{q.s + 6, q.s})}
+		if len(v.Args) == 3 {
+			args = append(args, q.constant(v.Args[2], Elem{q.k + shift, x.Type.Elem.Frac + q.s}))
+		}
+		q.to[v] = q.new(v.Op, &a, args...)
 	case OpAdd, OpConcat:
 		f := q.frac(v)
 		for _, a := range v.Args {

@@ -44,25 +44,39 @@ type gemm[T number] struct {
 	out, a, src []T
 	m           int
 	base, off   []int32
+	packed      []T // a as packA leaves it, where somebody has it already
 }
 
 // run multiplies, in parallel over columns of the result.
 func (g gemm[T]) run(mk micro[T], workers int) {
-	if g.m < mk.rows/2 {
+	if g.m < leastRows(mk.rows) {
 		g.runRows(workers)
 		return
 	}
-	packed := g.packA(mk.rows)
+	memory := buffersFrom[T](&scratchPools)
+	defer memory.close()
+	packed := g.packed
+	if packed == nil {
+		packed = memory.get(packedLen(g.m, len(g.off), mk.rows))
+		defer memory.put(packed)
+		packA(packed, g.a, g.m, mk.rows)
+	}
 	wide := mk.cols * panels
 	blocks := (len(g.base) + wide - 1) / wide
 	parallel(blocks, workers, func(lo, hi int) {
-		b := make([]T, kBlock*wide)
-		tile := make([]T, mk.rows*mk.cols)
+		memory := buffersFrom[T](&scratchPools)
+		defer memory.close()
+		b, tile := memory.get(kBlock*wide), memory.get(mk.rows*mk.cols)
+		defer memory.put(b)
+		defer memory.put(tile)
 		for i := lo; i < hi; i++ {
 			g.block(mk, packed, b, tile, i*wide, min((i+1)*wide, len(g.base)))
 		}
 	})
 }
+
+// leastRows is how many rows it takes for packing to pay.
+func leastRows(rows int) int { return rows / 2 }
 
 // block computes columns [p0, p1) of the result.
 func (g gemm[T]) block(mk micro[T], packed, b, tile []T, p0, p1 int) {
@@ -94,18 +108,25 @@ func (g gemm[T]) add(tile []T, mk micro[T], m, p, p1 int) {
 	}
 }
 
-// packA lays the left operand out as [block of rows][k][rows], zero padded.
-func (g gemm[T]) packA(rows int) []T {
-	k := len(g.off)
-	packed := make([]T, (g.m+rows-1)/rows*rows*k)
-	for m := 0; m < g.m; m++ {
-		dst := packed[m/rows*rows*k+m%rows:]
-		for i, x := range g.a[m*k:][:k] {
-			dst[i*rows] = x
+// packA lays the left operand a[m][k] out as [block of rows][k][rows]. What stands
+// in rows beyond the last does not matter: nobody reads their products.
+func packA[T number](packed, a []T, m, rows int) {
+	k := len(a) / m
+	const cols = 64 // of all rows of a block at a time, so that what is written stays in the cache
+	for m0 := 0; m0 < m; m0 += rows {
+		block := packed[m0*k:][:rows*k]
+		for k0 := 0; k0 < k; k0 += cols {
+			for r := range min(rows, m-m0) {
+				dst := block[k0*rows+r:]
+				for i, x := range a[(m0+r)*k:][k0:min(k0+cols, k)] {
+					dst[i*rows] = x
+				}
+			}
 		}
 	}
-	return packed
 }
+
+func packedLen(m, k, rows int) int { return (m + rows - 1) / rows * rows * k }
 
 // packB lays columns [p, p1) of rows [k0, k1) of the right operand out as [k][cols].
 func (g gemm[T]) packB(b []T, p, p1, cols, k0, k1 int) {
@@ -113,7 +134,9 @@ func (g gemm[T]) packB(b []T, p, p1, cols, k0, k1 int) {
 	n := len(base)
 	contiguous := n == cols && int(base[n-1]-base[0]) == n-1
 	for _, off := range g.off[k0:k1] {
-		if contiguous {
+		if contiguous && cols == 16 {
+			*(*[16]T)(b) = [16]T(g.src[base[0]+off:])
+		} else if contiguous {
 			copy(b[:cols], g.src[base[0]+off:])
 		} else {
 			src := g.src[off:]

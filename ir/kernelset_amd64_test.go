@@ -8,3 +8,12 @@ func machineKernels() []kernelSet {
 	}
 	return []kernelSet{{"avx512", microFloatAsm(), microIntAsm()}}
 }
+
+// elementKernels are the simulator's vector kernels; each reports how many
+// elements it did.
+func elementKernels() *elementSet {
+	if !hasTiles {
+		return nil
+	}
+	return &elementSet{rounding.roundVectors, signer.sharedVectors, largestVectors}
+}

@@ -3,3 +3,5 @@
 package ir
 
 func machineKernels() []kernelSet { return nil }
+
+func elementKernels() *elementSet { return nil }

@@ -137,11 +137,11 @@ func TestConvDefinition(t *testing.T) {
 				want := naiveConv(v, xi, wi, bi)
 				ints := make([]int64, v.Type.N())
 				fillBias(v, [][]int64{xi, wi, bi}, ints)
-				evalConv(v, [][]int64{xi, wi, bi}, ints, k.int, 2)
+				evalConv(v, [][]int64{xi, wi, bi}, ints, k.int, nil, 2)
 				reals := make([]float32, v.Type.N())
 				in := [][]float32{toFloats(xi), toFloats(wi), toFloats(bi)}
 				fillBias(v, in, reals)
-				evalConv(v, in, reals, k.float, 2)
+				evalConv(v, in, reals, k.float, nil, 2)
 				for i, y := range want {
 					if ints[i] != y || reals[i] != float32(y) {
 						t.Fatalf("%v\nelement %d: fixed %d, real %v, want %d", v, i, ints[i], reals[i], y)
@@ -265,7 +265,7 @@ func checkPools(t *rapid.T, sum, mean, most *Value, empty bool, in []int64) {
 	got := map[*Value][]float32{}
 	for _, v := range []*Value{sum, mean, most} {
 		if v != nil {
-			got[v], _ = evalReal(v, args, 1)
+			got[v], _ = evalReal(v, args, fresh[float32], 1)
 		}
 	}
 	sawEmpty := false

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"gorgonia.org/tensor"
@@ -24,9 +25,10 @@ const (
 // SimOptions says how to simulate.
 type SimOptions struct {
 	Rounding Rounding
-	Seed     uint64  // of the simulated randomness; a run is a function of inputs and seed
-	Noise    float64 // standard deviation, in ulp, of what the RLWE response adds to a rounding; 0: DefaultNoise, negative: none
-	Workers  int     // 0: one a core
+	Seed     uint64         // of the simulated randomness; a run is a function of inputs and seed
+	Noise    float64        // standard deviation, in ulp, of what the RLWE response adds to a rounding; 0: DefaultNoise, negative: none
+	Workers  int            // 0: one a core
+	Weights  *PackedWeights // kept from one simulation of a graph to the next; nil: nothing is
 	Observe  func(v *Value, t *FixedTensor)
 }
 
@@ -39,6 +41,7 @@ type FixedTensor struct {
 	Type Type
 	Ints []int64 // signed representatives
 	Real []float32
+	loan bool // Ints go back to the simulation's memory once nobody reads them
 }
 
 // Floats reads the tensor as real numbers.
@@ -73,33 +76,94 @@ type SimResult struct {
 // would: the definition of every operator in fixed point. inputs are the real
 // input tensors; the client's encoding (Elem.Quantize) is part of the simulation.
 func Simulate(g *Graph, inputs []*tensor.Dense, opt SimOptions) (*SimResult, error) {
+	p, err := Start(g, inputs, opt)
+	if err != nil {
+		return nil, err
+	}
+	return p.Finish()
+}
+
+// Paused is a simulation that has stopped before one of the graph's values. What
+// follows can be simulated again and again while attributes of those values
+// change (the low bits of comparisons, say); what was computed stays as it is.
+type Paused struct {
+	g      *Graph
+	opt    SimOptions
+	at     int // the value that comes next
+	vals   map[*Value]*FixedTensor
+	left   map[*Value]int // reads to come
+	ranges map[*Value]Range
+}
+
+// Start takes in the inputs and stops before the first value.
+func Start(g *Graph, inputs []*tensor.Dense, opt SimOptions) (*Paused, error) {
 	in, err := checkInputs(g, inputs)
 	if err != nil {
 		return nil, err
 	}
-	s := &simulation{opt: opt, workers: workersOf(opt.Workers), ranges: map[*Value]Range{}}
-	if s.opt.Noise == 0 {
-		s.opt.Noise = DefaultNoise
+	if opt.Noise == 0 {
+		opt.Noise = DefaultNoise
 	}
-	left := g.Uses()
-	vals := make(map[*Value]*FixedTensor, len(g.Values))
+	p := &Paused{g: g, opt: opt, vals: map[*Value]*FixedTensor{}, left: g.Uses(), ranges: map[*Value]Range{}}
+	s := p.simulation()
 	for i, v := range g.Inputs {
-		vals[v] = s.input(v, in[i])
+		p.vals[v] = s.input(v, in[i])
 	}
-	for _, v := range g.Values {
-		if err := s.next(v, vals); err != nil {
+	p.ranges = s.ranges
+	return p, nil
+}
+
+// Advance simulates the values before number at of the graph. p stays where it
+// is, and what both have computed they share.
+func (p *Paused) Advance(at int) (*Paused, error) {
+	q := *p
+	q.at, q.vals, q.left = at, maps.Clone(p.vals), maps.Clone(p.left)
+	s := p.simulation()
+	s.memory, s.left = buffersFrom[int64](&tensorPools), q.left
+	defer s.memory.close()
+	for _, v := range p.g.Values[p.at:at] {
+		if err := s.next(v, q.vals); err != nil {
 			return nil, err
 		}
-		if opt.Observe != nil {
-			opt.Observe(v, vals[v])
+		if p.opt.Observe != nil {
+			p.opt.Observe(v, q.vals[v])
+			q.vals[v].loan = false // it may have been kept
 		}
-		release(v, left, vals)
+		release(v, q.left, q.vals, func(t *FixedTensor) {
+			if t.loan {
+				s.memory.put(t.Ints)
+			}
+		})
 	}
-	res := &SimResult{Ranges: s.ranges}
-	for _, o := range g.Outputs {
-		res.Outputs = append(res.Outputs, vals[o])
+	for _, t := range q.vals {
+		if t.loan {
+			t.loan = false
+		}
+	}
+	q.ranges = s.ranges
+	return &q, nil
+}
+
+// Finish simulates the rest. p stays where it is.
+func (p *Paused) Finish() (*SimResult, error) {
+	q, err := p.Advance(len(p.g.Values))
+	if err != nil {
+		return nil, err
+	}
+	res := &SimResult{Ranges: q.ranges}
+	for _, o := range p.g.Outputs {
+		res.Outputs = append(res.Outputs, q.vals[o])
 	}
 	return res, nil
+}
+
+// Size is the memory that the values take that are still to be read, in bytes.
+func (p *Paused) Size() int {
+	n := 0
+	for _, t := range p.vals {
+		n += 8*len(t.Ints) + 4*len(t.Real)
+	}
+	return n
 }
 
 // simulation is the state of one run.
@@ -107,6 +171,12 @@ type simulation struct {
 	opt     SimOptions
 	workers int
 	ranges  map[*Value]Range
+	memory  *buffers[int64]
+	left    map[*Value]int // reads to come
+}
+
+func (p *Paused) simulation() *simulation {
+	return &simulation{opt: p.opt, workers: workersOf(p.opt.Workers), ranges: maps.Clone(p.ranges)}
 }
 
 func (s *simulation) input(v *Value, x []float32) *FixedTensor {
@@ -144,11 +214,12 @@ func (s *simulation) next(v *Value, vals map[*Value]*FixedTensor) error {
 			in[i] = a.Real
 		}
 		var err error
-		t.Real, err = evalReal(v, in, s.workers)
+		t.Real, err = evalReal(v, in, fresh[float32], s.workers)
 		return err
 	}
 	var err error
 	t.Ints, err = s.fixed(v, args)
+	t.loan = v.Op != OpConst
 	return err
 }
 
@@ -168,10 +239,23 @@ func (s *simulation) fixed(v *Value, args []*FixedTensor) ([]int64, error) {
 		}
 		in[i] = a.Ints
 	}
-	out := make([]int64, v.Type.N())
+	out := s.result(v, args)
 	info.Fixed(s, v, in, out)
 	s.settle(v, out)
 	return out, nil
+}
+
+// result is memory for a value: its argument's, where each element is read
+// before it is written and nobody else reads it.
+func (s *simulation) result(v *Value, args []*FixedTensor) []int64 {
+	switch v.Op {
+	case OpReshape, OpRescale, OpReveal, OpExtend, OpReduce, OpTruncate, OpNeg, OpRelu, OpClip, OpAdd, OpSub:
+		if a := args[0]; a.loan && s.left[v.Args[0]] == 1 && len(a.Ints) == v.Type.N() {
+			a.loan = false
+			return a.Ints
+		}
+	}
+	return s.memory.get(v.Type.N())
 }
 
 // settle brings results into their ring and records how they used it.
@@ -188,20 +272,36 @@ func (s *simulation) settle(v *Value, x []int64) {
 			return
 		}
 	}
-	var top int64
+	top := largestOf(x)
+	r.Max = float64(top)
+	if top >= promise {
+		r.Over, r.Wrapped = wrapAll(x, bits, promise, ring)
+	}
+	s.ranges[v] = r
+}
+
+// largestGo is the largest magnitude, y or -y-1.
+func largestGo(x []int64) (top int64) {
+	for _, y := range x {
+		top = max(top, y^y>>63)
+	}
+	return top
+}
+
+// wrapAll brings elements into their ring, and counts those beyond the promise
+// and beyond the ring.
+func wrapAll(x []int64, bits int, promise, ring int64) (over, wrapped int) {
 	for i, y := range x {
-		m := y ^ y>>63 // y or -y-1
-		top = max(top, m)
+		m := y ^ y>>63
 		if m >= promise {
-			r.Over++
+			over++
 			if m > ring {
-				r.Wrapped++
+				wrapped++
 			}
 			x[i] = Wrap(y, bits)
 		}
 	}
-	r.Max = float64(top)
-	s.ranges[v] = r
+	return over, wrapped
 }
 
 // String prints "max 1234, 5 over, 0 wrapped of 100352".

@@ -16,9 +16,9 @@ func fixedStructural(_ *simulation, v *Value, in [][]int64, out []int64) {
 
 func fixedIdentity(_ *simulation, _ *Value, in [][]int64, out []int64) { copy(out, in[0]) }
 
-func fixedAdd(_ *simulation, v *Value, in [][]int64, out []int64) { elementwise(v, in, out, plus) }
+func fixedAdd(_ *simulation, v *Value, in [][]int64, out []int64) { sum(v, in, out, 1) }
 
-func fixedSub(_ *simulation, v *Value, in [][]int64, out []int64) { elementwise(v, in, out, minus) }
+func fixedSub(_ *simulation, v *Value, in [][]int64, out []int64) { sum(v, in, out, -1) }
 
 func fixedNeg(_ *simulation, _ *Value, in [][]int64, out []int64) {
 	for i, x := range in[0] {
@@ -27,22 +27,23 @@ func fixedNeg(_ *simulation, _ *Value, in [][]int64, out []int64) {
 }
 
 func fixedSum(_ *simulation, v *Value, in [][]int64, out []int64) {
-	copy(out, foldAxes(v, in[0], add3[int64]))
+	foldAxes(v, in[0], out, sumFold)
 }
 
 func fixedSumPool(_ *simulation, v *Value, in [][]int64, out []int64) {
-	copy(out, foldWindows(v, in[0], add3[int64]))
+	foldWindows(v, in[0], out, sumFold)
 }
 
 func fixedConv(s *simulation, v *Value, in [][]int64, out []int64) {
 	fillBias(v, in, out)
-	evalConv(v, in, out, microInt(in), s.workers)
+	mk := microInt(v, in)
+	evalConv(v, in, out, mk, s.opt.Weights.of(v, in[1], mk.rows), s.workers)
 	s.shift(v, out, v.Attrs.(*ConvAttrs).LinearAttrs)
 }
 
 func fixedMatMul(s *simulation, v *Value, in [][]int64, out []int64) {
 	fillBias(v, in, out)
-	evalMatMul(v, in, out, microInt(in), s.workers)
+	evalMatMul(v, in, out, microInt(v, in), s.workers)
 	s.shift(v, out, *v.Attrs.(*LinearAttrs))
 }
 
@@ -81,19 +82,30 @@ func (s *simulation) shift(v *Value, acc []int64, a LinearAttrs) {
 	if len(v.Args) < 2 || !IsConst(v.Args[0]) && !IsConst(v.Args[1]) {
 		noise = 0 // not an RLWE response
 	}
-	draw, scale := s.stream(v, 0), math.Ldexp(1, -a.Shift)
-	mask := int64(1)<<a.Shift - 1
-	parallel(len(acc), s.workers, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			x := acc[i]
-			r := draw.at(i)
-			e := float64(x&mask)*scale + float64(r>>11)*0x1p-53
-			if noise > 0 {
-				e += noise * bell(draw.next(r))
-			}
-			acc[i] = x>>a.Shift + int64(math.Floor(e))
+	r := rounding{draw: s.stream(v, 0), shift: a.Shift, scale: math.Ldexp(1, -a.Shift), noise: max(noise, 0)}
+	parallel(len(acc), s.workers, func(lo, hi int) { r.round(acc[lo:hi], lo) })
+}
+
+// rounding drops bits at random: an offset uniform in an ulp and noise are
+// added before.
+type rounding struct {
+	draw         stream
+	shift        int
+	scale, noise float64 // 2^-shift; the noise's deviation
+}
+
+// roundGo rounds elements number first and following. Every product is rounded
+// before it is added, on every machine.
+func (r rounding) roundGo(acc []int64, first int) {
+	mask := int64(1)<<r.shift - 1
+	for i, x := range acc {
+		w := r.draw.at(first + i)
+		e := float64(float64(x&mask)*r.scale) + float64(float64(w>>11)*0x1p-53)
+		if r.noise > 0 {
+			e += float64(r.noise * bell(r.draw.next(w)))
 		}
-	})
+		acc[i] = x>>r.shift + int64(math.Floor(e))
+	}
 }
 
 const sqrt3 = 1.7320508075688772
@@ -113,7 +125,9 @@ func (s *simulation) stream(v *Value, use int) stream {
 	return stream(mix(s.opt.Seed ^ mix(uint64(v.ID)<<8|uint64(use))))
 }
 
-func (t stream) at(i int) uint64 { return mix(uint64(t) + uint64(i)*0x9e3779b97f4a7c15) }
+func (t stream) at(i int) uint64 { return mix(uint64(t) + uint64(i)*golden) }
+
+const golden = 0x9e3779b97f4a7c15
 
 func (t stream) next(r uint64) uint64 { return mix(r ^ uint64(t)) }
 
@@ -147,6 +161,29 @@ func (c signer) positive(i int, x int64) bool {
 	return signOfShares(server, uint64(x)-server, c.lo, c.hi)
 }
 
+// negatives writes -1 where x is taken for negative and 0 elsewhere. x[i] is
+// element first+i*every of the operator.
+func (c signer) negatives(out, x []int64, first, every int) {
+	if !c.random {
+		s := uint(64 - c.hi)
+		for i, y := range x {
+			out[i] = y << s >> 63
+		}
+		return
+	}
+	c.shared(out, x, uint64(c.draw)+uint64(first)*golden, uint64(every)*golden)
+}
+
+// sharedGo is negatives of a random sharing; the draws start at from.
+func (c signer) sharedGo(out, x []int64, from, step uint64) {
+	mask, lo, s := uint64(1)<<c.hi-1, c.lo, uint(64-c.hi+c.lo)
+	for i, y := range x {
+		server := mix(from)
+		out[i] = int64((server&mask>>lo+(uint64(y)-server)&mask>>lo)<<s) >> 63
+		from += step
+	}
+}
+
 // signOfShares is [x >= 0] of a sharing on bits [lo, hi). It is right for every
 // x in [2^lo - 2^(hi-1), 0) and in [2^lo, 2^(hi-1)).
 func signOfShares(server, client uint64, lo, hi int) bool {
@@ -154,16 +191,37 @@ func signOfShares(server, client uint64, lo, hi int) bool {
 	return Wrap(int64(server&mask>>lo+client&mask>>lo), hi-lo) >= 0
 }
 
+// signBlock is how many signs are computed at a time: they stay in the cache.
+const signBlock = 512
+
+// blocks calls f with the bounds of each block of n elements.
+func signBlocks(n int, f func(lo, hi int)) {
+	for lo := 0; lo < n; lo += signBlock {
+		f(lo, min(lo+signBlock, n))
+	}
+}
+
 func fixedRelu(s *simulation, v *Value, in [][]int64, out []int64) {
 	sign := s.signer(v, *v.Attrs.(*CompareAttrs), 0)
-	inner, c := 1, 1
-	if len(in) == 2 {
-		c, inner = v.Type.Shape[1], Numel(v.Type.Shape[2:])
-	}
-	for i, x := range in[0] {
-		flip := len(in) == 2 && in[1][i/inner%c] != 0
-		if sign.positive(i, x) != flip {
-			out[i] = x
+	var negative [signBlock]int64
+	signBlocks(len(out), func(lo, hi int) {
+		sign.negatives(negative[:hi-lo], in[0][lo:hi], lo, 1)
+		if len(in) == 2 {
+			flip(negative[:hi-lo], in[1], lo, v.Type.Shape)
+		}
+		for i, x := range in[0][lo:hi] {
+			out[lo+i] = x &^ negative[i]
+		}
+	})
+}
+
+// flip inverts the signs of channels whose flag is set; from is the number of
+// the first element.
+func flip(negative, flags []int64, from int, shape []int) {
+	c, inner := shape[1], Numel(shape[2:])
+	for i := range negative {
+		if flags[(from+i)/inner%c] != 0 {
+			negative[i] = ^negative[i]
 		}
 	}
 }
@@ -189,24 +247,40 @@ func fixedClip(s *simulation, v *Value, in [][]int64, out []int64) {
 	a := v.Attrs.(*ClipAttrs)
 	low, high, hasLow, hasHigh := a.Bounds(v.Type.Elem)
 	first, second := s.signer(v, a.CompareAttrs, 0), s.signer(v, a.CompareAttrs, 1)
-	for i, x := range in[0] {
+	if !hasLow && !hasHigh {
+		copy(out, in[0])
+		return
+	}
+	var from, under, below [signBlock]int64 // distances, and whether they are negative
+	signBlocks(len(out), func(lo, hi int) {
+		x, y, d := in[0][lo:hi], out[lo:hi], from[:hi-lo]
 		switch {
-		case hasLow && hasHigh:
-			over, above := first.positive(i, x-low), second.positive(i, x-high)
-			out[i] = low
-			if over != above {
-				out[i] += x - low
+		case !hasLow:
+			distance(d, x, high, -1)
+			first.negatives(under[:hi-lo], d, lo, 1)
+			for i, n := range under[:hi-lo] {
+				y[i] = high - d[i]&^n
 			}
-			if above {
-				out[i] += high - low
-			}
-		case hasLow && first.positive(i, x-low), hasHigh && first.positive(i, high-x), !hasLow && !hasHigh:
-			out[i] = x
-		case hasLow:
-			out[i] = low
-		default:
-			out[i] = high
+			return
+		case hasHigh:
+			distance(d, x, high, 1)
+			second.negatives(below[:hi-lo], d, lo, 1)
 		}
+		distance(d, x, low, 1)
+		first.negatives(under[:hi-lo], d, lo, 1)
+		for i, n := range under[:hi-lo] {
+			if y[i] = low + d[i]&^n; hasHigh {
+				above := ^below[i]
+				y[i] = low + d[i]&(^n^above) + (high-low)&above
+			}
+		}
+	})
+}
+
+// distance writes sign*(x - bound).
+func distance(out, x []int64, bound, sign int64) {
+	for i, y := range x {
+		out[i] = sign * (y - bound)
 	}
 }
 
@@ -239,36 +313,47 @@ func fixedAbs(s *simulation, v *Value, in [][]int64, out []int64) {
 
 func (s *simulation) reluPart(v *Value, x []int64) {
 	sign := s.signer(v, *v.Attrs.(*CompareAttrs), 0)
-	for i, y := range x {
-		if !sign.positive(i, y) {
-			x[i] = 0
+	var negative [signBlock]int64
+	signBlocks(len(x), func(lo, hi int) {
+		sign.negatives(negative[:hi-lo], x[lo:hi], lo, 1)
+		for i := range x[lo:hi] {
+			x[lo+i] &^= negative[i]
 		}
-	}
+	})
 }
 
-// maximum gives the two-argument maximum as the protocol computes it, for a
-// tournament whose comparisons each draw their own sharing.
-func (s *simulation) maximum(v *Value, a CompareAttrs) func(at int, acc, x int64) int64 {
+// maximum is the fold to the maximum as the protocol computes it, for a
+// tournament whose comparisons each draw their own sharing, from number 1.
+func (s *simulation) maximum(v *Value, a CompareAttrs) fold[int64] {
 	sign := s.signer(v, a, 0)
 	if !sign.random && sign.hi == v.Type.Elem.Bits {
-		return func(_ int, acc, x int64) int64 { return max(acc, x) }
-	}
-	n := 0
-	return func(_ int, acc, x int64) int64 {
-		n++
-		if sign.positive(n, acc-x) {
-			return acc
+		return func(acc, x []int64, step, _, _ int) {
+			for i, y := range acc {
+				acc[i] = max(y, x[i*step])
+			}
 		}
-		return x
+	}
+	var other, negative [signBlock]int64
+	return func(acc, x []int64, step, n, dn int) {
+		signBlocks(len(acc), func(lo, hi int) {
+			ahead, less, from := other[:hi-lo], negative[:hi-lo], acc[lo:hi]
+			for i, y := range from {
+				ahead[i] = y - x[(lo+i)*step]
+			}
+			sign.negatives(less, ahead, n+lo*dn+1, dn)
+			for i, d := range ahead {
+				from[i] -= d & less[i]
+			}
+		})
 	}
 }
 
 func fixedMaxPool(s *simulation, v *Value, in [][]int64, out []int64) {
-	copy(out, foldWindows(v, in[0], s.maximum(v, v.Attrs.(*PoolAttrs).CompareAttrs)))
+	foldWindows(v, in[0], out, s.maximum(v, v.Attrs.(*PoolAttrs).CompareAttrs))
 }
 
 func fixedReduceMax(s *simulation, v *Value, in [][]int64, out []int64) {
-	copy(out, foldAxes(v, in[0], s.maximum(v, v.Attrs.(*ReduceAttrs).CompareAttrs)))
+	foldAxes(v, in[0], out, s.maximum(v, v.Attrs.(*ReduceAttrs).CompareAttrs))
 }
 
 func fixedArgMax(s *simulation, v *Value, in [][]int64, out []int64) {
@@ -308,6 +393,13 @@ func fixedExtend(s *simulation, v *Value, in [][]int64, out []int64) {
 		offset = 0
 	}
 	draw, mask := s.stream(v, 0), int64(1)<<k-1
+	var outside int64
+	for _, x := range in[0] {
+		outside |= x + offset
+	}
+	if outside>>(k-1)&1 == 0 {
+		return
+	}
 	for i, x := range in[0] {
 		y := (x + offset) & mask
 		if y>>(k-1) == 0 {

@@ -131,7 +131,7 @@ func TestStructuralDefinition(t *testing.T) {
 		for i := range in {
 			in[i], ints[i] = float32(i), int64(i)
 		}
-		got, err := evalReal(v, [][]float32{in}, 1)
+		got, err := evalReal(v, [][]float32{in}, fresh[float32], 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestConcatDefinition(t *testing.T) {
 		for i := range y {
 			y[i] = float32(-i - 1)
 		}
-		got, err := evalReal(v, [][]float32{x, y}, 1)
+		got, err := evalReal(v, [][]float32{x, y}, fresh[float32], 1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,3 +13,18 @@ func tileFloatAsm(k int, a *float32, b *float32, c *float32)
 //
 //go:noescape
 func tileIntAsm(k int, a *int64, b *int64, c *int64)
+
+// roundAsm is rounding.roundGo for a multiple of 8 elements.
+//
+//go:noescape
+func roundAsm(n int, acc *int64, from uint64, step uint64, tweak uint64, mask uint64, shift uint64, scale float64, noise float64)
+
+// signsAsm is signer.sharedGo for a multiple of 8 elements.
+//
+//go:noescape
+func signsAsm(n int, out *int64, x *int64, from uint64, step uint64, mask uint64, lo uint64, up uint64)
+
+// largestAsm is largestGo for a multiple of 8 elements, into 8 lanes.
+//
+//go:noescape
+func largestAsm(n int, x *int64, top *int64)

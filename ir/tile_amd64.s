@@ -175,3 +175,196 @@ done:
 	VMOVDQU64 Z15, 960(BX)
 	VZEROUPPER
 	RET
+
+DATA lanes<>+0(SB)/8, $0x0000000000000000
+DATA lanes<>+8(SB)/8, $0x0000000000000001
+DATA lanes<>+16(SB)/8, $0x0000000000000002
+DATA lanes<>+24(SB)/8, $0x0000000000000003
+DATA lanes<>+32(SB)/8, $0x0000000000000004
+DATA lanes<>+40(SB)/8, $0x0000000000000005
+DATA lanes<>+48(SB)/8, $0x0000000000000006
+DATA lanes<>+56(SB)/8, $0x0000000000000007
+GLOBL lanes<>(SB), RODATA|NOPTR, $64
+
+// func roundAsm(n int, acc *int64, from uint64, step uint64, tweak uint64, mask uint64, shift uint64, scale float64, noise float64)
+// Requires: AVX, AVX512DQ, AVX512F, SSE2
+TEXT ·roundAsm(SB), NOSPLIT, $0-72
+	MOVQ         n+0(FP), AX
+	MOVQ         acc+8(FP), CX
+	MOVQ         from+16(FP), DX
+	VPBROADCASTQ DX, Z0
+	MOVQ         step+24(FP), DX
+	VPBROADCASTQ DX, Z1
+	VPMULLQ      lanes<>+0(SB), Z1, Z2
+	VPADDQ       Z0, Z2, Z2
+	VPSLLQ       $0x03, Z1, Z0
+	MOVQ         tweak+32(FP), DX
+	VPBROADCASTQ DX, Z1
+	MOVQ         mask+40(FP), DX
+	VPBROADCASTQ DX, Z3
+	MOVQ         shift+48(FP), DX
+	MOVQ         DX, X4
+	MOVSD        scale+56(FP), X5
+	VBROADCASTSD X5, Z5
+	MOVSD        noise+64(FP), X6
+	VBROADCASTSD X6, Z6
+	MOVQ         $0x000000000000ffff, DX
+	VPBROADCASTQ DX, Z7
+	MOVQ         $0x3ca0000000000000, DX
+	VPBROADCASTQ DX, Z8
+	MOVQ         $0x3ef0000000000000, DX
+	VPBROADCASTQ DX, Z9
+	MOVQ         $0x4000000000000000, DX
+	VPBROADCASTQ DX, Z10
+	MOVQ         $0x3ffbb67ae8584caa, DX
+	VPBROADCASTQ DX, Z11
+	MOVQ         $0x9e3779b97f4a7c15, DX
+	VPBROADCASTQ DX, Z12
+	MOVQ         $0xbf58476d1ce4e5b9, DX
+	VPBROADCASTQ DX, Z13
+	MOVQ         $0x94d049bb133111eb, DX
+	VPBROADCASTQ DX, Z14
+
+loop:
+	TESTQ       AX, AX
+	JZ          done
+	VMOVDQU64   (CX), Z15
+	VMOVDQA64   Z2, Z16
+	VPADDQ      Z12, Z16, Z16
+	VPSRLQ      $0x1e, Z16, Z17
+	VPXORQ      Z17, Z16, Z16
+	VPMULLQ     Z13, Z16, Z16
+	VPSRLQ      $0x1b, Z16, Z17
+	VPXORQ      Z17, Z16, Z16
+	VPMULLQ     Z14, Z16, Z16
+	VPSRLQ      $0x1f, Z16, Z17
+	VPXORQ      Z17, Z16, Z16
+	VPANDQ      Z3, Z15, Z17
+	VCVTQQ2PD   Z17, Z17
+	VMULPD      Z5, Z17, Z17
+	VPSRLQ      $0x0b, Z16, Z18
+	VCVTQQ2PD   Z18, Z18
+	VMULPD      Z8, Z18, Z18
+	VADDPD      Z18, Z17, Z17
+	VPXORQ      Z1, Z16, Z16
+	VPADDQ      Z12, Z16, Z16
+	VPSRLQ      $0x1e, Z16, Z18
+	VPXORQ      Z18, Z16, Z16
+	VPMULLQ     Z13, Z16, Z16
+	VPSRLQ      $0x1b, Z16, Z18
+	VPXORQ      Z18, Z16, Z16
+	VPMULLQ     Z14, Z16, Z16
+	VPSRLQ      $0x1f, Z16, Z18
+	VPXORQ      Z18, Z16, Z16
+	VPSRLQ      $0x30, Z16, Z19
+	VPSRLQ      $0x00, Z16, Z18
+	VPANDQ      Z7, Z18, Z18
+	VPADDQ      Z18, Z19, Z19
+	VPSRLQ      $0x10, Z16, Z18
+	VPANDQ      Z7, Z18, Z18
+	VPADDQ      Z18, Z19, Z19
+	VPSRLQ      $0x20, Z16, Z18
+	VPANDQ      Z7, Z18, Z18
+	VPADDQ      Z18, Z19, Z19
+	VCVTQQ2PD   Z19, Z19
+	VMULPD      Z9, Z19, Z19
+	VSUBPD      Z10, Z19, Z19
+	VMULPD      Z11, Z19, Z19
+	VMULPD      Z6, Z19, Z19
+	VADDPD      Z19, Z17, Z17
+	VRNDSCALEPD $0x09, Z17, Z17
+	VCVTTPD2QQ  Z17, Z17
+	VPSRAQ      X4, Z15, Z15
+	VPADDQ      Z17, Z15, Z15
+	VMOVDQU64   Z15, (CX)
+	VPADDQ      Z0, Z2, Z2
+	ADDQ        $0x40, CX
+	SUBQ        $0x08, AX
+	JMP         loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func signsAsm(n int, out *int64, x *int64, from uint64, step uint64, mask uint64, lo uint64, up uint64)
+// Requires: AVX, AVX512DQ, AVX512F, SSE2
+TEXT ·signsAsm(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), AX
+	MOVQ         out+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         from+24(FP), BX
+	VPBROADCASTQ BX, Z0
+	MOVQ         step+32(FP), BX
+	VPBROADCASTQ BX, Z1
+	VPMULLQ      lanes<>+0(SB), Z1, Z2
+	VPADDQ       Z0, Z2, Z2
+	VPSLLQ       $0x03, Z1, Z0
+	MOVQ         mask+40(FP), BX
+	VPBROADCASTQ BX, Z1
+	MOVQ         lo+48(FP), BX
+	MOVQ         BX, X3
+	MOVQ         up+56(FP), BX
+	MOVQ         BX, X4
+	MOVQ         $0x9e3779b97f4a7c15, BX
+	VPBROADCASTQ BX, Z5
+	MOVQ         $0xbf58476d1ce4e5b9, BX
+	VPBROADCASTQ BX, Z6
+	MOVQ         $0x94d049bb133111eb, BX
+	VPBROADCASTQ BX, Z7
+
+loop:
+	TESTQ     AX, AX
+	JZ        done
+	VMOVDQA64 Z2, Z8
+	VPADDQ    Z5, Z8, Z8
+	VPSRLQ    $0x1e, Z8, Z9
+	VPXORQ    Z9, Z8, Z8
+	VPMULLQ   Z6, Z8, Z8
+	VPSRLQ    $0x1b, Z8, Z9
+	VPXORQ    Z9, Z8, Z8
+	VPMULLQ   Z7, Z8, Z8
+	VPSRLQ    $0x1f, Z8, Z9
+	VPXORQ    Z9, Z8, Z8
+	VMOVDQU64 (DX), Z9
+	VPSUBQ    Z8, Z9, Z9
+	VPANDQ    Z1, Z8, Z8
+	VPSRLQ    X3, Z8, Z8
+	VPANDQ    Z1, Z9, Z9
+	VPSRLQ    X3, Z9, Z9
+	VPADDQ    Z8, Z9, Z9
+	VPSLLQ    X4, Z9, Z9
+	VPSRAQ    $0x3f, Z9, Z9
+	VMOVDQU64 Z9, (CX)
+	VPADDQ    Z0, Z2, Z2
+	ADDQ      $0x40, DX
+	ADDQ      $0x40, CX
+	SUBQ      $0x08, AX
+	JMP       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func largestAsm(n int, x *int64, top *int64)
+// Requires: AVX, AVX512F
+TEXT ·largestAsm(SB), NOSPLIT, $0-24
+	MOVQ   n+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   top+16(FP), DX
+	VPXORQ Z0, Z0, Z0
+
+loop:
+	TESTQ     AX, AX
+	JZ        done
+	VMOVDQU64 (CX), Z1
+	VPSRAQ    $0x3f, Z1, Z2
+	VPXORQ    Z2, Z1, Z1
+	VPMAXSQ   Z1, Z0, Z0
+	ADDQ      $0x40, CX
+	SUBQ      $0x08, AX
+	JMP       loop
+
+done:
+	VMOVDQU64 Z0, (DX)
+	VZEROUPPER
+	RET

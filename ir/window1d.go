@@ -47,58 +47,127 @@ func poolLines(x []int, a *PoolAttrs, out []int) []line {
 	return ls
 }
 
-// slide folds in, seen as [outer][n][inner], along its middle dimension: every
-// result is its first element combined with the others in order. A window that
-// holds nothing gives zero. at is the index of the result.
-func slide[T number](in []T, outer, inner int, l line, op func(at int, acc, x T) T) []T {
-	out := make([]T, outer*l.out*inner)
-	for o := range outer {
-		src := in[o*l.n*inner:][:l.n*inner]
-		for j := range l.out {
-			at := (o*l.out + j) * inner
-			dst := out[at:][:inner]
-			t0, t1 := l.inside(j)
-			for t := t0; t < t1; t++ {
-				row := src[(j*l.stride-l.before+t*l.dilation)*inner:][:inner]
-				if t == t0 {
-					copy(dst, row)
-					continue
-				}
-				for i, x := range row {
-					dst[i] = op(at+i, dst[i], x)
-				}
-			}
-		}
-	}
-	return out
+// fold combines results with further elements: acc[i] with x[i*step], in place.
+// It is combination number n+i*dn of the operator.
+type fold[T number] func(acc, x []T, step, n, dn int)
+
+// slider folds along one dimension after the other, and counts the combinations:
+// by result, tap and place in what is inside, in this order.
+type slider[T number] struct {
+	fold fold[T]
+	n    int // combinations before this dimension
 }
 
-// foldWindows applies slide along every spatial dimension, the last one first.
-func foldWindows[T number](v *Value, in []T, op func(at int, acc, x T) T) []T {
+// slide folds in, seen as [outer][n][inner], along its middle dimension: every
+// result is its first element combined with the others in order. A window that
+// holds nothing gives zero.
+func (s *slider[T]) slide(out, in []T, outer, inner int, l line) {
+	runs, each := l.runs()
+	for o := range outer {
+		src, dst := in[o*l.n*inner:][:l.n*inner], out[o*l.out*inner:][:l.out*inner]
+		for _, r := range runs {
+			s.run(dst, src, inner, l, r)
+		}
+		s.n += each * inner
+	}
+}
+
+// run is a row of windows [j0, j1) that hold the same taps [t0, t1); before
+// counts the combinations in windows ahead of it.
+type run struct{ j0, j1, t0, t1, before int }
+
+// runs cuts the windows into runs; each is the number of combinations in all.
+func (l line) runs() (rs []run, each int) {
+	for j := range l.out {
+		t0, t1 := l.inside(j)
+		if last := len(rs) - 1; last >= 0 && rs[last].t0 == t0 && rs[last].t1 == t1 {
+			rs[last].j1 = j + 1
+		} else {
+			rs = append(rs, run{j, j + 1, t0, t1, each})
+		}
+		each += max(0, t1-t0-1)
+	}
+	return rs, each
+}
+
+// run folds the windows of a run: a row of results at once where there is
+// nothing inside, else one after the other.
+func (s *slider[T]) run(dst, src []T, inner int, l line, r run) {
+	if r.t0 >= r.t1 {
+		clear(dst[r.j0*inner : r.j1*inner])
+		return
+	}
+	taps := r.t1 - r.t0 - 1
+	if inner == 1 {
+		acc := dst[r.j0:r.j1]
+		first := src[r.j0*l.stride-l.before+r.t0*l.dilation:]
+		for i := range acc {
+			acc[i] = first[i*l.stride]
+		}
+		for t := range taps {
+			s.fold(acc, first[(t+1)*l.dilation:], l.stride, s.n+r.before+t, taps)
+		}
+		return
+	}
+	for j := r.j0; j < r.j1; j++ {
+		acc := dst[j*inner:][:inner]
+		first := src[(j*l.stride-l.before+r.t0*l.dilation)*inner:]
+		copy(acc, first)
+		for t := range taps {
+			s.fold(acc, first[(t+1)*l.dilation*inner:], 1, s.n+(r.before+(j-r.j0)*taps+t)*inner, 1)
+		}
+	}
+}
+
+// foldWindows folds along every spatial dimension, the last one first.
+func foldWindows[T number](v *Value, in, out []T, f fold[T]) {
 	shape := v.Args[0].Type.Shape
 	ls := poolLines(shape[2:], v.Attrs.(*PoolAttrs), v.Type.Shape[2:])
 	outer, inner := Numel(shape[:len(shape)-1]), 1
+	s := slider[T]{fold: f}
 	for d := len(ls) - 1; d >= 0; d-- {
-		in = slide(in, outer, inner, ls[d], op)
+		to := out
+		if d > 0 {
+			to = make([]T, outer*ls[d].out*inner)
+		}
+		s.slide(to, in, outer, inner, ls[d])
+		in = to
 		inner *= ls[d].out
 		if d > 0 {
 			outer /= ls[d-1].n
 		}
 	}
-	return in
+	if len(ls) == 0 {
+		copy(out, in)
+	}
 }
 
 // foldAxes reduces along axes (sorted), the last one first.
-func foldAxes[T number](v *Value, in []T, op func(at int, acc, x T) T) []T {
+func foldAxes[T number](v *Value, in, out []T, f fold[T]) {
 	shape := append([]int{}, v.Args[0].Type.Shape...)
 	axes := v.Attrs.(*ReduceAttrs).Axes
+	s := slider[T]{fold: f}
 	for i := len(axes) - 1; i >= 0; i-- {
 		d := axes[i]
-		n := shape[d]
-		in = slide(in, Numel(shape[:d]), Numel(shape[d+1:]), line{n: n, out: 1, kernel: n, stride: 1, dilation: 1}, op)
+		n, outer, inner := shape[d], Numel(shape[:d]), Numel(shape[d+1:])
+		to := out
+		if i > 0 {
+			to = make([]T, outer*inner)
+		}
+		s.slide(to, in, outer, inner, line{n: n, out: 1, kernel: n, stride: 1, dilation: 1})
+		in = to
 		shape[d] = 1
 	}
-	return in
+	if len(axes) == 0 {
+		copy(out, in)
+	}
+}
+
+// sumFold adds.
+func sumFold[T number](acc, x []T, step, _, _ int) {
+	for i := range acc {
+		acc[i] += x[i*step]
+	}
 }
 
 // argMax writes the indices of the K largest elements along an axis;

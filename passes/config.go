@@ -27,7 +27,8 @@ type Options struct {
 	Labels      []string
 	Preprocess  []plan.Preprocess // one an input; may be shorter
 
-	Trace func(pass string, g *ir.Graph) // called after every pass; may be nil
+	Trace    func(pass string, g *ir.Graph) // called after every pass; may be nil
+	Progress func(Stage)                    // called at the start of every stage and within it, one call at a time; may be nil
 }
 
 // Target says what to favour when formats are chosen.
@@ -75,6 +76,10 @@ type Config struct {
 	reference [][][]float32      // the real network's outputs for each calibration input
 	overflow  float64            // probability that an inference leaves the formats
 	rounding  float64            // deviation of the outputs by formats alone
+	grows     bool               // if these formats do not do, wider ones are tried
+	outgrown  bool               // they do not, whatever comparisons drop
+	trials    *trials            // of the fixed graph
+	seen      *calibration       // what an earlier, narrower try saw of the same real graph
 }
 
 // NewConfig fills in the defaults of options that were left out.

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"fmt"
+	"slices"
 
 	"secc/ir"
 )
@@ -14,28 +15,63 @@ import (
 // worth a warning.
 const poorDeviation = 0.05
 
+// firstOfRing is the first pass that reads how wide the ring is: those before it
+// run once, whatever widths are tried.
+const firstOfRing = "winograd"
+
 // formatted runs the pipeline, in the narrowest ring that does.
 func formatted(g *ir.Graph, o Options) (*ir.Graph, *Config, error) {
-	grow := o.Bits == 0
-	for {
-		cfg := NewConfig(o)
-		fixed, _ := g.Clone()
-		if err := Run(fixed, Pipeline(), cfg); err != nil {
+	pipeline := Pipeline()
+	split := slices.IndexFunc(pipeline, func(p Pass) bool { return p.Name == firstOfRing })
+	real, _ := g.Clone()
+	before := NewConfig(o)
+	before.seen = new(calibration)
+	if err := Run(real, pipeline[:split], before); err != nil {
+		return nil, nil, err
+	}
+	for bits := before.Bits; ; bits++ {
+		cfg := *before
+		cfg.Bits, cfg.Warnings = bits, slices.Clone(before.Warnings)
+		cfg.grows = o.Bits == 0 && bits < accurateBits && len(cfg.Calibration) > 0
+		fixed, _ := real.Clone()
+		if err := Run(fixed, pipeline[split:], &cfg); err != nil {
 			return nil, nil, err
 		}
 		if len(cfg.Calibration) == 0 {
-			return fixed, cfg, nil
+			cfg.trials = nil // it holds much memory
+			return fixed, &cfg, nil
 		}
-		a, err := cfg.deviation(fixed)
+		a, err := cfg.rehearse(fixed)
+		cfg.trials = nil
 		if err != nil {
 			return nil, nil, fmt.Errorf("rehearsal: %w", err)
 		}
-		if !grow || cfg.Bits >= accurateBits || cfg.satisfied(a) {
+		if !cfg.grows || cfg.satisfied(a) {
 			cfg.review(a)
-			return fixed, cfg, nil
+			return fixed, &cfg, nil
 		}
-		o.Bits = cfg.Bits + 1
 	}
+}
+
+// rehearse compares the compiled network's answers with the real one's. Where
+// formats may still grow it may find out early that they must.
+func (c *Config) rehearse(g *ir.Graph) (a answer, err error) {
+	if c.outgrown {
+		return a, nil
+	}
+	if c.trials == nil {
+		if c.trials, err = newTrials(g, c); err != nil {
+			return a, err
+		}
+	}
+	limit := anything
+	if c.grows {
+		limit.agree = c.trials.answers
+		if c.rounding == 0 {
+			limit.error = formatDeviation * c.MaxDrop
+		}
+	}
+	return c.trials.compare(limit, 0, nil, c.count("rehearsal", len(c.trials.inputs)))
 }
 
 // satisfied tells whether the answers are good enough. Where comparisons drop
@@ -45,7 +81,7 @@ func (c *Config) satisfied(a answer) bool {
 	if c.rounding == 0 {
 		c.rounding = a.error
 	}
-	return a.agree == a.answers && c.rounding <= formatDeviation*c.MaxDrop
+	return !c.outgrown && a.agree == a.answers && c.rounding <= formatDeviation*c.MaxDrop
 }
 
 // review warns of formats that spoil the answers.

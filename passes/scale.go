@@ -18,6 +18,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 	if err != nil {
 		return err
 	}
+	cfg.say("formats", 0, 0)
 	f := &formats{
 		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, target: cfg.Target, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
@@ -405,12 +406,14 @@ func (b *fixer) prelu(v *ir.Value) (*ir.Value, error) {
 func (b *fixer) fixConst(c *ir.Value, e ir.Elem, reader string) (*ir.Value, error) {
 	x := data(c)
 	ints := make([]int64, len(x))
+	scale, top := math.Ldexp(1, e.Frac), math.Ldexp(1, e.Bits-1)
 	for i, r := range x {
-		q := math.Round(math.Ldexp(float64(r), e.Frac))
-		if math.IsNaN(q) || math.IsInf(q, 0) {
+		x := float64(r) * scale
+		q := math.Trunc(x + math.Copysign(0.5, x)) // half away from zero: a float32 and 0.5 add up exactly, or to something far from the next integer
+		if q-q != 0 {
 			return nil, nonFinite(reader, c.Name)
 		}
-		if math.Abs(q) >= math.Ldexp(1, e.Bits-1) {
+		if math.Abs(q) >= top {
 			return nil, fmt.Errorf("node %q: tensor %q: element %d is %g, too large for %v", reader, c.Name, i, r, e)
 		}
 		ints[i] = int64(q)

@@ -37,33 +37,84 @@ func signBits(g *ir.Graph, cfg *Config) error {
 	if cfg.Target != TargetCost || cfg.Exact {
 		return nil
 	}
-	base, err := cfg.deviation(g)
+	t, err := newTrials(g, cfg)
+	if err != nil {
+		return err
+	}
+	cfg.trials = t
+	s := &signSearch{trials: t, all: comparisons(g), ranges: cfg.ranges, count: cfg.count(stageSigns, len(t.inputs)*(2+signTrials+signRefine))}
+	enough := anything
+	if cfg.grows {
+		enough.error = formatDeviation * cfg.MaxDrop
+	}
+	base, err := t.compare(enough, 0, nil, s.count)
 	if err != nil {
 		return err
 	}
 	cfg.rounding = base.error
-	limit := answer{error: math.Max(1.25*base.error, dropDeviation*cfg.MaxDrop), agree: base.agree}
-	all := comparisons(g)
-	bears := func(fine, octaves int) (bool, error) {
-		setLow(all[:fine], cfg.ranges, octaves-1)
-		setLow(all[fine:], cfg.ranges, octaves)
-		d, err := cfg.deviation(g)
-		return d.error <= limit.error && d.agree >= limit.agree, err
+	if !base.keeps(enough) {
+		cfg.outgrown = true // whatever the search found would be thrown away
+		return nil
 	}
+	s.limit = answer{error: math.Max(1.25*base.error, dropDeviation*cfg.MaxDrop), agree: base.agree}
+	return s.run()
+}
+
+const stageSigns = "signs of comparisons"
+
+// signSearch finds the bits to drop.
+type signSearch struct {
+	*trials
+	all    []*ir.Value // comparisons, the late ones first
+	ranges map[*ir.Value]span
+	limit  answer
+	count  *counter
+}
+
+func (s *signSearch) run() error {
 	for octaves := 2; octaves < 2+signTrials; octaves++ {
-		ok, err := bears(0, octaves)
+		setLow(s.all, s.ranges, octaves)
+		a, err := s.compare(s.limit, 0, s.stops(), s.count)
 		if err != nil {
 			return err
 		}
-		if ok && octaves > 2 {
-			return refine(len(all), func(fine int) (bool, error) { return bears(fine, octaves) })
-		}
-		if ok {
+		if ok := a.keeps(s.limit); ok && octaves > 2 {
+			s.count.skip(len(s.inputs) * (1 + signTrials - octaves)) // of octaves; each of refine's is simulated or known
+			return refine(len(s.all), func(fine int) (bool, error) { return s.bears(fine, octaves) })
+		} else if ok {
 			return nil
 		}
 	}
-	setLow(all, cfg.ranges, 64)
+	setLow(s.all, s.ranges, 64)
 	return nil
+}
+
+// bears tells whether the first of the comparisons may drop a bit more than the others.
+func (s *signSearch) bears(fine, octaves int) (bool, error) {
+	setLow(s.all[:fine], s.ranges, octaves-1)
+	setLow(s.all[fine:], s.ranges, octaves)
+	a, err := s.compare(s.limit, s.first(fine), nil, s.count)
+	return a.keeps(s.limit), err
+}
+
+// first is the place in the graph of the first of so many comparisons.
+func (s *signSearch) first(fine int) int {
+	for i, v := range s.g.Values {
+		if slices.Contains(s.all[:fine], v) {
+			return i
+		}
+	}
+	return len(s.g.Values)
+}
+
+// stops are the places from which refine will want to go on.
+func (s *signSearch) stops() []int {
+	var at []int
+	for k := range signRefine {
+		at = append(at, s.first(len(s.all)-len(s.all)>>(k+1)))
+	}
+	slices.Sort(at)
+	return slices.Compact(at)
 }
 
 // refine finds how many of n comparisons, the first ones, may drop one bit
@@ -85,49 +136,6 @@ func refine(n int, bears func(fine int) (bool, error)) error {
 	_, err := bears(good)
 	return err
 }
-
-// answer is how a simulated network compares with the real one: the deviation
-// of its outputs relative to their spread, and how often the largest agrees.
-type answer struct {
-	error          float64
-	agree, answers int
-}
-
-func (c *Config) deviation(g *ir.Graph) (a answer, err error) {
-	var diff, spread float64
-	inputs, _ := c.inputs(g)
-	for i, in := range inputs[:min(len(inputs), signSamples)] {
-		r, err := ir.Simulate(g, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: uint64(i) + 1})
-		if err != nil {
-			return a, err
-		}
-		for o, out := range r.Outputs {
-			got, want := out.Floats(), c.reference[i][o]
-			a.answers++
-			if largest(got) == largest(want) {
-				a.agree++
-			}
-			mean := 0.0
-			for _, x := range want {
-				mean += float64(x) / float64(len(want))
-			}
-			if len(want) == 1 { // of a single number the spread is its magnitude
-				mean = 0
-			}
-			for j, x := range want {
-				diff += (float64(got[j]) - float64(x)) * (float64(got[j]) - float64(x))
-				spread += (float64(x) - mean) * (float64(x) - mean)
-			}
-		}
-	}
-	if spread == 0 {
-		return answer{agree: a.agree, answers: a.answers}, nil
-	}
-	a.error = math.Sqrt(diff / spread)
-	return a, nil
-}
-
-func largest(x []float32) int { return slices.Index(x, slices.Max(x)) }
 
 // comparisons lists the values that read signs, the smallest first: these are
 // the late ones, whose mistakes pass through few operators.

@@ -3,6 +3,7 @@ package passes
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"gorgonia.org/tensor"
 
@@ -64,23 +65,28 @@ func channelLimits(g *ir.Graph, cfg *Config, bns []*ir.Value) (map[*ir.Value][]f
 		limits[bn.Args[0]] = make([]float64, bn.Type.Shape[1])
 	}
 	inputs, _ := cfg.inputs(g)
+	var mu sync.Mutex
 	observe := func(v *ir.Value, t *tensor.Dense) {
 		most := limits[v]
 		if most == nil {
 			return
 		}
-		inner := ir.Numel(v.Type.Shape[2:])
-		for i, x := range ir.Floats(t) {
-			c := i / inner % len(most)
-			most[c] = math.Max(most[c], clampMargin*math.Abs(float64(x)))
+		x, inner := ir.Floats(t), ir.Numel(v.Type.Shape[2:])
+		for at := 0; at < len(x); at += inner {
+			s := spanOf(x[at : at+inner])
+			mu.Lock()
+			c := at / inner % len(most)
+			most[c] = math.Max(most[c], clampMargin*s.maxima[0])
+			mu.Unlock()
 		}
 	}
-	for _, in := range inputs {
-		if _, err := ir.Eval(g, in, ir.EvalOptions{Observe: observe}); err != nil {
-			return nil, err
-		}
-	}
-	return limits, nil
+	count := cfg.count("reach of channels", len(inputs))
+	err := overInputs(len(inputs), func(i, workers int) error {
+		defer count.add(1)
+		_, err := ir.Eval(g, inputs[i], ir.EvalOptions{Workers: workers, Observe: observe})
+		return err
+	})
+	return limits, err
 }
 
 // moveThrough rewrites one batch_norm if its factors can go forward.

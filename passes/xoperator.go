@@ -61,7 +61,7 @@ func (c XChoice) names() []string {
 // what the cost model calls worth it, as long as the answers stay within XDrop;
 // without an XDrop it changes nothing.
 func XOperators(g *ir.Graph, o Options) (*ir.Graph, *XReport, error) {
-	if c := Choice(o.XOperator); c == ChoiceOff || (c == "" || c == ChoiceAuto) && o.XDrop <= 0 {
+	if o.keepsOperators() {
 		return g, &XReport{Agreement: 1}, nil
 	}
 	if len(o.Calibration) == 0 {
@@ -80,6 +80,12 @@ func XOperators(g *ir.Graph, o Options) (*ir.Graph, *XReport, error) {
 		return nil, nil, fmt.Errorf("x-operator: %w", err)
 	}
 	return x.now, x.report, nil
+}
+
+// keepsOperators says that X-operators are not wanted.
+func (o *Options) keepsOperators() bool {
+	c := Choice(o.XOperator)
+	return c == ChoiceOff || (c == "" || c == ChoiceAuto) && o.XDrop <= 0
 }
 
 // replacing is the state of one run.

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
 )
 
 // CostProfile prices a packing: seconds = latency + bytes/bandwidth + work.
@@ -66,17 +69,12 @@ func ChoosePacking(l *Linear, p CostProfile) error {
 // the sum of their predicted seconds and of the session's set-up is least:
 // switching keys pay only when enough operators use them.
 func ChoosePackings(ls []*Linear, p CostProfile) error {
-	found := map[Linear]*search{}
-	for i, l := range ls {
+	for _, l := range ls {
 		l.Packing = Packing{}
-		if found[*l] != nil {
-			continue
-		}
-		s, err := p.search(l)
-		if err != nil {
-			return &PackingError{i, err}
-		}
-		found[*l] = s
+	}
+	found, err := p.searchAll(ls)
+	if err != nil {
+		return err
 	}
 	var best, bestAt = math.Inf(1), [2]int{}
 	maxKeys, maxLevel := p.caps()
@@ -94,6 +92,42 @@ func ChoosePackings(ls []*Linear, p CostProfile) error {
 		}
 	}
 	return nil
+}
+
+// searchAll searches for every different operator, as many at once as there are cores.
+func (p CostProfile) searchAll(ls []*Linear) (map[Linear]*search, error) {
+	type result struct {
+		first int // operator of this kind
+		s     *search
+		err   error
+	}
+	kinds := map[Linear]*result{}
+	var order []*result
+	for i, l := range ls {
+		if kinds[*l] == nil {
+			kinds[*l] = &result{first: i}
+			order = append(order, kinds[*l])
+		}
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(order), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(order); i = int(next.Add(1)) - 1 {
+				r := order[i]
+				r.s, r.err = p.search(ls[r.first])
+			}
+		})
+	}
+	wg.Wait()
+	found := make(map[Linear]*search, len(order))
+	for _, r := range order {
+		if r.err != nil {
+			return nil, &PackingError{r.first, r.err}
+		}
+		found[*ls[r.first]] = r.s
+	}
+	return found, nil
 }
 
 // PackingError says which of the operators has no encoding.

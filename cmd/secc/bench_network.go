@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc/backend/plan"
+	"secc/passes"
 )
 
 // networkRow is one secure inference by two processes.
@@ -53,7 +54,7 @@ func newBenchNetworkCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "network MODEL.onnx ...",
 		Short: "Measure whole secure inferences: two processes, loopback or a shaped link",
-		Long: `Compile each model for each profile, run both parties as two processes on this
+		Long: `Compile each model once, make its plan for each profile, run both parties as two processes on this
 machine, over loopback or a link shaped as the profile says, and report seconds,
 CPU seconds, bytes, rounds and peak memory of both. The first calibration input
 (or a random one) is the client's.`,
@@ -73,13 +74,11 @@ CPU seconds, bytes, rounds and peak memory of both. The first calibration input
 func (f *benchNetworkFlags) run(c *cobra.Command, models []string) error {
 	rep := benchReport[networkRow]{Schema: benchSchema, Machine: machine()}
 	for _, path := range models {
-		for _, link := range f.profiles {
-			rows, err := f.network(c, path, link)
-			if err != nil {
-				return fmt.Errorf("%s: %w", path, err)
-			}
-			rep.Rows = append(rep.Rows, rows...)
+		rows, err := f.model(c, path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
+		rep.Rows = append(rep.Rows, rows...)
 	}
 	if f.json {
 		return printJSON(c.OutOrStdout(), rep)
@@ -88,15 +87,35 @@ func (f *benchNetworkFlags) run(c *cobra.Command, models []string) error {
 	return nil
 }
 
-// network compiles a model for a link and runs it with every number of threads.
-func (f *benchNetworkFlags) network(c *cobra.Command, path, link string) ([]networkRow, error) {
+// model measures a model over every link: what does not depend on the link is
+// compiled once.
+func (f *benchNetworkFlags) model(c *cobra.Command, path string) (all []networkRow, err error) {
+	f.profile = f.profiles[0]
+	at := follow(c.ErrOrStderr(), "compiling "+path)
+	ready, err := f.prepareFile(c, path, at)
+	at.end()
+	if err != nil {
+		return nil, err
+	}
+	for _, link := range f.profiles {
+		rows, err := f.network(c, path, link, ready)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+}
+
+// network makes the plan for a link and runs it with every number of threads.
+func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *passes.Prepared) ([]networkRow, error) {
 	dir, err := os.MkdirTemp("", "secc-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	f.profile = link
-	made, err := f.compile(c, path)
+	made, err := f.finish(path, ready)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -36,6 +37,8 @@ type compileFlags struct {
 	xOperator  string
 	dropGiven  bool // --max-drop was given
 	json       bool
+	cpuProfile string
+	timing     bool
 }
 
 func newCompileCmd() *cobra.Command {
@@ -53,6 +56,9 @@ calibration inputs always give the same bytes.`,
 	f.register(c)
 	c.Flags().StringVarP(&f.out, "output", "o", "", "where to write the plan; the weights go beside it (default: the model's name with .plan)")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
+	c.Flags().BoolVar(&f.timing, "timing", false, "say on standard error what each stage of the compilation took")
+	c.Flags().StringVar(&f.cpuProfile, "cpu-profile", "", "write a CPU profile (pprof) to this file")
+	c.Flags().Lookup("cpu-profile").Hidden = true
 	return c
 }
 
@@ -81,16 +87,24 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 	if err := writable(f.out, path); err != nil {
 		return err
 	}
-	made, err := f.compile(c, path)
+	if f.cpuProfile != "" {
+		stop, err := profileTo(f.cpuProfile)
+		if err != nil {
+			return usage("--cpu-profile: %w", err)
+		}
+		defer stop()
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // tensors are used again, so that there is little to collect
+	}
+	at := follow(c.ErrOrStderr(), "compiling "+path)
+	made, r, err := f.compileAndSave(c, path, at)
+	at.end()
 	if err != nil {
 		return err
 	}
-	if err := save(made, f.out); err != nil {
-		return err
-	}
-	r, err := predict(made.Plan, f.profile)
-	if err != nil {
-		return err
+	if f.timing {
+		at.table(c.ErrOrStderr())
 	}
 	if f.json {
 		return printJSON(c.OutOrStdout(), r)
@@ -101,19 +115,64 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 	return err
 }
 
+// compileAndSave compiles a model file, writes the plan and the weights, and prices the plan.
+func (f *compileFlags) compileAndSave(c *cobra.Command, path string, at *stages) (*passes.Result, *plan.Report, error) {
+	ready, err := f.prepareFile(c, path, at)
+	if err != nil {
+		return nil, nil, err
+	}
+	made, err := f.finish(path, ready)
+	if err != nil {
+		return nil, nil, err
+	}
+	at.begin("writing")
+	if err := save(made, f.out); err != nil {
+		return nil, nil, err
+	}
+	at.begin("pricing")
+	r, err := predict(made.Plan, f.profile)
+	return made, r, err
+}
+
 // compile takes a model file through the whole compiler.
 func (f *compileFlags) compile(c *cobra.Command, path string) (*passes.Result, error) {
+	at := follow(c.ErrOrStderr(), "compiling "+path)
+	defer at.end()
+	ready, err := f.prepareFile(c, path, at)
+	if err != nil {
+		return nil, err
+	}
+	return f.finish(path, ready)
+}
+
+// prepareFile takes a model file as far as the profile has no say.
+func (f *compileFlags) prepareFile(c *cobra.Command, path string, at *stages) (*passes.Prepared, error) {
+	at.begin("reading the model")
 	f.dropGiven = c.Flags().Changed("max-drop")
 	data, opts, err := f.source(path)
 	if err != nil {
 		return nil, err
 	}
-	defer patience(c.ErrOrStderr(), "compiling "+path)()
-	made, err := f.compileModel(c.ErrOrStderr(), data, opts)
-	if err != nil && exitCode(err) == exitUnsupported {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	made, err := f.prepare(c.ErrOrStderr(), data, opts, at.at)
+	return made, inFile(path, err)
+}
+
+// finish makes the plan for the profile of the flags.
+func (f *compileFlags) finish(path string, p *passes.Prepared) (*passes.Result, error) {
+	profile, err := backend.ParseProfile(f.profile)
+	if err != nil {
+		return nil, usage("--profile: %w", err)
 	}
-	return made, err
+	made, err := p.Plan(profile)
+	return made, inFile(path, coded(exitUnsupported, err))
+}
+
+// inFile names the model in what is wrong with it.
+func inFile(path string, err error) error {
+	if err != nil && exitCode(err) == exitUnsupported {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return err
 }
 
 // writable finds out before the work is done that its result has no place.
@@ -161,20 +220,34 @@ func modelName(path string) string {
 
 // compileModel compiles a model in memory; warnings go to w.
 func (f *compileFlags) compileModel(w io.Writer, data []byte, opts onnx.Options) (*passes.Result, error) {
+	ready, err := f.prepare(w, data, opts, nil)
+	if err != nil {
+		return nil, err
+	}
+	return f.finish(opts.Name, ready)
+}
+
+// prepare takes a model in memory as far as the profile has no say; warnings go
+// to w, and at is told of the stages.
+func (f *compileFlags) prepare(w io.Writer, data []byte, opts onnx.Options, at func(passes.Stage)) (*passes.Prepared, error) {
 	g, err := onnx.Import(data, opts)
 	if err != nil {
 		return nil, coded(exitUnsupported, err)
+	}
+	if at != nil {
+		at(passes.Stage{Name: "reading calibration inputs"})
 	}
 	o, err := f.options(g)
 	if err != nil {
 		return nil, err
 	}
-	made, err := passes.Compile(g, o)
+	o.Progress = at
+	made, err := passes.Prepare(g, o)
 	if err != nil {
 		return nil, coded(exitUnsupported, err)
 	}
 	log := newLog(w)
-	for _, text := range made.Warnings {
+	for _, text := range made.Warnings() {
 		log.Warn(text)
 	}
 	for _, l := range made.X.Layers {

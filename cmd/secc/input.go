@@ -165,11 +165,15 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxInputFile+1))
-	if err == nil && len(b) > maxInputFile {
+	var b bytes.Buffer
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		b.Grow(int(min(info.Size(), maxInputFile)) + bytes.MinRead) // large models are not copied as they grow
+	}
+	_, err = b.ReadFrom(io.LimitReader(f, maxInputFile+1))
+	if err == nil && b.Len() > maxInputFile {
 		err = fmt.Errorf("larger than %d bytes", maxInputFile)
 	}
-	return b, err
+	return b.Bytes(), err
 }
 
 func fromProto(t *onnx.Tensor) (*array, error) {

@@ -78,27 +78,6 @@ func (s *progress) step(p runtime.Progress) {
 	fmt.Fprintf(s.w, "secc: %3.0f %%  %d/%d  %s  about %s left\n", 100*done, p.Call, p.Calls, name, left)
 }
 
-// patience says what is going on once that takes longer than two seconds, and
-// every ten from then on, until the work calls what it returns.
-func patience(w io.Writer, what string) (done func()) {
-	stop, gone := make(chan struct{}), make(chan struct{})
-	start, next := time.Now(), time.NewTimer(2*time.Second)
-	go func() {
-		defer close(gone)
-		defer next.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-next.C:
-				fmt.Fprintf(w, "secc: %s, %.0f s so far\n", what, time.Since(start).Seconds())
-				next.Reset(10 * time.Second)
-			}
-		}
-	}()
-	return func() { close(stop); <-gone }
-}
-
 func (s *progress) end() {
 	if s.bar != nil {
 		_ = s.bar.Clear()
