@@ -42,4 +42,5 @@ func (c *counter) skip(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.of -= n
+	c.options.say(c.name, c.done, c.of)
 }

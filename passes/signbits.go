@@ -12,14 +12,15 @@ import (
 // large a d a network bears is found by trying: every comparison drops as many
 // bits as keep 2^d a fixed number of octaves below the values it sees, and the
 // smallest such number is taken for which the simulated network still answers
-// like the real one. As many of the late comparisons as that leaves room for
-// then drop one bit more.
+// like the real one. Then groups of comparisons drop a bit more, and another, in turn,
+// as long as the answers bear it: some are far less sensitive than others.
 
 const (
-	signTrials  = 6 // octaves tried: 2, 3, ... below the typical value
-	signSamples = 8 // calibration inputs simulated at most
-	signLeast   = 5 // bits that stay at least
-	signRefine  = 3 // steps in finding how many comparisons may drop one bit more
+	signTrials  = 6  // octaves tried: 2, 3, ... below the typical value
+	signSamples = 8  // calibration inputs simulated at most
+	signLeast   = 5  // bits that stay at least
+	signGroups  = 8  // groups of comparisons that then try to drop more
+	signTries   = 24 // of those, in all
 )
 
 // dropDeviation turns an acceptable drop in accuracy into a deviation of the
@@ -42,7 +43,7 @@ func signBits(g *ir.Graph, cfg *Config) error {
 		return err
 	}
 	cfg.trials = t
-	s := &signSearch{trials: t, all: comparisons(g), ranges: cfg.ranges, count: cfg.count(stageSigns, len(t.inputs)*(2+signTrials+signRefine))}
+	s := &signSearch{trials: t, all: comparisons(g), ranges: cfg.ranges, count: cfg.count(stageSigns, len(t.inputs)*(1+signTrials+signTries))}
 	enough := anything
 	if cfg.grows {
 		enough.error = formatDeviation * cfg.MaxDrop
@@ -72,69 +73,122 @@ type signSearch struct {
 }
 
 func (s *signSearch) run() error {
+	groups := s.groups()
+	stops := s.stops(groups)
 	for octaves := 2; octaves < 2+signTrials; octaves++ {
 		setLow(s.all, s.ranges, octaves)
-		a, err := s.compare(s.limit, 0, s.stops(), s.count)
+		a, err := s.compare(s.limit, 0, stops, s.count)
 		if err != nil {
 			return err
 		}
-		if ok := a.keeps(s.limit); ok && octaves > 2 {
-			s.count.skip(len(s.inputs) * (1 + signTrials - octaves)) // of octaves; each of refine's is simulated or known
-			return refine(len(s.all), func(fine int) (bool, error) { return s.bears(fine, octaves) })
-		} else if ok {
-			return nil
+		if a.keeps(s.limit) {
+			s.count.skip(len(s.inputs) * (1 + signTrials - octaves))
+			return s.deepen(groups, octaves)
 		}
 	}
 	setLow(s.all, s.ranges, 64)
 	return nil
 }
 
-// bears tells whether the first of the comparisons may drop a bit more than the others.
-func (s *signSearch) bears(fine, octaves int) (bool, error) {
-	setLow(s.all[:fine], s.ranges, octaves-1)
-	setLow(s.all[fine:], s.ranges, octaves)
-	a, err := s.compare(s.limit, s.first(fine), nil, s.count)
-	return a.keeps(s.limit), err
+// groups cuts the comparisons into runs of about equal numbers of elements:
+// dropping a bit saves about as many bytes in each.
+func (s *signSearch) groups() (groups [][]*ir.Value) {
+	total, sum := 0, 0
+	for _, v := range s.all {
+		total += v.Args[0].Type.N()
+	}
+	var now []*ir.Value
+	for _, v := range s.all {
+		now, sum = append(now, v), sum+v.Args[0].Type.N()
+		if sum*signGroups >= total*(len(groups)+1) {
+			groups, now = append(groups, now), nil
+		}
+	}
+	return groups
 }
 
-// first is the place in the graph of the first of so many comparisons.
-func (s *signSearch) first(fine int) int {
-	for i, v := range s.g.Values {
-		if slices.Contains(s.all[:fine], v) {
+// deepen lets groups drop more bits, one at a time, as long as the answers bear it.
+func (s *signSearch) deepen(groups [][]*ir.Value, octaves int) error {
+	depth, base := slices.Repeat([]int{octaves}, len(groups)), lowsOf(s.g)
+	tries, err := takeTurns(len(groups), signTries, func(i int) (bool, error) {
+		group := groups[i]
+		before := make([]int, len(group))
+		for j, v := range group {
+			before[j] = compared(v).Lo
+		}
+		setLow(group, s.ranges, depth[i]-1)
+		a, err := s.compare(s.limit, s.changed(base), nil, s.count)
+		if err == nil && depth[i] > 1 && a.keeps(s.limit) {
+			depth[i]--
+			return true, nil
+		}
+		for j, v := range group {
+			compared(v).Lo = before[j]
+		}
+		return false, err
+	})
+	s.count.skip(len(s.inputs) * (signTries - tries))
+	return err
+}
+
+// takeTurns tries n things in turn, each as long as it works, at most so many times
+// in all; it returns how many times it was.
+func takeTurns(n, most int, try func(i int) (bool, error)) (tries int, err error) {
+	open := make([]int, n)
+	for i := range open {
+		open[i] = i
+	}
+	for len(open) > 0 {
+		var next []int
+		for _, i := range open {
+			if tries == most {
+				return tries, nil
+			}
+			tries++
+			ok, err := try(i)
+			if err != nil {
+				return tries, err
+			}
+			if ok {
+				next = append(next, i)
+			}
+		}
+		open = next
+	}
+	return tries, nil
+}
+
+// lowsOf lists the bits that comparisons drop; -1 for a value that compares nothing.
+func lowsOf(g *ir.Graph) []int {
+	low := make([]int, len(g.Values))
+	for i, v := range g.Values {
+		low[i] = -1
+		if c := compared(v); c != nil {
+			low[i] = c.Lo
+		}
+	}
+	return low
+}
+
+// changed is the place in the graph of the first comparison that drops other bits than in base.
+func (s *signSearch) changed(base []int) int {
+	for i, low := range lowsOf(s.g) {
+		if low != base[i] {
 			return i
 		}
 	}
-	return len(s.g.Values)
+	return len(base)
 }
 
-// stops are the places from which refine will want to go on.
-func (s *signSearch) stops() []int {
+// stops are the places from which deepen will want to go on: the first
+// comparison of each group.
+func (s *signSearch) stops(groups [][]*ir.Value) []int {
 	var at []int
-	for k := range signRefine {
-		at = append(at, s.first(len(s.all)-len(s.all)>>(k+1)))
+	for _, group := range groups {
+		at = append(at, slices.IndexFunc(s.g.Values, func(v *ir.Value) bool { return slices.Contains(group, v) }))
 	}
 	slices.Sort(at)
 	return slices.Compact(at)
-}
-
-// refine finds how many of n comparisons, the first ones, may drop one bit
-// more: none may be refused, all are. It leaves the graph as it finds it good.
-func refine(n int, bears func(fine int) (bool, error)) error {
-	good, bad := 0, n
-	for range signRefine {
-		fine := (good + bad) / 2
-		ok, err := bears(fine)
-		if err != nil {
-			return err
-		}
-		if ok {
-			good = fine
-		} else {
-			bad = fine
-		}
-	}
-	_, err := bears(good)
-	return err
 }
 
 // comparisons lists the values that read signs, the smallest first: these are

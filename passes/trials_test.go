@@ -47,21 +47,31 @@ func plainAnswer(t *testing.T, g *ir.Graph, cfg *Config) answer {
 func plainSearch(t *testing.T, g *ir.Graph, cfg *Config) {
 	base := plainAnswer(t, g, cfg)
 	limit := answer{error: math.Max(1.25*base.error, dropDeviation*cfg.MaxDrop), agree: base.agree}
-	all := comparisons(g)
-	bears := func(fine, octaves int) (bool, error) {
-		setLow(all[:fine], cfg.ranges, octaves-1)
-		setLow(all[fine:], cfg.ranges, octaves)
-		return plainAnswer(t, g, cfg).keeps(limit), nil
-	}
+	search := &signSearch{trials: &trials{g: g}, all: comparisons(g)}
 	for octaves := 2; octaves < 2+signTrials; octaves++ {
-		if ok, _ := bears(0, octaves); ok {
-			if octaves > 2 {
-				_ = refine(len(all), func(fine int) (bool, error) { return bears(fine, octaves) })
-			}
-			return
+		setLow(search.all, cfg.ranges, octaves)
+		if !plainAnswer(t, g, cfg).keeps(limit) {
+			continue
 		}
+		groups := search.groups()
+		depth := slices.Repeat([]int{octaves}, len(groups))
+		_, _ = takeTurns(len(groups), signTries, func(i int) (bool, error) {
+			before := lows(g)
+			setLow(groups[i], cfg.ranges, depth[i]-1)
+			if depth[i] > 1 && plainAnswer(t, g, cfg).keeps(limit) {
+				depth[i]--
+				return true, nil
+			}
+			for _, v := range g.Values {
+				if c := compared(v); c != nil {
+					c.Lo, before = before[0], before[1:]
+				}
+			}
+			return false, nil
+		})
+		return
 	}
-	setLow(all, cfg.ranges, 64)
+	setLow(search.all, cfg.ranges, 64)
 }
 
 func lows(g *ir.Graph) (low []int) {
@@ -234,11 +244,12 @@ func TestPausedRunsAreOfTheLastTry(t *testing.T) {
 	setLow(s.all, s.ranges, 5)
 	try(0, nil)
 	setLow(s.all, s.ranges, 1)
-	try(0, s.stops())
+	try(0, s.stops(s.groups()))
 	setLow(s.all, s.ranges, 5)
-	try(0, s.stops())
+	try(0, s.stops(s.groups()))
+	base := lowsOf(b.g)
 	setLow(s.all[:1], s.ranges, 4)
-	if got, want := try(s.first(1), nil), plainAnswer(t, b.g, cfg); got != want {
+	if got, want := try(s.changed(base), nil), plainAnswer(t, b.g, cfg); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
