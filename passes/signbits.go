@@ -31,6 +31,7 @@ const (
 const (
 	formatDeviation = 0.8
 	dropDeviation   = 1
+	deepDeviation   = 0.7 // of that, where groups go deeper than others: a search that comes close to its limit on few inputs is beyond it on others
 )
 
 // signBits drops low bits of comparisons if the target is cost.
@@ -70,6 +71,8 @@ type signSearch struct {
 	ranges map[*ir.Value]span
 	limit  answer
 	count  *counter
+
+	reached answer // with equal depths
 }
 
 func (s *signSearch) run() error {
@@ -82,6 +85,7 @@ func (s *signSearch) run() error {
 			return err
 		}
 		if a.keeps(s.limit) {
+			s.reached = a
 			s.count.skip(len(s.inputs) * (1 + signTrials - octaves))
 			return s.deepen(groups, octaves)
 		}
@@ -110,6 +114,7 @@ func (s *signSearch) groups() (groups [][]*ir.Value) {
 // deepen lets groups drop more bits, one at a time, as long as the answers bear it.
 func (s *signSearch) deepen(groups [][]*ir.Value, octaves int) error {
 	depth, base := slices.Repeat([]int{octaves}, len(groups)), lowsOf(s.g)
+	limit := answer{error: math.Max(deepDeviation*s.limit.error, s.reached.error), agree: s.limit.agree}
 	tries, err := takeTurns(len(groups), signTries, func(i int) (bool, error) {
 		group := groups[i]
 		before := make([]int, len(group))
@@ -117,8 +122,8 @@ func (s *signSearch) deepen(groups [][]*ir.Value, octaves int) error {
 			before[j] = compared(v).Lo
 		}
 		setLow(group, s.ranges, depth[i]-1)
-		a, err := s.compare(s.limit, s.changed(base), nil, s.count)
-		if err == nil && depth[i] > 1 && a.keeps(s.limit) {
+		a, err := s.compare(limit, s.changed(base), nil, s.count)
+		if err == nil && depth[i] > 1 && a.keeps(limit) {
 			depth[i]--
 			return true, nil
 		}

@@ -50,9 +50,11 @@ func plainSearch(t *testing.T, g *ir.Graph, cfg *Config) {
 	search := &signSearch{trials: &trials{g: g}, all: comparisons(g)}
 	for octaves := 2; octaves < 2+signTrials; octaves++ {
 		setLow(search.all, cfg.ranges, octaves)
-		if !plainAnswer(t, g, cfg).keeps(limit) {
+		reached := plainAnswer(t, g, cfg)
+		if !reached.keeps(limit) {
 			continue
 		}
+		limit.error = math.Max(deepDeviation*limit.error, reached.error)
 		groups := search.groups()
 		depth := slices.Repeat([]int{octaves}, len(groups))
 		_, _ = takeTurns(len(groups), signTries, func(i int) (bool, error) {
