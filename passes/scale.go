@@ -243,7 +243,7 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 const signMargin = 1.5
 
 // high is the number of bits whose sign decides, for values of a's format that
-// calibration saw to be at most x. Unless the target is cost it is all that the
+// calibration saw to be at most x. With the target accuracy it is all that the
 // format holds.
 func (b *fixer) high(a *ir.Value, x float64) int {
 	if b.target == TargetAccuracy {
@@ -253,8 +253,8 @@ func (b *fixer) high(a *ir.Value, x float64) int {
 		x = math.Ldexp(1, -b.fracOf(a))
 	}
 	n := int(math.Floor(math.Log2(x*b.margin[a]*signMargin))) + 1 + b.fracOf(a) + 1
-	if b.target != TargetCost {
-		n = max(n, b.k-1)
+	if b.target != TargetCost && n < b.k-1 { // a bit to spare, and two less than the format at most
+		n = max(n+1, b.k-2)
 	}
 	return max(min(n, b.k), 3)
 }
