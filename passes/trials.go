@@ -91,7 +91,8 @@ func meanOf(x []float32) float64 {
 // compare simulates the inputs. Values of the graph before number from are as in
 // the last run that stopped. If the answer does not keep the limit, it may be
 // that of some inputs only, which do not keep it either. stops are where to stop
-// on the way, ascending; then it is a whole run unless it breaks off.
+// on the way, ascending; then it starts at the first value, and if the answer
+// keeps the limit the next ones may go on from there.
 func (t *trials) compare(limit answer, from int, stops []int, count *counter) (answer, error) {
 	key := t.key()
 	if stops != nil {
@@ -114,44 +115,43 @@ func (t *trials) compare(limit answer, from int, stops []int, count *counter) (a
 		if sum.hopeless() {
 			return nil
 		}
-		p := at[i]
-		for _, s := range stops {
-			q, err := p.Advance(s)
-			if err != nil {
-				return err
-			}
-			p, way[i] = q, append(way[i], q)
+		r, stopped, err := simulate(at[i], stops)
+		if err == nil {
+			way[i] = stopped
+			sum.add(i, r.Outputs)
 		}
-		r, err := p.Finish()
-		if err != nil {
-			return err
-		}
-		sum.add(i, r.Outputs)
-		return nil
+		return err
 	})
 	if err != nil {
 		return answer{}, err
 	}
-	if stops != nil {
-		t.keep(stops, way)
+	if sum.next == len(t.inputs) {
+		t.known[key] = sum.answer
 	}
-	if a := sum.answer; sum.next == len(t.inputs) {
-		t.known[key] = a
+	if stops != nil && sum.answer.keeps(limit) {
+		t.keep(stops, way)
 	}
 	return sum.answer, nil
 }
 
-// keep remembers the stops of a whole run, if it was one, as far as memory allows.
+// simulate goes on from p to the end, by way of some stops.
+func simulate(p *ir.Paused, stops []int) (r *ir.SimResult, way []*ir.Paused, err error) {
+	for _, at := range stops {
+		if p, err = p.Advance(at); err != nil {
+			return nil, nil, err
+		}
+		way = append(way, p)
+	}
+	r, err = p.Finish()
+	return r, way, err
+}
+
+// keep remembers the stops of a run of all inputs, as far as memory allows.
 func (t *trials) keep(stops []int, way [][]*ir.Paused) {
-	t.paused = nil
 	size := 0
 	for k, at := range slices.Backward(stops) { // the last ones save most
 		s := stop{at: at}
 		for _, w := range way {
-			if len(w) <= k {
-				t.paused = nil
-				return
-			}
 			size += w[k].Size()
 			s.run = append(s.run, w[k])
 		}

@@ -115,7 +115,9 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *
 	}
 	defer os.RemoveAll(dir)
 	f.profile = link
+	at := follow(c.ErrOrStderr(), "compiling "+path+" for "+link)
 	made, err := f.finish(path, ready)
+	at.end()
 	if err != nil {
 		return nil, err
 	}
