@@ -1,6 +1,6 @@
 """Trains a network that `secc rewrite` wrote until it answers as the one before did.
 
-    python3 finetune.py BEFORE.onnx REWRITTEN.onnx TUNED.onnx --images images.u8 --scale 0.00392
+    python3 finetune.py BEFORE.onnx REWRITTEN.onnx TUNED.onnx --images images.u8 --labels labels.json --scale 0.00392
 
 Both networks must come from `secc rewrite` (BEFORE with --x-operator=off): that
 writes few operators. Needs torch and onnx, nothing else. See FINETUNE.md.
@@ -17,7 +17,6 @@ import torch.nn.functional as F
 
 class Network(torch.nn.Module):
     """An ONNX file as a module: weights are parameters, statistics are buffers."""
-
     def __init__(self, path):
         super().__init__()
         graph = onnx.load(path).graph
@@ -31,10 +30,7 @@ class Network(torch.nn.Module):
                 self.consts[t.name] = array.tolist()
                 continue
             self.names[t.name] = name
-            if "running_" in t.name:
-                self.register_buffer(name, array)
-            else:
-                self.register_parameter(name, torch.nn.Parameter(array))
+            self.register_buffer(name, array) if "running_" in name else self.register_parameter(name, torch.nn.Parameter(array))
 
     def forward(self, x):
         at = {"": None, self.input.name: x, **self.consts, **{k: getattr(self, v) for k, v in self.names.items()}}
@@ -61,14 +57,12 @@ class Network(torch.nn.Module):
         return F.pad(x, [p for d in reversed(range(n)) for p in (pads[d], pads[n + d])], mode.decode(), value)
     def Reshape(self, x, shape):  # the file's batch is 1, the one in training is not
         return x.reshape(-1, *shape[1:])
-    def Concat(self, *x, axis):
-        return torch.cat(x, axis)
+    Concat = staticmethod(lambda *x, axis: torch.cat(x, axis))
     Add, Mul, MatMul, Relu, Identity = (staticmethod(f) for f in (torch.add, torch.mul, torch.matmul, F.relu, torch.clone))
 
 
 def around(x, pads, value=0.0):
-    top, left, bottom, right = pads
-    return F.pad(x, (left, right, top, bottom), value=value) if any(pads) else x
+    return F.pad(x, (pads[1], pads[3], pads[0], pads[2]), value=value) if any(pads) else x
 
 
 def augment(x, flip):
