@@ -69,7 +69,7 @@ func (m *moments) fit(trained *mat.Dense, rounds int) (xWeights, float64, error)
 		if err := w.solveDense(m, s); err != nil {
 			return w, 0, err
 		}
-		if left = w.error(m, s); left > last*(1-1e-4) {
+		if left = w.error(m, s); left == 0 || left > last*(1-1e-4) {
 			break
 		}
 		last = left

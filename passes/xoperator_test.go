@@ -17,45 +17,81 @@ func convs(g *ir.Graph) (names []string) {
 	return names
 }
 
-// A convolution that is an X-operator already is found exactly, strides and
-// padding and all.
+// A convolution that is an X-operator already is found exactly: strides, kernels
+// with a centre and without, and padding of any width, evaluated and compiled.
 func TestXFitFindsWhatIsThere(t *testing.T) {
-	for _, stride := range []int{1, 2} {
+	for _, c := range []struct{ kh, kw, stride, dilation, top, left, bottom, right int }{
+		{3, 3, 1, 1, 1, 1, 1, 1}, // keeps the size
+		{3, 3, 2, 1, 1, 1, 1, 1},
+		{3, 3, 2, 1, 0, 0, 1, 1}, // as TensorFlow pads for a stride
+		{3, 3, 1, 1, 0, 0, 0, 0}, // no padding: the identity's half is cropped
+		{5, 3, 2, 1, 0, 1, 0, 0},
+		{3, 3, 1, 1, 2, 2, 2, 2}, // more than half the kernel: zeros stand around it
+		{3, 3, 2, 1, 0, 2, 2, 0},
+		{2, 2, 1, 1, 0, 0, 0, 0}, // no centre
+		{4, 2, 1, 1, 1, 0, 2, 1},
+		{3, 3, 1, 2, 0, 2, 0, 2}, // dilated
+	} {
 		b := newBuilder(t)
 		x := b.input(1, 5, 9, 8)
-		const in, out = 5, 4
-		w, depth := make([]float32, out*in*9), make([]float64, in*9)
-		for i := range depth {
-			depth[i] = b.r.NormFloat64()
-		}
-		for o := range out {
-			for c := range in {
-				mix := b.r.NormFloat64()
-				for k := range 9 {
-					switch {
-					case c%2 == 0:
-						w[(o*in+c)*9+k] = float32(mix * depth[c*9+k])
-					case k == 4:
-						w[(o*in+c)*9+k] = float32(mix)
-					}
-				}
-			}
-		}
-		a := &ir.ConvAttrs{Strides: []int{stride, stride}, PadsBegin: []int{1, 1}, PadsEnd: []int{1, 1}}
-		y := b.op(ir.OpConv, a, x, b.must(b.g.Const("w", ir.NewReal([]int{out, in, 3, 3}, w))), b.weights(0.3, out))
+		a := &ir.ConvAttrs{Strides: []int{c.stride, c.stride}, Dilations: []int{c.dilation, c.dilation}, PadsBegin: []int{c.top, c.left}, PadsEnd: []int{c.bottom, c.right}}
+		y := b.op(ir.OpConv, a, x, b.xKernel(4, 5, c.kh, c.kw), b.weights(0.3, 4))
 		b.g.Outputs = []*ir.Value{b.op(ir.OpRelu, nil, y)}
-		samples := b.samples(6)
+		samples := b.samples(8)
 		g, report, err := XOperators(b.g, Options{Calibration: samples, XOperator: "force"})
 		fail(t, err)
 		fail(t, ir.Verify(g, ir.Real))
 		if len(report.Layers) != 1 || !report.Layers[0].Applied || report.Layers[0].FitError > 1e-3 {
-			t.Fatalf("stride %d: %+v", stride, report)
+			t.Fatalf("%+v: %+v", c, report)
 		}
 		fresh := b.samples(1)[0]
 		want := eval(t, b.g, fresh)
 		if d, size := farthest(want, eval(t, g, fresh)); d > 2e-3*size {
-			t.Errorf("stride %d: outputs differ by %g (largest %g)", stride, d, size)
+			t.Errorf("%+v: outputs differ by %g (largest %g)", c, d, size)
 		}
+		fixed, err := Compile(b.g, Options{Calibration: samples, XOperator: "force", Linear: LinearOT, Winograd: ChoiceForce})
+		fail(t, err)
+		sim, err := ir.Simulate(fixed.Fixed, fresh, ir.SimOptions{})
+		fail(t, err)
+		if d, size := farthest(want, sim.Outputs[0].Floats()); d > 0.01*size {
+			t.Errorf("%+v: compiled, outputs differ by %g (largest %g)", c, d, size)
+		}
+	}
+}
+
+// xKernel makes the weights of a convolution that an X-operator computes: those
+// of the even channels are multiples of one kernel, the odd ones see the middle.
+func (b *builder) xKernel(out, in, kh, kw int) *ir.Value {
+	w, depth := make([]float32, out*in*kh*kw), make([]float64, in*kh*kw)
+	for i := range depth {
+		depth[i] = b.r.NormFloat64()
+	}
+	for o := range out {
+		for c := range in {
+			mix := b.r.NormFloat64()
+			for k := range kh * kw {
+				switch at := (o*in+c)*kh*kw + k; {
+				case c%2 == 0:
+					w[at] = float32(mix * depth[c*kh*kw+k])
+				case k == (kh-1)/2*kw+(kw-1)/2:
+					w[at] = float32(mix)
+				}
+			}
+		}
+	}
+	return b.must(b.g.Const("w", ir.NewReal([]int{out, in, kh, kw}, w)))
+}
+
+// A layer without weights is fitted too, by one without weights.
+func TestXFitOfNothing(t *testing.T) {
+	b := newBuilder(t)
+	x := b.input(1, 4, 6, 6)
+	w := b.must(b.g.Const("w", ir.NewReal([]int{3, 4, 3, 3}, make([]float32, 3*4*9))))
+	b.g.Outputs = []*ir.Value{b.op(ir.OpConv, nil, x, w)}
+	g, _, err := XOperators(b.g, Options{Calibration: b.samples(4), XOperator: "force"})
+	fail(t, err)
+	if d, _ := farthest(make([]float32, 3*16), eval(t, g, b.samples(1)[0])); d > 0 {
+		t.Errorf("outputs differ from zero by %g", d)
 	}
 }
 
@@ -88,6 +124,23 @@ func TestXOperatorsKeepToTheirOrders(t *testing.T) {
 	}
 	if _, _, err = XOperators(b.g, Options{XOperator: "force"}); err == nil {
 		t.Error("weights were fitted on nothing")
+	}
+}
+
+// Two layers one after the other, with nothing between them, are both replaced.
+func TestXOperatorBehindXOperator(t *testing.T) {
+	b := newBuilder(t)
+	x := b.op(ir.OpConv, nil, b.input(1, 4, 9, 9), b.xKernel(4, 4, 3, 3))
+	b.g.Outputs = []*ir.Value{b.op(ir.OpConv, nil, x, b.xKernel(2, 4, 3, 3))}
+	g, report, err := XOperators(b.g, Options{Calibration: b.samples(12), XOperator: "force"})
+	fail(t, err)
+	if len(report.Layers) != 2 || report.Layers[1].FitError > 1e-3 {
+		t.Errorf("%+v", report)
+	}
+	fresh := b.samples(1)[0]
+	want := eval(t, b.g, fresh)
+	if d, size := farthest(want, eval(t, g, fresh)); d > 4e-3*size {
+		t.Errorf("outputs differ by %g (largest %g)", d, size)
 	}
 }
 

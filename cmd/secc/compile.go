@@ -251,7 +251,11 @@ func (f *compileFlags) prepare(w io.Writer, data []byte, opts onnx.Options, at f
 		log.Warn(text)
 	}
 	for _, l := range made.X.Layers {
-		log.Info("x-operator", "layer", l.Name, "replaced", l.Applied, "fit_error", fmt.Sprintf("%.3f", l.FitError), "agreement", fmt.Sprintf("%.3f", l.Agreement))
+		if !l.Applied {
+			log.Info("x-operator", "layer", l.Name, "replaced", false, "why", l.WhyNot)
+			continue
+		}
+		log.Info("x-operator", "layer", l.Name, "replaced", true, "fit_error", fmt.Sprintf("%.3f", l.FitError), "agreement", fmt.Sprintf("%.3f", l.Agreement))
 	}
 	return made, nil
 }

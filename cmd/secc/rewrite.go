@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -63,7 +64,7 @@ func (f *compileFlags) rewrite(c *cobra.Command, path string) error {
 		}{rewriteSchema, f.out, report})
 	}
 	printRewriting(c.OutOrStdout(), report)
-	if len(report.Layers) == 0 {
+	if !slices.ContainsFunc(report.Layers, func(l passes.XLayer) bool { return l.Applied }) {
 		fmt.Fprintln(c.ErrOrStderr(), "secc: hint: nothing was replaced: name layers or force with --x-operator, or allow a --max-drop")
 	}
 	_, err = fmt.Fprintln(c.OutOrStdout(), f.out)
@@ -99,6 +100,10 @@ func printRewriting(w io.Writer, r *passes.XReport) {
 	t.SetStyle(table.StyleLight)
 	t.AppendHeader(table.Row{"layer", "MMAC", "as X", "seconds", "as X", "fit error", "agreement", ""})
 	for _, l := range r.Layers {
+		if l.MACs == 0 { // nothing was tried
+			t.AppendRow(table.Row{shorten(l.Name, 40), "", "", "", "", "", "", "kept: " + l.WhyNot})
+			continue
+		}
 		what := "replaced"
 		if !l.Applied {
 			what = "kept: " + l.WhyNot

@@ -90,22 +90,31 @@ func (x *exporter) structural(v *ir.Value, in []string, out string) error {
 	return nil
 }
 
-// slice writes starts and ends; an end before the first element is written as
-// one that any dimension is clamped to.
+// slice writes starts and ends of the axes that it cuts, so that the others may
+// have another size where the file is used (a batch, above all). An end before
+// the first element is written as one that any dimension is clamped to.
 func (x *exporter) slice(v *ir.Value, a *ir.SliceAttrs, in, out string) {
-	ends, axes := make([]int, len(a.Size)), make([]int, len(a.Size))
+	var starts, ends, axes, steps []int
 	for d, n := range a.Size {
-		axes[d], ends[d] = d, a.Start[d]+(n-1)*a.Step[d]
+		if a.Step[d] == 1 && n == v.Args[0].Type.Shape[d] {
+			continue
+		}
+		end := a.Start[d] + (n-1)*a.Step[d]
 		switch {
 		case a.Step[d] > 0:
-			ends[d]++
-		case ends[d] == 0:
-			ends[d] = math.MinInt64 + 1
+			end++
+		case end == 0:
+			end = math.MinInt64 + 1
 		default:
-			ends[d]--
+			end--
 		}
+		starts, ends, axes, steps = append(starts, a.Start[d]), append(ends, end), append(axes, d), append(steps, a.Step[d])
 	}
-	x.node("Slice", v.Name, []string{in, x.ints(out+".starts", a.Start), x.ints(out+".ends", ends), x.ints(out+".axes", axes), x.ints(out+".steps", a.Step)}, out)
+	if axes == nil {
+		x.node("Identity", v.Name, []string{in}, out)
+		return
+	}
+	x.node("Slice", v.Name, []string{in, x.ints(out+".starts", starts), x.ints(out+".ends", ends), x.ints(out+".axes", axes), x.ints(out+".steps", steps)}, out)
 }
 
 func (x *exporter) conv(v *ir.Value, a *ir.ConvAttrs, in []string, out string) error {

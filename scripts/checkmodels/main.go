@@ -1,5 +1,6 @@
 // Command checkmodels runs real networks through the command line as two
-// processes and compares what the client gets with onnxruntime's outputs.
+// processes and compares what the client gets with onnxruntime's outputs, and the
+// bytes and rounds with those predicted.
 //
 // A network is compiled once, with formats calibrated on cases that are not
 // compared; then one server serves one client after the other.
@@ -38,9 +39,11 @@ func main() {
 	models := flag.String("models", "../shared/models", "directory of the networks")
 	only := flag.String("only", "", "names of the networks to check, separated by commas")
 	n := flag.Int("n", 0, "cases to compare (default: 10, 3 for squeezenet1_1)")
+	options := flag.String("compile", "", "more flags of secc compile, separated by blanks, such as --linear=ot")
+	calibration := flag.Int("calibrate", 16, "cases to calibrate on, at most")
 	verbose := flag.Bool("v", false, "show what the processes print")
 	flag.Parse()
-	failed, err := run(*models, *only, *n, *verbose)
+	failed, err := run(*models, *only, *n, check{options: strings.Fields(*options), calibration: *calibration, verbose: *verbose})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "check-models:", err)
 		os.Exit(1)
@@ -50,7 +53,7 @@ func main() {
 	}
 }
 
-func run(models, only string, n int, verbose bool) (failed bool, err error) {
+func run(models, only string, n int, like check) (failed bool, err error) {
 	dir, err := os.MkdirTemp("", "secc-check-")
 	if err != nil {
 		return false, err
@@ -68,7 +71,8 @@ func run(models, only string, n int, verbose bool) (failed bool, err error) {
 		if n > 0 {
 			c.cases = n
 		}
-		k := &check{secc: secc, model: filepath.Join(models, c.name), dir: filepath.Join(dir, c.name), cases: c.cases, verbose: verbose}
+		k := like
+		k.secc, k.model, k.dir, k.cases = secc, filepath.Join(models, c.name), filepath.Join(dir, c.name), c.cases
 		if err := k.run(); err != nil {
 			fmt.Printf("%-28s failed: %v\n", c.name, err)
 			failed = true
@@ -95,7 +99,11 @@ type meta struct {
 type check struct {
 	secc, model, dir string
 	cases            int
+	options          []string
+	calibration      int
 	verbose          bool
+
+	predicted totals
 
 	meta    meta
 	images  []byte
@@ -151,10 +159,10 @@ func (k *check) load() error {
 
 func (k *check) size() int { return len(k.images) / k.meta.Count }
 
-// compile calibrates on the cases that are not compared, 16 at most.
+// compile calibrates on cases that are not compared.
 func (k *check) compile() error {
 	rest := k.images[k.cases*k.size():]
-	rest = rest[:min(len(rest), 16*k.size())]
+	rest = rest[:min(len(rest), k.calibration*k.size())]
 	calibration := filepath.Join(k.dir, "calibration.u8")
 	if err := os.WriteFile(calibration, rest, 0o600); err != nil {
 		return err
@@ -163,15 +171,17 @@ func (k *check) compile() error {
 	if k.meta.Scale != nil {
 		prep = "scale=" + colons(k.meta.Scale) + ",shift=" + colons(k.meta.Shift)
 	}
-	cmd := exec.Command(k.secc, "compile", filepath.Join(k.model, "model.onnx"), "-o", filepath.Join(k.dir, "model.plan"), "--calibrate", calibration, "--preprocess", prep)
-	out, err := cmd.CombinedOutput()
-	if k.verbose || err != nil {
-		os.Stderr.Write(out)
-	}
+	args := []string{"compile", filepath.Join(k.model, "model.onnx"), "-o", filepath.Join(k.dir, "model.plan"), "--calibrate", calibration, "--preprocess", prep, "--json"}
+	cmd := exec.Command(k.secc, append(args, k.options...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("compile: %w", err)
 	}
-	return nil
+	var a answer
+	err = json.Unmarshal(out, &a)
+	k.predicted = a.Total.totals
+	return err
 }
 
 func colons(x []float64) string {
@@ -215,14 +225,20 @@ func (k *check) serve() (stop func() error, addr string, err error) {
 	return nil, "", errors.Join(errors.New("the server does not start"), stop())
 }
 
+// totals are what a run must meet exactly.
+type totals struct {
+	Setup, Online struct {
+		Up     float64 `json:"bytes_client_to_server"`
+		Down   float64 `json:"bytes_server_to_client"`
+		Rounds int
+	}
+	Rounds int
+}
+
 // answer is the part of run --json that is compared.
 type answer struct {
 	Total struct {
-		Setup, Online struct {
-			Up   float64 `json:"bytes_client_to_server"`
-			Down float64 `json:"bytes_server_to_client"`
-		}
-		Rounds  int
+		totals
 		Seconds float64
 	}
 	Outputs []struct{ Values []float32 }
@@ -247,6 +263,9 @@ func (k *check) client(addr string, i int) error {
 	}
 	if len(a.Outputs) == 0 || len(a.Outputs[0].Values) != k.meta.Elems {
 		return errors.New("the client's output has the wrong size")
+	}
+	if a.Total.totals != k.predicted {
+		return fmt.Errorf("measured %+v, predicted %+v", a.Total.totals, k.predicted)
 	}
 	k.compare(a.Outputs[0].Values, k.outputs[i*k.meta.Elems:(i+1)*k.meta.Elems])
 	k.online, k.setup, k.rounds = a.Total.Online.Up+a.Total.Online.Down, a.Total.Setup.Up+a.Total.Setup.Down, a.Total.Rounds
