@@ -21,7 +21,10 @@ type Profile struct {
 
 // Speed says how much longer work takes on some machine than on the one that
 // units come from.
-type Speed struct{ Linear, Nonlinear float64 }
+type Speed struct {
+	Linear    float64 `json:"linear"`
+	Nonlinear float64 `json:"nonlinear"`
+}
 
 // At is the profile on such a machine. Plans are made for the reference machine,
 // so that they do not depend on where they are made; it is prices that this is for.

@@ -16,6 +16,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"secc/backend"
 	"secc/backend/plan"
 	"secc/passes"
 )
@@ -37,6 +38,8 @@ type networkRow struct {
 	ServerRSS       int64       `json:"server_peak_rss_bytes"`
 	ClientRSS       int64       `json:"client_peak_rss_bytes"`
 	Memory          plan.Memory `json:"predicted_memory_bytes"`
+
+	Speed backend.Speed `json:"machine_speed"` // seconds here for one on the reference machine, measured just before
 
 	Exact     bool                `json:"bytes_and_rounds_as_predicted"`
 	Operators []plan.OperatorCost `json:"operators,omitempty"`
@@ -127,19 +130,23 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *
 	if err := f.writeInput(made.Plan, filepath.Join(dir, "input.f32")); err != nil {
 		return nil, err
 	}
-	predicted, err := predict(made.Plan, link)
-	if err != nil {
-		return nil, err
-	}
 	var rows []networkRow
 	for _, n := range f.threads {
+		speed, err := measureSpeed(c.Context())
+		if err != nil {
+			return nil, err
+		}
+		predicted, err := predictAt(made.Plan, link, n, speed)
+		if err != nil {
+			return nil, err
+		}
 		row, err := f.inference(c, dir, link, n)
 		if err != nil {
 			return nil, err
 		}
 		row.Network, row.Profile, row.Threads, row.Predicted = made.Plan.Model, link, n, predicted.Total.Seconds
 		row.ExpectServerCPU, row.ExpectClientCPU = predicted.Total.ServerCPU, predicted.Total.ClientCPU
-		row.Memory = predicted.Memory
+		row.Memory, row.Speed = predicted.Memory, speed
 		row.Exact = row.Bytes == predicted.Total.Bytes && row.Rounds == predicted.Total.Rounds
 		rows = append(rows, *row)
 	}

@@ -117,17 +117,26 @@ func (f *compileFlags) planOf(c *cobra.Command, path string) (*plan.Plan, error)
 	return made.Plan, nil
 }
 
-// predict is the plan's cost with seconds under a profile.
+// predict is the plan's cost with seconds under a profile, on the reference machine.
 func predict(p *plan.Plan, profile string) (*plan.Report, error) {
+	return predictAt(p, profile, 0, backend.Speed{Linear: 1, Nonlinear: 1})
+}
+
+// predictAt is predict for a machine of some speed and a number of cores of
+// either party; 0: the profile's.
+func predictAt(p *plan.Plan, profile string, threads int, speed backend.Speed) (*plan.Report, error) {
 	pr, err := backend.ParseProfile(profile)
 	if err != nil {
 		return nil, usage("--profile: %w", err)
+	}
+	if threads > 0 {
+		pr.Threads = threads
 	}
 	r, err := p.Cost()
 	if err != nil {
 		return nil, err
 	}
-	pr.Price(r)
+	pr.At(speed).Price(r)
 	r.Share(p.Batch())
 	return r, nil
 }
