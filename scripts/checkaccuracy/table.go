@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-const head = "| network | target | k | f | s | b | MiB | agrees with onnxruntime | right (onnxruntime's share) | max error (largest output) | mean error | outside the range, wrapped | promised overflow |"
+const head = "| network | target | k | f | s | b | MiB | agrees with onnxruntime | of those not calibrated on | right (onnxruntime's share) | max error (largest output) | mean error | outside the range, wrapped | promised overflow |"
 
 // row is a network's line of the table.
 func (c *network) row() string {
@@ -15,7 +15,7 @@ func (c *network) row() string {
 	f := r.Formats
 	cells := []string{
 		c.name, c.target, f.Ring.String(), f.Fraction.String(), f.Weight.String(), f.Compared.String(),
-		fmt.Sprintf("%.1f", r.Bytes/(1<<20)), c.agreement(), c.right(),
+		fmt.Sprintf("%.1f", r.Bytes/(1<<20)), c.agreement(), c.unseen(), c.right(),
 		fmt.Sprintf("%.2g (%.3g)", r.Simulator.MaxError, r.Simulator.MaxAbs), fmt.Sprintf("%.1g", r.Simulator.MeanError),
 		fmt.Sprintf("%d, %d of %.2g", r.Over, r.Wrapped, float64(r.Elements)), fmt.Sprintf("%.0e", r.Overflow),
 	}
@@ -39,6 +39,11 @@ func (c *network) agreement() string {
 		text += ", secure " + hits(s)
 	}
 	return text
+}
+
+func (c *network) unseen() string {
+	hits, cases := c.heldOut()
+	return fmt.Sprintf("%d/%d", hits, cases)
 }
 
 // right says how often the answer is right, or the area under the ROC curve.
