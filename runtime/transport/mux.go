@@ -57,6 +57,8 @@ type Mux struct {
 	wake chan struct{} // for the writer: something is to be sent
 	done chan struct{} // closed when the connection has ended; err says why
 
+	spare spares
+
 	mu       sync.Mutex // guards what follows and the state of all channels
 	err      error
 	out      []outFrame // to be written, oldest first
@@ -85,7 +87,7 @@ type outFrame struct {
 // NewMux starts the connection on rw and owns it from then on. When the context
 // ends, so does the connection.
 func NewMux(ctx context.Context, rw io.ReadWriteCloser, cfg Config) *Mux {
-	m := &Mux{cfg: cfg.withDefaults(), rw: rw, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	m := &Mux{cfg: cfg.withDefaults(), rw: rw, wake: make(chan struct{}, 1), done: make(chan struct{}), spare: make(spares, spareFrames)}
 	m.heard, m.wrote = time.Now(), time.Now()
 	for i := range m.cfg.Channels {
 		m.chs = append(m.chs, newChannel(m, uint8(i)))
@@ -244,7 +246,7 @@ func (m *Mux) readFrame(r io.Reader, seq uint32) error {
 			return err
 		}
 	}
-	payload := make([]byte, h.length)
+	payload := m.spare.take(int(h.length))
 	if _, err := io.ReadFull(r, payload); err != nil {
 		return lost(err)
 	}
