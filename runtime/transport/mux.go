@@ -87,7 +87,7 @@ type outFrame struct {
 // NewMux starts the connection on rw and owns it from then on. When the context
 // ends, so does the connection.
 func NewMux(ctx context.Context, rw io.ReadWriteCloser, cfg Config) *Mux {
-	m := &Mux{cfg: cfg.withDefaults(), rw: rw, wake: make(chan struct{}, 1), done: make(chan struct{}), spare: make(spares, spareFrames)}
+	m := &Mux{cfg: cfg.withDefaults(), rw: rw, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	m.heard, m.wrote = time.Now(), time.Now()
 	for i := range m.cfg.Channels {
 		m.chs = append(m.chs, newChannel(m, uint8(i)))

@@ -78,30 +78,27 @@ func TestBulkTakesLittleMemory(t *testing.T) {
 	}
 }
 
-// A peer that sends frames below half the largest cannot make them hold large buffers.
+// A peer that sends frames below half the largest cannot make them hold large
+// buffers, and no more than a window of those is kept.
 func TestSmallFramesHoldSmallBuffers(t *testing.T) {
-	s := make(spares, 2)
+	var s spares
 	for _, n := range []int{1, 1 << 10, maxFrame/2 - 1} {
 		if b := s.take(n); len(b) != n || cap(b) > n+n/4+64 {
 			t.Errorf("%d bytes for %d", cap(b), n)
 		}
 	}
-	for _, n := range []int{maxFrame / 2, maxFrame} {
-		b := s.take(n)
-		if len(b) != n {
-			t.Errorf("%d bytes for %d", len(b), n)
-		}
-		for range 3 { // the third has no place
-			s.give(b)
-		}
-		if len(s) != 2 {
-			t.Fatalf("%d buffers kept", len(s))
-		}
-		<-s
-		<-s
+	var used [][]byte
+	for range spareFrames + 5 {
+		used = append(used, s.take(maxFrame/2))
+	}
+	for _, b := range used {
+		s.give(b)
 	}
 	s.give(make([]byte, maxFrame))
-	if len(s) != 0 {
-		t.Error("a buffer of another size was kept")
+	if len(s.free) != spareFrames {
+		t.Errorf("%d buffers kept", len(s.free))
+	}
+	if b := s.take(maxFrame); len(b) != maxFrame || &b[0] != &used[spareFrames-1][0] {
+		t.Error("not the buffer that was used last")
 	}
 }

@@ -39,7 +39,7 @@ type soft struct {
 	left int64        // COTs still to be made
 	cols []prg.Block  // 128 columns of `rows` bits
 	sum  []prg.Block  // u of one group
-	part []prg.Block  // the same of a part of a group's streams
+	part []prg.Block  // columns and u of a part of a group's streams
 	msg  []byte
 	rows []prg.Block // made and not handed out yet
 	out  []prg.Block // backing of rows
@@ -53,7 +53,7 @@ func newSoft(conn transport.Conn, k int, seeds []prg.Block, total int64) soft {
 	n := softRows(total)
 	s.cols = make([]prg.Block, n)
 	s.sum = make([]prg.Block, n/128)
-	s.part = make([]prg.Block, n/128)
+	s.part = make([]prg.Block, 5*n/128)
 	s.msg = make([]byte, (128/k-1)*n/8)
 	s.out = make([]prg.Block, n)
 	return s
@@ -63,15 +63,16 @@ func newSoft(conn transport.Conn, k int, seeds []prg.Block, total int64) soft {
 // know the seed of value 0: its u is wrong, and not used; the columns leave value 0 out.
 func (s *soft) group(g, w int) {
 	seeds, cols, sum := s.seed[g<<s.k:(g+1)<<s.k], s.cols[g*s.k*w:][:s.k*w], s.sum[:w]
-	clear(cols)
 	if s.k <= 4 {
 		prg.Fold(seeds, cols, sum, s.next)
 		return
 	}
-	clear(sum)
-	for x := 0; x < len(seeds); x += 16 { // 16 values that agree in all bits but the lowest four
-		part := s.part[:w]
-		prg.Fold(seeds[x:x+16], cols[:4*w], part, s.next)
+	clear(cols[4*w:])
+	prg.Fold(seeds[:16], cols[:4*w], sum, s.next)
+	low, part := s.part[:4*w], s.part[4*w:5*w]
+	for x := 16; x < len(seeds); x += 16 { // 16 values that agree in all bits but the lowest four
+		prg.Fold(seeds[x:x+16], low, part, s.next)
+		xorInto(cols[:4*w], cols[:4*w], low)
 		xorInto(sum, sum, part)
 		for j := 4; j < s.k; j++ {
 			if x>>j&1 == 1 {

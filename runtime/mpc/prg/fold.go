@@ -3,9 +3,9 @@ package prg
 import "unsafe"
 
 // Fold runs the AES-CTR streams of 4 or 16 seeds side by side, from block
-// first, and adds them up: sum becomes the xor of all, and to column j of cols
-// (len(sum) blocks each) the xor of the streams of those seeds is added whose number has bit j. The streams
-// themselves never go to memory. len(sum) is a multiple of 4.
+// first, and adds them up: sum becomes the xor of all, and column j of cols
+// (len(sum) blocks each) the xor of those whose seed's number has bit j. The
+// streams themselves never go to memory. len(sum) is a multiple of 4.
 func Fold(seeds []Cipher, cols, sum []Block, first uint64) {
 	k := foldBits(len(seeds))
 	if len(cols) != k*len(sum) || len(sum)%4 != 0 || len(sum) == 0 {
@@ -30,6 +30,7 @@ func foldBits(seeds int) int {
 
 func foldGeneric(seeds []Cipher, cols, sum []Block, first uint64) {
 	clear(sum)
+	clear(cols)
 	stream := make([]Block, len(sum))
 	for x := range seeds {
 		fillGeneric(seeds[x].portable(), stream, first)

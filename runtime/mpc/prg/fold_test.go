@@ -16,7 +16,7 @@ func TestFoldIsItsDefinition(t *testing.T) {
 		for _, n := range []int{4, 8, 12, 16, 20, 60, 64} {
 			for _, first := range []uint64{0, 3, 251, 1<<32 - 2, 1 << 40} {
 				before := randomBlocks(k*n + 1)
-				want, wantSum := slices.Clone(before), make([]Block, n)
+				want, wantSum := make([]Block, k*n), make([]Block, n)
 				for x, key := range keys {
 					for i, b := range wantStream(key, n, first) {
 						wantSum[i] = wantSum[i].Xor(b)
@@ -26,10 +26,10 @@ func TestFoldIsItsDefinition(t *testing.T) {
 					}
 				}
 				for name, fold := range map[string]func([]Cipher, []Block, []Block, uint64){"Fold": Fold, "portable": foldGeneric} {
-					got, sum := slices.Clone(before), randomBlocks(n + 1)
+					got, sum := slices.Clone(before), randomBlocks(n+1)
 					after := sum[n]
 					fold(seeds, got[:k*n], sum[:n], first)
-					if !slices.Equal(got, want) || !slices.Equal(sum[:n], wantSum) || sum[n] != after {
+					if !slices.Equal(got[:k*n], want) || got[k*n] != before[k*n] || !slices.Equal(sum[:n], wantSum) || sum[n] != after {
 						t.Fatalf("%s, k = %d, n = %d, first = %d: sums differ", name, k, n, first)
 					}
 				}

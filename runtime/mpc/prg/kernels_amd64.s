@@ -1296,22 +1296,14 @@ fold4AsmWide:
 	VPXORQ          Z13, Z4, Z4
 	VMOVDQA64       Z13, Z12
 	MOVQ            DX, DI
-	VPXORQ          (DI), Z5, Z5
 	VMOVDQU64       Z5, (DI)
-	VPXORQ          64(DI), Z6, Z6
 	VMOVDQU64       Z6, 64(DI)
-	VPXORQ          128(DI), Z7, Z7
 	VMOVDQU64       Z7, 128(DI)
-	VPXORQ          192(DI), Z8, Z8
 	VMOVDQU64       Z8, 192(DI)
 	ADDQ            BX, DI
-	VPXORQ          (DI), Z9, Z9
 	VMOVDQU64       Z9, (DI)
-	VPXORQ          64(DI), Z10, Z10
 	VMOVDQU64       Z10, 64(DI)
-	VPXORQ          128(DI), Z11, Z11
 	VMOVDQU64       Z11, 128(DI)
-	VPXORQ          192(DI), Z12, Z12
 	VMOVDQU64       Z12, 192(DI)
 	VMOVDQU64       Z1, (SI)
 	VMOVDQU64       Z2, 64(SI)
@@ -1430,10 +1422,8 @@ fold4AsmTail:
 	VPXORQ          Z4, Z1, Z1
 	VMOVDQA64       Z4, Z3
 	MOVQ            DX, DI
-	VPXORQ          (DI), Z2, Z2
 	VMOVDQU64       Z2, (DI)
 	ADDQ            BX, DI
-	VPXORQ          (DI), Z3, Z3
 	VMOVDQU64       Z3, (DI)
 	VMOVDQU64       Z1, (SI)
 	ADDQ            $0x00000040, DX
@@ -2548,40 +2538,24 @@ fold16AsmWide:
 	VPXORQ          Z28, Z16, Z16
 	VPXORQ          Z28, Z20, Z20
 	MOVQ            DX, DI
-	VPXORQ          (DI), Z5, Z5
 	VMOVDQU64       Z5, (DI)
-	VPXORQ          64(DI), Z6, Z6
 	VMOVDQU64       Z6, 64(DI)
-	VPXORQ          128(DI), Z7, Z7
 	VMOVDQU64       Z7, 128(DI)
-	VPXORQ          192(DI), Z8, Z8
 	VMOVDQU64       Z8, 192(DI)
 	ADDQ            BX, DI
-	VPXORQ          (DI), Z9, Z9
 	VMOVDQU64       Z9, (DI)
-	VPXORQ          64(DI), Z10, Z10
 	VMOVDQU64       Z10, 64(DI)
-	VPXORQ          128(DI), Z11, Z11
 	VMOVDQU64       Z11, 128(DI)
-	VPXORQ          192(DI), Z12, Z12
 	VMOVDQU64       Z12, 192(DI)
 	ADDQ            BX, DI
-	VPXORQ          (DI), Z13, Z13
 	VMOVDQU64       Z13, (DI)
-	VPXORQ          64(DI), Z14, Z14
 	VMOVDQU64       Z14, 64(DI)
-	VPXORQ          128(DI), Z15, Z15
 	VMOVDQU64       Z15, 128(DI)
-	VPXORQ          192(DI), Z16, Z16
 	VMOVDQU64       Z16, 192(DI)
 	ADDQ            BX, DI
-	VPXORQ          (DI), Z17, Z17
 	VMOVDQU64       Z17, (DI)
-	VPXORQ          64(DI), Z18, Z18
 	VMOVDQU64       Z18, 64(DI)
-	VPXORQ          128(DI), Z19, Z19
 	VMOVDQU64       Z19, 128(DI)
-	VPXORQ          192(DI), Z20, Z20
 	VMOVDQU64       Z20, 192(DI)
 	VMOVDQU64       Z1, (SI)
 	VMOVDQU64       Z2, 64(SI)
@@ -3005,16 +2979,12 @@ fold16AsmTail:
 	VPXORQ          Z7, Z4, Z4
 	VPXORQ          Z7, Z5, Z5
 	MOVQ            DX, DI
-	VPXORQ          (DI), Z2, Z2
 	VMOVDQU64       Z2, (DI)
 	ADDQ            BX, DI
-	VPXORQ          (DI), Z3, Z3
 	VMOVDQU64       Z3, (DI)
 	ADDQ            BX, DI
-	VPXORQ          (DI), Z4, Z4
 	VMOVDQU64       Z4, (DI)
 	ADDQ            BX, DI
-	VPXORQ          (DI), Z5, Z5
 	VMOVDQU64       Z5, (DI)
 	VMOVDQU64       Z1, (SI)
 	ADDQ            $0x00000040, DX

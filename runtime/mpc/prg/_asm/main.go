@@ -404,7 +404,6 @@ func (f *folding) step(wide int) {
 	MOVQ(f.cols, at)
 	for j := range cols {
 		for i, v := range cols[j] {
-			VPXORQ(Mem{Base: at, Disp: 64 * i}, v, v)
 			VMOVDQU64(v, Mem{Base: at, Disp: 64 * i})
 		}
 		if j < f.k-1 {
