@@ -60,7 +60,8 @@ func newSoft(conn transport.Conn, k int, seeds []prg.Block, total int64) soft {
 }
 
 // group computes u into s.sum and the k columns of group g. The sender does not
-// know the seed of value 0: its u is wrong, and not used; the columns leave value 0 out.
+// know the seed of value 0 and has zero in its place: its u is wrong, and not
+// used; the columns leave value 0 out.
 func (s *soft) group(g, w int) {
 	seeds, cols, sum := s.seed[g<<s.k:(g+1)<<s.k], s.cols[g*s.k*w:][:s.k*w], s.sum[:w]
 	if s.k <= 4 {
