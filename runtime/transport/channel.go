@@ -29,8 +29,9 @@ type channel struct {
 }
 
 type inFrame struct {
-	data  []byte
+	data  []byte // not yet read
 	depth int
+	whole []byte // what data was cut from
 }
 
 func newChannel(m *Mux, id uint8) *channel {
@@ -41,13 +42,10 @@ func newChannel(m *Mux, id uint8) *channel {
 // Send queues p.
 func (c *channel) Send(p []byte) error {
 	for len(p) > 0 {
-		if c.buf == nil {
-			c.buf = make([]byte, headerLen, headerLen+min(max(len(p), 1<<10), maxFrame))
-		}
-		n := min(len(p), headerLen+maxFrame-len(c.buf))
-		c.buf = append(c.buf, p[:n]...)
+		n := min(len(p), frameSize-max(len(c.buf), headerLen))
+		c.buf = c.m.spare.extend(c.buf, p[:n])
 		p = p[n:]
-		if len(c.buf) == headerLen+maxFrame {
+		if len(c.buf) == frameSize {
 			if err := c.Flush(); err != nil {
 				return err
 			}
@@ -133,7 +131,7 @@ func (c *channel) arrived(h header, payload []byte) {
 	if last := len(c.in) - 1; last >= 0 && c.in[last].depth == int(h.depth) && len(payload) <= smallFrame && len(c.in[last].data) <= maxFrame {
 		c.in[last].data = append(c.in[last].data, payload...)
 	} else {
-		c.in = append(c.in, inFrame{payload, int(h.depth)})
+		c.in = append(c.in, inFrame{payload, int(h.depth), payload})
 	}
 	c.unread += int64(len(payload))
 	c.stats.FramingReceived += headerLen
@@ -185,6 +183,7 @@ func (c *channel) take(p []byte) (total int, err error) {
 		total += n
 		c.depth.consumed(f.depth)
 		if f.data = f.data[n:]; len(f.data) == 0 {
+			m.spare.give(f.whole)
 			c.in[0] = inFrame{}
 			c.in = c.in[1:]
 		}

@@ -57,6 +57,8 @@ type Mux struct {
 	wake chan struct{} // for the writer: something is to be sent
 	done chan struct{} // closed when the connection has ended; err says why
 
+	spare spares
+
 	mu       sync.Mutex // guards what follows and the state of all channels
 	err      error
 	out      []outFrame // to be written, oldest first
@@ -244,7 +246,7 @@ func (m *Mux) readFrame(r io.Reader, seq uint32) error {
 			return err
 		}
 	}
-	payload := make([]byte, h.length)
+	payload := m.spare.take(int(h.length))
 	if _, err := io.ReadFull(r, payload); err != nil {
 		return lost(err)
 	}

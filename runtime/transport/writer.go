@@ -98,7 +98,9 @@ func (w *frameWriter) data(f outFrame) error {
 	h := header{length: uint32(len(payload)), channel: f.ch.id, kind: kindData, sequence: w.seq, depth: uint32(f.depth), crc: crc(payload)}
 	h.put(f.buf)
 	w.seq++
-	return w.raw(f.buf)
+	err := w.raw(f.buf)
+	w.m.spare.give(f.buf)
+	return err
 }
 
 func (w *frameWriter) control(channel uint8, k kind, payload []byte) error {

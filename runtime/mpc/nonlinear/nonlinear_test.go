@@ -87,11 +87,19 @@ func checkDReLU(t *testing.T, x [2][]uint64, g Sign) {
 
 var someBits = []int{2, 3, 5, 8, 15, 16, 17, 31, 32, 33, 40}
 
-// forSizes runs a check over widths and lengths; the largest length with few widths.
+// forSizes runs a check over widths and lengths; the largest length with one
+// width, and with all from 2 to 40 if slow.
 func forSizes(t *testing.T, f func(t *testing.T, r *rand.Rand, bits, n int)) {
-	for _, bits := range someBits {
+	widths := someBits
+	if slow {
+		widths = nil
+		for bits := 2; bits <= 40; bits++ {
+			widths = append(widths, bits)
+		}
+	}
+	for _, bits := range widths {
 		for _, n := range []int{1, 7, 64, 65, 100_000} {
-			if n == 100_000 && bits != 16 {
+			if n == 100_000 && bits != 16 && !slow {
 				continue
 			}
 			t.Run(fmt.Sprintf("bits=%d,n=%d", bits, n), func(t *testing.T) {

@@ -34,61 +34,54 @@ func softRows(left int64) int {
 type soft struct {
 	conn transport.Conn
 	k    int
-	seed []*prg.Cipher // group g, value x at g<<k + x
-	next uint64        // block of the streams to be used next
-	left int64         // COTs still to be made
-	cols []prg.Block   // 128 columns of `rows` bits
-	sum  []prg.Block   // u of one group
-	work []prg.Block
+	seed []prg.Cipher // group g, value x at g<<k + x
+	next uint64       // block of the streams to be used next
+	left int64        // COTs still to be made
+	cols []prg.Block  // 128 columns of `rows` bits
+	sum  []prg.Block  // u of one group
+	part []prg.Block  // columns and u of a part of a group's streams
 	msg  []byte
 	rows []prg.Block // made and not handed out yet
 	out  []prg.Block // backing of rows
 }
 
 func newSoft(conn transport.Conn, k int, seeds []prg.Block, total int64) soft {
-	s := soft{conn: conn, k: k, left: total, seed: make([]*prg.Cipher, len(seeds))}
+	s := soft{conn: conn, k: k, left: total, seed: make([]prg.Cipher, len(seeds))}
 	for i := range seeds {
-		s.seed[i] = prg.NewCipher(seeds[i])
+		s.seed[i].Reset(seeds[i])
 	}
 	n := softRows(total)
 	s.cols = make([]prg.Block, n)
 	s.sum = make([]prg.Block, n/128)
-	s.work = make([]prg.Block, n/128<<k)
+	s.part = make([]prg.Block, 5*n/128)
 	s.msg = make([]byte, (128/k-1)*n/8)
 	s.out = make([]prg.Block, n)
 	return s
 }
 
-// group computes u into s.sum and the k columns of group g. With skip the
-// stream of value 0 is left out.
-func (s *soft) group(g, w int, skip bool) {
-	work := s.work[:w<<s.k]
-	for x := range 1 << s.k {
-		dst := work[x*w : (x+1)*w]
-		if x == 0 && skip {
-			clear(dst)
-			continue
-		}
-		s.seed[g<<s.k+x].Fill(dst, s.next)
+// group computes u into s.sum and the k columns of group g. The sender does not
+// know the seed of value 0 and has zero in its place: its u is wrong, and not
+// used; the columns leave value 0 out.
+func (s *soft) group(g, w int) {
+	seeds, cols, sum := s.seed[g<<s.k:(g+1)<<s.k], s.cols[g*s.k*w:][:s.k*w], s.sum[:w]
+	if s.k <= 4 {
+		prg.Fold(seeds, cols, sum, s.next)
+		return
 	}
-	fold(work, s.cols[g*s.k*w:][:s.k*w], s.sum[:w], s.k)
-}
-
-// fold computes, of the 2^k vectors in work, the xor of all (sum) and for each
-// bit j the xor of those whose index has bit j (column j).
-func fold(work, cols, sum []prg.Block, k int) {
-	w := len(sum)
-	for j := k - 1; j >= 0; j-- {
-		half := w << j
-		low, high := work[:half], work[half:2*half]
-		col := cols[j*w : (j+1)*w]
-		copy(col, high[:w])
-		for x := w; x < half; x += w {
-			xorInto(col, col, high[x:x+w])
+	clear(cols[4*w:])
+	prg.Fold(seeds[:16], cols[:4*w], sum, s.next)
+	low, part := s.part[:4*w], s.part[4*w:5*w]
+	for x := 16; x < len(seeds); x += 16 { // 16 values that agree in all bits but the lowest four
+		prg.Fold(seeds[x:x+16], low, part, s.next)
+		xorInto(cols[:4*w], cols[:4*w], low)
+		xorInto(sum, sum, part)
+		for j := 4; j < s.k; j++ {
+			if x>>j&1 == 1 {
+				col := cols[j*w : (j+1)*w]
+				xorInto(col, col, part)
+			}
 		}
-		xorInto(low, low, high)
 	}
-	copy(sum, work[:w])
 }
 
 func (s *soft) flush() error { return s.conn.Flush() }
@@ -102,9 +95,14 @@ func (s *soft) fill(dst []prg.Block, next func(rows int) error) error {
 				return err
 			}
 			s.next += uint64(n / 128)
+			s.left -= min(int64(n), s.left)
+			if n <= len(dst) { // no need to go by way of s.out
+				transpose(dst[:n], s.cols[:n])
+				dst = dst[n:]
+				continue
+			}
 			transpose(s.out[:n], s.cols[:n])
-			s.rows = s.out[:min(int64(n), s.left)]
-			s.left -= int64(len(s.rows))
+			s.rows = s.out[:n]
 		}
 		n := copy(dst, s.rows)
 		dst, s.rows = dst[n:], s.rows[n:]
@@ -128,7 +126,7 @@ func (s *softSender) batch(rows int) error {
 		return err
 	}
 	for g := range groups {
-		s.group(g, w, true)
+		s.group(g, w)
 		if g == 0 {
 			clear(s.cols[:w])
 			continue
@@ -154,7 +152,7 @@ func (s *softReceiver) batch(rows int) error {
 	choice := s.cols[:w] // column 0
 	msg := s.msg[:(groups-1)*w*prg.BlockSize]
 	for g := range groups {
-		s.group(g, w, false)
+		s.group(g, w)
 		if g == 0 {
 			copy(choice, s.sum)
 			continue

@@ -28,3 +28,13 @@ func expandAsm(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m u
 //
 //go:noescape
 func finishAsm(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
+
+// fold4Asm is Fold for 4 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
+//
+//go:noescape
+func fold4Asm(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+
+// fold16Asm is Fold for 16 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
+//
+//go:noescape
+func fold16Asm(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)

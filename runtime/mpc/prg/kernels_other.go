@@ -17,3 +17,9 @@ func expandAsm(rounds, nodes *uint64, n int, fix *uint64, at, m uint64, sum *uin
 	panic(unreachable)
 }
 func finishAsm(nodes *uint64, n int, fix *uint64, at, m, leaf, mark uint64) { panic(unreachable) }
+func fold4Asm(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64) {
+	panic(unreachable)
+}
+func fold16Asm(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64) {
+	panic(unreachable)
+}

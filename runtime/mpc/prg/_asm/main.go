@@ -3,6 +3,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -19,6 +21,8 @@ func main() {
 	hashWords()
 	expand()
 	finish()
+	fold(2)
+	fold(4)
 	Generate()
 }
 
@@ -338,4 +342,133 @@ func finish() {
 		ADDQ(Imm(64), nodes)
 	})
 	end()
+}
+
+// fold makes the kernels of Fold for 2^k seeds.
+func fold(k int) {
+	name := fmt.Sprintf("fold%dAsm", 1<<k)
+	begin(name, "(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)",
+		fmt.Sprintf("%s is Fold for %d seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.", name, 1<<k))
+	f := folding{
+		k: k, rounds: gp("rounds"), stride: gp("stride"), cols: gp("cols"), size: gp("size"), sum: gp("sum"),
+		even: GP64(), odd: GP64(), count: ZMM(), plain: AllocLocal(64 * foldWide),
+	}
+	n := gp("n")
+	VPBROADCASTQ(gp("first"), f.count)
+	VMOVDQU64_Z(f.count, immediate(0xaa), f.count)
+	VPADDQ(f.start(), f.count, f.count)
+	loop(name+"Wide", n, 4*foldWide, func() { f.step(foldWide) })
+	loop(name+"Tail", n, 4, func() { f.step(1) })
+	end()
+}
+
+// foldWide is the number of vectors of a column that are made together: two
+// seeds' worth hide the latency of a round, and with four columns and the sum all registers are in use.
+const foldWide = 4
+
+type folding struct {
+	k                                          int
+	rounds, stride, cols, size, sum, even, odd Register
+	count                                      VecVirtual
+	plain                                      Mem // counters, encrypted under every key in turn
+}
+
+func (f *folding) start() Mem {
+	return words(fmt.Sprintf("fold%dStart", 1<<f.k), 0, 0, 0, 1, 0, 2, 0, 3)
+}
+
+// step makes wide vectors of all columns and of the sum.
+func (f *folding) step(wide int) {
+	f.counters(wide)
+	sum, cols := zmms(wide), make([][]VecVirtual, f.k)
+	for j := range cols {
+		cols[j] = zmms(wide)
+	}
+	MOVQ(f.rounds, f.even)
+	for x := 0; x < 1<<f.k; x += 2 {
+		LEAQ(Mem{Base: f.even, Index: f.stride, Scale: 1}, f.odd)
+		low, high := f.pair(wide)
+		LEAQ(Mem{Base: f.even, Index: f.stride, Scale: 2}, f.even)
+		for i := range wide {
+			accumulate(cols[0][i], high[i], x == 0)
+			VPXORQ(low[i], high[i], high[i])
+			accumulate(sum[i], high[i], x == 0)
+			for j := 1; j < f.k; j++ {
+				if x>>j&1 == 1 {
+					accumulate(cols[j][i], high[i], x == 1<<j)
+				}
+			}
+		}
+	}
+	at := GP64()
+	MOVQ(f.cols, at)
+	for j := range cols {
+		for i, v := range cols[j] {
+			VMOVDQU64(v, Mem{Base: at, Disp: 64 * i})
+		}
+		if j < f.k-1 {
+			ADDQ(f.size, at)
+		}
+	}
+	for i, v := range sum {
+		VMOVDQU64(v, Mem{Base: f.sum, Disp: 64 * i})
+	}
+	ADDQ(U32(uint32(64*wide)), f.cols)
+	ADDQ(U32(uint32(64*wide)), f.sum)
+}
+
+// accumulate adds v to a register, which is first filled.
+func accumulate(to, v VecVirtual, first bool) {
+	if first {
+		VMOVDQA64(v, to)
+		return
+	}
+	VPXORQ(v, to, to)
+}
+
+func (f *folding) counters(wide int) {
+	bytes := []uint64{0x0001020304050607, 0x08090a0b0c0d0e0f}
+	name := fmt.Sprintf("fold%d", 1<<f.k)
+	swap := shared(name+"Swap", bytes[0], bytes[1], bytes[0], bytes[1], bytes[0], bytes[1], bytes[0], bytes[1])
+	step := shared(name+"Step", 0, 4, 0, 4, 0, 4, 0, 4)
+	for i := range wide {
+		t := ZMM()
+		VPSHUFB(swap, f.count, t)
+		VMOVDQU64(t, f.plain.Offset(64*i))
+		VPADDQ(step, f.count, f.count)
+	}
+}
+
+// pair encrypts the counters under the keys at even and odd.
+func (f *folding) pair(wide int) (low, high []VecVirtual) {
+	low, high = zmms(wide), zmms(wide)
+	for r := range 11 {
+		a, b := ZMM(), ZMM()
+		VBROADCASTI32X4(Mem{Base: f.even, Disp: 16 * r}, a)
+		VBROADCASTI32X4(Mem{Base: f.odd, Disp: 16 * r}, b)
+		for i := range wide {
+			switch r {
+			case 0:
+				VPXORQ(f.plain.Offset(64*i), a, low[i])
+				VPXORQ(f.plain.Offset(64*i), b, high[i])
+			case 10:
+				VAESENCLAST(a, low[i], low[i])
+				VAESENCLAST(b, high[i], high[i])
+			default:
+				VAESENC(a, low[i], low[i])
+				VAESENC(b, high[i], high[i])
+			}
+		}
+	}
+	return low, high
+}
+
+// tables are the constants that several places share.
+var tables = map[string]Mem{}
+
+func shared(name string, w ...uint64) Mem {
+	if _, ok := tables[name]; !ok {
+		tables[name] = words(name, w...)
+	}
+	return tables[name]
 }

@@ -1,0 +1,6 @@
+//go:build !slow
+
+package nonlinear
+
+// slow: every width with every length.
+const slow = false

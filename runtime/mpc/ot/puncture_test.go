@@ -1,0 +1,105 @@
+package ot
+
+import (
+	"crypto/aes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"secc/runtime/mpc/prg"
+	"secc/runtime/transport"
+)
+
+// child is the definition: block number side of the AES-CTR stream under a node.
+func child(t *testing.T, node prg.Block, side int) prg.Block {
+	t.Helper()
+	key := node.Bytes()
+	c, err := aes.NewCipher(key[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p [16]byte
+	binary.BigEndian.PutUint64(p[8:], uint64(side))
+	c.Encrypt(p[:], p[:])
+	return prg.Load(p[:])
+}
+
+// treeKeys are keys of base OTs and what delta's complement opens of them.
+func treeKeys(delta prg.Block) (both [baseCount][2]prg.Block, known [baseCount]prg.Block) {
+	v := randomVector(2 * baseCount)
+	for i := range both {
+		both[i] = [2]prg.Block{v[2*i], v[2*i+1]}
+		known[i] = both[i][1-delta[i/64]>>(i%64)&1]
+	}
+	return both, known
+}
+
+// TestAllButOneSeeds: leaf x of a tree is reached by the bits of x, lowest
+// first; the other party has all seeds but Delta's, in the order of their distance from it.
+func TestAllButOneSeeds(t *testing.T) {
+	for _, k := range []int{2, 4, 8} {
+		for _, delta := range []prg.Block{{1, 0}, {^uint64(0), ^uint64(0)}, {0x9249249249249249, 0x0123456789abcdef}} {
+			both, known := treeKeys(delta)
+			roots := randomVector(baseCount / k)
+			a, b := transport.Pipe()
+			seeds, err := sendSeeds(a, k, roots, &both)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := a.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			got, err := receiveSeeds(b, k, delta, &known)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for g, root := range roots {
+				hidden := int(delta[g*k/64]>>(g*k%64)) & (1<<k - 1)
+				for x := range 1 << k {
+					want := root
+					for j := range k {
+						want = child(t, want, x>>j&1)
+					}
+					if seeds[g<<k+x] != want {
+						t.Fatalf("k = %d, tree %d: seed %d is %x, want %x", k, g, x, seeds[g<<k+x], want)
+					}
+					if x == hidden {
+						want = prg.Block{}
+					}
+					if y := x ^ hidden; got[g<<k+y] != want {
+						t.Fatalf("k = %d, tree %d: at distance %d stands %x, want %x", k, g, y, got[g<<k+y], want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Known answers, so that the format cannot change unnoticed: seeds and message for given roots and keys.
+func TestSeedsKnownAnswers(t *testing.T) {
+	for k, want := range map[int]string{2: "f884cf7db9d6825d4b7820116f31b90a", 4: "c3dbf935d0fb1515394f205bcc9034b8", 8: "706ba721a09816544df25fbeb67e981e"} {
+		both, _ := treeKeys(prg.Block{1, 0})
+		a, b := transport.Pipe()
+		seeds, err := sendSeeds(a, k, randomVector(baseCount/k), &both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg := make([]byte, puncturedSize)
+		if err := a.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Recv(msg); err != nil {
+			t.Fatal(err)
+		}
+		h := sha256.New()
+		for _, s := range seeds {
+			p := s.Bytes()
+			h.Write(p[:])
+		}
+		h.Write(msg)
+		if got := fmt.Sprintf("%x", h.Sum(nil)[:16]); got != want {
+			t.Errorf("k = %d: %s, want %s", k, got, want)
+		}
+	}
+}

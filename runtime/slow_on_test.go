@@ -1,0 +1,6 @@
+//go:build slow
+
+package runtime
+
+// slow: every width with every length.
+const slow = true
