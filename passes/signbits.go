@@ -31,7 +31,7 @@ const (
 const (
 	formatDeviation = 0.8
 	dropDeviation   = 1
-	deepDeviation   = 0.7 // of that, where groups go deeper than others: a search that comes close to its limit on few inputs is beyond it on others
+	deepDeviation   = 0.85 // of that, where groups go deeper than others: a search that comes close to its limit on few inputs is beyond it on others
 )
 
 // signBits drops low bits of comparisons if the target is cost.
