@@ -151,6 +151,8 @@ func (p Profile) makeCOTs(n plan.COTs) float64 {
 
 // Price fills in the seconds of a report.
 func (p Profile) Price(r *plan.Report) {
+	cpu := p.At(Speed{wholeFactor, wholeFactor})
+	p = p.At(Speed{wholeFactor * waitFactor, wholeFactor * waitFactor})
 	online := 0.0
 	for rest := r.Operators; len(rest) > 0; {
 		n := 1
@@ -165,7 +167,7 @@ func (p Profile) Price(r *plan.Report) {
 	r.Total.Setup.Seconds = p.busy(all) + p.latency(r.Total.Setup.Rounds)
 	r.Total.Seconds = r.Total.Setup.Seconds + online
 	all = all.Add(r.Total.Online.Cost)
-	r.Total.ServerCPU, r.Total.ClientCPU = p.cpu(all, all.Work.Server), p.cpu(all, all.Work.Client)
+	r.Total.ServerCPU, r.Total.ClientCPU = cpu.cpu(all, all.Work.Server), cpu.cpu(all, all.Work.Client)
 }
 
 // cpu is a party's processor time: its work, all bytes, and its start.
@@ -212,6 +214,15 @@ func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
 	}
 	return together
 }
+
+// What whole runs take beyond the units, which come from kernels measured alone:
+// vectors that leave the caches, the collector and the scheduler; and that within a flight one
+// party waits for the other. Fitted to SqueezeNet, ResNet-50 and DenseNet-121 at two sizes over three links
+// (scripts/bench-networks, docs/PERFORMANCE.md); choices do not depend on them.
+const (
+	wholeFactor = 1.38
+	waitFactor  = 1.18
+)
 
 // Measured beside the units: what a byte takes of either party's processor on its
 // way (framing, checksum, copies, system calls), and what a process takes to
