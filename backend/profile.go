@@ -164,7 +164,7 @@ func (p Profile) Price(r *plan.Report) {
 	}
 	all := r.Total.Setup.Cost
 	r.Total.Online.Seconds = online
-	r.Total.Setup.Seconds = p.busy(all) + p.latency(r.Total.Setup.Rounds)
+	r.Total.Setup.Seconds = sessionSeconds + p.busy(all) + p.latency(r.Total.Setup.Rounds)
 	r.Total.Seconds = r.Total.Setup.Seconds + online
 	all = all.Add(r.Total.Online.Cost)
 	r.Total.ServerCPU, r.Total.ClientCPU = cpu.cpu(all, all.Work.Server), cpu.cpu(all, all.Work.Client)
@@ -225,11 +225,13 @@ const (
 )
 
 // Measured beside the units: what a byte takes of either party's processor on its
-// way (framing, checksum, copies, system calls), and what a process takes to
-// start and to read its plan.
+// way (framing, checksum, copies, system calls), what a session takes however
+// small it is (memory that is touched for the first time, first of all), and a process's
+// processor time until and in it, of which the same is true.
 const (
-	wireNanos    = 1.2
-	startSeconds = 0.1
+	wireNanos      = 1.2
+	sessionSeconds = 0.2
+	startSeconds   = 0.25
 )
 
 // wire is the processor's part of sending and receiving.
