@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -280,8 +281,8 @@ func (c *network) misses() (all []string) {
 			all = append(all, fmt.Sprintf("%s: %.1f %% of %d cases agree with onnxruntime, at least %.0f %% must; cases and margins: %v", form, 100*s.Agreement, s.Cases, 100*leastAgreement, s.Disagree))
 		}
 		if s == r.Simulator {
-			if hits, cases := c.heldOut(); float64(hits) < leastAgreement*float64(cases) {
-				all = append(all, fmt.Sprintf("%s: of %d cases that formats were not fitted to %d agree with onnxruntime, at least %.0f %% must", form, cases, hits, 100*leastAgreement))
+			if hits, cases := c.heldOut(); float64(hits) < math.Floor(leastAgreement*float64(cases)) {
+				all = append(all, fmt.Sprintf("%s: of %d cases that formats were not fitted to %d agree with onnxruntime, at least %.0f must", form, cases, hits, math.Floor(leastAgreement*float64(cases))))
 			}
 		}
 		if s == r.Simulator && s.AUROC != nil && max(c.shift(), -c.shift()) > mostAUROC {
