@@ -151,8 +151,8 @@ func (p Profile) makeCOTs(n plan.COTs) float64 {
 
 // Price fills in the seconds of a report.
 func (p Profile) Price(r *plan.Report) {
-	cpu := p.At(Speed{wholeFactor, wholeFactor})
-	p = p.At(Speed{wholeFactor * waitFactor, wholeFactor * waitFactor})
+	cpu := p.At(Speed{wholeLinear, wholeNonlinear})
+	p = cpu.At(Speed{waitFactor, waitFactor})
 	online := 0.0
 	for rest := r.Operators; len(rest) > 0; {
 		n := 1
@@ -220,8 +220,9 @@ func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
 // party waits for the other. Fitted to SqueezeNet, ResNet-50 and DenseNet-121 at two sizes over three links
 // (scripts/bench-networks, docs/PERFORMANCE.md); choices do not depend on them.
 const (
-	wholeFactor = 1.38
-	waitFactor  = 1.18
+	wholeLinear    = 1.52
+	wholeNonlinear = 1.28
+	waitFactor     = 1.18
 )
 
 // Measured beside the units: what a byte takes of either party's processor on its

@@ -132,7 +132,7 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *
 	}
 	var rows []networkRow
 	for _, n := range f.threads {
-		speed, err := measureSpeed(c.Context())
+		speed, err := speedHere(c.Context())
 		if err != nil {
 			return nil, err
 		}

@@ -15,40 +15,48 @@ import (
 )
 
 // measureSpeed tells how fast this machine is, beside the one that predictions
-// are made for: it runs two small networks, one of convolutions and one of relus,
-// both parties in this process, and compares the processor time with the prediction.
+// are made for: it runs a network of convolutions and one of relus, both parties in
+// this process, and compares the processor time with the prediction.
 func measureSpeed(ctx context.Context) (backend.Speed, error) {
 	one := backend.Speed{Linear: 1, Nonlinear: 1}
 	if cpuSeconds() == 0 {
 		return one, nil // this system does not tell processor time
 	}
-	convolutions, err := newProbe(func(g *ir.Graph) error { return chain(g, []int{1, 64, 56, 56}, 4, 1, false) })
-	if err != nil {
-		return one, err
+	var took [3]float64
+	var probes [3]*probe
+	for i, build := range []func(*ir.Graph) error{
+		func(g *ir.Graph) error { return chain(g, []int{1, 16, 8, 8}, 1, 16, true) }, // what a session takes however small it is
+		func(g *ir.Graph) error { return chain(g, []int{1, 64, 56, 56}, 4, 1, false) },
+		func(g *ir.Graph) error { return chain(g, []int{1, 16, 112, 112}, 2, 16, true) },
+	} {
+		var err error
+		if probes[i], err = newProbe(build); err != nil {
+			return one, err
+		}
+		if took[i], err = probes[i].run(ctx); err != nil {
+			return one, err
+		}
 	}
-	relus, err := newProbe(func(g *ir.Graph) error { return chain(g, []int{1, 16, 112, 112}, 2, 16, true) })
-	if err != nil {
-		return one, err
+	// What the larger two take beyond the first is a sum of both kinds of work: two equations.
+	beyond := func(i int) (seconds, linear, nonlinear float64) {
+		return took[i] - took[0], probes[i].linear - probes[0].linear, probes[i].nonlinear - probes[0].nonlinear
 	}
-	a, err := convolutions.run(ctx)
-	if err != nil {
-		return one, err
-	}
-	b, err := relus.run(ctx)
-	if err != nil {
-		return one, err
-	}
-	// What either took is a sum of both kinds of work: two equations.
-	det := convolutions.linear*relus.nonlinear - relus.linear*convolutions.nonlinear
-	s := backend.Speed{
-		Linear:    (a*relus.nonlinear - b*convolutions.nonlinear) / det,
-		Nonlinear: (b*convolutions.linear - a*relus.linear) / det,
-	}
+	a, al, an := beyond(1)
+	b, bl, bn := beyond(2)
+	det := al*bn - bl*an
+	s := backend.Speed{Linear: (a*bn - b*an) / det / referenceLinear, Nonlinear: (b*al - a*bl) / det / referenceNonlinear}
 	if !(s.Linear > 0.05 && s.Nonlinear > 0.05 && s.Linear < 1000 && s.Nonlinear < 1000) {
 		return one, fmt.Errorf("this machine's speed: %g s and %g s do not fit together", a, b)
 	}
 	return s, nil
 }
+
+// What these networks take on the reference machine (2 cores of a Zen 5 EPYC, idle)
+// in units of the kernels' prices: small operators take more than large ones.
+const (
+	referenceLinear    = 1.55
+	referenceNonlinear = 0.93
+)
 
 // chain is n convolutions in a row, with relus behind them or not.
 func chain(g *ir.Graph, shape []int, n, groups int, relus bool) error {
