@@ -13,6 +13,7 @@ import (
 	"github.com/suyashkumar/dicom"
 	"github.com/suyashkumar/dicom/pkg/frame"
 	"github.com/suyashkumar/dicom/pkg/tag"
+	"github.com/suyashkumar/dicom/pkg/uid"
 )
 
 // maxDICOMPixels bounds what is unpacked of one file (a large radiograph has
@@ -35,6 +36,10 @@ func decodeDICOM(data []byte, frameIndex int) (img *image.Gray16, err error) {
 			img, err = nil, fmt.Errorf("dicom: malformed file")
 		}
 	}()
+	syntax, err := transferSyntax(data)
+	if err != nil {
+		return nil, err
+	}
 	set, err := dicom.Parse(bytes.NewReader(data), int64(len(data)), nil, dicom.AllowUnknownSpecificCharacterSet())
 	if err != nil {
 		return nil, fmt.Errorf("dicom: not readable: %s", parseFailure(err))
@@ -43,7 +48,7 @@ func decodeDICOM(data []byte, frameIndex int) (img *image.Gray16, err error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := pickFrame(&set, frameIndex)
+	f, err := pickFrame(&set, syntax, frameIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +73,9 @@ func parseFailure(err error) string {
 	return "truncated or malformed data set"
 }
 
+// asPNG is the way out for images that are not grey-level or need a table.
+const asPNG = "let a viewer draw it: dcmj2pnm +on in.dcm out.png"
+
 // dicomHeader is what rendering needs to know.
 type dicomHeader struct {
 	rows, cols       int
@@ -81,7 +89,7 @@ type dicomHeader struct {
 
 func readHeader(set *dicom.Dataset) (*dicomHeader, error) {
 	if spp := intOr(set, tag.SamplesPerPixel, 1); spp != 1 {
-		return nil, fmt.Errorf("dicom: %d samples a pixel: only grey-level images are read", spp)
+		return nil, hint(fmt.Errorf("dicom: %d samples a pixel: only grey-level images are read", spp), asPNG)
 	}
 	h := &dicomHeader{
 		rows: intOr(set, tag.Rows, 0), cols: intOr(set, tag.Columns, 0),
@@ -97,7 +105,7 @@ func readHeader(set *dicom.Dataset) (*dicomHeader, error) {
 		h.inverted = true
 	case "MONOCHROME2":
 	default:
-		return nil, fmt.Errorf("dicom: photometric interpretation %q: only MONOCHROME1 and MONOCHROME2 are read", p)
+		return nil, hint(fmt.Errorf("dicom: photometric interpretation %q: only MONOCHROME1 and MONOCHROME2 are read", p), asPNG)
 	}
 	switch h.windowFunction {
 	case "LINEAR", "LINEAR_EXACT", "SIGMOID":
@@ -107,28 +115,68 @@ func readHeader(set *dicom.Dataset) (*dicomHeader, error) {
 	if h.rows < 1 || h.cols < 1 || h.rows > maxDICOMPixels/h.cols {
 		return nil, fmt.Errorf("dicom: %d rows x %d columns is not a sensible image", h.rows, h.cols)
 	}
-	if h.bitsStored < 1 || h.bitsStored > 32 || h.highBit < h.bitsStored-1 || h.highBit > 31 {
+	if h.bitsStored < 1 || h.bitsStored > 32 || h.highBit < h.bitsStored-1 || h.highBit >= intOr(set, tag.BitsAllocated, 32) {
 		return nil, fmt.Errorf("dicom: %d bits stored with high bit %d", h.bitsStored, h.highBit)
 	}
 	if h.slope == 0 || math.IsNaN(h.slope+h.intercept+h.center+h.width) || math.IsInf(h.slope+h.intercept+h.center+h.width, 0) || h.width < 0 {
 		return nil, errors.New("dicom: rescale slope or window is not usable")
 	}
-	return h, nil
+	return h, tables(set, h)
 }
 
-func pickFrame(set *dicom.Dataset, i int) (*frame.Frame, error) {
+// tables refuses an image whose grey levels go through a table in the file: as
+// a ramp it would look right and be wrong.
+func tables(set *dicom.Dataset, h *dicomHeader) error {
+	if _, err := set.FindElementByTag(tag.ModalityLUTSequence); err == nil {
+		return hint(errors.New("dicom: a modality LUT is not applied"), asPNG)
+	}
+	if _, err := set.FindElementByTag(tag.VOILUTSequence); err == nil && h.width == 0 {
+		return hint(errors.New("dicom: a VOI LUT without a window is not applied"), asPNG)
+	}
+	return nil
+}
+
+func pickFrame(set *dicom.Dataset, syntax string, i int) (*frame.Frame, error) {
 	e, err := set.FindElementByTag(tag.PixelData)
 	if err != nil {
-		return nil, errors.New("dicom: no pixel data")
+		return nil, errors.New("dicom: no pixel data: the file is cut off or holds no image")
 	}
 	info, ok := e.Value.GetValue().(dicom.PixelDataInfo)
 	if !ok || info.ParseErr != nil || len(info.Frames) == 0 {
 		return nil, errors.New("dicom: pixel data is not readable")
 	}
-	if i < 0 || i >= len(info.Frames) {
-		return nil, fmt.Errorf("dicom: frame %d asked for, the file has %d", i+1, len(info.Frames))
+	if info.IsEncapsulated != jpegSyntaxes[syntax] {
+		return nil, hint(errors.New("dicom: the pixel data is not packed as the transfer syntax says"), "write the file anew: "+gdcmUnpack)
 	}
-	return info.Frames[i], nil
+	if syntax == uid.ExplicitVRBigEndian && e.RawValueRepresentation == "OW" && intOr(set, tag.BitsAllocated, 0) == 8 {
+		return nil, hint(errors.New("dicom: transfer syntax explicit VR big endian with bytes packed into words is not read"), "write it as little endian: dcmconv +te in.dcm out.dcm")
+	}
+	frames := info.Frames
+	if info.IsEncapsulated {
+		if frames, err = joined(frames, intOr(set, tag.NumberOfFrames, 1)); err != nil {
+			return nil, err
+		}
+	}
+	if i < 0 || i >= len(frames) {
+		return nil, fmt.Errorf("dicom: frame %d asked for, the file has %d", i+1, len(frames))
+	}
+	return frames[i], nil
+}
+
+// joined makes frames of the fragments that the parser gives: an only frame may
+// come in several; of more frames each must come in one.
+func joined(fragments []*frame.Frame, frames int) ([]*frame.Frame, error) {
+	if len(fragments) == frames {
+		return fragments, nil
+	}
+	if frames != 1 {
+		return nil, hint(fmt.Errorf("dicom: %d frames in %d fragments: the file is cut off or its frames are split", frames, len(fragments)), "unpack the file first: "+gdcmUnpack)
+	}
+	var data []byte
+	for _, f := range fragments {
+		data = append(data, f.EncapsulatedData.Data...)
+	}
+	return []*frame.Frame{{Encapsulated: true, EncapsulatedData: frame.EncapsulatedFrame{Data: data}}}, nil
 }
 
 // stored gives the stored values of a frame, row by row, sign-extended from
@@ -168,7 +216,7 @@ func (h *dicomHeader) stored(f *frame.Frame) ([]int64, error) {
 func (h *dicomHeader) storedJPEG(data []byte, out []int64) error {
 	size, err := jpeg.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return errors.New("dicom: compressed pixel data: only uncompressed and baseline JPEG frames are read")
+		return hint(errors.New("dicom: the JPEG frame is damaged or not one of 8 bits"), "unpack the file first: dcmdjpeg in.dcm out.dcm")
 	}
 	if size.Width != h.cols || size.Height != h.rows {
 		return errors.New("dicom: pixel data does not match rows and columns")
@@ -263,7 +311,7 @@ func intOr(set *dicom.Dataset, t tag.Tag, or int) int {
 }
 
 func floatOr(set *dicom.Dataset, t tag.Tag, or float64) float64 {
-	if s := stringOr(set, t, ""); s != "" { // DS
+	if s := stringOr(set, t, ""); s != "" { // DS, of several the first
 		if f, err := strconv.ParseFloat(s, 64); err == nil {
 			return f
 		}
@@ -273,8 +321,8 @@ func floatOr(set *dicom.Dataset, t tag.Tag, or float64) float64 {
 }
 
 func stringOr(set *dicom.Dataset, t tag.Tag, or string) string {
-	if v, ok := value[[]string](set, t); ok && len(v) > 0 {
-		return strings.TrimSpace(v[0])
+	if v, ok := value[[]string](set, t); ok && len(v) > 0 && strings.TrimSpace(v[0]) != "" {
+		return strings.TrimSpace(v[0]) // an empty attribute is an absent one
 	}
 	return or
 }

@@ -142,6 +142,9 @@ func readArray(path string, w wanted) (*array, error) {
 		}
 		return fromProto(t)
 	}
+	if err := bareDICOM(path, b); err != nil {
+		return nil, err
+	}
 	return rawFloats(b, w)
 }
 
