@@ -56,6 +56,9 @@ func (f *explainFlags) run(c *cobra.Command, args []string) error {
 		}
 		return f.explainBackbones(c, args, f.base.Baseline, f.asJSON)
 	}
+	if err := f.refuseForPlan(c, args[0], "profile", "input-shape", "batch"); err != nil {
+		return err
+	}
 	p, err := f.planOf(c, args[0])
 	if err != nil {
 		return err

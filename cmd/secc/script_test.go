@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"code": code, "ready": ready, "truncate": truncate, "certs": certs, "poison": poison, "npy": writeNPY,
+			"code": code, "ready": ready, "truncate": truncate, "certs": certs, "poison": poison, "npy": writeNPY, "retype": retype,
 		},
 	})
 }
@@ -75,4 +75,21 @@ func truncate(ts *testscript.TestScript, neg bool, args []string) {
 	info, err := os.Stat(path)
 	ts.Check(err)
 	ts.Check(os.Truncate(path, info.Size()/2))
+}
+
+// retype copies a model with other operator names of the same lengths, wherever
+// they stand: retype FROM TO OLD=NEW...
+func retype(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: retype FROM TO OLD=NEW...")
+	}
+	text := ts.ReadFile(args[0])
+	for _, pair := range args[2:] {
+		from, to, ok := strings.Cut(pair, "=")
+		if !ok || len(from) != len(to) || !strings.Contains(text, from) {
+			ts.Fatalf("retype: %s: no such name, or of another length", pair)
+		}
+		text = strings.ReplaceAll(text, from, to)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }

@@ -41,6 +41,9 @@ func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, 
 	if !plan.IsPlan(b) {
 		return f.compiledSubject(c, path)
 	}
+	if err := f.refuseForPlan(c, path, "labels", "input-shape", "batch"); err != nil {
+		return nil, err
+	}
 	s := new(subject)
 	if s.plan, err = loadPlan(path); err != nil {
 		return nil, err
