@@ -6,6 +6,7 @@ const (
 	baseMemory    = 40 << 20 // the program, its stacks, the plan
 	channelMemory = 8 << 20  // what a channel may hold unread (transport's window)
 	channels      = 2        // that carry much beside the lanes: two directions of OTs
+	spareMemory   = 8 << 20  // buffers of frames that the transport keeps
 	aheadMemory   = 16 << 20 // correlated OTs made ahead of use (package ot), a direction
 	wordBytes     = 8        // an element of a share
 
@@ -26,7 +27,7 @@ func (p *Plan) Memory() Memory {
 		aside := otBlock * p.asideCOTs(alive.wave)
 		most.Server, most.Client = max(most.Server, now.Server+aside), max(most.Client, now.Client+aside)
 	}
-	shared := p.otMemory() + int64(channels+p.Lanes())*channelMemory
+	shared := p.otMemory() + int64(channels+p.Lanes())*channelMemory + spareMemory
 	return Memory{whole(most.Server + shared), whole(most.Client + shared)}
 }
 
