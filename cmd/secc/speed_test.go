@@ -3,7 +3,7 @@ package main
 import "testing"
 
 // The machine that tests run on is slower or faster than the reference, but not
-// beyond reason; and measured twice it is about as fast.
+// beyond reason.
 func TestSpeedOfThisMachine(t *testing.T) {
 	s, err := measureSpeed(t.Context())
 	if err != nil {
