@@ -1,4 +1,4 @@
-module secc
+module secc.example/secc
 
 go 1.26.0
 

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // What the same network costs by CrypTFlow2 with linear layers over OT, the

@@ -1,6 +1,6 @@
 package backend
 
-import "secc/ir"
+import "secc.example/secc/ir"
 
 // layer is an operator of a real graph as far as its price goes.
 type layer struct {

@@ -3,8 +3,8 @@ package backend
 import (
 	"testing"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 var iknp = oblivious{lambda}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // linearStep is a linear operator whose encoding is still to be chosen.

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // The weights file also carries the graph that the plan was lowered from, so

@@ -7,8 +7,8 @@ package backend
 import (
 	"fmt"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // Options for lowering.

@@ -3,8 +3,8 @@ package backend
 import (
 	"fmt"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // compare starts a comparison; chooseTree picks its shape.

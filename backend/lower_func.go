@@ -3,8 +3,8 @@ package backend
 import (
 	"fmt"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // pieceCounts are the sizes of spline that are tried in turn.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // conv lowers a convolution by constants.

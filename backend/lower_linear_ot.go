@@ -1,8 +1,8 @@
 package backend
 
 import (
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // Tiled reports a convolution between Winograd's transforms.

@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // affine lowers sums, differences and negation of equally shaped tensors;

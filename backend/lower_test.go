@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // Every structural operator's regions copy what its definition says.

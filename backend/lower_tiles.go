@@ -1,8 +1,8 @@
 package backend
 
 import (
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // tiles lowers Winograd's transforms.

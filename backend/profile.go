@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // Profile is the network and the machines a plan is made for.

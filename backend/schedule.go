@@ -3,7 +3,7 @@ package backend
 import (
 	"slices"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // schedule sorts steps into rounds. A step stands after everything it reads; the

@@ -1,6 +1,6 @@
 package backend
 
-import "secc/ir"
+import "secc.example/secc/ir"
 
 // Survey is what a network consists of, as far as a secure inference cares.
 type Survey struct {

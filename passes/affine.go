@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // affine turns factors and terms that are constant over each channel into

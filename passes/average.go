@@ -3,7 +3,7 @@ package passes
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // average writes avg_pool as a sum_pool, which is local on shares, and a factor.

@@ -3,7 +3,7 @@ package passes
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Products gives the real graph as the front end made it, but with every product

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // batchnorm folds scales and shifts of channels: backwards into the convolution

@@ -8,7 +8,7 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // randomInputs is how many random inputs stand in when there is nothing to calibrate with.

@@ -3,9 +3,9 @@ package passes
 import (
 	"fmt"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // Result is a compiled network.

@@ -10,8 +10,8 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // builder makes small networks with random weights; it fails the test on error.

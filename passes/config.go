@@ -3,9 +3,9 @@ package passes
 import (
 	"gorgonia.org/tensor"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // Options is what the user may choose. The zero value is the default.

@@ -3,7 +3,7 @@ package passes
 import (
 	"gorgonia.org/tensor"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // constfold computes what depends on constants only.

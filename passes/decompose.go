@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // decompose writes operators that have no protocol of their own in terms of

@@ -3,7 +3,7 @@ package passes
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // data gives the elements of a real constant.

@@ -6,7 +6,7 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Equalising channels. All channels of a tensor share one format, which the

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // span is what calibration saw of a value: the smallest and largest element,

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected outputs of testdata/*/*.txtar")

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // headroom checks formats without regard to how they were found: every value

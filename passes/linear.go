@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // linear turns products by constants into 2-D convolutions with one batch entry

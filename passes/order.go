@@ -3,7 +3,7 @@ package passes
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // order moves relu behind max_pool and behind concat: max(relu(a), relu(b)) is

@@ -3,7 +3,7 @@ package passes
 import (
 	"math"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // How far may an activation exceed what calibration saw? The largest magnitudes

@@ -8,7 +8,7 @@ package passes
 import (
 	"fmt"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Pass rewrites a graph in place. Needs is the phase of the graph it takes,

@@ -1,6 +1,6 @@
 package passes
 
-import "secc/ir"
+import "secc.example/secc/ir"
 
 // poolMove: a windowed sum of a 1x1 convolution is the 1x1 convolution of the
 // windowed sum, with the bias counted once an element of the window.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Refusal is a node that has no secure form as it stands.

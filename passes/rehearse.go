@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // A rehearsal is the last check of all: the compiled network answers its

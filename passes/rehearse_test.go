@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // outlier is a network in which one channel is sixty times larger than the

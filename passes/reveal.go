@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // revealWinners replaces the output of a compiled graph by the indices of its K

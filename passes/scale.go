@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // scale gives every secret value a format (k, f), makes integers of weights,

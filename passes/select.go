@@ -3,8 +3,8 @@ package passes
 import (
 	"fmt"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // protoOf is the protocol that makes the result of an operator. Where several

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Comparing fewer bits. A relu that drops the lowest d bits before it compares

@@ -3,7 +3,7 @@ package passes
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // simplify removes structural operators that do nothing and joins chains of

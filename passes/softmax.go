@@ -1,6 +1,6 @@
 package passes
 
-import "secc/ir"
+import "secc.example/secc/ir"
 
 // softmax inside a network is exp(x-max) over its sum, log-softmax x-max less
 // the logarithm of that sum. The differences are at most zero and the sum is at

@@ -7,7 +7,7 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // throughRelu rewrites relu(g*x + b), with one g and b a channel, as

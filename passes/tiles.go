@@ -3,7 +3,7 @@ package passes
 import (
 	"math"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // tileKernel is one of Winograd's algorithms, nested for two dimensions: the

@@ -10,7 +10,7 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // trials simulates calibration inputs on a network in fixed point, again and

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"testing"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // plainAnswer is what trials must find out: every input simulated from the

@@ -4,9 +4,9 @@ import (
 	"math"
 	"slices"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // winograd marks the convolutions that are to be computed by Winograd's

@@ -9,8 +9,8 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // kernelScale makes all entries of a transformed integer kernel integers.

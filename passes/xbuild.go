@@ -5,7 +5,7 @@ import (
 
 	"gonum.org/v1/gonum/mat"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // buildX puts the X-operator in the place of a convolution and gives its result.

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 	"gorgonia.org/tensor"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // trainedKernels are the even channels' kernels: row c*taps+t, a column a filter.

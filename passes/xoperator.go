@@ -8,9 +8,9 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/ir"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
 )
 
 // An X-operator (Ganesan et al. 2022) stands in for a convolution: of the input's

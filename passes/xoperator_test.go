@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // convs names a network's convolutions in order, for lists of layers.

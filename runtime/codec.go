@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // Encode turns the client's real numbers into ring elements: round(x * 2^frac)

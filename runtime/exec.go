@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // Progress tells how far a run has come. Next is the call about to start.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"secc/backend/plan"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/transport"
 )
 
 // smallPlan: a 3x3 convolution with bias, a relu, revealed. It uses every

@@ -12,10 +12,10 @@ import (
 	"fmt"
 	"io"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/mpc/ot"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/nonlinear"
+	"secc.example/secc/runtime/mpc/ot"
+	"secc.example/secc/runtime/transport"
 )
 
 // Vec is one party's share of a slot (or, for Ideal, its value): one word an

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/he"
-	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/he"
+	"secc.example/secc/runtime/mpc/nonlinear"
+	"secc.example/secc/runtime/transport"
 )
 
 // linearKernels binds the encrypted linear operators to package he.

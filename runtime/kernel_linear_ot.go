@@ -3,8 +3,8 @@ package runtime
 import (
 	"context"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/nonlinear"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/nonlinear"
 )
 
 // slackLinearOT and runLinearOT are the linear operators over OT;

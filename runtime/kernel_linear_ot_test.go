@@ -7,11 +7,11 @@ import (
 	mrand "math/rand/v2"
 	"testing"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/mpctest"
-	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/mpc/ot"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/mpctest"
+	"secc.example/secc/runtime/mpc/nonlinear"
+	"secc.example/secc/runtime/mpc/ot"
+	"secc.example/secc/runtime/transport"
 )
 
 // otShapes are convolutions of every kind.

@@ -8,10 +8,10 @@ import (
 	mrand "math/rand/v2"
 	"testing"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/mpctest"
-	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/mpctest"
+	"secc.example/secc/runtime/mpc/nonlinear"
+	"secc.example/secc/runtime/transport"
 )
 
 // conv fills in the output size of a convolution with equal padding on all

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/nonlinear"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // nonlinearKernels binds the protocols that compare and multiply to package

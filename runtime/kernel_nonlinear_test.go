@@ -7,10 +7,10 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/mpctest"
-	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/mpctest"
+	"secc.example/secc/runtime/mpc/nonlinear"
+	"secc.example/secc/runtime/transport"
 )
 
 // given are weights in memory.

@@ -3,8 +3,8 @@ package runtime
 import (
 	"context"
 
-	"secc/backend/plan"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/transport"
 )
 
 // shareKernels holds the protocols that need no cryptography: local maps of

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/transport"
 )
 
 func TestPackBitsRoundTrip(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/mpctest"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/mpctest"
 )
 
 // Each party's map of its share adds up to the map of the value, both ways.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // PostFuncs lists the functions a client can apply to what was revealed to it.

@@ -3,8 +3,8 @@ package runtime
 import (
 	"time"
 
-	"secc/backend/plan"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/transport"
 )
 
 // measured is what one party saw of a session; done makes the depths those of

@@ -12,8 +12,8 @@ import (
 	goruntime "runtime"
 	"time"
 
-	"secc/backend/plan"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/transport"
 )
 
 // The channels of a session.

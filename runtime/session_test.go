@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"secc/backend/plan"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/transport"
 )
 
 // localPlan: y = 3x + b + 7, b the server's, revealed.

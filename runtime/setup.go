@@ -3,9 +3,9 @@ package runtime
 import (
 	"context"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/ot"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/ot"
+	"secc.example/secc/runtime/transport"
 )
 
 // setup makes what the plan counts: the producers of correlated OTs, which then

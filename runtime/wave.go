@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"secc/backend/plan"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/transport"
 )
 
 // execution walks the plan with the peer, wave by wave.

@@ -6,7 +6,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"secc/backend"
+	"secc.example/secc/backend"
 )
 
 const backbonesSchema = "secc.backbones/1"

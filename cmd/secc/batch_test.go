@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"secc/runtime"
+	"secc.example/secc/runtime"
 )
 
 // Two images in one run: both answers are right, the cost is as predicted, and

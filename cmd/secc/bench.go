@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/transport"
 )
 
 // benchSchema names the JSON that all benchmarks print.

@@ -12,12 +12,12 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"secc/backend"
-	"secc/backend/plan"
-	secc "secc/runtime"
-	"secc/runtime/mpc/he"
-	"secc/runtime/mpc/poly"
-	"secc/runtime/transport"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	secc "secc.example/secc/runtime"
+	"secc.example/secc/runtime/mpc/he"
+	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/transport"
 )
 
 // linearRow is all convolutions of a network under a profile, or one kernel.

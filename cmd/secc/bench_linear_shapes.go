@@ -1,6 +1,6 @@
 package main
 
-import "secc/backend/plan"
+import "secc.example/secc/backend/plan"
 
 // convShape is count convolutions with square inputs, kernels and strides, and
 // equal padding on all sides.

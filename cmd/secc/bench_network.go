@@ -16,9 +16,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/passes"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/passes"
 )
 
 // networkRow is one secure inference by two processes.

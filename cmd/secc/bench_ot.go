@@ -10,10 +10,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/ot"
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/ot"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // otRow is one extension's figures. The rates leave out the one-time setup; the

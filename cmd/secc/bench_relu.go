@@ -11,11 +11,11 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/nonlinear"
-	"secc/runtime/mpc/ot"
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/nonlinear"
+	"secc.example/secc/runtime/mpc/ot"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // reluRow is one way to compute ReLU. The rate includes making the OTs but not

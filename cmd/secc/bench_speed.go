@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/backend"
+	"secc.example/secc/backend"
 )
 
 func newBenchSpeedCmd() *cobra.Command {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/frontend/onnx"
-	"secc/passes"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/passes"
 )
 
 // checkSchema names the JSON shape of secc check.

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"secc/frontend/onnx"
-	"secc/ir"
-	"secc/passes"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
 )
 
 // TestCheckListsEverything: what the importer cannot do is listed node by node,

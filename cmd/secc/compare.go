@@ -10,9 +10,9 @@ import (
 	"github.com/spf13/cobra"
 	"gorgonia.org/tensor"
 
-	"secc/backend/plan"
-	"secc/ir"
-	"secc/runtime"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
+	"secc.example/secc/runtime"
 )
 
 const compareSchema = "secc.compare/1"

@@ -11,11 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/frontend/onnx"
-	"secc/ir"
-	"secc/passes"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
 )
 
 // compileFlags are the flags of secc compile, which explain shares.

@@ -18,9 +18,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/backend/plan"
-	"secc/frontend/onnx"
-	"secc/testdata"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/testdata"
 )
 
 // demoModel is the embedded network and what belongs to it.

@@ -43,9 +43,9 @@ type listed struct {
 
 func TestImportArrows(t *testing.T) {
 	for _, p := range ourPackages(t) {
-		name := strings.TrimPrefix(p.ImportPath, "secc/")
+		name := strings.TrimPrefix(p.ImportPath, "secc.example/secc/")
 		for _, imp := range p.Imports {
-			if ours, ok := strings.CutPrefix(imp, "secc/"); ok {
+			if ours, ok := strings.CutPrefix(imp, "secc.example/secc/"); ok {
 				allowed := mayImport[name]
 				if strings.HasPrefix(name, "scripts/") { // programs, like cmd/secc
 					allowed = []string{"*"}
@@ -65,12 +65,12 @@ func TestImportArrows(t *testing.T) {
 
 // The runtime must not need the compiler, however far the path.
 func TestRuntimeStandsAlone(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "secc/runtime").Output()
+	out, err := exec.Command("go", "list", "-deps", "secc.example/secc/runtime").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range strings.Fields(string(out)) {
-		for _, no := range []string{"secc/ir", "secc/passes", "secc/backend", "secc/frontend/onnx"} {
+		for _, no := range []string{"secc.example/secc/ir", "secc.example/secc/passes", "secc.example/secc/backend", "secc.example/secc/frontend/onnx"} {
 			if p == no {
 				t.Errorf("runtime needs %s", p)
 			}
@@ -80,7 +80,7 @@ func TestRuntimeStandsAlone(t *testing.T) {
 
 func ourPackages(t *testing.T) (all []listed) {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "secc/...").Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "secc.example/secc/...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"gorgonia.org/tensor"
 
-	"secc/backend/plan"
-	"secc/runtime"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime"
 )
 
 const evalSchema = "secc.eval/1"

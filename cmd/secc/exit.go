@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"net"
 
-	"secc/frontend/onnx"
-	"secc/runtime/transport"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/runtime/transport"
 )
 
 // The exit codes. They are part of the interface.

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/backend"
-	"secc/backend/plan"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
 )
 
 // explainFlags are the flags of secc explain beside those of compile.

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // formatUse sums up the number formats of a compiled network. Means are taken

@@ -15,8 +15,8 @@ import (
 	"strconv"
 	"strings"
 
-	"secc/backend/plan"
-	"secc/frontend/onnx"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/onnx"
 )
 
 // maxInputFile bounds the files that inputs are read from.

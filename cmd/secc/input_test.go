@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 func npyFile(descr, shape string, data []byte) []byte {

@@ -8,11 +8,11 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/frontend/onnx"
-	"secc/ir"
-	"secc/passes"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
 )
 
 // ladderReport is what explain --baseline prints as JSON: the usual report and

@@ -9,10 +9,10 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/frontend/onnx"
-	"secc/frontend/onnx/onnxtest"
-	"secc/ir"
-	"secc/passes"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/frontend/onnx/onnxtest"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
 )
 
 // lightDir holds full-size networks without weights of their own.

@@ -8,9 +8,9 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/backend/plan"
-	"secc/ir"
-	"secc/runtime"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
+	"secc.example/secc/runtime"
 )
 
 // Whole networks with linear operators over OT, by Winograd's algorithm and

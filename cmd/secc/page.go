@@ -10,8 +10,8 @@ import (
 	"os"
 	"slices"
 
-	"secc/backend"
-	"secc/backend/plan"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
 )
 
 // The page of explain --html: one file with its style and its charts inside. It

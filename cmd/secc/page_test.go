@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"secc/backend"
-	"secc/backend/plan"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
 )
 
 const hostile = `</td><script>alert(1)</script><img src=x onerror=alert(2)>"' {{.Model}}`

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // refuseForPlan refuses flags that say how to compile where the file is a plan,

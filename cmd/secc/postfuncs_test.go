@@ -4,9 +4,9 @@ import (
 	"math"
 	"testing"
 
-	"secc/backend/plan"
-	"secc/ir"
-	"secc/runtime"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
+	"secc.example/secc/runtime"
 )
 
 // What the client computes in the clear at the end is what the IR means by the

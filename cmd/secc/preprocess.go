@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/image/draw"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // parsePreprocess reads --preprocess: a preset (imagenet, unit, raw), then or

@@ -9,8 +9,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"secc/backend/plan"
-	"secc/runtime"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime"
 )
 
 // progress shows how far a run has come: a bar with the current operator and

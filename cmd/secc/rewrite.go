@@ -10,9 +10,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"secc/frontend/onnx"
-	"secc/ir"
-	"secc/passes"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
 )
 
 // rewriteSchema names the JSON shape that rewrite prints.

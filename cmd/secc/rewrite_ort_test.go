@@ -11,8 +11,8 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/frontend/onnx"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
 )
 
 // What rewrite writes computes in onnxruntime what it computes here. SECC_ORT

@@ -10,10 +10,10 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/frontend/onnx"
-	"secc/ir"
-	"secc/passes"
-	"secc/runtime"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
+	"secc.example/secc/runtime"
 )
 
 // oneLayer is a layer of resnet20_cifar10 that an X-operator stands in for

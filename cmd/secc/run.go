@@ -17,9 +17,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/backend/plan"
-	"secc/runtime"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/transport"
 )
 
 // runFlags are the flags of secc run.

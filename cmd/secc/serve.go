@@ -15,10 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/runtime"
-	"secc/runtime/transport"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/transport"
 )
 
 // openWeights opens the server's weights and checks that they were made with the plan.

@@ -7,11 +7,11 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/ir"
-	"secc/passes"
-	"secc/runtime"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
+	"secc.example/secc/runtime"
 )
 
 // measureSpeed tells how fast this machine is, beside the one that predictions

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"secc/passes"
+	"secc.example/secc/passes"
 )
 
 // stages follows a compilation: it says what is being done once that has taken

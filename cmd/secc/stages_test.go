@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"secc/passes"
+	"secc.example/secc/passes"
 )
 
 // TestStagesAreNamed: nothing is said for two seconds; then the stage, how far

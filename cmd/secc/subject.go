@@ -12,12 +12,12 @@ import (
 	"github.com/spf13/cobra"
 	"gorgonia.org/tensor"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/frontend/onnx"
-	"secc/ir"
-	"secc/passes"
-	"secc/runtime"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
+	"secc.example/secc/runtime"
 )
 
 // subject is a network under test, as its owner has it: the cleartext model, the

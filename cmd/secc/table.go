@@ -9,7 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // bytesText prints a number of bytes for people.

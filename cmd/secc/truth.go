@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // truth is what the label file says: a class a case, or a row of 0 and 1 a case.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 func newVersionCmd() *cobra.Command {

@@ -6,10 +6,10 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/backend/plan"
-	"secc/ir"
-	"secc/passes"
-	"secc/runtime"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
+	"secc.example/secc/runtime"
 )
 
 // branches is a network of four unequal branches that start side by side: a

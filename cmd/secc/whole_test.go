@@ -13,12 +13,12 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/backend/plan"
-	"secc/frontend/onnx"
-	"secc/ir"
-	"secc/passes"
-	"secc/runtime"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
+	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/transport"
 )
 
 // network is a compiled network of testdata with its cases.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/suyashkumar/dicom/pkg/tag"
 
-	"secc/backend/plan"
+	"secc.example/secc/backend/plan"
 )
 
 // A radiograph of 1024 x 1024 comes out as the reference's own preprocessing

@@ -9,8 +9,8 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/frontend/onnx/onnxtest"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx/onnxtest"
+	"secc.example/secc/ir"
 )
 
 // shared is the directory of large test data beside the repository; tests that

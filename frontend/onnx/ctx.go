@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // operand is an ONNX tensor during import: a constant, a value of the graph, or

@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"secc/frontend/onnx/internal/onnxpb"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/ir"
 )
 
 // TestRandomEdits changes well-formed models where a byte-level fuzzer rarely

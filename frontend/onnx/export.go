@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"gorgonia.org/tensor"
 
-	"secc/frontend/onnx/internal/onnxpb"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/ir"
 )
 
 // The version that Export writes: old enough for every framework that reads ONNX.

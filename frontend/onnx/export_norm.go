@@ -6,7 +6,7 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // exportEpsilon is the epsilon of BatchNormalization in common frameworks.

@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"secc/frontend/onnx/internal/onnxpb"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/ir"
 )
 
 // plainOps are the operators that ONNX has under another name and nothing more.

@@ -8,9 +8,9 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/frontend/onnx"
-	"secc/frontend/onnx/onnxtest"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/frontend/onnx/onnxtest"
+	"secc.example/secc/ir"
 )
 
 // again exports a graph and imports what was written.

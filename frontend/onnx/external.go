@@ -7,7 +7,7 @@ import (
 	"os"
 	"strconv"
 
-	"secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
 )
 
 // external reads tensor data that lies in files beside the model. A nil

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // The constant evaluator: enough of tensor arithmetic for shape computations and

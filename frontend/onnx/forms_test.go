@@ -12,8 +12,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"gorgonia.org/tensor"
 
-	"secc/frontend/onnx/internal/onnxpb"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/ir"
 )
 
 // Small models made by hand, one for each form that exporters produce.

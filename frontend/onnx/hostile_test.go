@@ -13,7 +13,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
 )
 
 // A mutation damages a model and says what an error must name: any one of names.

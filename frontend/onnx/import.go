@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Options say what the file leaves open.

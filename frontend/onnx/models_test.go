@@ -8,9 +8,9 @@ import (
 	"slices"
 	"testing"
 
-	"secc/frontend/onnx"
-	"secc/frontend/onnx/onnxtest"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/frontend/onnx/onnxtest"
+	"secc.example/secc/ir"
 )
 
 // quick are the networks whose first cases run by default; `-tags=slow` runs

@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
 )
 
 // maxNodes bounds the graph after functions are inlined.
@@ -42,13 +42,13 @@ type valueInfo struct {
 // Synthetic attributes: what onnx-go would lose about a node. Their names
 // cannot clash, as ONNX attribute names are identifiers.
 const (
-	attrNode   = "secc/node"
-	attrDomain = "secc/domain"
-	attrOpset  = "secc/opset"
-	attrArity  = "secc/arity" // number of inputs: onnx-go invents one for nodes that have none
-	attrGraph  = "secc/graph" // set where the node carries a subgraph
-	attrOdd    = "secc/odd"   // an attribute of a kind we cannot hold
-	attrTensor = "secc/tensor/"
+	attrNode   = "secc.example/secc/node"
+	attrDomain = "secc.example/secc/domain"
+	attrOpset  = "secc.example/secc/opset"
+	attrArity  = "secc.example/secc/arity" // number of inputs: onnx-go invents one for nodes that have none
+	attrGraph  = "secc.example/secc/graph" // set where the node carries a subgraph
+	attrOdd    = "secc.example/secc/odd"   // an attribute of a kind we cannot hold
+	attrTensor = "secc.example/secc/tensor/"
 )
 
 // decodeModel parses the file and brings it to normal form.
@@ -210,12 +210,12 @@ func nodeName(n *onnxpb.Node) string {
 // rewrite copies a node without anything onnx-go would choke on or lose.
 func (m *model) rewrite(i int, s *scopedNode, ext *external) (*onnxpb.Node, error) {
 	n := &onnxpb.Node{
-		OpType: s.GetOpType(), Name: fmt.Sprintf("secc/%d", i),
+		OpType: s.GetOpType(), Name: fmt.Sprintf("secc.example/secc/%d", i),
 		Input: s.GetInput(), Output: append([]string(nil), s.GetOutput()...),
 	}
 	for j, o := range n.Output {
 		if o == "" {
-			n.Output[j] = fmt.Sprintf("secc/unused/%d/%d", i, j)
+			n.Output[j] = fmt.Sprintf("secc.example/secc/unused/%d/%d", i, j)
 		}
 	}
 	n.Attribute = []*onnxpb.Attribute{

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"secc/frontend/onnx/internal/onnxpb"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/ir"
 )
 
 // rest are the operators that no published case here covers: x is [0.5 -2 / 3 1].

@@ -3,7 +3,7 @@ package onnx
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // linearOps are products with weights.

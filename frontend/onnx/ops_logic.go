@@ -1,7 +1,7 @@
 package onnx
 
 import (
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // logicOps compare and choose. A boolean computed from data is a real number, 0 or 1.

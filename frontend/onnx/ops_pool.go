@@ -3,7 +3,7 @@ package onnx
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // poolOps slide a window over spatial dimensions, or take all of them at once.

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // reduceOps combine elements along axes.

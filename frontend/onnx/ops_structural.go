@@ -3,7 +3,7 @@ package onnx
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // structuralOps only move elements about.

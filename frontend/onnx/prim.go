@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Primitives: what importer functions are written in. Each folds when all its

@@ -4,7 +4,7 @@ import (
 	"math"
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Exporters spell out functions that have a name: SiLU as x*sigmoid(x), softmax as

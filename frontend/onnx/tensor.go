@@ -9,8 +9,8 @@ import (
 	"github.com/x448/float16"
 	"google.golang.org/protobuf/proto"
 
-	"secc/frontend/onnx/internal/onnxpb"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/ir"
 )
 
 // Limits on what a file may make us allocate. Stored tensors are bounded by the

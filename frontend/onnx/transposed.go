@@ -3,7 +3,7 @@ package onnx
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // convTranspose becomes a convolution with one output channel for every phase

@@ -3,7 +3,7 @@ package onnx
 import (
 	"slices"
 
-	"secc/ir"
+	"secc.example/secc/ir"
 )
 
 // Convolutions and pools over three dimensions, in terms of two: the compiler's

@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/gonum/graph/simple"
 	"google.golang.org/protobuf/proto"
 
-	"secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
 )
 
 // node is one operator as the walk delivered it.

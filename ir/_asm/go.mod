@@ -1,4 +1,4 @@
-module secc/ir/_asm
+module secc.example/secc/ir/_asm
 
 go 1.26
 

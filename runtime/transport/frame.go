@@ -24,7 +24,7 @@ const maxFrame = 256 << 10
 
 // preface opens a connection in both directions, so that a party that talks to
 // something else (or to TLS in the clear) learns it at once.
-const preface = "secc/1\r\n"
+const preface = "secc.example/secc/1\r\n"
 
 type kind uint8
 

@@ -12,9 +12,9 @@ import (
 	"slices"
 	"strings"
 
-	"secc/backend/plan"
-	"secc/frontend/onnx"
-	"secc/ir"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
 )
 
 func main() {

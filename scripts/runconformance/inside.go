@@ -3,9 +3,9 @@ package main
 import (
 	"slices"
 
-	"secc/frontend/onnx"
-	"secc/frontend/onnx/onnxtest"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/frontend/onnx/onnxtest"
+	"secc.example/secc/ir"
 )
 
 // surround puts a case into the middle of a network. On its own, the operator

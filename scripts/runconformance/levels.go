@@ -10,13 +10,13 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"secc/backend"
-	"secc/backend/plan"
-	"secc/frontend/onnx"
-	"secc/frontend/onnx/onnxtest"
-	"secc/ir"
-	"secc/passes"
-	"secc/runtime"
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/frontend/onnx/onnxtest"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
+	"secc.example/secc/runtime"
 )
 
 // outcome says how many levels a case passed, and what stopped it.

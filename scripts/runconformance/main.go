@@ -14,7 +14,7 @@ import (
 	"sort"
 	"strings"
 
-	"secc/frontend/onnx/onnxtest"
+	"secc.example/secc/frontend/onnx/onnxtest"
 )
 
 // tally counts cases; the JSON form is published.

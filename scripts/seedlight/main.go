@@ -11,7 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"secc/frontend/onnx/onnxtest"
+	"secc.example/secc/frontend/onnx/onnxtest"
 )
 
 func main() {

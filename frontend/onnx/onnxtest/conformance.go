@@ -17,9 +17,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"secc/frontend/onnx"
-	"secc/frontend/onnx/internal/onnxpb"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/ir"
 )
 
 // Case is one model with one set of inputs and expected outputs.

@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"secc/frontend/onnx"
-	"secc/ir"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
 )
 
 // Model is a real network with real inputs and the outputs another engine gave.

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"secc/frontend/onnx/internal/onnxpb"
+	"secc.example/secc/frontend/onnx/internal/onnxpb"
 )
 
 // Seeded replaces every ConstantOfShape of a weightless network by an

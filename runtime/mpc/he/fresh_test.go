@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"testing"
 
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/transport"
 )
 
 // The same operator on the same shares, twice in one session: neither message

@@ -3,7 +3,7 @@ package he
 import (
 	"testing"
 
-	"secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/mpc/poly"
 )
 
 // An upload of the right length is decoded or refused, whatever it holds.

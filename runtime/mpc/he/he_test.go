@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"secc/runtime/mpc/poly"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/transport"
 )
 
 // rows is the index map of a matrix: rows of length n*in, cut into in blocks;

@@ -7,8 +7,8 @@ import (
 
 	"github.com/tuneinsight/lattigo/v5/core/rlwe"
 
-	"secc/runtime/mpc/poly"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/transport"
 )
 
 // lattigoDecrypt opens (c0, c1) under a transformed secret with lattigo.

@@ -7,7 +7,7 @@ import (
 	"github.com/tuneinsight/lattigo/v5/core/rlwe"
 	"github.com/tuneinsight/lattigo/v5/ring"
 
-	"secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/mpc/poly"
 )
 
 // SecurityBits is the classical security level of every parameter set.

@@ -3,8 +3,8 @@ package he
 import (
 	"context"
 
-	"secc/runtime/mpc/poly"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/transport"
 )
 
 // respond multiplies, folds, masks and sends, response by response. A response

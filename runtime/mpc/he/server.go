@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"secc/runtime/mpc/poly"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/transport"
 )
 
 // Linear is the server's side of one linear operator.

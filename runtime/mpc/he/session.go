@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 
-	"secc/runtime/mpc/poly"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/transport"
 )
 
 const seedBytes = 32

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/transport"
 )
 
 // Counts is what a run put on the wire and used up.

@@ -1,6 +1,6 @@
 package mpctest
 
-import "secc/runtime/mpc/prg"
+import "secc.example/secc/runtime/mpc/prg"
 
 // SeedsInto fills both seeds of every OT.
 func (b *SendBatch) SeedsInto(s0, s1 []prg.Block) {

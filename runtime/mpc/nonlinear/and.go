@@ -3,7 +3,7 @@ package nonlinear
 import (
 	"context"
 
-	"secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/mpc/ring"
 )
 
 // gate is a group of AND gates that share an operand: z[j] ^= x & y[j].

@@ -5,10 +5,10 @@ import (
 	"crypto/rand"
 	"testing"
 
-	"secc/runtime/mpc/mpctest"
-	"secc/runtime/mpc/ot"
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/mpctest"
+	"secc.example/secc/runtime/mpc/ot"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // blank is a source of OTs whose pads are zero: they cost nothing, so that a

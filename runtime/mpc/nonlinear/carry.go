@@ -5,8 +5,8 @@ import (
 	"math/bits"
 	"slices"
 
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // Tree says how a carry is computed: leaves of Leaf bits (1 to 4) and then a

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // ExtendNonNeg widens the ring of numbers whose top bit is known to be 0.

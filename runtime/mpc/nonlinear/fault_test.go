@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"secc/runtime/mpc/mpctest"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/mpctest"
+	"secc.example/secc/runtime/transport"
 )
 
 // tampered is a connection whose at-th message part is changed on the way out.

@@ -3,8 +3,8 @@ package nonlinear
 import (
 	"context"
 
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // leaf is a group of adjacent bits of the party that chooses, and what it is

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/mpc/ring"
 )
 
 // BitRange says which bits [Lo, Hi) of a two's complement number are used; bit

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/mpc/ring"
 )
 
 // server sends a correction for every choice, and then opens the client's messages.

@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // fixedPads are the OTs of one run at their sender: pads[i][b] is pad b of OT i.

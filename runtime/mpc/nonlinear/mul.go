@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // slab is how many products share a flight: each holds bits OTs each way until

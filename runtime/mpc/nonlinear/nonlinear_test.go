@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"secc/runtime/mpc/mpctest"
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/mpctest"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // run gives both parties' results and what it took.

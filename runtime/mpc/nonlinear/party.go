@@ -16,8 +16,8 @@ import (
 	"context"
 	"fmt"
 
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // SendPads is a batch of random OTs at the OT sender: two pads each.

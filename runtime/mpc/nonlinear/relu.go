@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // Sign says how the sign of an element of Z_2^Bits is computed: on bits [Lo, Hi).

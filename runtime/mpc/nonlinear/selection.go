@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/mpc/ring"
 )
 
 // Network is a selection network: levels of comparisons of two nodes each. Node

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/mpc/ring"
 )
 
 // Pieces is a public function made of straight pieces: on Knots[i-1] <= x < Knots[i]

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/mpc/ring"
 )
 
 // countSigns runs DReLU on n random sharings of Z_2^16 and counts the results

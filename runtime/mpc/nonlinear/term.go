@@ -4,8 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"secc/runtime/mpc/ring"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // term is a product of one party's private bits with the other's private

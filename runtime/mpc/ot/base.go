@@ -8,8 +8,8 @@ import (
 
 	"filippo.io/edwards25519"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // baseCount is the number of base OTs of a direction: one for each bit of Delta.

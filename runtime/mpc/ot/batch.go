@@ -1,7 +1,7 @@
 package ot
 
 import (
-	"secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/mpc/prg"
 )
 
 // part is what a batch holds of one slab.

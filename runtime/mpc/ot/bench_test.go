@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"testing"
 
-	"secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/mpc/prg"
 )
 
 // BenchmarkDirection runs both parties on the cores there are.

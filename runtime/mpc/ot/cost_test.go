@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"testing"
 
-	"secc/backend/plan"
-	"secc/runtime/mpc/ot"
-	"secc/runtime/transport"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/ot"
+	"secc.example/secc/runtime/transport"
 )
 
 // TestBytesAreThePlans holds bytes and rounds of both directions to the plan's

@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"fmt"
 
-	"secc/runtime/mpc/ot"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/ot"
+	"secc.example/secc/runtime/transport"
 )
 
 // Two parties make a thousand random OTs; the sender knows both pads of each,

@@ -1,8 +1,8 @@
 package ot
 
 import (
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // Silent OT: Ferret (Yang et al., CCS 2020) with regular noise, the correlated

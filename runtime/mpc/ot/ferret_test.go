@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // reference is Ferret's sender written down once more, from the definitions and

@@ -7,7 +7,7 @@ import (
 
 	"filippo.io/edwards25519"
 
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/transport"
 )
 
 // FuzzPeer plays a peer that says anything at all: an error, or pads that mean

@@ -1,6 +1,6 @@
 package ot
 
-import "secc/runtime/mpc/prg"
+import "secc.example/secc/runtime/mpc/prg"
 
 // gather computes dst[i] = leaves[i] ^ the xor of ten entries of x. Their
 // numbers come from index, four 32-bit words a block, ten words a row: word>>4

@@ -14,8 +14,8 @@ import (
 
 	"filippo.io/edwards25519"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // tamper damages what one party writes.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/mpc/prg"
 )
 
 func randomVector(n int) []prg.Block {

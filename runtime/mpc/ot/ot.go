@@ -19,8 +19,8 @@ import (
 	"fmt"
 	"io"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // The extensions.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"testing"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // pair starts both sides of a direction on an in-memory channel.

@@ -1,8 +1,8 @@
 package ot
 
 import (
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // The all-but-one seeds of SoftSpoken: a GGM tree of 2^k leaves for each group,

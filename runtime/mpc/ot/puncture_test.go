@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"testing"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // child is the definition: block number side of the AES-CTR stream under a node.

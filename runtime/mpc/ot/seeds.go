@@ -1,6 +1,6 @@
 package ot
 
-import "secc/runtime/mpc/prg"
+import "secc.example/secc/runtime/mpc/prg"
 
 // seedTweak tells the second half of a seed apart from pads: no session makes
 // so many OTs that an index reaches it.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // The one-time setup of a direction. Flights, all on the direction's channel:

@@ -1,8 +1,8 @@
 package ot
 
 import (
-	"secc/runtime/mpc/prg"
-	"secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // SoftSpoken OT extension (Roy, Crypto 2022, section 5, semi-honest) with the

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/mpc/prg"
 )
 
 // slabSize is the number of OTs that pass from producer to consumer at once.

@@ -1,6 +1,6 @@
 package ot
 
-import "secc/runtime/mpc/prg"
+import "secc.example/secc/runtime/mpc/prg"
 
 // 1-of-2^m OT from m correlated OTs: with the blocks of an instance combined as
 // Q = sum_j X^j*q_j in GF(2^128), the receiver has T = Q ^ r*Delta for r = sum_j

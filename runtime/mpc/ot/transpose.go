@@ -1,6 +1,6 @@
 package ot
 
-import "secc/runtime/mpc/prg"
+import "secc.example/secc/runtime/mpc/prg"
 
 // transpose turns 128 columns of len(cols) bits (column c at cols[c*w:], w =
 // len(cols)/128 blocks) into len(rows) rows of 128 bits. Both lengths are equal

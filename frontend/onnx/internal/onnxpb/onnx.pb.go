@@ -1644,7 +1644,7 @@ const file_onnx_proto_rawDesc = "" +
 	"\x0fattribute_proto\x18\v \x03(\v2\x14.secc.onnx.AttributeR\x0eattributeProto\x123\n" +
 	"\n" +
 	"value_info\x18\f \x03(\v2\x14.secc.onnx.ValueInfoR\tvalueInfo\x12\x1a\n" +
-	"\boverload\x18\r \x01(\tR\boverloadB$Z\"secc/frontend/onnx/internal/onnxpbb\x06proto3"
+	"\boverload\x18\r \x01(\tR\boverloadB1Z/secc.example/secc/frontend/onnx/internal/onnxpbb\x06proto3"
 
 var (
 	file_onnx_proto_rawDescOnce sync.Once

@@ -1,4 +1,4 @@
-module secc/runtime/mpc/ot/_asm
+module secc.example/secc/runtime/mpc/ot/_asm
 
 go 1.26
 

@@ -1,4 +1,4 @@
-module secc/runtime/mpc/poly/_asm
+module secc.example/secc/runtime/mpc/poly/_asm
 
 go 1.26
 

@@ -1,4 +1,4 @@
-module secc/runtime/mpc/prg/_asm
+module secc.example/secc/runtime/mpc/prg/_asm
 
 go 1.26
 

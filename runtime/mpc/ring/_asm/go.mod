@@ -1,4 +1,4 @@
-module secc/runtime/mpc/ring/_asm
+module secc.example/secc/runtime/mpc/ring/_asm
 
 go 1.26
 
