@@ -18,6 +18,7 @@ import (
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/passes"
 )
 
@@ -156,16 +157,16 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *
 // writeInput stores the client's input: the first calibration example, or
 // random numbers (neither time nor bytes depend on it).
 func (f *benchNetworkFlags) writeInput(p *plan.Plan, path string) error {
-	want := planInputs(p)
+	want := input.Specs(p)
 	if len(want) != 1 {
 		return usage("the network takes %d inputs: only networks of one input are measured", len(want))
 	}
-	values := make([]float32, want[0].len())
+	values := make([]float32, want[0].N())
 	for i := range values {
 		values[i] = rand.Float32()*2 - 1
 	}
 	if len(f.calibrate) > 0 {
-		cases, err := loadExamples("--calibrate", f.calibrate[:1], want)
+		cases, err := someExamples("--calibrate", f.calibrate[:1], want)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir"
 	"secc.example/secc/runtime"
 )
@@ -82,19 +83,12 @@ func (f *compareFlags) run(c *cobra.Command, path string) error {
 	if s.real == nil {
 		return hint(usage("no cleartext model beside the plan"), "name the ONNX file with --model")
 	}
-	floats, err := loadInputs(f.inputs, planInputs(s.plan))
+	want := input.Specs(s.plan)
+	floats, err := loadInputs(f.inputs, want)
 	if err != nil {
 		return err
 	}
-	var in []*tensor.Dense
-	for i, w := range planInputs(s.plan) {
-		d, err := dense(floats[i], w)
-		if err != nil {
-			return usage("%w", err)
-		}
-		in = append(in, d)
-	}
-	r, err := compare(c.Context(), s, in, f.threshold, !f.noSecure)
+	r, err := compare(c.Context(), s, dense(floats, want), f.threshold, !f.noSecure)
 	if err != nil {
 		return err
 	}

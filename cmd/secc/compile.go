@@ -13,6 +13,7 @@ import (
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/passes"
@@ -202,7 +203,7 @@ func (f *compileFlags) source(path string) (data []byte, opts onnx.Options, err 
 	if f.batch < 0 {
 		return nil, opts, usage("--batch must not be negative")
 	}
-	if data, err = readFile(path); err != nil {
+	if data, err = input.ReadFile(path); err != nil {
 		return nil, opts, usage("%w", err)
 	}
 	return data, onnx.Options{InputShapes: shapes, Batch: f.batch, Dir: filepath.Dir(path), Name: modelName(path)}, nil
@@ -290,28 +291,28 @@ func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
 	if o.Profile, err = backend.ParseProfile(f.profile); err != nil {
 		return o, usage("--profile: %w", err)
 	}
-	prep, err := parsePreprocess(f.preprocess)
+	prep, err := input.ParsePreprocess(f.preprocess)
 	if err != nil {
-		return o, err
+		return o, usage("%w", err)
 	}
-	var want []wanted
+	var want []input.Spec
 	for _, in := range g.Inputs {
-		w := wanted{in.Name, in.Type.Shape, plan.Preprocess{}}
-		if len(w.shape) == 3 || len(w.shape) == 4 {
-			w.prep = prep
-			if n, c := max(len(prep.Scale), len(prep.Shift)), first(w.channels()); n > 1 && n != c {
+		w := input.Spec{Name: in.Name, Shape: in.Type.Shape}
+		if len(w.Shape) == 3 || len(w.Shape) == 4 {
+			w.Prep = prep
+			if n, c := max(len(prep.Scale), len(prep.Shift)), first(w.Channels()); n > 1 && n != c {
 				return o, usage("--preprocess: numbers for %d channels, input %q has %d", n, in.Name, c)
 			}
 		}
 		want = append(want, w)
-		o.Preprocess = append(o.Preprocess, w.prep)
+		o.Preprocess = append(o.Preprocess, w.Prep)
 	}
 	if f.labels != "" {
 		if o.Labels, err = loadLabels(f.labels, nil); err != nil {
 			return o, err
 		}
 	}
-	o.Calibration, err = loadCalibration(f.calibrate, want)
+	o.Calibration, err = loadExamples("--calibrate", f.calibrate, want)
 	return o, err
 }
 

@@ -17,7 +17,7 @@ import (
 // every linear operator and every relu is judged by its own arguments.
 func TestSimulationErrsLikeTheProtocol(t *testing.T) {
 	n := loadNetwork(t, "resnet20_cifar10", compileFlags{target: "cost", maxDrop: "5%"})
-	in := []*tensor.Dense{ir.NewReal(n.want.shape, n.cases[0])}
+	in := []*tensor.Dense{ir.NewReal(n.want.Shape, n.cases[0])}
 	simulated := traceOf(t, n.Fixed, simulatedValues(t, n.Fixed, in))
 	secure := traceOf(t, n.Fixed, secureValuesOf(t, n, in))
 

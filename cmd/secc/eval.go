@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
 )
 
@@ -135,7 +135,7 @@ type examples struct {
 }
 
 func (f *evalFlags) examples(p *plan.Plan, answers string) (*examples, error) {
-	cases, err := loadExamples("--data", f.data, planInputs(p))
+	cases, err := someExamples("--data", f.data, input.Specs(p))
 	if err != nil {
 		return nil, err
 	}
@@ -161,15 +161,15 @@ func (f *evalFlags) examples(p *plan.Plan, answers string) (*examples, error) {
 // loadReference reads the first n answers of another engine.
 func loadReference(path string, p *plan.Plan, n int) ([][]float32, error) {
 	out := p.Outputs[0]
-	w := wanted{out.Name, out.Shape, plan.Preprocess{}}
+	w := input.Spec{Name: out.Name, Shape: out.Shape}
 	if p.Reveal != plan.RevealValues { // the plan gives indices, the reference scores
-		w.shape = []int{classes(p)}
+		w.Shape = []int{classes(p)}
 	}
-	a, err := readArray(path, w)
+	a, err := input.Read(path, w)
 	if err != nil {
 		return nil, usage("--reference %s: output %q: %w", path, out.Name, err)
 	}
-	answers, err := a.cases(w)
+	answers, err := a.Cases(w)
 	if err != nil {
 		return nil, usage("--reference %s: output %q: %w", path, out.Name, err)
 	}
@@ -291,20 +291,4 @@ func figure(x *float64) string {
 		return "-"
 	}
 	return fmt.Sprintf("%.4g", *x)
-}
-
-// loadExamples is loadCalibration for another flag.
-func loadExamples(flag string, sources []string, want []wanted) ([][]*tensor.Dense, error) {
-	var all [][]*tensor.Dense
-	for _, src := range sources {
-		cases, err := calibrationFrom(src, want)
-		if err != nil {
-			return nil, usage("%s %s: %w", flag, src, err)
-		}
-		all = append(all, cases...)
-	}
-	if len(all) == 0 {
-		return nil, errors.New("no examples")
-	}
-	return all, nil
 }

@@ -23,7 +23,7 @@ func checkExact(t *testing.T, networks ...string) {
 		if got := formatsOf(n.Fixed).Dropped.Max; got != 0 {
 			t.Errorf("%s: signs leave out up to %d low bits", name, got)
 		}
-		in := []*tensor.Dense{ir.NewReal(n.want.shape, n.cases[0])}
+		in := []*tensor.Dense{ir.NewReal(n.want.Shape, n.cases[0])}
 		want, output := simulatedInts(t, n.Fixed, in)
 		s, err := newSubject(n.Result)
 		if err != nil {

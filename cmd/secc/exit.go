@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/runtime/transport"
 )
@@ -60,6 +61,9 @@ func hintOf(err error) string {
 	var h *hintedError
 	if errors.As(err, &h) {
 		return h.text
+	}
+	if way := input.Hint(err); way != "" {
+		return way
 	}
 	switch {
 	case errors.Is(err, transport.ErrMismatch):

@@ -8,6 +8,7 @@ import (
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 )
 
 // explainFlags are the flags of secc explain beside those of compile.
@@ -106,7 +107,7 @@ func (f *explainFlags) print(c *cobra.Command, path string, r *plan.Report) erro
 
 // planOf reads a plan, or compiles a model in memory.
 func (f *compileFlags) planOf(c *cobra.Command, path string) (*plan.Plan, error) {
-	b, err := readFile(path)
+	b, err := input.ReadFile(path)
 	if err != nil {
 		return nil, usage("%w", err)
 	}

@@ -30,7 +30,7 @@ func TestSecureRunOverOT(t *testing.T) {
 		bytes := map[string]float64{}
 		for _, winograd := range []string{"off", "force"} {
 			n := loadNetwork(t, c.name, compileFlags{linear: "ot", winograd: winograd})
-			sim, err := ir.Simulate(n.Fixed, []*tensor.Dense{ir.NewReal(n.want.shape, n.cases[0])}, ir.SimOptions{})
+			sim, err := ir.Simulate(n.Fixed, []*tensor.Dense{ir.NewReal(n.want.Shape, n.cases[0])}, ir.SimOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

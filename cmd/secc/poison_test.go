@@ -53,7 +53,7 @@ func writeNPY(ts *testscript.TestScript, neg bool, args []string) {
 		n *= size
 	}
 	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%s), }\n", args[1])
-	b := binary.LittleEndian.AppendUint16([]byte(npyMagic+"\x01\x00"), uint16(len(header)))
+	b := binary.LittleEndian.AppendUint16([]byte("\x93NUMPY"+"\x01\x00"), uint16(len(header)))
 	b = append(b, header...)
 	for range n {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(value)))

@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/passes"
@@ -78,7 +79,7 @@ func (f *compileFlags) load(c *cobra.Command, path string) (*ir.Graph, passes.Op
 	if err != nil {
 		return nil, passes.Options{}, err
 	}
-	data, err := readFile(path)
+	data, err := input.ReadFile(path)
 	if err != nil {
 		return nil, passes.Options{}, usage("%w", err)
 	}

@@ -45,7 +45,7 @@ func TestSecureRunOfXOperator(t *testing.T) {
 		}
 		o := passes.Options{XOperator: passes.XChoice(c.layer)}
 		for _, in := range n.cases[1:] {
-			o.Calibration = append(o.Calibration, []*tensor.Dense{ir.NewReal(n.want.shape, in)})
+			o.Calibration = append(o.Calibration, []*tensor.Dense{ir.NewReal(n.want.Shape, in)})
 		}
 		top := slices.Index(n.ort[0], slices.Max(n.ort[0]))
 		if got := n.asRewritten(t, g, o); got[top] != slices.Max(got) {

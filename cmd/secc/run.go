@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/transport"
 )
@@ -135,7 +136,7 @@ func profileTo(path string) (stop func(), err error) {
 }
 
 func loadPlan(path string) (*plan.Plan, error) {
-	b, err := readFile(path)
+	b, err := input.ReadFile(path)
 	if err != nil {
 		return nil, usage("%w", err)
 	}
@@ -174,7 +175,7 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	if err != nil {
 		return err
 	}
-	real, err := loadInputs(f.inputs, planInputs(p))
+	real, err := loadInputs(f.inputs, input.Specs(p))
 	if err != nil {
 		return err
 	}
@@ -234,7 +235,7 @@ func loadLabels(path string, p *plan.Plan) ([]string, error) {
 	if path == "" {
 		return p.Labels, nil
 	}
-	b, err := readFile(path)
+	b, err := input.ReadFile(path)
 	if err != nil {
 		return nil, usage("labels: %w", err)
 	}

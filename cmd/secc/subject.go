@@ -14,6 +14,7 @@ import (
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/passes"
@@ -34,7 +35,7 @@ type subject struct {
 
 // subject loads a plan with what lies beside it, or compiles a model in memory.
 func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, error) {
-	b, err := readFile(path)
+	b, err := input.ReadFile(path)
 	if err != nil {
 		return nil, usage("%w", err)
 	}
@@ -69,7 +70,7 @@ func (f *compileFlags) cleartext(p *plan.Plan, planPath, model string) (*ir.Grap
 		candidates = []string{strings.TrimSuffix(planPath, ".plan") + ".onnx", filepath.Join(filepath.Dir(planPath), "model.onnx")}
 	}
 	for _, path := range candidates {
-		b, err := readFile(path)
+		b, err := input.ReadFile(path)
 		if errors.Is(err, os.ErrNotExist) && model == "" {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 )
 
 // truth is what the label file says: a class a case, or a row of 0 and 1 a case.
@@ -21,7 +22,7 @@ func loadTruth(path string, p *plan.Plan, n int) (*truth, error) {
 	if path == "" {
 		return nil, nil
 	}
-	b, err := readFile(path)
+	b, err := input.ReadFile(path)
 	if err != nil {
 		return nil, usage("--labels: %w", err)
 	}

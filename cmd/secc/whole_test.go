@@ -14,6 +14,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/passes"
@@ -24,7 +25,7 @@ import (
 // network is a compiled network of testdata with its cases.
 type network struct {
 	*passes.Result
-	want  wanted
+	want  input.Spec
 	cases [][]float32
 	ort   [][]float32 // what onnxruntime gives for them
 }
@@ -52,16 +53,16 @@ func loadNetwork(t *testing.T, name string, f compileFlags) *network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &network{want: wanted{g.Inputs[0].Name, g.Inputs[0].Type.Shape, o.Preprocess[0]}}
-	pixels, err := rawBytes(readTest(t, filepath.Join(dir, "images.u8"))).scaled(n.want)
+	n := &network{want: input.Spec{Name: g.Inputs[0].Name, Shape: g.Inputs[0].Type.Shape, Prep: o.Preprocess[0]}}
+	pixels, err := input.Read(filepath.Join(dir, "images.u8"), n.want)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n.cases, err = pixels.cases(n.want); err != nil {
+	if n.cases, err = pixels.Cases(n.want); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range n.cases[1:] {
-		o.Calibration = append(o.Calibration, []*tensor.Dense{ir.NewReal(n.want.shape, c)})
+		o.Calibration = append(o.Calibration, []*tensor.Dense{ir.NewReal(n.want.Shape, c)})
 	}
 	outputs := readTest(t, filepath.Join(dir, "outputs.f32"))
 	for per := len(outputs) / len(n.cases); len(outputs) > 0; outputs = outputs[per:] {
@@ -159,7 +160,7 @@ func TestPlanIsItsGraph(t *testing.T) {
 		for _, truncation := range []string{"stochastic", "exact"} {
 			n := loadNetwork(t, name, compileFlags{truncation: truncation})
 			for i := range 2 {
-				sim, err := ir.Simulate(n.Fixed, []*tensor.Dense{ir.NewReal(n.want.shape, n.cases[i])}, ir.SimOptions{})
+				sim, err := ir.Simulate(n.Fixed, []*tensor.Dense{ir.NewReal(n.want.Shape, n.cases[i])}, ir.SimOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,4 +1,4 @@
-package main
+package input
 
 import (
 	"bytes"
@@ -25,9 +25,9 @@ var (
 // npyWidth gives the bytes an element takes, for the types that can be read.
 func npyWidth(descr string) int {
 	switch strings.TrimLeft(descr, "|") {
-	case "b1", "u1", "i1", "<u1", "<i1":
+	case "b1", "u1", "i1", "<b1", "<u1", "<i1":
 		return 1
-	case "<f2", "<i2", "<u2":
+	case "<f2", "<bf2", "<i2", "<u2":
 		return 2
 	case "<f4", "<i4", "<u4":
 		return 4
@@ -38,7 +38,7 @@ func npyWidth(descr string) int {
 }
 
 // readNPY reads a NumPy array of real numbers in C order.
-func readNPY(b []byte) (*array, error) {
+func readNPY(b []byte) (*Array, error) {
 	header, data, err := npyHeader(b)
 	if err != nil {
 		return nil, fmt.Errorf("npy: %w", err)
@@ -54,24 +54,29 @@ func readNPY(b []byte) (*array, error) {
 	if width == 0 {
 		return nil, fmt.Errorf("npy: element type %q: save it as little-endian float32", descr[1])
 	}
-	a := &array{bytes: width == 1 && descr[1][len(descr[1])-2] == 'u'}
+	a := &Array{kind: strings.TrimLeft(string(descr[1]), "|<")}
 	n := 1
 	for _, f := range strings.FieldsFunc(string(dims[1]), func(r rune) bool { return r == ',' || r == ' ' }) {
 		d, err := strconv.Atoi(f)
 		if err != nil || d < 1 || d > maxElems || n > maxElems/d {
 			return nil, fmt.Errorf("npy: shape (%s)", dims[1])
 		}
-		a.shape, n = append(a.shape, d), n*d
+		a.Shape, n = append(a.Shape, d), n*d
 	}
 	if len(data) != n*width {
 		return nil, fmt.Errorf("npy: %d bytes of data, shape (%s) of %s needs %d", len(data), dims[1], descr[1], n*width)
 	}
-	a.values = make([]float32, n)
-	get := npyReader(strings.TrimLeft(string(descr[1]), "|<"))
-	for i := range a.values {
-		a.values[i] = get(data[i*width:])
-	}
+	a.Values = elements(data, a.kind, n)
 	return a, nil
+}
+
+// elements reads n numbers of a kind.
+func elements(data []byte, kind string, n int) []float32 {
+	out, width, get := make([]float32, n), npyWidth("<"+kind), npyReader(kind)
+	for i := range out {
+		out[i] = get(data[i*width:])
+	}
+	return out
 }
 
 func npyHeader(b []byte) (header, data []byte, err error) {
@@ -96,6 +101,8 @@ func npyReader(kind string) func(b []byte) float32 {
 		return func(b []byte) float32 { return float32(int8(b[0])) }
 	case "f2":
 		return func(b []byte) float32 { return halfFloat(le.Uint16(b)) }
+	case "bf2":
+		return func(b []byte) float32 { return math.Float32frombits(uint32(le.Uint16(b)) << 16) }
 	case "i2":
 		return func(b []byte) float32 { return float32(int16(le.Uint16(b))) }
 	case "u2":

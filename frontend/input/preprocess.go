@@ -1,4 +1,4 @@
-package main
+package input
 
 import (
 	"fmt"
@@ -13,11 +13,11 @@ import (
 	"secc.example/secc/backend/plan"
 )
 
-// parsePreprocess reads --preprocess: a preset (imagenet, unit, raw), then or
+// ParsePreprocess reads --preprocess: a preset (imagenet, unit, raw), then or
 // instead of it key=value pairs, all separated by commas. Keys: crop, via,
 // resize, layout, colour, scale, shift, mean, std; numbers for several channels are separated by
 // colons. mean and std are those of pixels from 0 to 1, as torchvision counts.
-func parsePreprocess(s string) (plan.Preprocess, error) {
+func ParsePreprocess(s string) (plan.Preprocess, error) {
 	var p plan.Preprocess
 	if s == "" {
 		return p, nil
@@ -40,12 +40,12 @@ func parsePreprocess(s string) (plan.Preprocess, error) {
 			err = setPreprocess(&p, key, value)
 		}
 		if err != nil {
-			return p, usage("--preprocess: %w", err)
+			return p, fmt.Errorf("--preprocess: %w", err)
 		}
 	}
 	if mean != nil || std != nil {
 		if p.Scale != nil || p.Shift != nil {
-			return p, usage("--preprocess: give either scale and shift or mean and std")
+			return p, fmt.Errorf("--preprocess: give either scale and shift or mean and std")
 		}
 		return p, normalise(&p, mean, std)
 	}
@@ -122,12 +122,12 @@ func normalise(p *plan.Preprocess, mean, std []float64) error {
 		std = []float64{1}
 	}
 	if len(mean) != len(std) && len(mean) != 1 && len(std) != 1 {
-		return usage("--preprocess: %d means and %d standard deviations", len(mean), len(std))
+		return fmt.Errorf("--preprocess: %d means and %d standard deviations", len(mean), len(std))
 	}
 	for i := range max(len(mean), len(std)) {
 		m, s := mean[min(i, len(mean)-1)], std[min(i, len(std)-1)]
 		if s == 0 {
-			return usage("--preprocess: a standard deviation of zero")
+			return fmt.Errorf("--preprocess: a standard deviation of zero")
 		}
 		p.Scale = append(p.Scale, 1/(255*s))
 		p.Shift = append(p.Shift, -m/s)
@@ -135,59 +135,46 @@ func normalise(p *plan.Preprocess, mean, std []float64) error {
 	return nil
 }
 
-// channels gives the number of channels of an image input and how many
-// consecutive elements belong to the same channel.
-func (w wanted) channels() (c, inner int) {
-	s := w.shape
-	if len(s) < 3 {
-		return 1, 1
-	}
-	if w.prep.Layout == "nhwc" {
-		return s[len(s)-1], 1
-	}
-	return s[len(s)-3], s[len(s)-2] * s[len(s)-1]
-}
-
 // pixel scales a pixel of channel c.
-func (w wanted) pixel(x float32, c int) float32 {
+func (w Spec) pixel(x float32, c int) float32 {
 	scale, shift := 1.0, 0.0
-	if n := len(w.prep.Scale); n > 0 {
-		scale = w.prep.Scale[min(c, n-1)]
+	if n := len(w.Prep.Scale); n > 0 {
+		scale = w.Prep.Scale[min(c, n-1)]
 	}
-	if n := len(w.prep.Shift); n > 0 {
-		shift = w.prep.Shift[min(c, n-1)]
+	if n := len(w.Prep.Shift); n > 0 {
+		shift = w.Prep.Shift[min(c, n-1)]
 	}
 	return float32(float64(x)*scale + shift)
 }
 
 // fromImage resizes, crops and scales an image to the tensor wanted.
-func (w wanted) fromImage(img image.Image) (*array, error) {
-	s := w.shape
-	if w.prep.Preset == "" {
+func (w Spec) fromImage(img image.Image) (*Array, error) {
+	s := w.Shape
+	if w.Prep.Preset == "" {
 		return nil, fmt.Errorf("the plan says nothing about images: compile it with --preprocess, or give a tensor")
 	}
 	if (len(s) != 3 && len(s) != 4) || len(s) == 4 && s[0] != 1 {
 		return nil, fmt.Errorf("an input of shape %v does not take one image", s)
 	}
-	c, _ := w.channels()
+	c, _ := w.Channels()
 	height, width := s[len(s)-2], s[len(s)-1]
-	if w.prep.Layout == "nhwc" {
+	if w.Prep.Layout == "nhwc" {
 		height, width = s[len(s)-3], s[len(s)-2]
 	}
 	if c != 1 && c != 3 {
 		return nil, fmt.Errorf("an input of %d channels does not take an image", c)
 	}
-	fit := fitted(img, width, height, w.prep)
-	a := &array{shape: s, values: make([]float32, c*height*width)}
+	fit := fitted(img, width, height, w.Prep)
+	a := &Array{Shape: s, Values: make([]float32, c*height*width)}
 	for y := range height {
 		for x := range width {
-			px := channelsOf(fit.RGBA64At(x, y), c, w.prep.Colour)
+			px := channelsOf(fit.RGBA64At(x, y), c, w.Prep.Colour)
 			for k := range c {
 				at := (k*height+y)*width + x
-				if w.prep.Layout == "nhwc" {
+				if w.Prep.Layout == "nhwc" {
 					at = (y*width+x)*c + k
 				}
-				a.values[at] = w.pixel(px[k], k)
+				a.Values[at] = w.pixel(px[k], k)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package input
 
 import (
 	"bytes"
@@ -14,9 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"secc.example/secc/backend/plan"
-	"secc.example/secc/frontend/onnx"
 )
 
 // maxInputFile bounds the files that inputs are read from.
@@ -25,82 +22,57 @@ const maxInputFile = 2 << 30
 // maxPixels bounds images.
 const maxPixels = 1 << 27
 
-// array is a tensor as a file holds it.
-type array struct {
-	shape  []int
-	values []float32
-	bytes  bool // unsigned bytes: pixels, if the plan has a preprocessing
+// Array is a tensor as a file holds it.
+type Array struct {
+	Shape  []int
+	Values []float32
+	kind   string // element type as NumPy names it: f4, u1, ...
 }
 
-// wanted describes a tensor the network takes.
-type wanted struct {
-	name  string
-	shape []int
-	prep  plan.Preprocess
-}
-
-func (w wanted) len() int {
-	n := 1
-	for _, d := range w.shape {
-		n *= d
-	}
-	return n
-}
-
-func planInputs(p *plan.Plan) []wanted {
-	var w []wanted
-	for _, in := range p.Inputs {
-		w = append(w, wanted{in.Name, in.Shape, in.Preprocess})
-	}
-	return w
-}
-
-// loadInputs reads one file for each input: in order, or as NAME=FILE.
-func loadInputs(args []string, want []wanted) ([][]float32, error) {
+// Load reads one file for each input: in order, or as NAME=FILE.
+func Load(args []string, want []Spec) ([][]float32, error) {
 	if len(args) != len(want) {
-		return nil, usage("%d input files given, the network takes %d (%s)", len(args), len(want), names(want))
+		return nil, fmt.Errorf("%d input files given, the network takes %d (%s)", len(args), len(want), names(want))
 	}
 	out := make([][]float32, len(want))
 	for i, arg := range args {
 		at, path := i, arg
 		if name, file, ok := strings.Cut(arg, "="); ok {
-			if j := slices.IndexFunc(want, func(w wanted) bool { return w.name == name }); j >= 0 {
+			if j := slices.IndexFunc(want, func(w Spec) bool { return w.Name == name }); j >= 0 {
 				at, path = j, file
 			}
 		}
 		if out[at] != nil {
-			return nil, usage("input %q is given twice", want[at].name)
+			return nil, fmt.Errorf("input %q is given twice", want[at].Name)
 		}
-		a, err := readArray(path, want[at])
+		a, err := Read(path, want[at])
 		if err != nil {
-			return nil, usage("input %q: %s: %w", want[at].name, path, err)
+			return nil, fmt.Errorf("input %q: %s: %w", want[at].Name, path, err)
 		}
-		if nan := slices.IndexFunc(a.values, notFinite); nan >= 0 {
-			return nil, usage("input %q: %s: element %d is not a finite number", want[at].name, path, nan)
+		if err := notFiniteAt(a.Values); err != nil {
+			return nil, fmt.Errorf("input %q: %s: %w", want[at].Name, path, err)
 		}
-		if len(a.values) != want[at].len() || !a.fits(want[at]) {
-			return nil, usage("input %q: %s has shape %v, the network wants %v", want[at].name, path, a.shape, want[at].shape)
+		if len(a.Values) != want[at].N() || !a.fits(want[at]) {
+			return nil, fmt.Errorf("input %q: %s has shape %v, the network wants %v", want[at].Name, path, a.Shape, want[at].Shape)
 		}
-		out[at] = a.values
+		out[at] = a.Values
 	}
 	return out, nil
 }
 
-func notFinite(x float32) bool { return math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) }
-
-func names(want []wanted) string {
+func names(want []Spec) string {
 	var s []string
 	for _, w := range want {
-		s = append(s, w.name)
+		s = append(s, w.Name)
 	}
 	return strings.Join(s, ", ")
 }
 
-// readArray reads a file of any of the known kinds. An image comes out as the
+// Read reads a file of any of the known kinds. An image comes out as the
 // tensor the network takes; everything else as it stands in the file.
-func readArray(path string, w wanted) (*array, error) {
+func Read(path string, w Spec) (*Array, error) {
 	path, frame := splitFrame(path)
-	b, err := readFile(path)
+	b, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +108,7 @@ func readArray(path string, w wanted) (*array, error) {
 	case filepath.Ext(path) == ".u8":
 		return rawBytes(b).scaled(w)
 	case filepath.Ext(path) == ".pb":
-		t, err := onnx.ReadTensor(b)
-		if err != nil {
-			return nil, err
-		}
-		return fromProto(t)
+		return readProto(b)
 	}
 	if err := bareDICOM(path, b); err != nil {
 		return nil, err
@@ -162,7 +130,7 @@ func splitFrame(path string) (file string, frame int) {
 	return path, 0
 }
 
-func readFile(path string) ([]byte, error) {
+func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -179,67 +147,56 @@ func readFile(path string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func fromProto(t *onnx.Tensor) (*array, error) {
-	a := &array{shape: t.Shape, values: t.F}
-	if t.I != nil {
-		a.values = make([]float32, len(t.I))
-		for i, v := range t.I {
-			a.values[i] = float32(v)
-		}
-	}
-	return a, nil
-}
-
 // rawBytes takes a file of unsigned bytes.
-func rawBytes(b []byte) *array {
-	a := &array{shape: []int{len(b)}, values: make([]float32, len(b)), bytes: true}
+func rawBytes(b []byte) *Array {
+	a := &Array{Shape: []int{len(b)}, Values: make([]float32, len(b)), kind: "u1"}
 	for i, x := range b {
-		a.values[i] = float32(x)
+		a.Values[i] = float32(x)
 	}
 	return a
 }
 
 // rawFloats reads little-endian float32s that fill the input exactly.
-func rawFloats(b []byte, w wanted) (*array, error) {
-	if len(b) == 0 || len(b)%4 != 0 || len(b)/4%w.len() != 0 {
-		return nil, fmt.Errorf("neither PNG, JPEG, DICOM, .npy, .pb nor .u8, and as raw float32 it has %d bytes where %d are wanted", len(b), 4*w.len())
+func rawFloats(b []byte, w Spec) (*Array, error) {
+	if len(b) == 0 || len(b)%4 != 0 || len(b)/4%w.N() != 0 {
+		return nil, fmt.Errorf("neither PNG, JPEG, DICOM, .npy, .pb nor .u8, and as raw float32 it has %d bytes where %d are wanted", len(b), 4*w.N())
 	}
-	a := &array{shape: w.shape, values: make([]float32, len(b)/4)}
-	if n := len(a.values) / w.len(); n > 1 {
-		a.shape = append([]int{n}, w.shape...)
+	a := &Array{Shape: w.Shape, Values: make([]float32, len(b)/4)}
+	if n := len(a.Values) / w.N(); n > 1 {
+		a.Shape = append([]int{n}, w.Shape...)
 	}
-	for i := range a.values {
-		a.values[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	for i := range a.Values {
+		a.Values[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 	}
 	return a, nil
 }
 
 // scaled applies the plan's factors to an array of pixels; floats are taken as
 // the tensor itself.
-func (a *array) scaled(w wanted) (*array, error) {
-	if !a.bytes || w.prep.Preset == "" {
+func (a *Array) scaled(w Spec) (*Array, error) {
+	if a.kind != "u1" || w.Prep.Preset == "" {
 		return a, nil
 	}
-	if len(a.values)%w.len() != 0 {
-		return nil, fmt.Errorf("shape %v, the network wants %v", a.shape, w.shape)
+	if len(a.Values)%w.N() != 0 {
+		return nil, fmt.Errorf("shape %v, the network wants %v", a.Shape, w.Shape)
 	}
-	c, inner := w.channels()
-	for i := range a.values {
-		a.values[i] = w.pixel(a.values[i], i/inner%c)
+	c, inner := w.Channels()
+	for i := range a.Values {
+		a.Values[i] = w.pixel(a.Values[i], i/inner%c)
 	}
 	return a, nil
 }
 
 // fits reports whether an array holds inputs of the wanted shape, one or several:
 // as many elements are not enough where the order of the dimensions is another.
-// Dimensions of 1 do not matter, and a flat array says nothing about its order.
-func (a *array) fits(w wanted) bool {
-	n := w.len()
-	if len(a.values) == 0 || len(a.values)%n != 0 {
+// Dimensions of 1 do not matter, and a flat Array says nothing about its order.
+func (a *Array) fits(w Spec) bool {
+	n := w.N()
+	if len(a.Values) == 0 || len(a.Values)%n != 0 {
 		return false
 	}
-	have, want := squeezed(a.shape), squeezed(w.shape)
-	switch many := len(a.values) / n; {
+	have, want := squeezed(a.Shape), squeezed(w.Shape)
+	switch many := len(a.Values) / n; {
 	case len(have) <= 1, slices.Equal(have, want):
 		return true
 	case len(have) == len(want)+1:
@@ -255,14 +212,14 @@ func squeezed(shape []int) []int {
 	return slices.DeleteFunc(slices.Clone(shape), func(d int) bool { return d == 1 })
 }
 
-// cases cuts an array into as many inputs as it holds.
-func (a *array) cases(w wanted) ([][]float32, error) {
-	n := w.len()
+// Cases cuts an array into as many inputs as it holds.
+func (a *Array) Cases(w Spec) ([][]float32, error) {
+	n := w.N()
 	if !a.fits(w) {
-		return nil, fmt.Errorf("shape %v does not hold inputs of shape %v", a.shape, w.shape)
+		return nil, fmt.Errorf("shape %v does not hold inputs of shape %v", a.Shape, w.Shape)
 	}
 	var out [][]float32
-	for v := a.values; len(v) > 0; v = v[n:] {
+	for v := a.Values; len(v) > 0; v = v[n:] {
 		out = append(out, v[:n])
 	}
 	return out, nil

@@ -1,7 +1,6 @@
-package main
+package input
 
 import (
-	"bytes"
 	"math"
 	"os"
 	"path/filepath"
@@ -22,13 +21,13 @@ func TestRadiographAsTheReference(t *testing.T) {
 		t.Logf("left out: %v", err)
 		return
 	}
-	prep, err := parsePreprocess("raw,crop=square,via=256")
+	prep, err := ParsePreprocess("raw,crop=square,via=256")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const size = 3 * 224 * 224
 	for i, name := range []string{"00005203_000", "00015915_000", "00006338_000", "00011564_008"} {
-		got, err := loadInputs([]string{filepath.Join(dir, "png", name+".png")}, []wanted{{"x", []int{1, 3, 224, 224}, prep}})
+		got, err := Load([]string{filepath.Join(dir, "png", name+".png")}, []Spec{{"x", []int{1, 3, 224, 224}, prep}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,15 +46,15 @@ func TestRadiographAsTheReference(t *testing.T) {
 func TestFrameOfInput(t *testing.T) {
 	data := dicomFile(t, [][]uint16{{0, 0, 0, 4000}, {4000, 0, 0, 0}}, map[tag.Tag]any{tag.NumberOfFrames: []string{"2"}})
 	path := write(t, "scan.dcm", data)
-	want := []wanted{{"x", []int{1, 1, 2, 2}, plan.Preprocess{Preset: "raw"}}}
+	want := []Spec{{"x", []int{1, 1, 2, 2}, plan.Preprocess{Preset: "raw"}}}
 	for suffix, first := range map[string]float32{"": 0, "#1": 0, "#2": 255} {
-		got, err := loadInputs([]string{path + suffix}, want)
+		got, err := Load([]string{path + suffix}, want)
 		if err != nil || got[0][0] != first {
 			t.Errorf("%q: %v %v, want %v first", suffix, got, err, first)
 		}
 	}
 	for _, bad := range []string{path + "#3", path + "#0", write(t, "t.f32", make([]byte, 16)) + "#1"} {
-		if _, err := loadInputs([]string{bad}, want); exitCode(err) != exitUsage {
+		if _, err := Load([]string{bad}, want); err == nil {
 			t.Errorf("%s: %v", filepath.Base(bad), err)
 		} else if strings.Contains(err.Error(), "DOE") {
 			t.Errorf("the error quotes the patient: %v", err)
@@ -64,29 +63,7 @@ func TestFrameOfInput(t *testing.T) {
 	if err := os.WriteFile(path+"#2", []byte("no image"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := loadInputs([]string{path + "#2"}, want); err == nil {
+	if got, err := Load([]string{path + "#2"}, want); err == nil {
 		t.Errorf("a file of that name was passed over: %v", got)
-	}
-}
-
-// Scores behind a sigmoid are findings, each by itself; after a softmax they are classes.
-func TestFindings(t *testing.T) {
-	for _, c := range []struct {
-		post []plan.PostOp
-		want bool
-	}{
-		{[]plan.PostOp{{Op: "func", Name: "sigmoid"}, {Op: "reshape"}}, true},
-		{[]plan.PostOp{{Op: "softmax"}}, false},
-		{[]plan.PostOp{{Op: "func", Name: "sigmoid"}, {Op: "func", Name: "affine"}}, false},
-		{nil, false},
-	} {
-		if got := findings(&plan.Plan{Reveal: plan.RevealValues, Outputs: []plan.Output{{Post: c.post}}}); got != c.want {
-			t.Errorf("%v: findings = %v", c.post, got)
-		}
-	}
-	var b bytes.Buffer
-	r := &plan.Report{Findings: true, Labels: []plan.LabelScore{{Label: "Edema", Score: 0.875}, {Index: 3, Score: 0.01}}}
-	if err := printAnswer(&b, r); err != nil || !strings.Contains(b.String(), " 87.5 %  Edema\n") || !strings.Contains(b.String(), "  1.0 %  class 3\n") {
-		t.Errorf("%v\n%s", err, b.String())
 	}
 }

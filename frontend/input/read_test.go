@@ -1,4 +1,4 @@
-package main
+package input
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func TestReadNPY(t *testing.T) {
 		{"<i8", append(make([]byte, 8), 255, 255, 255, 255, 255, 255, 255, 255), []float32{0, -1}},
 	} {
 		a, err := readNPY(npyFile(c.descr, "2,", c.data))
-		if err != nil || !slices.Equal(a.values, c.want) || !slices.Equal(a.shape, []int{2}) || a.bytes != (c.descr == "|u1") {
+		if err != nil || !slices.Equal(a.Values, c.want) || !slices.Equal(a.Shape, []int{2}) || a.kind != strings.TrimLeft(c.descr, "|<") {
 			t.Errorf("%s: %+v, %v", c.descr, a, err)
 		}
 	}
@@ -64,7 +64,7 @@ func TestReadNPY(t *testing.T) {
 func FuzzReadNPY(f *testing.F) {
 	f.Add(npyFile("<f4", "1, 2", make([]byte, 8)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if a, err := readNPY(b); err == nil && len(a.values) > len(b) {
+		if a, err := readNPY(b); err == nil && len(a.Values) > len(b) {
 			t.Error("more elements than bytes")
 		}
 	})
@@ -107,11 +107,11 @@ func TestImageToTensor(t *testing.T) {
 		{"unit", []int{1, 3, 1, 2}, []float32{10 / 255., 40 / 255., 20 / 255., 50 / 255., 30 / 255., 60 / 255.}},
 		{"mean=0.5,std=0.5", []int{1, 3, 1, 2}, []float32{10/127.5 - 1, 40/127.5 - 1, 20/127.5 - 1, 50/127.5 - 1, 30/127.5 - 1, 60/127.5 - 1}},
 	} {
-		p, err := parsePreprocess(c.prep)
+		p, err := ParsePreprocess(c.prep)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := loadInputs([]string{path}, []wanted{{"x", c.shape, p}})
+		got, err := Load([]string{path}, []Spec{{"x", c.shape, p}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,22 +132,22 @@ func TestImageResizeAndCrop(t *testing.T) {
 			img.SetGray(x, y, color.Gray{255})
 		}
 	}
-	w := wanted{"x", []int{1, 1, 16, 16}, plan.Preprocess{Preset: "custom", Resize: 20}}
+	w := Spec{"x", []int{1, 1, 16, 16}, plan.Preprocess{Preset: "custom", Resize: 20}}
 	a, err := w.fromImage(img)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if slices.Min(a.values) < 254 { // 40x20 after resizing: the middle 16x16 is white
-		t.Errorf("the crop is not the middle: %v", a.values)
+	if slices.Min(a.Values) < 254 { // 40x20 after resizing: the middle 16x16 is white
+		t.Errorf("the crop is not the middle: %v", a.Values)
 	}
-	w.prep.Resize = 0
-	if a, err = w.fromImage(img); err != nil || a.values[0] > 1 || a.values[8] < 254 {
-		t.Errorf("stretched: %v %v", a.values, err)
+	w.Prep.Resize = 0
+	if a, err = w.fromImage(img); err != nil || a.Values[0] > 1 || a.Values[8] < 254 {
+		t.Errorf("stretched: %v %v", a.Values, err)
 	}
 }
 
 func TestInputErrors(t *testing.T) {
-	want := []wanted{{"x", []int{1, 2}, plan.Preprocess{}}}
+	want := []Spec{{"x", []int{1, 2}, plan.Preprocess{}}}
 	f4 := func(x ...float32) (b []byte) {
 		for _, v := range x {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
@@ -164,11 +164,11 @@ func TestInputErrors(t *testing.T) {
 		"too many":        {write(t, "a.f32", f4(1, 2)), write(t, "b.f32", f4(1, 2))},
 		"none":            {},
 	} {
-		if _, err := loadInputs(args, want); exitCode(err) != exitUsage {
-			t.Errorf("%s: %v (exit %d)", name, err, exitCode(err))
+		if _, err := Load(args, want); err == nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
-	got, err := loadInputs([]string{"x=" + write(t, "x.f32", f4(1, 2))}, want)
+	got, err := Load([]string{"x=" + write(t, "x.f32", f4(1, 2))}, want)
 	if err != nil || !slices.Equal(got[0], []float32{1, 2}) {
 		t.Errorf("by name: %v %v", got, err)
 	}
@@ -176,15 +176,15 @@ func TestInputErrors(t *testing.T) {
 
 func TestPreprocessErrors(t *testing.T) {
 	for _, s := range []string{"imagenett", "raw,resize=x", "raw,via=-1", "raw,crop=oval", "raw,mean", "scale=a", "mean=1,scale=2", "std=0", "raw,size=3", "mean=1:2,std=1:2:3"} {
-		if _, err := parsePreprocess(s); exitCode(err) != exitUsage {
+		if _, err := ParsePreprocess(s); err == nil {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
 }
 
-// As many elements are not enough: an array in another order is no input.
+// As many elements are not enough: an Array in another order is no input.
 func TestFits(t *testing.T) {
-	w := wanted{shape: []int{1, 3, 4, 5}}
+	w := Spec{Shape: []int{1, 3, 4, 5}}
 	for _, c := range []struct {
 		shape []int
 		fits  bool
@@ -196,7 +196,7 @@ func TestFits(t *testing.T) {
 		for _, d := range c.shape {
 			n *= d
 		}
-		if a := (&array{shape: c.shape, values: make([]float32, n)}); a.fits(w) != c.fits {
+		if a := (&Array{Shape: c.shape, Values: make([]float32, n)}); a.fits(w) != c.fits {
 			t.Errorf("shape %v: %v", c.shape, a.fits(w))
 		}
 	}

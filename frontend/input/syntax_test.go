@@ -1,4 +1,4 @@
-package main
+package input
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ func TestPackedSyntaxesAreRefused(t *testing.T) {
 		if text := err.Error(); !strings.Contains(text, want[0]) || !strings.Contains(text, id) || strings.Contains(text, "DOE") {
 			t.Errorf("%s: %v", id, err)
 		}
-		if way := hintOf(err); !strings.Contains(way, want[1]) {
+		if way := Hint(err); !strings.Contains(way, want[1]) {
 			t.Errorf("%s: the way out is %q, want %q", id, way, want[1])
 		}
 	}
@@ -39,7 +39,7 @@ func TestPackedSyntaxesAreRefused(t *testing.T) {
 // A data set without its header is no row of raw numbers, whatever its length.
 func TestBareDICOMIsRefused(t *testing.T) {
 	for path, data := range map[string]string{"scan.dcm": "\x08\x00\x05\x00", "SCAN.DCM": "", "scan": "DICM"} {
-		if err := bareDICOM(path, []byte(data)); err == nil || hintOf(err) == "" {
+		if err := bareDICOM(path, []byte(data)); err == nil || Hint(err) == "" {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

@@ -1,0 +1,85 @@
+// Package input turns files into the tensors that a network takes: PNG, JPEG
+// and DICOM images by the plan's preprocessing, NumPy arrays, ONNX TensorProtos
+// and raw numbers as they are. The client and the compiler's calibration read
+// inputs here alike.
+//
+// Files may come from anybody. Sizes are checked before memory is taken for
+// them, and errors quote nothing of a DICOM file that could name a patient.
+// The package knows the plan's preprocessing and nothing of the compiler, so
+// that a client can be linked without one.
+package input
+
+import (
+	"errors"
+	"fmt"
+
+	"secc.example/secc/backend/plan"
+)
+
+// Spec describes a tensor the network takes.
+type Spec struct {
+	Name  string
+	Shape []int
+	Prep  plan.Preprocess
+}
+
+// Specs gives the inputs of a plan.
+func Specs(p *plan.Plan) []Spec {
+	var s []Spec
+	for _, in := range p.Inputs {
+		s = append(s, Spec{in.Name, in.Shape, in.Preprocess})
+	}
+	return s
+}
+
+// N is the number of elements.
+func (s Spec) N() int {
+	n := 1
+	for _, d := range s.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Channels gives the number of channels of an image input and how many
+// consecutive elements belong to the same channel.
+func (s Spec) Channels() (c, inner int) {
+	d := s.Shape
+	if len(d) < 3 {
+		return 1, 1
+	}
+	if s.Prep.Layout == "nhwc" {
+		return d[len(d)-1], 1
+	}
+	return d[len(d)-3], d[len(d)-2] * d[len(d)-1]
+}
+
+// hinted is an error with a line that says what to do.
+type hinted struct {
+	error
+	way string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+func (e *hinted) Hint() string  { return e.way }
+
+func hint(err error, way string) error { return &hinted{err, way} }
+
+// Hint is the way out that an error of this package names, or nothing.
+func Hint(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+// notFiniteAt refuses values that are no numbers.
+func notFiniteAt(values []float32) error {
+	for i, x := range values {
+		if x-x != 0 {
+			return fmt.Errorf("element %d is not a finite number", i)
+		}
+	}
+	return nil
+}
