@@ -26,7 +26,7 @@ const (
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 2
+const protocolVersion = 3
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {

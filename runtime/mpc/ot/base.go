@@ -29,7 +29,7 @@ type session struct{ id [sha256.Size]byte }
 
 func newSession(tag [sha256.Size]byte, ofReceiver, ofSender []byte) session {
 	h := sha256.New()
-	h.Write([]byte("secc.ot/1 session"))
+	h.Write([]byte("secc.ot/2 session"))
 	h.Write(tag[:])
 	h.Write(ofReceiver)
 	h.Write(ofSender)
@@ -40,7 +40,7 @@ func newSession(tag [sha256.Size]byte, ofReceiver, ofSender []byte) session {
 
 // key derives a public key for one purpose.
 func (s session) key(purpose string) prg.Block {
-	d := sha256.Sum256(append(append([]byte("secc.ot/1 key "), purpose...), s.id[:]...))
+	d := sha256.Sum256(append(append([]byte("secc.ot/2 key "), purpose...), s.id[:]...))
 	return prg.Load(d[:])
 }
 
@@ -48,7 +48,7 @@ func (s session) key(purpose string) prg.Block {
 // that was sent for it goes in, so keys of different runs are unrelated.
 func (s session) baseKey(i int, a, b []byte, dh *edwards25519.Point) prg.Block {
 	h := sha256.New()
-	h.Write([]byte("secc.ot/1 base"))
+	h.Write([]byte("secc.ot/2 base"))
 	h.Write(s.id[:])
 	var n [8]byte
 	binary.LittleEndian.PutUint64(n[:], uint64(i))
@@ -110,7 +110,8 @@ func baseSend(conn transport.Conn, tag [sha256.Size]byte, rand io.Reader) (s ses
 		return s, keys, err
 	}
 	s = newSession(tag, seed, in[:seedSize])
-	aA := new(edwards25519.Point).ScalarMult(a, bigA)
+	aOffset := new(edwards25519.Point).ScalarMult(a, bigA)
+	aOffset.MultByCofactor(aOffset)
 	for i := range keys {
 		enc := in[seedSize+i*pointSize:][:pointSize]
 		b, err := decodePoint(enc)
@@ -119,13 +120,16 @@ func baseSend(conn transport.Conn, tag [sha256.Size]byte, rand io.Reader) (s ses
 		}
 		aB := new(edwards25519.Point).ScalarMult(a, b)
 		keys[i][0] = s.baseKey(i, aBytes, enc, aB)
-		keys[i][1] = s.baseKey(i, aBytes, enc, aB.Subtract(aB, aA))
+		keys[i][1] = s.baseKey(i, aBytes, enc, aB.Subtract(aB, aOffset))
 	}
 	return s, keys, nil
 }
 
 // baseReceive is the other side: key i is the one that bit i of choice selects.
 // The OT extension's sender plays it. Time does not depend on choice.
+//
+// What a choice adds to a point is 8A, not A: a sender that put a point of small
+// order into A would read every choice off the torsion of the points it gets.
 func baseReceive(conn transport.Conn, tag [sha256.Size]byte, choice prg.Block, rand io.Reader) (s session, keys [baseCount]prg.Block, err error) {
 	hello := make([]byte, helloSize)
 	if err = conn.Recv(hello); err != nil {
@@ -144,13 +148,14 @@ func baseReceive(conn transport.Conn, tag [sha256.Size]byte, choice prg.Block, r
 		return s, keys, fmt.Errorf("randomness: %w", err)
 	}
 	s = newSession(tag, hello[len(tag):len(tag)+seedSize], out[:seedSize])
+	offset := new(edwards25519.Point).MultByCofactor(bigA)
 	for i := range keys {
 		b, err := randomScalar(rand)
 		if err != nil {
 			return s, keys, err
 		}
 		p := new(edwards25519.Point).ScalarBaseMult(b)
-		p.Select(new(edwards25519.Point).Add(p, bigA), p, int(choice[i/64]>>(i%64)&1))
+		p.Select(new(edwards25519.Point).Add(p, offset), p, int(choice[i/64]>>(i%64)&1))
 		enc := out[seedSize+i*pointSize:][:pointSize]
 		copy(enc, p.Bytes())
 		keys[i] = s.baseKey(i, aBytes, enc, new(edwards25519.Point).ScalarMult(b, bigA))
