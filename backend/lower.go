@@ -52,6 +52,11 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 		l.chooseTree(i)
 	}
 	l.plan.Rounds = schedule(l.steps, l.flights)
+	if keys, err := l.plan.LinearKeys(); err != nil {
+		return nil, nil, fmt.Errorf("backend: BUG: %w", err)
+	} else if keys.N != 0 {
+		l.plan.Modulus = Modulus()
+	}
 	l.plan.OT = plan.ChooseOT(l.plan.COTs(), o.Profile.cost())
 	if err := l.plan.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("backend: BUG: %w", err)

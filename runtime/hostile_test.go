@@ -11,6 +11,9 @@ import (
 	"secc.example/secc/runtime/transport"
 )
 
+// testModulus is the largest prime of 50 bits that serves degrees up to 4096.
+const testModulus = 1125899906826241
+
 // smallPlan: a 3x3 convolution with bias, a relu, revealed. It uses every
 // channel of a session.
 func smallPlan(t testing.TB) (*plan.Plan, testWeights) {
@@ -31,7 +34,7 @@ func smallPlan(t testing.TB) (*plan.Plan, testWeights) {
 			{{Proto: plan.ProtoRelu, Op: "relu", Name: "r", In: []plan.Slot{1}, Out: []plan.Slot{2}, Compare: &plan.Compare{Bits: 14, Hi: 14, Leaf: 2}}},
 			{{Proto: plan.ProtoReveal, Op: "output", Name: "r", In: []plan.Slot{2}, Out: []plan.Slot{3}}},
 		},
-		Outputs: []plan.Output{{Name: "r", Shape: out.Shape, Slot: 3}}, Reveal: plan.RevealValues,
+		Outputs: []plan.Output{{Name: "r", Shape: out.Shape, Slot: 3}}, Reveal: plan.RevealValues, Modulus: testModulus,
 	}
 	p.OT = plan.OT{ServerSends: plan.OTKind{Kind: plan.OTSoftSpoken, K: 2}, ClientSends: plan.OTKind{Kind: plan.OTSoftSpoken, K: 2}}
 	return p, testWeights{"c/w": {1, -2, 3, 4, 5, -6, 7, 8, 9, -1, 2, -3, 4, -5, 6, -7, 8, -9}, "c/b": {100, -200}}

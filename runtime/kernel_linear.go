@@ -27,14 +27,8 @@ func slackLinear(s *plan.Step) uint64 {
 // linearKeys is what a session must set up for the plan's linear steps; the
 // degree is 0 when it has none.
 func linearKeys(p *plan.Plan) (he.KeySpec, error) {
-	var ls []*plan.Linear
-	for _, s := range p.Steps() {
-		if s.Proto == plan.ProtoLinearRLWE {
-			ls = append(ls, s.Linear)
-		}
-	}
-	k, err := plan.KeysOf(ls)
-	return he.KeySpec{N: k.N, Secrets: k.Secrets, Levels: k.Levels}, err
+	k, err := p.LinearKeys()
+	return he.KeySpec{N: k.N, Modulus: k.Modulus, Secrets: k.Secrets, Levels: k.Levels}, err
 }
 
 // linearEngine is one party's keys, and the turn of the call that is about to run.

@@ -95,7 +95,7 @@ func (in linearInstance) runBoth(t testing.TB, threads int) (out [2]Vec, counts 
 	if l.ClientInput {
 		shares = [2]Vec{make(Vec, len(in.x)), in.x}
 	}
-	p := &plan.Plan{Rounds: [][]plan.Step{{*in.step}}}
+	p := &plan.Plan{Rounds: [][]plan.Step{{*in.step}}, Modulus: testModulus}
 	pair := mpctest.NewPair(5)
 	err := pair.Run(func(ctx context.Context, role transport.Role) error {
 		spec, err := linearKeys(p)

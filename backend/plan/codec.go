@@ -11,7 +11,7 @@ import (
 )
 
 // magic opens a plan file: a plan can be told from an ONNX model by its first bytes.
-const magic = "secc.plan/1\n"
+const magic = "secc.plan/2\n"
 
 // MaxEncoded bounds a plan file. The largest network tried needs well under a megabyte.
 const MaxEncoded = 64 << 20

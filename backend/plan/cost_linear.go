@@ -139,6 +139,7 @@ func (l *Linear) Memory() (server, client int64) {
 // LinearKeys is what a session must set up for its linear operators.
 type LinearKeys struct {
 	N       int
+	Modulus uint64
 	Secrets int                  // secret keys
 	Levels  [MaxDigits + 1][]int // by number of digits: the levels to switch at, ascending
 }

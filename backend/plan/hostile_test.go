@@ -56,3 +56,40 @@ func TestValidateRefusesEmptyWindows(t *testing.T) {
 		t.Errorf("want an error about the window, got %v", err)
 	}
 }
+
+// encrypted is a plan of one encrypted product.
+func encrypted(t testing.TB) *Plan {
+	l := &Linear{
+		Batch: 1, G: 1, CIn: 8, COut: 4, H: 1, W: 1, OH: 1, OW: 1, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1,
+		InBits: 20, Shift: 6, OutBits: 14, ClientInput: true, NormLog2: 6,
+	}
+	if err := ChoosePacking(l, CostProfile{BitsPerSecond: 1e9, RTT: 1e-3, Server: DefaultUnits(), Client: DefaultUnits()}); err != nil {
+		t.Fatal(err)
+	}
+	p := oneStep(SlotType{[]int{8}, 20, 4}, SlotType{[]int{4}, 14, 4}, Step{Proto: ProtoLinearRLWE, W: "w", Linear: l})
+	p.Modulus = 1125899906826241
+	return p
+}
+
+// Only a prime near 2^50 with roots of unity serves encrypted steps, and only
+// plans that have such steps carry one.
+func TestValidateChecksModulus(t *testing.T) {
+	p := encrypted(t)
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for what, q := range map[string]uint64{
+		"none": 0, "not a prime": 1125899906826241 - 8192, "prime without roots": 1125899906842597,
+		"prime of 49 bits": 562949953216513, "prime of 51 bits": 2251799813554177, "prime far below 2^50": 1125898833018881,
+	} {
+		p.Modulus = q
+		if err := p.Validate(); err == nil || !strings.Contains(err.Error(), "modulus") {
+			t.Errorf("%s: want an error about the modulus, got %v", what, err)
+		}
+	}
+	clear := small()
+	clear.Modulus = 1125899906826241
+	if err := clear.Validate(); err == nil || !strings.Contains(err.Error(), "without an encrypted") {
+		t.Errorf("want an error about a modulus without use, got %v", err)
+	}
+}

@@ -32,7 +32,7 @@ func (t SlotType) N() int {
 }
 
 // Version is the plan format this package writes and reads.
-const Version = 1
+const Version = 2
 
 // Plan is everything both parties agree on before they start. Its digest
 // (codec.go) is the first thing they compare.
@@ -49,8 +49,9 @@ type Plan struct {
 	Outputs []Output
 	Labels  []string `cbor:",omitempty"`
 
-	Reveal Reveal
-	OT     OT // how correlated OTs are made
+	Reveal  Reveal
+	OT      OT     // how correlated OTs are made
+	Modulus uint64 `cbor:",omitempty"` // Q of the encrypted linear steps, a prime; 0 where there are none
 
 	known *figures // set by Validate
 }
@@ -136,7 +137,7 @@ func (p *Plan) COTs() (n COTs) {
 	return n
 }
 
-// LinearKeys is what the plan's linear steps need in keys.
+// LinearKeys is what the plan's linear steps need in keys; without such steps N is 0.
 func (p *Plan) LinearKeys() (LinearKeys, error) {
 	var ls []*Linear
 	for _, s := range p.Steps() {
@@ -144,7 +145,9 @@ func (p *Plan) LinearKeys() (LinearKeys, error) {
 			ls = append(ls, s.Linear)
 		}
 	}
-	return KeysOf(ls)
+	k, err := KeysOf(ls)
+	k.Modulus = p.Modulus
+	return k, err
 }
 
 // LastUse gives for every slot the index of the last step that reads or writes

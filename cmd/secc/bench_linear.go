@@ -165,7 +165,7 @@ func (b *linearBench) run(ctx context.Context, m *transport.Mux, role transport.
 		return row, err
 	}
 	start, cpu := time.Now(), cpuSeconds()
-	if err := party.setUp(ctx, conn, he.KeySpec{N: b.keys.N, Secrets: b.keys.Secrets, Levels: b.keys.Levels}); err != nil {
+	if err := party.setUp(ctx, conn, he.KeySpec{N: b.keys.N, Modulus: backend.Modulus(), Secrets: b.keys.Secrets, Levels: b.keys.Levels}); err != nil {
 		return row, err
 	}
 	keys := conn.Stats()

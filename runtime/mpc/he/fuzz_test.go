@@ -8,7 +8,7 @@ import (
 
 // An upload of the right length is decoded or refused, whatever it holds.
 func FuzzUpload(f *testing.F) {
-	ring, err := newRing(testDegree)
+	ring, err := newRing(testDegree, testModulus)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func FuzzUpload(f *testing.F) {
 
 // A response of the right length is decoded or refused.
 func FuzzResponse(f *testing.F) {
-	ring, err := newRing(testDegree)
+	ring, err := newRing(testDegree, testModulus)
 	if err != nil {
 		f.Fatal(err)
 	}

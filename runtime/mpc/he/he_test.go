@@ -55,7 +55,10 @@ func (m rows) Response(_, o int) (coef, elem []int32) {
 
 const testDegree = 2048
 
-func testSpec() KeySpec { return KeySpec{N: testDegree, Secrets: 1} }
+// testModulus is the largest prime of 50 bits that serves degrees up to 4096.
+const testModulus = 1125899906826241
+
+func testSpec() KeySpec { return KeySpec{N: testDegree, Modulus: testModulus, Secrets: 1} }
 
 func testOp(n, filters int) *Op {
 	return &Op{
@@ -228,7 +231,7 @@ func knownPart(c *Client, w []int64, n, filters int) []uint64 {
 // The digits of a key switch add up to the coefficient, but for what is dropped,
 // and stay in their bounds.
 func TestDigits(t *testing.T) {
-	r, err := newRing(testDegree)
+	r, err := newRing(testDegree, testModulus)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,12 +264,26 @@ func TestDigits(t *testing.T) {
 }
 
 func TestSecurityTable(t *testing.T) {
-	if _, err := newRing(1024); err == nil {
-		t.Error("a modulus of 50 bits was accepted at degree 1024")
-	}
 	for _, n := range []int{2048, 4096} {
-		if _, err := newRing(n); err != nil {
+		if _, err := newRing(n, testModulus); err != nil {
 			t.Error(err)
+		}
+	}
+	for _, bad := range []struct {
+		what string
+		n    int
+		q    uint64
+	}{
+		{"more than the table allows", 1024, testModulus},
+		{"a degree without an estimate", 512, testModulus},
+		{"a prime of 49 bits", 2048, 562949953216513},
+		{"a prime of 51 bits", 2048, 2251799813554177},
+		{"not 1 modulo twice the degree", 4096, 1125899906842597},
+		{"not a prime", 4096, testModulus - 2*4096},
+		{"no modulus", 4096, 0},
+	} {
+		if _, err := newRing(bad.n, bad.q); err == nil {
+			t.Errorf("%s was accepted: %d at degree %d", bad.what, bad.q, bad.n)
 		}
 	}
 }

@@ -3,13 +3,25 @@ package he
 import (
 	"context"
 	"crypto/rand"
+	"math"
+	"math/bits"
 	"testing"
 
 	"github.com/tuneinsight/lattigo/v5/core/rlwe"
+	"github.com/tuneinsight/lattigo/v5/ring"
 
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
+
+// lattigoParameters are lattigo's for the same ring, secrets and errors; it checks
+// them by rules of its own.
+func lattigoParameters(k KeySpec) (rlwe.Parameters, error) {
+	return rlwe.NewParametersFromLiteral(rlwe.ParametersLiteral{
+		LogN: bits.Len(uint(k.N)) - 1, Q: []uint64{k.Modulus}, NTTFlag: true,
+		Xs: ring.Ternary{P: 2.0 / 3}, Xe: ring.DiscreteGaussian{Sigma: math.Sqrt(poly.NoiseEta / 2.0), Bound: poly.NoiseEta},
+	})
+}
 
 // lattigoDecrypt opens (c0, c1) under a transformed secret with lattigo.
 func lattigoDecrypt(p rlwe.Parameters, secret, c0, c1 []uint64) []uint64 {
@@ -44,7 +56,7 @@ func small(r *poly.Ring, p []uint64) bool {
 // Keys are what lattigo takes them for: public keys encrypt zero, switching keys
 // encrypt the powers of the gadget times the image of the secret.
 func TestKeysAgainstLattigo(t *testing.T) {
-	spec := KeySpec{N: testDegree, Secrets: 3}
+	spec := KeySpec{N: testDegree, Modulus: testModulus, Secrets: 3}
 	spec.Levels[2], spec.Levels[3] = []int{1, 4}, []int{11}
 	ctx := context.Background()
 	var server *Server
@@ -59,7 +71,7 @@ func TestKeysAgainstLattigo(t *testing.T) {
 	if s != nil || c != nil {
 		t.Fatal(s, c)
 	}
-	params, err := newParameters(spec.N)
+	params, err := lattigoParameters(spec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"math/bits"
 
-	"github.com/tuneinsight/lattigo/v5/core/rlwe"
-	"github.com/tuneinsight/lattigo/v5/ring"
-
 	"secc.example/secc/runtime/mpc/poly"
 )
 
@@ -23,41 +20,17 @@ var maxModulusBits = map[int]int{1024: 26, 2048: 53, 4096: 106, 8192: 214}
 // N = 2048 it also meets the table's quantum column.
 const modulusBits = 50
 
-// errorDeviation is that of poly's centred binomial noise.
-const errorDeviation = 3.2403703492039302 // sqrt(poly.NoiseEta/2)
-
-// newParameters makes the parameter set of degree n, after checking it against
-// the table. Its prime serves every degree up to 4096.
-func newParameters(n int) (rlwe.Parameters, error) {
+// newRing makes the kernels of degree n modulo q, after checking both against the
+// table. That q is a prime that fits the degree is for poly to say.
+func newRing(n int, q uint64, opts ...poly.Option) (*poly.Ring, error) {
 	limit, ok := maxModulusBits[n]
 	if !ok {
-		return rlwe.Parameters{}, fmt.Errorf("he: no security estimate for degree %d", n)
+		return nil, fmt.Errorf("he: no security estimate for degree %d", n)
 	}
-	primes := ring.NewNTTFriendlyPrimesGenerator(modulusBits, 8192)
-	q, err := primes.NextDownstreamPrime()
-	if err != nil {
-		return rlwe.Parameters{}, fmt.Errorf("he: %w", err)
+	if got := bits.Len64(q); got > limit || got != modulusBits {
+		return nil, fmt.Errorf("he: modulus of %d bits at degree %d, at most %d give %d-bit security and the kernels take %d", got, n, limit, SecurityBits, modulusBits)
 	}
-	if got := bits.Len64(q); got > limit {
-		return rlwe.Parameters{}, fmt.Errorf("he: modulus of %d bits at degree %d, at most %d give %d-bit security", got, n, limit, SecurityBits)
-	}
-	p, err := rlwe.NewParametersFromLiteral(rlwe.ParametersLiteral{
-		LogN: bits.Len(uint(n)) - 1, Q: []uint64{q}, NTTFlag: true,
-		Xs: ring.Ternary{P: 2.0 / 3}, Xe: ring.DiscreteGaussian{Sigma: errorDeviation, Bound: poly.NoiseEta},
-	})
-	if err != nil {
-		return rlwe.Parameters{}, fmt.Errorf("he: %w", err)
-	}
-	return p, nil
-}
-
-// newRing makes the kernels for a parameter set.
-func newRing(n int, opts ...poly.Option) (*poly.Ring, error) {
-	p, err := newParameters(n)
-	if err != nil {
-		return nil, err
-	}
-	return poly.NewRing(p.N(), p.Q()[0], opts...)
+	return poly.NewRing(n, q, opts...)
 }
 
 // MaxDigits bounds the digits of a key switch.
@@ -82,6 +55,7 @@ func gadget(digits int) (base, drop int) {
 // KeySpec is what a session sets up. Both parties derive it from public data.
 type KeySpec struct {
 	N       int
+	Modulus uint64 // Q: the compiler chose it and wrote it into the plan
 	Secrets int
 	Levels  [MaxDigits + 1][]int // by number of digits: the folding levels that need switching keys
 }

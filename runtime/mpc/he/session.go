@@ -49,7 +49,7 @@ func newSession(spec KeySpec, rand io.Reader) (*session, error) {
 	if err := spec.validate(); err != nil {
 		return nil, err
 	}
-	ring, err := newRing(spec.N)
+	ring, err := newRing(spec.N, spec.Modulus)
 	if err != nil {
 		return nil, err
 	}
