@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
@@ -48,19 +49,10 @@ func nonlinearProtocols() map[plan.Proto]nonlinearProtocol {
 
 // signOf is how a step compares.
 func signOf(c *plan.Compare) nonlinear.Sign {
-	t := nonlinear.Tree{Leaf: c.Leaf, Ripple: c.Ripple}
-	if c.ClientChooses {
-		t.Chooser = transport.Client
-	}
-	return nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: t}
+	return nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: c.Tree()}
 }
 
-func tree(leaf int) nonlinear.Tree {
-	if leaf == 0 {
-		leaf = 2
-	}
-	return nonlinear.Tree{Leaf: leaf}
-}
+func tree(leaf int) wire.Tree { return wire.Tree{Leaf: plan.LeafOf(leaf)} }
 
 // slackSign: near zero the sign may come out negative.
 func slackSign(s *plan.Step) uint64 { return 1<<s.Compare.Lo - 1 }
@@ -246,7 +238,7 @@ func idealClip(c *Call, _ Weights) ([]Vec, error) {
 
 func runMaxPool(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
 	net := c.Compare.Pool.Network()
-	y, _, err := p.Select(ctx, c.In[0], c.Compare.Pool.C, nonlinear.Network(net), signOf(c.Compare), 0)
+	y, _, err := p.Select(ctx, c.In[0], c.Compare.Pool.C, net, signOf(c.Compare), 0)
 	return one(y, err)
 }
 
@@ -289,8 +281,8 @@ func slackMaxPool(s *plan.Step) uint64 {
 
 func runArgMax(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
 	rows := c.OutTypes[0].N() / c.Compare.K
-	net := plan.TopK(len(c.In[0])/rows, c.Compare.K)
-	_, y, err := p.Select(ctx, c.In[0], rows, nonlinear.Network(net), signOf(c.Compare), c.OutTypes[0].Bits)
+	net := wire.TopK(len(c.In[0])/rows, c.Compare.K)
+	_, y, err := p.Select(ctx, c.In[0], rows, net, signOf(c.Compare), c.OutTypes[0].Bits)
 	return one(y, err)
 }
 
@@ -300,7 +292,7 @@ func idealArgMax(c *Call, _ Weights) ([]Vec, error) {
 	out, bits := c.Out(), c.InTypes[0].Bits
 	rows := c.OutTypes[0].N() / c.Compare.K
 	n := len(c.In[0]) / rows
-	net := plan.TopK(n, c.Compare.K)
+	net := wire.TopK(n, c.Compare.K)
 	for r := range rows {
 		idx := make([]int, n)
 		for i := range idx {
@@ -371,7 +363,7 @@ func runFunc(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec
 	s, bits := c.Func.Spline, c.InTypes[0].Bits
 	f := nonlinear.Pieces{Knots: s.Knots, Slope: s.Slope, Offset: s.Offset, Frac: s.Frac}
 	t := tree(c.Func.Leaf)
-	t.Chooser = transport.Client // its choices serve all knots
+	t.ClientChooses = true // its choices serve all knots
 	return one(p.Spline(ctx, c.In[0], f, nonlinear.Sign{Bits: bits, Hi: bits, Tree: t}, c.OutTypes[0].Bits))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -174,7 +175,7 @@ func reveal(_ context.Context, p *Party, c *Call) ([]Vec, error) {
 		}
 		return c.Out(), p.Conn.Flush()
 	}
-	wire := make([]byte, plan.PackedLen(len(c.In[0]), bits))
+	wire := make([]byte, wire.PackedLen(len(c.In[0]), bits))
 	if err := p.Conn.Recv(wire); err != nil {
 		return nil, err
 	}

@@ -1,16 +1,13 @@
 package plan
 
-import (
-	"math/bits"
-	"slices"
-)
+import "secc.example/secc/backend/plan/wire"
 
 // Costs of the protocols of runtime/mpc/nonlinear, to the byte. A vector of bits
 // is a plane: n bits packed. Every OT is counted as it is used: bit-sliced
 // (UnitAND) or as a number (UnitMux); making it is not counted here.
 
 // plane is the bytes of n bits.
-func plane(n int) int64 { return PackedLen(n, 1) }
+func plane(n int) int64 { return wire.PackedLen(n, 1) }
 
 // crossing is one flight of the same bytes both ways.
 func crossing(bytes int64) []Flight { return []Flight{{bytes, bytes}} }
@@ -23,185 +20,39 @@ func (c Cost) withWork(u Unit, elems int) Cost {
 	return c
 }
 
-// shape is how carries are computed: as nonlinear.Tree, which it must equal.
-type shape struct {
-	leaf   int
-	ripple bool
-	client bool // the client chooses in leaves of 2 bits and more
+// Tree is how a step computes carries.
+func (c *Compare) Tree() wire.Tree {
+	return wire.Tree{Leaf: c.Leaf, Ripple: c.Ripple, ClientChooses: c.ClientChooses}
 }
 
-func shapeOf(c *Compare) shape { return shape{c.Leaf, c.Ripple, c.ClientChooses && c.Leaf > 1} }
-
-// lowGroups splits m bits that no carry enters, lowest first.
-func (t shape) lowGroups(m int) []int {
-	g := []int{min(t.leaf, m)}
-	return append(g, t.topGroups(m-g[0])...)
-}
-
-// topGroups splits m bits that a carry enters later.
-func (t shape) topGroups(m int) (g []int) {
-	if t.ripple {
-		return slices.Repeat([]int{1}, m)
-	}
-	if first := m % t.leaf; first > 0 {
-		g = append(g, first)
-		m -= first
-	}
-	return append(g, slices.Repeat([]int{t.leaf}, m/t.leaf)...)
-}
-
-// split says how many of shared low bits get a tree of their own.
-func (t shape) split(m, shared int) int {
-	shared = min(shared, m-1)
-	if t.ripple {
-		if shared < t.leaf {
-			return 0
-		}
-		return shared
-	}
-	full := treeLevels(len(t.lowGroups(m)))
-	for j := shared; j > 0; j-- {
-		if max(treeLevels(len(t.lowGroups(j))), treeLevels(len(t.topGroups(m-j))))+1 <= full {
-			return j
-		}
-	}
-	return 0
-}
-
-func treeLevels(groups int) int { return bits.Len(uint(groups - 1)) }
-
-// lone reports whether group i is a single bit that waits for the carry below
-// it and so has no leaf.
-func (t shape) lone(i int, groups []int, lowest bool) bool {
-	if groups[i] != 1 {
-		return false
-	}
-	if lowest {
-		return i == 1 || i > 1 && t.ripple
-	}
-	return t.ripple || len(groups) == 1
-}
-
-// grove is one tree of carries: the leaves' planes and OTs, and then, level by
-// level, how many planes a party sends and how many OTs each way that takes.
-type grove struct {
-	choices, answers, ots int64
-	planes, nodes         []int64
-}
-
-// plant counts the leaves of some groups, for each of some sums.
-func (g *grove) plant(t shape, groups []int, lowest bool, sums int) {
-	for i, size := range groups {
-		if t.lone(i, groups, lowest) {
-			continue
-		}
-		answers, width := leafSizes(size, i > 0 || !lowest)
-		g.answers += answers * int64(sums)
-		times := int64(sums)
-		if most := 64 / width; t.client { // sums share choices while pads have bits for them
-			times = int64((sums + most - 1) / most)
-		}
-		g.ots += int64(size) * times
-		g.choices += int64(size) * times
-	}
-}
-
-// leafSizes is how many planes answer a leaf, with propagation or without, and
-// how many pad bits of each of its OTs that uses.
-func leafSizes(size int, asked bool) (answers int64, width int) {
-	answers, width = 1<<size-1, 1<<(size-1)
+// costCarries counts the circuit of some carries, n times.
+func costCarries(n int, w *wire.Carries) (c Cost) {
+	choices, answers := int64(w.Choices())*plane(n), int64(w.Answers())*plane(n)
 	switch {
-	case asked && size == 2:
-		return answers + 2, width + 1
-	case asked && size > 2:
-		return 2 * answers, 2 * width
-	}
-	return answers, width
-}
-
-// grow counts the joins of one tree, from a level on. A node that includes the
-// lowest group sends 2 planes, any other 3. It returns the level after.
-func (g *grove) grow(t shape, groups int, lowest bool, level int) int {
-	for ; groups > 1; level++ {
-		joins := groups / 2
-		if t.ripple {
-			joins = 1
-		}
-		planes := int64(3 * joins)
-		if lowest {
-			planes--
-		}
-		g.add(level, planes, int64(joins))
-		groups -= joins
-	}
-	return level
-}
-
-func (g *grove) add(level int, planes, nodes int64) {
-	for len(g.planes) <= level {
-		g.planes, g.nodes = append(g.planes, 0), append(g.nodes, 0)
-	}
-	g.planes[level] += planes
-	g.nodes[level] += nodes
-}
-
-// costCarries is the carries of some sums of two private m-bit numbers whose
-// low bits are common to all, n times.
-func costCarries(n, m, common, sums int, t shape) Cost {
-	var g grove
-	entry := 0
-	if common > 0 {
-		low := t.lowGroups(common)
-		g.plant(t, low, true, 1)
-		entry = g.grow(t, len(low), true, 0)
-	}
-	tops := t.topGroups(m - common)
-	if common == 0 {
-		tops = t.lowGroups(m)
-	}
-	if common > 0 && !t.ripple {
-		entry = max(entry, treeLevels(len(tops)))
-	}
-	g.plant(t, tops, common == 0, sums)
-	for range sums {
-		switch {
-		case common == 0:
-			g.grow(t, len(tops), true, 0)
-		case t.ripple:
-			g.grow(t, len(tops)+1, true, entry)
-		default:
-			g.grow(t, len(tops), false, 0)
-			g.add(entry, 2, 1)
-		}
-	}
-	return g.cost(n, t)
-}
-
-func (g *grove) cost(n int, t shape) (c Cost) {
-	choices, answers := g.choices*plane(n), g.answers*plane(n)
-	switch {
-	case t.leaf == 1:
-		c.Flights = []Flight{{answers, choices}}
-	case t.client:
+	case w.Tree.Crossing():
+		c.Flights = crossing(answers)
+	case w.Tree.ChoosesAtClient():
 		c.Flights = []Flight{{ToServer: choices}, {ToClient: answers}}
 	default:
 		c.Flights = []Flight{{ToClient: choices}, {ToServer: answers}}
 	}
-	c.COTs.ClientSends = int64(n) * g.ots
-	if t.client {
-		c.COTs = COTs{ServerSends: int64(n) * g.ots}
+	ots := int64(n) * int64(w.Choices())
+	if w.Tree.ChoosesAtClient() {
+		c.COTs.ServerSends = ots
+	} else {
+		c.COTs.ClientSends = ots
 	}
-	for level, planes := range g.planes {
-		c.Flights = append(c.Flights, crossing(planes*plane(n))...)
-		c.COTs.ClientSends += int64(n) * g.nodes[level]
-		c.COTs.ServerSends += int64(n) * g.nodes[level]
+	for level, joins := range w.Levels {
+		c.Flights = append(c.Flights, crossing(int64(w.Opened(level))*plane(n))...)
+		c.COTs.ClientSends += int64(n) * int64(len(joins))
+		c.COTs.ServerSends += int64(n) * int64(len(joins))
 	}
 	return c.withWork(UnitAND, 0)
 }
 
 // costCarry is the carry out of two private m-bit numbers, n times.
-func costCarry(n, m, leaf int, ripple bool) Cost {
-	return costCarries(n, m, 0, 1, shape{leaf: leaf, ripple: ripple})
+func costCarry(n, m, leaf int) Cost {
+	return costCarries(n, wire.NewCarries(m, 0, 1, wire.Tree{Leaf: leaf}))
 }
 
 // costDReLU is the sign of n elements.
@@ -214,20 +65,8 @@ func costAbove(n int, c *Compare, at []int64) Cost {
 	if m == 0 {
 		return Cost{}
 	}
-	t := shapeOf(c)
-	return costCarries(n, m, t.split(m, agree(at)-c.Lo), len(at), t)
-}
-
-// agree is the number of low bits in which all of several thresholds are equal.
-func agree(at []int64) int {
-	var diff uint64
-	for _, t := range at {
-		diff |= uint64(t - at[0])
-	}
-	if diff == 0 {
-		return 0
-	}
-	return bits.TrailingZeros64(diff)
+	t := c.Tree()
+	return costCarries(n, wire.NewCarries(m, t.Split(m, wire.Agree(at)-c.Lo), len(at), t))
 }
 
 // costTerms is one flight of products of one party's bits with the other's
@@ -236,11 +75,11 @@ func costTerms(n int, byServer, byClient []int) Cost {
 	var c Cost
 	var f Flight
 	for _, w := range byServer {
-		f.ToClient += PackedLen(n, w)
+		f.ToClient += wire.PackedLen(n, w)
 		f.ToServer += plane(n)
 	}
 	for _, w := range byClient {
-		f.ToServer += PackedLen(n, w)
+		f.ToServer += wire.PackedLen(n, w)
 		f.ToClient += plane(n)
 	}
 	if f == (Flight{}) {
@@ -268,8 +107,8 @@ func CostRelu(n int, c *Compare) Cost {
 	return cost
 }
 
-// leafOf is the radix that a field which may be left out means.
-func leafOf(leaf int) int {
+// LeafOf is the radix that a field which may be left out means.
+func LeafOf(leaf int) int {
 	if leaf == 0 {
 		return 2
 	}
@@ -279,7 +118,7 @@ func leafOf(leaf int) int {
 // CostExtend: both forms of it cost the same; Any is a comparison more.
 func CostExtend(n int, e *Extend) Cost {
 	if e.Any {
-		return costCarry(n, e.From, leafOf(e.Leaf), false).Add(costTerms(n, nil, toArith(e.To-e.From)))
+		return costCarry(n, e.From, LeafOf(e.Leaf)).Add(costTerms(n, nil, toArith(e.To-e.From)))
 	}
 	return costTerms(n, nil, []int{e.To - e.From})
 }
@@ -295,7 +134,7 @@ func CostTruncate(n int, t *Truncate) Cost {
 	}
 	var c Cost
 	if t.Exact {
-		c = costCarry(n, t.Shift, leafOf(t.Leaf), false)
+		c = costCarry(n, t.Shift, LeafOf(t.Leaf))
 	}
 	c = c.Add(costTerms(n, nil, widths))
 	if len(widths) == 0 {
@@ -348,7 +187,7 @@ func CostMaxPool(c *Compare) Cost {
 // in Z_2^indexBits.
 func CostArgMax(rows, n int, c *Compare, indexBits int) Cost {
 	var levels []int
-	for _, l := range TopK(n, c.K).Levels {
+	for _, l := range wire.TopK(n, c.K).Levels {
 		levels = append(levels, len(l))
 	}
 	return costSelect(levels, rows, c, indexBits)
@@ -370,9 +209,6 @@ func gilbert(width, bits int) []int {
 	return w
 }
 
-// mulSlab is how many products share a flight.
-const mulSlab = 1 << 17
-
 // CostMul is the elementwise product of n pairs, or a matrix product as that
 // of all its pairs; the rounding is local.
 func CostMul(n, bits int, m *Mul) Cost {
@@ -380,16 +216,16 @@ func CostMul(n, bits int, m *Mul) Cost {
 		n = m.Batch * m.M * m.K * m.N
 	}
 	var c Cost
-	for ; n > 0; n -= mulSlab {
-		c = c.Add(costTerms(min(n, mulSlab), gilbert(bits, bits), gilbert(bits, bits)))
+	for ; n > 0; n -= wire.MulSlab {
+		c = c.Add(costTerms(min(n, wire.MulSlab), gilbert(bits, bits), gilbert(bits, bits)))
 	}
 	return c
 }
 
 // CostSquare is the product of n numbers with themselves.
 func CostSquare(n, bits int) (c Cost) {
-	for ; n > 0; n -= mulSlab {
-		c = c.Add(costTerms(min(n, mulSlab), nil, gilbert(bits-1, bits-1)))
+	for ; n > 0; n -= wire.MulSlab {
+		c = c.Add(costTerms(min(n, wire.MulSlab), nil, gilbert(bits-1, bits-1)))
 	}
 	return c
 }
@@ -408,7 +244,7 @@ func CostFunc(n, inBits, outBits int, f *Func) Cost {
 	if len(s.Knots) == 0 {
 		return c
 	}
-	c = c.Add(costAbove(n, &Compare{Bits: inBits, Hi: inBits, Leaf: leafOf(f.Leaf), ClientChooses: true}, s.Knots))
+	c = c.Add(costAbove(n, &Compare{Bits: inBits, Hi: inBits, Leaf: LeafOf(f.Leaf), ClientChooses: true}, s.Knots))
 	var byServer, byClient []int
 	for range s.Knots {
 		if s.Flat() {
@@ -417,16 +253,10 @@ func CostFunc(n, inBits, outBits int, f *Func) Cost {
 			byServer, byClient = append(byServer, s.Wide(outBits)), append(byClient, s.Wide(outBits))
 		}
 	}
-	for size := stepSlab(len(s.Knots)); n > 0; n -= size {
+	for size := wire.StepSlab(len(s.Knots)); n > 0; n -= size {
 		c = c.Add(costTerms(min(n, size), byServer, byClient))
 	}
 	return c
-}
-
-// stepSlab is how many elements of a function share a flight of products.
-func stepSlab(knots int) int {
-	const chunk = 1 << 13
-	return max(1<<21/knots/chunk, 1) * chunk
 }
 
 // The rows of the protocol table.

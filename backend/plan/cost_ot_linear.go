@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Linear operators over correlated OT: every digit of every weight is one OT
@@ -127,7 +129,7 @@ func (l *Linear) CostOT() Cost {
 			wave.ots += int64(n * (d.Hi - d.Lo))
 			wave.toClient += plane(n * (d.Hi - d.Lo))
 			for bit := d.Lo; bit < d.Hi; bit++ {
-				wave.toServer += PackedLen(reached, l.InBits-bit)
+				wave.toServer += wire.PackedLen(reached, l.InBits-bit)
 			}
 			if elems += float64(reached * (d.Hi - d.Lo)); wave.ots >= otWave {
 				end()

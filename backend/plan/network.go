@@ -1,31 +1,16 @@
 package plan
 
-import "slices"
+import (
+	"slices"
 
-// Network is a selection network: which values are compared with which, level
-// by level. Node numbers count the inputs, then for each gate in order its
-// maximum and, with Both, its minimum. The cost model counts its gates and the
-// runtime runs it: they cannot disagree.
-type Network struct {
-	Inputs  int
-	Levels  [][][2]int32
-	Outputs []int32
-	Both    bool
-}
-
-// Gates counts the comparisons.
-func (n *Network) Gates() (g int) {
-	for _, l := range n.Levels {
-		g += len(l)
-	}
-	return g
-}
+	"secc.example/secc/backend/plan/wire"
+)
 
 // Network is the tournament for one channel of the window: rows first and then
 // columns, or the other way about, whichever compares less (3x3 with stride 2: 6
 // comparisons an output instead of 8). What overlapping windows share is
 // compared once. Positions outside the tensor are left out.
-func (w *Pool) Network() Network { return w.grid().network() }
+func (w *Pool) Network() wire.Network { return w.grid().network() }
 
 // LevelSizes counts the comparisons of each level of Network.
 func (w *Pool) LevelSizes() []int { return w.grid().sizes() }
@@ -34,7 +19,7 @@ func (w *Pool) LevelSizes() []int { return w.grid().sizes() }
 // first axis on every line that is used, and one of the second on every result
 // of the first.
 type grid struct {
-	first, second Network
+	first, second wire.Network
 	lines         []int   // positions on the second axis that windows cover
 	results       []int32 // nodes of the first that are maxima of windows, each once
 	at            func(line, position int) int32
@@ -78,16 +63,14 @@ func sum(x []int) (n int) {
 }
 
 // lineNetwork is the tournament of windows on one line.
-func lineNetwork(length int, windows [][]int) Network {
-	t := newTournament(length)
+func lineNetwork(length int, windows [][]int) wire.Network {
 	sets := make([][]int32, len(windows))
 	for i, win := range windows {
 		for _, x := range win {
 			sets[i] = append(sets[i], int32(x))
 		}
 	}
-	t.net.Outputs = t.reduce(sets)
-	return t.net
+	return wire.Tournament(length, sets)
 }
 
 func (g *grid) sizes() (n []int) {
@@ -101,8 +84,8 @@ func (g *grid) sizes() (n []int) {
 }
 
 // network lays the copies of both networks out over the channel.
-func (g *grid) network() Network {
-	net := Network{Inputs: g.size}
+func (g *grid) network() wire.Network {
+	net := wire.Network{Inputs: g.size}
 	next := int32(g.size)
 	lines := g.copies(&net, &next, &g.first, len(g.lines), func(line, position int) int32 { return g.at(g.lines[line], position) })
 	line := make(map[int]int, len(g.lines)) // of a position on the second axis
@@ -128,7 +111,7 @@ func (g *grid) network() Network {
 
 // copies appends n copies of a line's network, side by side, and gives for each
 // what its nodes are in net.
-func (g *grid) copies(net *Network, next *int32, line *Network, n int, input func(copy, position int) int32) [][]int32 {
+func (g *grid) copies(net *wire.Network, next *int32, line *wire.Network, n int, input func(copy, position int) int32) [][]int32 {
 	nodes := make([][]int32, n)
 	for c := range nodes {
 		for x := range line.Inputs {
@@ -162,191 +145,4 @@ func windows(size, out, k, stride, dilation, pad int) [][]int {
 		}
 	}
 	return all
-}
-
-// tournament builds a network of maxima, comparing no pair twice.
-type tournament struct {
-	net  Network
-	next int32
-	seen map[[2]int32]int32
-}
-
-func newTournament(inputs int) *tournament {
-	return &tournament{Network{Inputs: inputs}, int32(inputs), map[[2]int32]int32{}}
-}
-
-// reduce brings every set down to its maximum, neighbours first, all sets in
-// the same levels.
-func (t *tournament) reduce(sets [][]int32) []int32 {
-	for {
-		var level [][2]int32
-		for s, set := range sets {
-			if len(set) < 2 {
-				continue
-			}
-			var up []int32
-			for i := 0; i+1 < len(set); i += 2 {
-				up = append(up, t.gate(&level, set[i], set[i+1]))
-			}
-			if len(set)%2 == 1 {
-				up = append(up, set[len(set)-1])
-			}
-			sets[s] = up
-		}
-		if level == nil {
-			break
-		}
-		t.net.Levels = append(t.net.Levels, level)
-	}
-	var best []int32
-	for _, set := range sets {
-		best = append(best, set...)
-	}
-	return best
-}
-
-func (t *tournament) gate(level *[][2]int32, a, b int32) int32 {
-	if id, ok := t.seen[[2]int32{a, b}]; ok {
-		return id
-	}
-	id := t.next
-	t.next++
-	t.seen[[2]int32{a, b}] = id
-	*level = append(*level, [2]int32{a, b})
-	return id
-}
-
-// TopK is the network that gives the k largest of n values in falling order: a
-// tournament for k = 1, else sorted halves joined by Batcher's odd-even merge,
-// less what does not reach the first k.
-func TopK(n, k int) Network {
-	if k == 1 {
-		t := newTournament(n)
-		all := make([]int32, n)
-		for i := range all {
-			all[i] = int32(i)
-		}
-		t.net.Outputs = t.reduce([][]int32{all})
-		return t.net
-	}
-	s := &sorter{inputs: int32(n)}
-	return s.network(s.top(0, n, k))
-}
-
-// sorter collects gates in the order they are made; gate g has the nodes
-// inputs+2g (maximum) and inputs+2g+1 (minimum).
-type sorter struct {
-	inputs int32
-	gates  [][2]int32
-}
-
-func (s *sorter) top(from, n, k int) []int32 {
-	if n == 1 {
-		return []int32{int32(from)}
-	}
-	half := n / 2
-	m := s.merge(s.top(from, half, k), s.top(from+half, n-half, k))
-	return m[:min(k, n)]
-}
-
-// merge joins two falling sequences.
-func (s *sorter) merge(a, b []int32) []int32 {
-	if len(a) == 0 || len(b) == 0 {
-		return append(slices.Clone(a), b...)
-	}
-	if len(a) == 1 && len(b) == 1 {
-		hi, lo := s.compare(a[0], b[0])
-		return []int32{hi, lo}
-	}
-	even, odd := s.merge(everySecond(a, 0), everySecond(b, 0)), s.merge(everySecond(a, 1), everySecond(b, 1))
-	out := []int32{even[0]}
-	for i := 1; i < len(even) || i <= len(odd); i++ {
-		switch {
-		case i >= len(even):
-			out = append(out, odd[i-1])
-		case i > len(odd):
-			out = append(out, even[i])
-		default:
-			hi, lo := s.compare(odd[i-1], even[i])
-			out = append(out, hi, lo)
-		}
-	}
-	return out
-}
-
-func everySecond(x []int32, from int) (y []int32) {
-	for i := from; i < len(x); i += 2 {
-		y = append(y, x[i])
-	}
-	return y
-}
-
-func (s *sorter) compare(a, b int32) (hi, lo int32) {
-	s.gates = append(s.gates, [2]int32{a, b})
-	hi = s.inputs + 2*int32(len(s.gates)-1)
-	return hi, hi + 1
-}
-
-// network drops the gates that no output needs and sorts the rest into levels.
-func (s *sorter) network(outputs []int32) Network {
-	depth := s.depths(outputs)
-	net := Network{Inputs: int(s.inputs), Both: true}
-	rename := map[int32]int32{}
-	name := func(id int32) int32 {
-		if id < s.inputs {
-			return id
-		}
-		return rename[id]
-	}
-	next := s.inputs
-	for d := 1; ; d++ {
-		var level [][2]int32
-		for g, pair := range s.gates {
-			if depth[g] == d {
-				level = append(level, [2]int32{name(pair[0]), name(pair[1])})
-				id := s.inputs + 2*int32(g)
-				rename[id], rename[id+1] = next, next+1
-				next += 2
-			}
-		}
-		if level == nil {
-			break
-		}
-		net.Levels = append(net.Levels, level)
-	}
-	for _, o := range outputs {
-		net.Outputs = append(net.Outputs, name(o))
-	}
-	return net
-}
-
-// depths gives every gate that is needed its level, counted from 1.
-func (s *sorter) depths(outputs []int32) []int {
-	gate := func(id int32) int { return int(id-s.inputs) / 2 }
-	needed := make([]bool, len(s.gates))
-	for _, o := range outputs {
-		if o >= s.inputs {
-			needed[gate(o)] = true
-		}
-	}
-	for g := len(s.gates) - 1; g >= 0; g-- {
-		for _, id := range s.gates[g] {
-			if needed[g] && id >= s.inputs {
-				needed[gate(id)] = true
-			}
-		}
-	}
-	depth := make([]int, len(s.gates))
-	for g, pair := range s.gates {
-		if !needed[g] {
-			continue
-		}
-		for _, id := range pair {
-			if id >= s.inputs {
-				depth[g] = max(depth[g], depth[gate(id)])
-			}
-		}
-		depth[g]++
-	}
-	return depth
 }

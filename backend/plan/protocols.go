@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Protocol says what a Proto means to everybody who handles plans.
@@ -446,12 +448,9 @@ func costLocal(p *Plan, call []*Step) Cost {
 func costReveal(p *Plan, call []*Step) Cost {
 	c := costLocal(p, call)
 	t := p.Slots[call[0].In[0]]
-	c.Flights = []Flight{{ToClient: PackedLen(t.N(), t.Bits)}}
+	c.Flights = []Flight{{ToClient: wire.PackedLen(t.N(), t.Bits)}}
 	return c
 }
 
 // costLinear: the linear engine counts with the layout that it runs by.
 func costLinear(p *Plan, call []*Step) Cost { return p.linear(call[0].Linear).cost }
-
-// PackedLen is the number of bytes that n elements of some bits take, packed.
-func PackedLen(n, bits int) int64 { return (int64(n)*int64(bits) + 7) / 8 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/ring"
@@ -225,7 +226,7 @@ func reluParty(ctx context.Context, m *transport.Mux, role transport.Role, kind 
 }
 
 func reluOf(ctx context.Context, p *nonlinear.Party, c *plan.Compare, x []uint64) ([]uint64, error) {
-	s := nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: nonlinear.Tree{Leaf: c.Leaf, Ripple: c.Ripple}}
+	s := nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: wire.Tree{Leaf: c.Leaf, Ripple: c.Ripple}}
 	y, err := p.Relu(ctx, x, s, nil)
 	if err != nil || c.ExtendTo == 0 {
 		return y, err

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/ring"
@@ -45,7 +46,7 @@ func benchmark(b *testing.B, f func(ctx context.Context, p *Party, x []uint64) e
 }
 
 func BenchmarkReluAlone(b *testing.B) {
-	for name, tree := range map[string]Tree{"leaf1": {Leaf: 1}, "leaf2": {Leaf: 2}, "leaf3": {Leaf: 3}, "leaf4": {Leaf: 4}, "ripple": {Leaf: 2, Ripple: true}} {
+	for name, tree := range map[string]wire.Tree{"leaf1": {Leaf: 1}, "leaf2": {Leaf: 2}, "leaf3": {Leaf: 3}, "leaf4": {Leaf: 4}, "ripple": {Leaf: 2, Ripple: true}} {
 		b.Run(name, func(b *testing.B) {
 			benchmark(b, func(ctx context.Context, p *Party, x []uint64) error {
 				_, err := p.DReLU(ctx, x, Sign{16, 0, 15, tree})
@@ -95,7 +96,7 @@ func BenchmarkReluFerret(b *testing.B) {
 				return err
 			}
 			p := &Party{Role: role, Conn: pair.Conn[role], Corr: From[*ot.SendBatch, *ot.RecvBatch](s, r)}
-			_, err = p.Relu(ctx, x, Sign{16, 0, 15, Tree{Leaf: 2}}, nil)
+			_, err = p.Relu(ctx, x, Sign{16, 0, 15, wire.Tree{Leaf: 2}}, nil)
 			return err
 		})
 		if err != nil {

@@ -2,242 +2,92 @@ package nonlinear
 
 import (
 	"context"
-	"math/bits"
-	"slices"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
-
-// Tree says how a carry is computed: leaves of Leaf bits (1 to 4) and then a
-// tree of log depth, or one bit after the other (fewest bits, most rounds).
-//
-// In leaves of 2 bits and more one party chooses and the other answers: the
-// server, whose choices can leave together with a linear operator's response,
-// or the client, whose bits are the same for all thresholds of a batch, so that its
-// choices and their OTs serve all of them.
-type Tree struct {
-	Leaf    int
-	Ripple  bool
-	Chooser transport.Role
-}
-
-// lowGroups splits m bits, lowest first, that no carry enters. A single bit at
-// position 1 is no leaf: it is added to the carry of group 0 by one AND (majority).
-func (t Tree) lowGroups(m int) []int {
-	g := []int{min(t.Leaf, m)}
-	return append(g, t.topGroups(m-g[0])...)
-}
-
-// topGroups splits m bits that a carry enters later.
-func (t Tree) topGroups(m int) (g []int) {
-	if t.Ripple {
-		for range m {
-			g = append(g, 1)
-		}
-		return g
-	}
-	if first := m % t.Leaf; first > 0 {
-		g = append(g, first)
-		m -= first
-	}
-	for ; m > 0; m -= t.Leaf {
-		g = append(g, t.Leaf)
-	}
-	return g
-}
-
-// split says how many of the low bits that several m-bit sums share are worth a
-// tree of their own: as many as leave the number of rounds what it is.
-func (t Tree) split(m, shared int) int {
-	shared = min(shared, m-1)
-	if t.Ripple {
-		if shared < t.Leaf {
-			return 0
-		}
-		return shared
-	}
-	full := levels(len(t.lowGroups(m)))
-	for j := shared; j > 0; j-- {
-		if max(levels(len(t.lowGroups(j))), levels(len(t.topGroups(m-j))))+1 <= full {
-			return j
-		}
-	}
-	return 0
-}
-
-// levels is the depth of a tree over some groups.
-func levels(groups int) int { return bits.Len(uint(groups - 1)) }
 
 // node is the pair (generate, propagate) of a run of bits. A node without gen
 // is a single bit that waits for its carry; bit is this party's.
 type node struct{ gen, prop, bit []uint64 }
 
-// forest is the sums of a batch: one tree for the low bits they share, if any,
-// and one for the rest of each.
-type forest struct {
-	low  []node
-	tops [][]node
-}
-
-// carries gives the carries out of several sums of two private numbers that have
-// their low bits in common.
+// carries gives the carries out of several sums of two private numbers, as
+// circuit c describes.
 //
-// Functionality: s_i at the server, c_i at the client, of m bits: the planes of low, then
-// those of tops[i] -> <s_i + c_i >= 2^m>. Millionaires' comparison as a parallel-prefix
-// adder: leaves, then nodes (g, p) o (g', p') = (g ^ p g', p p') whose two products share
-// p (CrypTFlow2, section 3.1), 6 bits and one OT each way; 4 bits where nobody asks for
-// the second. A single bit is joined to a carry g' by (s ^ g')(c ^ g') ^ g' (4 bits, no leaf).
+// Functionality: s_i at the server, c_i at the client, of m bits: the planes of
+// own[i] (the bits that are common to all sums are read of own[0]) -> <s_i + c_i >= 2^m>.
+// Millionaires' comparison as a parallel-prefix adder: leaves, then nodes
+// (g, p) o (g', p') = (g ^ p g', p p') whose two products share p (CrypTFlow2, section 3.1),
+// 6 bits and one OT each way; 4 bits where nobody asks for the second. A single bit is
+// joined to a carry g' by (s ^ g')(c ^ g') ^ g' (4 bits, no leaf).
 // Flights: 2 for leaves (1 for leaves of one bit), then one a level. Exact; leaks nothing.
-func (p *Party) carries(ctx context.Context, n int, low [][]uint64, tops [][][]uint64, t Tree) ([][]uint64, error) {
-	f, err := p.base(ctx, n, low, tops, t)
-	if err != nil {
+func (p *Party) carries(ctx context.Context, n int, own [][][]uint64, c *wire.Carries) ([][]uint64, error) {
+	nodes, leaves := plant(n, own, c)
+	if err := p.startLeaves(ctx, n, leaves, c.Tree); err != nil {
 		return nil, err
 	}
-	for f.low != nil || !f.done() {
-		if f.grown(t) {
-			for i, top := range f.tops {
-				f.tops[i] = append([]node{f.low[0]}, top...)
-			}
-			f.low = nil
+	for _, joins := range c.Levels {
+		gates := make([]gate, len(joins))
+		for i, j := range joins {
+			gates[i], nodes[j.Out] = p.join(n, nodes[j.Low], nodes[j.High])
 		}
-		if err := p.level(ctx, n, f, t); err != nil {
+		if err := p.and(ctx, n, gates); err != nil {
 			return nil, err
 		}
 	}
-	gens := make([][]uint64, len(f.tops))
-	for i, top := range f.tops {
-		gens[i] = top[0].gen
+	gens := make([][]uint64, len(c.Out))
+	for i, id := range c.Out {
+		gens[i] = nodes[id].gen
 	}
 	return gens, nil
 }
 
-// carry is carries of one sum.
-func (p *Party) carry(ctx context.Context, n int, own [][]uint64, t Tree) ([]uint64, error) {
-	gens, err := p.carries(ctx, n, nil, [][][]uint64{own}, t)
+// carry is the carry out of one sum.
+func (p *Party) carry(ctx context.Context, n int, own [][]uint64, t wire.Tree) ([]uint64, error) {
+	gens, err := p.carries(ctx, n, [][][]uint64{own}, wire.NewCarries(len(own), 0, 1, t))
 	if err != nil {
 		return nil, err
 	}
 	return gens[0], nil
 }
 
-// done reports whether every sum has come down to one node.
-func (f *forest) done() bool {
-	for _, top := range f.tops {
-		if len(top) > 1 {
-			return false
+func (p *Party) startLeaves(ctx context.Context, n int, leaves []leaf, t wire.Tree) error {
+	switch {
+	case t.Crossing():
+		return p.bitLeaves(ctx, n, leaves)
+	case t.ChoosesAtClient():
+		return p.leaves(ctx, n, leaves, transport.Client)
+	}
+	return p.leaves(ctx, n, leaves, transport.Server)
+}
+
+// plant makes the nodes of a circuit, as far as they are there before any
+// join, and the leaves that fill them.
+func plant(n int, own [][][]uint64, c *wire.Carries) ([]node, []leaf) {
+	nodes := make([]node, len(c.Nodes))
+	for i, at := range c.Nodes {
+		if at.Lone {
+			nodes[i].bit = own[at.Sum][at.Bit]
 		}
 	}
-	return true
-}
-
-// grown reports whether the shared carry can enter the tops: all is one node,
-// or, in a ripple, the low bits are.
-func (f *forest) grown(t Tree) bool {
-	return len(f.low) == 1 && (t.Ripple || f.done())
-}
-
-// base computes the leaves.
-func (p *Party) base(ctx context.Context, n int, low [][]uint64, tops [][][]uint64, t Tree) (*forest, error) {
-	f := &forest{}
-	var leaves []leaf
-	if low != nil {
-		f.low, leaves = plant(n, low, t.lowGroups(len(low)), true, t)
-	}
-	var all [][]leaf
-	for _, own := range tops {
-		groups := t.topGroups(len(own))
-		if low == nil {
-			groups = t.lowGroups(len(own))
-		}
-		nodes, its := plant(n, own, groups, low == nil, t)
-		f.tops, all = append(f.tops, nodes), append(all, its)
-	}
-	if t.Leaf == 1 {
-		return f, p.bitLeaves(ctx, n, append(leaves, slices.Concat(all...)...))
-	}
-	if t.Chooser == transport.Client {
-		all = [][]leaf{together(all)}
-	}
-	return f, p.leaves(ctx, n, append(leaves, slices.Concat(all...)...), t.Chooser)
-}
-
-// together joins the leaves that hold the same bits of the chooser's: those at
-// the same place of several sums, as many as the pads of one OT have bits for.
-func together(all [][]leaf) (joined []leaf) {
-	for g := range all[0] {
-		most := maxPad / all[0][g].width()
-		for lo := 0; lo < len(all); lo += most {
-			l := all[lo][g]
-			for _, sum := range all[lo+1 : min(lo+most, len(all))] {
-				l.sums = append(l.sums, sum[g].sums...)
+	leaves := make([]leaf, len(c.Leaves))
+	for i := range leaves {
+		l := &leaves[i]
+		l.Leaf = &c.Leaves[i]
+		for _, s := range l.Sums {
+			nd := &nodes[s.Node]
+			out := ring.Planes(2, n)
+			nd.gen = out[0]
+			if l.Asked {
+				nd.prop = out[1]
 			}
-			joined = append(joined, l)
+			bits := own[s.Sum][l.First : l.First+l.Size]
+			l.sums = append(l.sums, leafSum{own: bits, gen: nd.gen, prop: nd.prop})
 		}
-	}
-	return joined
-}
-
-// plant makes the nodes of one run of bits and the leaves they need. lowest
-// says that no carry enters it.
-func plant(n int, own [][]uint64, groups []int, lowest bool, t Tree) (nodes []node, leaves []leaf) {
-	for i, size := range groups {
-		bits := own[:size]
-		own = own[size:]
-		if lone(i, groups, lowest, t) {
-			nodes = append(nodes, node{bit: bits[0]})
-			continue
-		}
-		out := ring.Planes(2, n)
-		nd := node{gen: out[0]}
-		if i > 0 || !lowest {
-			nd.prop = out[1]
-		}
-		nodes = append(nodes, nd)
-		leaves = append(leaves, leaf{own: bits, sums: []leafSum{{own: bits, gen: nd.gen, prop: nd.prop}}})
+		l.own = l.sums[0].own
 	}
 	return nodes, leaves
-}
-
-// lone reports whether group i is a single bit that waits for the carry below it.
-func lone(i int, groups []int, lowest bool, t Tree) bool {
-	switch {
-	case groups[i] != 1:
-		return false
-	case lowest:
-		return i == 1 || i > 1 && t.Ripple
-	}
-	return t.Ripple || len(groups) == 1
-}
-
-// level joins neighbours in all trees, in one flight. An odd node at the top
-// goes up as it is.
-func (p *Party) level(ctx context.Context, n int, f *forest, t Tree) error {
-	var gates []gate
-	f.low, gates = p.joinAll(n, f.low, t, gates)
-	for i, top := range f.tops {
-		if f.low != nil && t.Ripple {
-			break // the tops wait for the shared carry
-		}
-		f.tops[i], gates = p.joinAll(n, top, t, gates)
-	}
-	return p.and(ctx, n, gates)
-}
-
-func (p *Party) joinAll(n int, nodes []node, t Tree, gates []gate) ([]node, []gate) {
-	pairs := len(nodes) / 2
-	if t.Ripple {
-		pairs = min(pairs, 1)
-	}
-	up := make([]node, 0, len(nodes)-pairs)
-	for i := range pairs {
-		g, u := p.join(n, nodes[2*i], nodes[2*i+1])
-		gates, up = append(gates, g), append(up, u)
-	}
-	if nodes == nil {
-		return nil, gates
-	}
-	return append(up, nodes[2*pairs:]...), gates
 }
 
 // join makes the gate of two neighbours and the node it fills.

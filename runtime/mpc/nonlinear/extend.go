@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
@@ -43,7 +44,7 @@ func (p *Party) Extend(ctx context.Context, x []uint64, from, to int) ([]uint64,
 // x + 2^(from-1) is not negative; its shares wrap iff they carry out of from bits. The
 // carry (one comparison of from bits) becomes a number in Z_2^(to-from). Flights of
 // carry and one; bits of carry and to-from. Exact; leaks nothing.
-func (p *Party) ExtendAny(ctx context.Context, x []uint64, from, to int, t Tree) ([]uint64, error) {
+func (p *Party) ExtendAny(ctx context.Context, x []uint64, from, to int, t wire.Tree) ([]uint64, error) {
 	off := uint64(1) << (from - 1)
 	u := p.plus(x, off, from)
 	own := ring.Planes(from, len(x))

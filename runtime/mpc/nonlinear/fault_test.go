@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/transport"
 )
@@ -28,7 +29,7 @@ func (c *tampered) Send(p []byte) error {
 
 // everything runs each protocol once, so that a fault can hit any message.
 func everything(ctx context.Context, p *Party, x []uint64) error {
-	s := Sign{Bits: 16, Hi: 16, Tree: Tree{Leaf: 2}}
+	s := Sign{Bits: 16, Hi: 16, Tree: wire.Tree{Leaf: 2}}
 	y, err := p.Relu(ctx, x, s, nil)
 	if err != nil {
 		return err
@@ -36,13 +37,13 @@ func everything(ctx context.Context, p *Party, x []uint64) error {
 	if y, err = p.ExtendNonNeg(ctx, y, 16, 27); err != nil {
 		return err
 	}
-	if y, err = p.TruncateExact(ctx, y, 27, 8, 16, Tree{Leaf: 3}); err != nil {
+	if y, err = p.TruncateExact(ctx, y, 27, 8, 16, wire.Tree{Leaf: 3}); err != nil {
 		return err
 	}
 	if y, err = p.Clip(ctx, y, s, -5, 9); err != nil {
 		return err
 	}
-	net := Network{Inputs: 5, Levels: [][][2]int32{{{0, 1}, {2, 3}}, {{5, 6}}, {{7, 4}}}, Outputs: []int32{8}}
+	net := wire.Network{Inputs: 5, Levels: [][][2]int32{{{0, 1}, {2, 3}}, {{5, 6}}, {{7, 4}}}, Outputs: []int32{8}}
 	if _, _, err = p.Select(ctx, y, len(y)/5, net, s, 3); err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ func TestRunsTakeFreshCorrelations(t *testing.T) {
 	for i := range taken {
 		err := pair.Run(func(ctx context.Context, role transport.Role) error {
 			p := &Party{Role: role, Conn: pair.Conn[role], Corr: From(pair.Sources(role))}
-			_, err := p.Relu(ctx, in[role], Sign{16, 0, 16, Tree{Leaf: 2}}, nil)
+			_, err := p.Relu(ctx, in[role], Sign{16, 0, 16, wire.Tree{Leaf: 2}}, nil)
 			return err
 		})
 		if err != nil {

@@ -3,6 +3,7 @@ package nonlinear
 import (
 	"context"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
@@ -11,6 +12,7 @@ import (
 // added to: of each sum the carry it generates, and whether it would propagate
 // one, become XOR-shared bits.
 type leaf struct {
+	*wire.Leaf
 	own    [][]uint64 // the chooser's bits, lowest first
 	sums   []leafSum
 	choice [][]uint64 // chooser: its random choices, one plane a bit
@@ -25,37 +27,6 @@ type leafSum struct {
 	table [][]uint64 // answerer: pads of gen by choice, then pads of prop by choice
 	diff  [][]uint64 // answerer: differences of the two propagate pads of a pair
 }
-
-// size is the number of bits of the group.
-func (l *leaf) size() int { return len(l.own) }
-
-// asked tells whether propagation is wanted, of all sums or of none.
-func (l *leaf) asked() bool { return l.sums[0].prop != nil }
-
-// pair tells whether propagation is computed as the product of two sums, which
-// takes 2 bits instead of a table's 3.
-func (l *leaf) pair() bool { return l.asked() && l.size() == 2 }
-
-// functions is the number of table look-ups a sum: generate, and propagate unless
-// it comes from a pair's sums or is a local sum (a single bit).
-func (l *leaf) functions() int {
-	if l.asked() && l.size() > 2 {
-		return 2
-	}
-	return 1
-}
-
-// width is the number of pad bits of one OT that a sum uses.
-func (l *leaf) width() int {
-	w := l.functions() << (l.size() - 1)
-	if l.pair() {
-		w++
-	}
-	return w
-}
-
-// maxPad is the most pad bits of one OT.
-const maxPad = 64
 
 // leaves computes gen and prop of all groups.
 //
@@ -114,7 +85,7 @@ func eachLeaf(n int, groups []leaf, f func(l *leaf, lo, n int) error) error {
 
 // choose takes the OTs and sends which choices have to be flipped.
 func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
-	t, w := l.size(), l.width()
+	t, w := l.Size, l.Width()
 	if l.choice == nil {
 		words := 64 * len(l.own[0])
 		l.choice = ring.Planes(t, words)
@@ -132,10 +103,10 @@ func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
 	}
 	for k := range l.sums {
 		pad := windows(l.sums[k].pad, lo, n)
-		for f := range l.functions() {
+		for f := range l.Functions() {
 			selectPads(pad[f], choice, pads, k*w+f<<(t-1))
 		}
-		if l.pair() {
+		if l.Pair() {
 			xor(pad[1], pads[0][k*w+2])
 			xor(pad[1], pads[1][k*w+2])
 		}
@@ -182,11 +153,11 @@ func without(u, i int) int { return u&(1<<i-1) | u>>(i+1)<<i }
 
 // tables takes the OTs and lays out the pads of all table entries.
 func (p *Party) tables(ctx context.Context, l *leaf, lo, n int) error {
-	t, w := l.size(), l.width()
+	t, w := l.Size, l.Width()
 	words := 64 * len(l.own[0])
 	for k := range l.sums {
 		if s := &l.sums[k]; s.table == nil {
-			s.table, s.diff = ring.Planes(l.functions()<<t, words), ring.Planes(2, words)
+			s.table, s.diff = ring.Planes(l.Functions()<<t, words), ring.Planes(2, words)
 		}
 	}
 	p0, p1 := ring.Planes(w*len(l.sums), n), ring.Planes(w*len(l.sums), n)
@@ -196,7 +167,7 @@ func (p *Party) tables(ctx context.Context, l *leaf, lo, n int) error {
 		}
 		for k := range l.sums {
 			l.sums[k].lay(i, t, p0[k*w:(k+1)*w], p1[k*w:(k+1)*w], lo, n)
-			if l.pair() {
+			if l.Pair() {
 				out, base := window(l.sums[k].diff[i], lo, n), window(l.sums[k].prop, lo, n)
 				copy(out, p0[k*w+2])
 				xor(out, p1[k*w+2])
@@ -229,7 +200,7 @@ func xor(dst, src []uint64) {
 // now belong to.
 func (p *Party) permute(l *leaf, lo, n int) error {
 	flip := make([]uint64, ring.Words(n))
-	for i := range l.size() {
+	for i := range l.Size {
 		if err := p.recvBits(flip, n); err != nil {
 			return err
 		}
@@ -241,7 +212,7 @@ func (p *Party) permute(l *leaf, lo, n int) error {
 					swapWhere(table[u], table[u|1<<i], flip)
 				}
 			}
-			if l.pair() {
+			if l.Pair() {
 				base, diff := window(s.prop, lo, n), window(s.diff[i], lo, n)
 				for w := range base {
 					base[w] ^= flip[w] & diff[w]
@@ -272,15 +243,15 @@ func (p *Party) answer(l *leaf, lo, n int) error {
 }
 
 func (p *Party) answerSum(l *leaf, s *leafSum, lo, n int) error {
-	t := l.size()
+	t := l.Size
 	own, table := windows(s.own, lo, n), windows(s.table, lo, n)
 	for u := range 1 << t {
 		generates(table[u], own, u)
-		if l.functions() == 2 {
+		if l.Functions() == 2 {
 			propagates(table[1<<t+u], own, u)
 		}
 	}
-	for f := range l.functions() {
+	for f := range l.Functions() {
 		entries := table[f<<t : (f+1)<<t]
 		for _, e := range entries[1:] {
 			xor(e, entries[0])
@@ -291,7 +262,7 @@ func (p *Party) answerSum(l *leaf, s *leafSum, lo, n int) error {
 	}
 	copy(window(s.gen, lo, n), table[0])
 	switch {
-	case !l.asked():
+	case !l.Asked:
 	case t == 1:
 		copy(window(s.prop, lo, n), own[0])
 	case t == 2:
@@ -354,10 +325,10 @@ func (p *Party) lookUp(l *leaf, lo, n int) error {
 }
 
 func (p *Party) lookUpSum(l *leaf, s *leafSum, lo, n int) error {
-	t := l.size()
+	t := l.Size
 	own, in := windows(l.own, lo, n), make([]uint64, ring.Words(n))
 	outs := [][]uint64{s.gen, s.prop}
-	for f := range l.functions() {
+	for f := range l.Functions() {
 		out := window(outs[f], lo, n)
 		xor(out, window(s.pad[f], lo, n))
 		for u := 1; u < 1<<t; u++ {
@@ -373,10 +344,10 @@ func (p *Party) lookUpSum(l *leaf, s *leafSum, lo, n int) error {
 			}
 		}
 	}
-	if l.asked() && t == 1 {
+	if l.Asked && t == 1 {
 		copy(window(s.prop, lo, n), own[0])
 	}
-	if l.pair() {
+	if l.Pair() {
 		return p.lookUpPair(own, s, lo, n)
 	}
 	return nil
@@ -452,7 +423,7 @@ func (p *Party) openBit(l *leaf, lo, n int) error {
 	for w := range gen {
 		gen[w] ^= pad[w] ^ in[w]&with[w]
 	}
-	if l.asked() {
+	if l.Asked {
 		copy(window(s.prop, lo, n), window(l.own[0], lo, n))
 	}
 	return nil

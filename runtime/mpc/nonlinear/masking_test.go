@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
@@ -44,7 +45,7 @@ func (s *script) Stats() (_ transport.Stats) { return }
 // element and gives the message.
 func answers(t *testing.T, size, sums int, asked bool, pads [][2]uint64, own, flips uint64) []byte {
 	t.Helper()
-	l := leaf{own: ring.Planes(size, 1)}
+	l := leaf{Leaf: &wire.Leaf{Size: size, Asked: asked}, own: ring.Planes(size, 1)}
 	for k := range sums {
 		s := leafSum{own: ring.Planes(size, 1), gen: make([]uint64, 1)}
 		for i := range s.own {
@@ -55,12 +56,12 @@ func answers(t *testing.T, size, sums int, asked bool, pads [][2]uint64, own, fl
 		}
 		l.sums = append(l.sums, s)
 	}
-	wire := &script{in: flips}
-	p := &Party{Role: transport.Server, Conn: wire, Corr: &fixedPads{pads: pads}}
+	conn := &script{in: flips}
+	p := &Party{Role: transport.Server, Conn: conn, Corr: &fixedPads{pads: pads}}
 	if err := p.leaves(t.Context(), 1, []leaf{l}, transport.Client); err != nil {
 		t.Fatal(err)
 	}
-	return wire.sent
+	return conn.sent
 }
 
 // The message of a leaf is affine in the pads that the chooser lacks. Every
@@ -71,8 +72,8 @@ func TestLeafTablesAreMaskedIndependently(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for size := 1; size <= 4; size++ {
 		for _, asked := range []bool{false, true} {
-			w := (&leaf{own: make([][]uint64, size), sums: []leafSum{{prop: map[bool][]uint64{true: {0}}[asked]}}}).width()
-			for _, sums := range []int{1, min(3, maxPad/w), maxPad / w} {
+			w := (&wire.Leaf{Size: size, Asked: asked}).Width()
+			for _, sums := range []int{1, min(3, wire.MaxPad/w), wire.MaxPad / w} {
 				for choice := range uint64(1) << size {
 					pads := make([][2]uint64, size)
 					for i := range pads {

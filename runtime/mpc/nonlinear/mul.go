@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
-
-// slab is how many products share a flight: each holds bits OTs each way until
-// the flight has crossed, so a longer vector goes in several flights.
-const slab = 1 << 17
 
 // Mul multiplies two shared vectors element by element.
 //
@@ -20,8 +17,8 @@ const slab = 1 << 17
 // bits*(bits+3)/2 bits an element each way; bits OTs each way. Exact; leaks nothing.
 func (p *Party) Mul(ctx context.Context, x, y []uint64, bits int) ([]uint64, error) {
 	out := make([]uint64, 0, len(x))
-	for lo := 0; lo < len(x); lo += slab {
-		hi := min(lo+slab, len(x))
+	for lo := 0; lo < len(x); lo += wire.MulSlab {
+		hi := min(lo+wire.MulSlab, len(x))
 		z, err := p.mulSlab(ctx, x[lo:hi], y[lo:hi], bits)
 		if err != nil {
 			return nil, fmt.Errorf("product: %w", err)
@@ -57,8 +54,8 @@ func (p *Party) Square(ctx context.Context, x []uint64, bits int) ([]uint64, err
 	for i, v := range x {
 		out[i] = v * v
 	}
-	for lo := 0; lo < len(x); lo += slab {
-		hi := min(lo+slab, len(x))
+	for lo := 0; lo < len(x); lo += wire.MulSlab {
+		hi := min(lo+wire.MulSlab, len(x))
 		planes := ring.Planes(bits-1, hi-lo)
 		ring.Slice(planes, x[lo:hi], 0)
 		terms := p.gilbert(transport.Client, planes, x[lo:hi], out[lo:hi], bits-1)
@@ -91,8 +88,8 @@ type Matrix struct{ Batch, M, K, N int }
 func (p *Party) MatMul(ctx context.Context, a, b []uint64, g Matrix, bits int) ([]uint64, error) {
 	out := make([]uint64, g.Batch*g.M*g.N)
 	n := len(out) * g.K
-	for lo := 0; lo < n; lo += slab {
-		x, y := make([]uint64, min(slab, n-lo)), make([]uint64, min(slab, n-lo))
+	for lo := 0; lo < n; lo += wire.MulSlab {
+		x, y := make([]uint64, min(wire.MulSlab, n-lo)), make([]uint64, min(wire.MulSlab, n-lo))
 		for i := range x { // product lo+i goes to output (lo+i)/K
 			o, k := (lo+i)/g.K, (lo+i)%g.K
 			row, j := o/g.N, o%g.N

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
@@ -27,10 +28,10 @@ func run[T any](t testing.TB, f func(ctx context.Context, p *Party) (T, error)) 
 	return out, pair.Counts()
 }
 
-var trees = []Tree{
+var trees = []wire.Tree{
 	{Leaf: 1}, {Leaf: 2}, {Leaf: 3}, {Leaf: 4},
 	{Leaf: 1, Ripple: true}, {Leaf: 2, Ripple: true}, {Leaf: 3, Ripple: true}, {Leaf: 4, Ripple: true},
-	{Leaf: 2, Chooser: transport.Client}, {Leaf: 4, Chooser: transport.Client},
+	{Leaf: 2, ClientChooses: true}, {Leaf: 4, ClientChooses: true},
 }
 
 // allPairs lists every pair of shares of Z_2^bits.
@@ -172,7 +173,7 @@ func TestExtend(t *testing.T) {
 				return p.ExtendNonNeg(ctx, x, bits, to)
 			})
 			checkExtend(t, r, draw(r, n, bits, bits), bits, to, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
-				return p.ExtendAny(ctx, x, bits, to, Tree{Leaf: 2})
+				return p.ExtendAny(ctx, x, bits, to, wire.Tree{Leaf: 2})
 			})
 		}
 	})

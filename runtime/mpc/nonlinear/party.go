@@ -16,6 +16,7 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
@@ -49,19 +50,8 @@ type Party struct {
 	wide0, wide1 []uint64 // pads as words, before they are sliced
 }
 
-// chunk is how many elements are worked on at a time, so that pads stay in
-// cache. It fixes the order of bits in a message, so both parties share it.
-const chunk = 1 << 13
-
-// chunks visits [0, n) in pieces of at most chunk elements.
-func chunks(n int, f func(lo, n int) error) error {
-	for lo := 0; lo < n; lo += chunk {
-		if err := f(lo, min(chunk, n-lo)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// chunks visits [0, n) in pieces of at most wire.Chunk elements.
+func chunks(n int, f func(lo, n int) error) error { return wire.Slabs(n, wire.Chunk, f) }
 
 // isServer tells which party adds public constants to its share.
 func (p *Party) isServer() bool { return p.Role == transport.Server }
@@ -165,7 +155,7 @@ func (p *Party) bothWays(asSender, asReceiver func() error) error {
 }
 
 // window cuts the words of elements [lo, lo+n) out of a bit vector; lo is a
-// multiple of chunk.
+// multiple of wire.Chunk.
 func window(b []uint64, lo, n int) []uint64 { return b[lo/64 : lo/64+ring.Words(n)] }
 
 // windows cuts the same elements out of several.

@@ -3,8 +3,8 @@ package nonlinear
 import (
 	"context"
 	"fmt"
-	"math/bits"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
@@ -12,7 +12,7 @@ import (
 // Sign says how the sign of an element of Z_2^Bits is computed: on bits [Lo, Hi).
 type Sign struct {
 	Bits, Lo, Hi int
-	Tree         Tree
+	Tree         wire.Tree
 }
 
 // DReLU gives <x >= 0>.
@@ -39,19 +39,15 @@ func (p *Party) DReLU(ctx context.Context, x []uint64, s Sign) ([]uint64, error)
 // x - at[i] have the same bits. Flights as DReLU, and its error at every threshold.
 func (p *Party) Above(ctx context.Context, x []uint64, at []int64, s Sign) ([][]uint64, error) {
 	m := s.Hi - s.Lo - 1
-	common := s.Tree.split(m, agree(at)-s.Lo)
-	var low [][]uint64
-	tops, signs := make([][][]uint64, len(at)), make([][]uint64, len(at))
+	own, signs := make([][][]uint64, len(at)), make([][]uint64, len(at))
 	for i, t := range at {
-		own := ring.Planes(s.Hi-s.Lo, len(x))
-		ring.Slice(own, p.plus(x, -uint64(t), s.Bits), s.Lo)
-		tops[i], signs[i] = own[common:m], own[m]
-		if i == 0 && common > 0 {
-			low = own[:common]
-		}
+		planes := ring.Planes(s.Hi-s.Lo, len(x))
+		ring.Slice(planes, p.plus(x, -uint64(t), s.Bits), s.Lo)
+		own[i], signs[i] = planes[:m], planes[m]
 	}
 	if m > 0 {
-		c, err := p.carries(ctx, len(x), low, tops, s.Tree)
+		common := s.Tree.Split(m, wire.Agree(at)-s.Lo)
+		c, err := p.carries(ctx, len(x), own, wire.NewCarries(m, common, len(at), s.Tree))
 		if err != nil {
 			return nil, fmt.Errorf("sign: %w", err)
 		}
@@ -63,19 +59,6 @@ func (p *Party) Above(ctx context.Context, x []uint64, at []int64, s Sign) ([][]
 		p.not(signs[i])
 	}
 	return signs, nil
-}
-
-// agree is the number of low bits in which all thresholds are equal; 0 for one
-// threshold, which has nobody to share with.
-func agree(at []int64) int {
-	var diff uint64
-	for _, t := range at[1:] {
-		diff |= uint64(t - at[0])
-	}
-	if diff == 0 {
-		return 0
-	}
-	return bits.TrailingZeros64(diff)
 }
 
 // not negates a shared bit vector: the server does.

@@ -4,18 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 )
-
-// Network is a selection network: levels of comparisons of two nodes each. Node
-// numbers count the inputs, then for each gate in order its maximum and, with
-// Both, its minimum. Gates of a level read nodes of earlier levels only.
-type Network struct {
-	Inputs  int
-	Levels  [][][2]int32
-	Outputs []int32
-	Both    bool
-}
 
 // grid holds one value a node and copy, copies apart by the stride of their
 // block: the inputs, and the nodes of each level, are a block each.
@@ -55,7 +46,7 @@ func (g *grid) add(block []uint64) {
 // number that each output came from; of equal numbers the first operand wins.
 // A level takes the flights of DReLU and one. Error: up to 2^Lo - 1 too little a level.
 // Leaks nothing: which comparisons are made does not depend on any of them.
-func (p *Party) Select(ctx context.Context, x []uint64, copies int, net Network, s Sign, indexBits int) (values, indices []uint64, err error) {
+func (p *Party) Select(ctx context.Context, x []uint64, copies int, net wire.Network, s Sign, indexBits int) (values, indices []uint64, err error) {
 	val := grid{copies, []int32{0}, [][]uint64{x}}
 	idx := grid{copies, []int32{0}, [][]uint64{nil}}
 	if indexBits > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 )
 
@@ -79,24 +80,15 @@ func (p *Party) line(x []uint64, slope, offset int64) []uint64 {
 	return y
 }
 
-// stepSlab is how many elements share a flight of products with every knot;
-// each product holds its pads until the flight has crossed.
-func stepSlab(knots int) int { return max(1<<21/knots/chunk, 1) * chunk }
-
 // addSteps adds, for every knot whose bit is set, the difference of its lines.
 func (p *Party) addSteps(ctx context.Context, y, x []uint64, b [][]uint64, f Pieces, wide int, flat bool) error {
-	size := stepSlab(len(b))
-	for lo := 0; lo < len(y); lo += size {
-		n := min(size, len(y)-lo)
-		add := p.addLines
-		if flat {
-			add = p.addConstants
-		}
-		if err := add(ctx, y[lo:lo+n], x[lo:lo+n], windows(b, lo, n), f, wide); err != nil {
-			return err
-		}
+	add := p.addLines
+	if flat {
+		add = p.addConstants
 	}
-	return nil
+	return wire.Slabs(len(y), wire.StepSlab(len(b)), func(lo, n int) error {
+		return add(ctx, y[lo:lo+n], x[lo:lo+n], windows(b, lo, n), f, wide)
+	})
 }
 
 func (p *Party) addLines(ctx context.Context, y, x []uint64, b [][]uint64, f Pieces, wide int) error {

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 )
 
@@ -41,7 +42,7 @@ func countSigns(t *testing.T, g Sign, n int, seed uint64) (wrong, negative int, 
 }
 
 func checkStatistics(t *testing.T, runs, n int) {
-	for i, g := range []Sign{{16, 4, 15, Tree{Leaf: 2}}, {16, 1, 16, Tree{Leaf: 3}}, {16, 0, 16, Tree{Leaf: 1}}, {16, 5, 16, Tree{Leaf: 4}}, {16, 3, 14, Tree{Leaf: 2, Ripple: true}}} {
+	for i, g := range []Sign{{16, 4, 15, wire.Tree{Leaf: 2}}, {16, 1, 16, wire.Tree{Leaf: 3}}, {16, 0, 16, wire.Tree{Leaf: 1}}, {16, 5, 16, wire.Tree{Leaf: 4}}, {16, 3, 14, wire.Tree{Leaf: 2, Ripple: true}}} {
 		var wrong, negative int
 		var expected float64
 		for j := range runs {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
@@ -60,7 +61,7 @@ func (p *Party) wrap(u []uint64, from, width int) (term, func(out []uint64, at i
 // 3.2: faithful truncation), made a number in Z_2^to. For to > from-shift, |x| < 2^(from-2)
 // and shift <= from-2 are required and the wrap of the shares goes with it.
 // Flights: those of carry on shift bits, and one. Leaks nothing.
-func (p *Party) TruncateExact(ctx context.Context, x []uint64, from, shift, to int, tree Tree) ([]uint64, error) {
+func (p *Party) TruncateExact(ctx context.Context, x []uint64, from, shift, to int, tree wire.Tree) ([]uint64, error) {
 	off := uint64(0)
 	if to > from-shift {
 		off = 1 << (from - 2)

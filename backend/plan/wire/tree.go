@@ -1,0 +1,297 @@
+package wire
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// Tree says how a carry is computed: leaves of Leaf bits (1 to 4) and then a
+// tree of log depth, or one bit after the other (fewest bits, most rounds).
+//
+// In leaves of 2 bits and more one party chooses and the other answers: the
+// server, whose choices can leave together with a linear operator's response,
+// or the client, whose bits are the same for all thresholds of a batch, so that its
+// choices and their OTs serve all of them.
+type Tree struct {
+	Leaf          int
+	Ripple        bool
+	ClientChooses bool
+}
+
+// Crossing reports whether leaves are products of one bit of either party, in
+// one flight that crosses; else one party chooses and the other answers, in two.
+func (t Tree) Crossing() bool { return t.Leaf == 1 }
+
+// ChoosesAtClient reports whether the client is the one that chooses in leaves.
+func (t Tree) ChoosesAtClient() bool { return t.ClientChooses && !t.Crossing() }
+
+// lowGroups splits m bits, lowest first, that no carry enters. A single bit at
+// position 1 is no leaf: it is added to the carry of group 0 by one AND (majority).
+func (t Tree) lowGroups(m int) []int {
+	g := []int{min(t.Leaf, m)}
+	return append(g, t.topGroups(m-g[0])...)
+}
+
+// topGroups splits m bits that a carry enters later.
+func (t Tree) topGroups(m int) (g []int) {
+	if t.Ripple {
+		return slices.Repeat([]int{1}, m)
+	}
+	if first := m % t.Leaf; first > 0 {
+		g = append(g, first)
+		m -= first
+	}
+	return append(g, slices.Repeat([]int{t.Leaf}, m/t.Leaf)...)
+}
+
+// Split says how many of the low bits that several m-bit sums share are worth a
+// tree of their own: as many as leave the number of rounds what it is.
+func (t Tree) Split(m, shared int) int {
+	shared = min(shared, m-1)
+	if t.Ripple {
+		if shared < t.Leaf {
+			return 0
+		}
+		return shared
+	}
+	full := levels(len(t.lowGroups(m)))
+	for j := shared; j > 0; j-- {
+		if max(levels(len(t.lowGroups(j))), levels(len(t.topGroups(m-j))))+1 <= full {
+			return j
+		}
+	}
+	return 0
+}
+
+// levels is the depth of a tree over some groups.
+func levels(groups int) int { return bits.Len(uint(groups - 1)) }
+
+// lone reports whether group i is a single bit that waits for the carry below
+// it and so has no leaf.
+func (t Tree) lone(i int, groups []int, lowest bool) bool {
+	switch {
+	case groups[i] != 1:
+		return false
+	case lowest:
+		return i == 1 || i > 1 && t.Ripple
+	}
+	return t.Ripple || len(groups) == 1
+}
+
+// MaxPad is the most pad bits that one OT gives.
+const MaxPad = 64
+
+// Leaf is a group of adjacent bits of the party that chooses and the sums that
+// take part: of each the carry that the group generates and, where Asked, whether
+// it would propagate one become XOR-shared bits.
+type Leaf struct {
+	First, Size int       // bits First .. First+Size-1 of the sums' numbers
+	Asked       bool      // propagation is wanted, of all sums or of none
+	Sums        []LeafSum // several under one choice, if the client chooses
+}
+
+// LeafSum names a sum and the node that its part of a leaf fills.
+type LeafSum struct{ Sum, Node int }
+
+// Pair tells whether propagation is computed as the product of two sums, which
+// takes 2 bits instead of a table's 3.
+func (l *Leaf) Pair() bool { return l.Asked && l.Size == 2 }
+
+// Functions is the number of table look-ups a sum: generate, and propagate unless
+// it comes from a pair's sums or is a local sum (a single bit).
+func (l *Leaf) Functions() int {
+	if l.Asked && l.Size > 2 {
+		return 2
+	}
+	return 1
+}
+
+// Width is the number of pad bits of one of the leaf's OTs that a sum uses.
+func (l *Leaf) Width() int {
+	w := l.Functions() << (l.Size - 1)
+	if l.Pair() {
+		w++
+	}
+	return w
+}
+
+// Answers is the number of bits that answer the leaf, all sums together: all
+// entries but one of each table, and a pair's two products.
+func (l *Leaf) Answers() int {
+	one := l.Functions() * (1<<l.Size - 1)
+	if l.Pair() {
+		one += 2
+	}
+	return one * len(l.Sums)
+}
+
+// Join makes one node of two neighbours: (g, p) o (g', p') = (g ^ p g', p p').
+// High may be a lone bit, which is added to the carry of Low.
+type Join struct{ Low, High, Out int }
+
+// Node is a run of bits of one sum: a pair (generate, propagate), or a single bit
+// that waits for the carry below it.
+type Node struct {
+	Sum, Bit   int  // of a lone node: whose bit, and which
+	Lone       bool // the node is that bit
+	Propagates bool // the second of the pair is wanted
+}
+
+// Carries is the circuit of the carries out of several sums of two private m-bit
+// numbers whose low bits are common to all: a description that the cost model
+// counts and the parties walk, in this order.
+type Carries struct {
+	Tree   Tree
+	Leaves []Leaf   // all in one exchange
+	Levels [][]Join // one flight each, both ways
+	Nodes  []Node
+	Out    []int // the node of each sum's carry
+}
+
+// NewCarries lays out sums of m bits; common of the lowest belong to all of them
+// and are taken from the first.
+func NewCarries(m, common, sums int, t Tree) *Carries {
+	b := carryBuilder{Carries{Tree: t}}
+	low, entry := -1, 0
+	if common > 0 {
+		low, entry = b.tree(b.plant(0, 0, t.lowGroups(common), true), 0)
+	}
+	tops := t.topGroups(m - common)
+	if common == 0 {
+		tops = t.lowGroups(m)
+	}
+	if common > 0 && !t.Ripple {
+		entry = max(entry, levels(len(tops)))
+	}
+	from := len(b.Leaves)
+	for sum := range sums {
+		nodes := b.plant(sum, common, tops, common == 0)
+		b.Out = append(b.Out, b.sum(low, entry, nodes))
+	}
+	if t.ChoosesAtClient() {
+		b.together(from, sums)
+	}
+	return &b.Carries
+}
+
+// carryBuilder adds to the circuit.
+type carryBuilder struct{ Carries }
+
+// plant makes the nodes of one run of bits of a sum, starting at bit first, and
+// the leaves they need. lowest says that no carry enters it.
+func (b *carryBuilder) plant(sum, first int, groups []int, lowest bool) (nodes []int) {
+	for i, size := range groups {
+		id := len(b.Nodes)
+		nodes = append(nodes, id)
+		if b.Tree.lone(i, groups, lowest) {
+			b.Nodes = append(b.Nodes, Node{Sum: sum, Bit: first, Lone: true})
+		} else {
+			asked := i > 0 || !lowest
+			b.Nodes = append(b.Nodes, Node{Propagates: asked})
+			b.Leaves = append(b.Leaves, Leaf{First: first, Size: size, Asked: asked, Sums: []LeafSum{{sum, id}}})
+		}
+		first += size
+	}
+	return nodes
+}
+
+// sum joins the nodes of one sum, and the common low bits below them if any.
+func (b *carryBuilder) sum(low, entry int, nodes []int) int {
+	switch {
+	case low < 0:
+		root, _ := b.tree(nodes, 0)
+		return root
+	case b.Tree.Ripple: // waits for the shared carry
+		root, _ := b.tree(append([]int{low}, nodes...), entry)
+		return root
+	}
+	root, _ := b.tree(nodes, 0)
+	return b.join(entry, low, root)
+}
+
+// tree joins neighbours, level by level, from a level on; an odd node at the top
+// goes up as it is. It returns the last node and the level after.
+func (b *carryBuilder) tree(nodes []int, level int) (root, after int) {
+	for ; len(nodes) > 1; level++ {
+		pairs := len(nodes) / 2
+		if b.Tree.Ripple {
+			pairs = 1
+		}
+		var up []int
+		for i := range pairs {
+			up = append(up, b.join(level, nodes[2*i], nodes[2*i+1]))
+		}
+		nodes = append(up, nodes[2*pairs:]...)
+	}
+	return nodes[0], level
+}
+
+func (b *carryBuilder) join(level, low, high int) int {
+	for len(b.Levels) <= level {
+		b.Levels = append(b.Levels, nil)
+	}
+	id := len(b.Nodes)
+	b.Nodes = append(b.Nodes, Node{Propagates: b.Nodes[low].Propagates})
+	b.Levels[level] = append(b.Levels[level], Join{low, high, id})
+	return id
+}
+
+// together joins the leaves that hold the same bits of the chooser's: those at
+// the same place of several sums, as many as the pads of one OT have bits for.
+func (b *carryBuilder) together(from, sums int) {
+	all := b.Leaves[from:]
+	each := len(all) / sums
+	joined := slices.Clone(b.Leaves[:from])
+	for g := range each {
+		most := MaxPad / all[g].Width()
+		for lo := 0; lo < sums; lo += most {
+			l := all[lo*each+g]
+			for sum := lo + 1; sum < min(lo+most, sums); sum++ {
+				l.Sums = append(l.Sums, all[sum*each+g].Sums...)
+			}
+			joined = append(joined, l)
+		}
+	}
+	b.Leaves = joined
+}
+
+// Choices is the number of the chooser's bits in all leaves, one OT each.
+func (c *Carries) Choices() (n int) {
+	for i := range c.Leaves {
+		n += c.Leaves[i].Size
+	}
+	return n
+}
+
+// Answers is the number of bits that answer all leaves.
+func (c *Carries) Answers() (n int) {
+	for i := range c.Leaves {
+		n += c.Leaves[i].Answers()
+	}
+	return n
+}
+
+// Opened is the number of bits that each party opens on a level: of every join
+// the masked operand that both products share, and one a product.
+func (c *Carries) Opened(level int) (n int) {
+	for _, j := range c.Levels[level] {
+		n += 2
+		if c.Nodes[j.Out].Propagates {
+			n++
+		}
+	}
+	return n
+}
+
+// Agree is the number of low bits in which all thresholds are equal; 0 for one
+// threshold, which has nobody to share with.
+func Agree(at []int64) int {
+	var diff uint64
+	for _, t := range at[1:] {
+		diff |= uint64(t - at[0])
+	}
+	if diff == 0 {
+		return 0
+	}
+	return bits.TrailingZeros64(diff)
+}
