@@ -1,23 +1,27 @@
 package plan
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
-	"os"
 	"slices"
+	"unicode/utf8"
 )
 
 // The weights file has the safetensors layout: eight bytes of header length, a
 // JSON header, then raw little-endian sections. It belongs to one plan, whose
-// digest stands in the header, and only the server ever has it.
+// digest stands in the header beside a checksum of all the rest, and only the
+// server ever has it.
 
 const (
-	weightsSchema = "secc.weights/1"
+	weightsSchema = "secc.weights/2"
 	maxHeader     = 64 << 20
+	metadata      = "__metadata__" // the header's entry that is no tensor
 )
 
 // WeightInfo describes one section of a weights file.
@@ -47,9 +51,17 @@ func dtypeBytes(dtype string) int64 {
 type Weights struct {
 	src     io.ReaderAt
 	base    int64
+	size    int64 // of the file
 	tensors map[string]WeightInfo
 	digest  Digest
+	sum     checksum
 }
+
+// checksum is SHA-256 of the plan's digest, the descriptions of the sections and
+// the sections.
+type checksum [sha256.Size]byte
+
+func (c checksum) String() string { return hex.EncodeToString(c[:]) }
 
 // OpenWeights reads the header of a weights file of the given size and checks
 // that every section lies inside the file and that none overlap.
@@ -62,11 +74,11 @@ func OpenWeights(src io.ReaderAt, size int64) (*Weights, error) {
 	if err := json.Unmarshal(head, &raw); err != nil {
 		return nil, fmt.Errorf("weights: header: %w", err)
 	}
-	w := &Weights{src: src, base: 8 + int64(len(head)), tensors: map[string]WeightInfo{}}
-	if err := w.readMeta(raw["__metadata__"]); err != nil {
+	w := &Weights{src: src, base: 8 + int64(len(head)), size: size, tensors: map[string]WeightInfo{}}
+	if err := w.readMeta(raw[metadata]); err != nil {
 		return nil, fmt.Errorf("weights: %w", err)
 	}
-	delete(raw, "__metadata__")
+	delete(raw, metadata)
 	for name, text := range raw {
 		var info WeightInfo
 		if err := json.Unmarshal(text, &info); err != nil {
@@ -97,16 +109,55 @@ func weightHeader(src io.ReaderAt, size int64) ([]byte, error) {
 }
 
 func (w *Weights) readMeta(text []byte) error {
-	var meta struct{ Schema, PlanDigest string }
+	var meta weightsMeta
 	if err := json.Unmarshal(text, &meta); err != nil || meta.Schema != weightsSchema {
 		return errors.New("not a weights file of this version")
 	}
-	b, err := hex.DecodeString(meta.PlanDigest)
-	if err != nil || len(b) != len(w.digest) {
-		return errors.New("malformed plan digest")
+	if !fromHex(w.digest[:], meta.PlanDigest) || !fromHex(w.sum[:], meta.Checksum) {
+		return errors.New("malformed plan digest or checksum")
 	}
-	copy(w.digest[:], b)
 	return nil
+}
+
+// weightsMeta is the __metadata__ entry of the header.
+type weightsMeta struct{ Schema, PlanDigest, Checksum string }
+
+func fromHex(to []byte, text string) bool {
+	b, err := hex.DecodeString(text)
+	return err == nil && copy(to, b) == len(b) && len(b) == len(to)
+}
+
+// Verify reads the whole file and holds it to its checksum.
+func (w *Weights) Verify() error {
+	h, err := newSum(w.digest, w.tensors)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(h, io.NewSectionReader(w.src, w.base, w.size-w.base)); err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	if checksum(h.Sum(nil)) != w.sum {
+		return errors.New("weights: the file is damaged: its checksum is another")
+	}
+	return nil
+}
+
+// newSum begins the checksum; the sections are still to come.
+func newSum(d Digest, tensors map[string]WeightInfo) (hash.Hash, error) {
+	text, err := json.Marshal(tensors) // map keys come out sorted
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	h := sha256.New()
+	h.Write(d[:])
+	h.Write(text)
+	return h, nil
+}
+
+// copyTo writes the whole file again.
+func (w *Weights) copyTo(out io.Writer) error {
+	_, err := io.Copy(out, io.NewSectionReader(w.src, 0, w.size))
+	return err
 }
 
 // checkLayout checks that the sections tile the data exactly.
@@ -197,18 +248,29 @@ type WeightTensor struct {
 // tensor takes the narrowest type that holds its values; the same tensors in
 // the same order give the same bytes.
 func WriteWeights(out io.Writer, d Digest, tensors []WeightTensor) error {
-	head := map[string]any{"__metadata__": map[string]string{"Schema": weightsSchema, "PlanDigest": d.String()}}
+	infos := make(map[string]WeightInfo, len(tensors))
 	var at int64
 	widths := make([]int64, len(tensors))
 	for i, t := range tensors {
 		var dtype string
 		dtype, widths[i] = narrowest(t.Data)
 		end := at + int64(len(t.Data))*widths[i]
-		if _, dup := head[t.Name]; dup {
-			return fmt.Errorf("weights: tensor %q twice", t.Name)
+		if _, dup := infos[t.Name]; dup || t.Name == metadata || !utf8.ValidString(t.Name) {
+			return fmt.Errorf("weights: tensor %q twice, or a name that cannot be written", t.Name)
 		}
-		head[t.Name] = WeightInfo{dtype, t.Shape, [2]int64{at, end}}
+		infos[t.Name] = WeightInfo{dtype, t.Shape, [2]int64{at, end}}
 		at = end
+	}
+	sum, err := newSum(d, infos)
+	if err != nil {
+		return err
+	}
+	for i, t := range tensors {
+		sum.Write(pack(t.Data, widths[i]))
+	}
+	head := map[string]any{metadata: weightsMeta{weightsSchema, d.String(), checksum(sum.Sum(nil)).String()}}
+	for name, info := range infos {
+		head[name] = info
 	}
 	text, err := json.Marshal(head) // map keys come out sorted
 	if err != nil {
@@ -248,20 +310,4 @@ func pack(data []int64, width int64) []byte {
 		}
 	}
 	return b
-}
-
-// SaveWeights writes a weights file that only its owner can read.
-func SaveWeights(path string, d Digest, tensors []WeightTensor) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Chmod(0o600); err != nil { // the file may have stood there with a wider mode
-		return err
-	}
-	if err := WriteWeights(f, d, tensors); err != nil {
-		return err
-	}
-	return f.Close()
 }

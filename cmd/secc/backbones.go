@@ -63,13 +63,13 @@ func (f *compileFlags) backbone(c *cobra.Command, path string, b backend.Baselin
 	if err != nil {
 		return nil, err
 	}
-	l, err := f.ladderOf(path, b, r)
+	l, err := f.ladderOf(c.Context(), path, b, r)
 	if err != nil {
 		return nil, err
 	}
-	pr, err := backend.ParseProfile(f.profile)
+	pr, err := parseProfile(f.profile)
 	if err != nil {
-		return nil, usage("--profile: %w", err)
+		return nil, err
 	}
 	first, own := l.Ladder[0], l.Ladder[len(l.Ladder)-1]
 	return &backboneRow{

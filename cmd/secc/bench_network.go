@@ -16,10 +16,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"secc.example/secc"
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
-	"secc.example/secc/passes"
 )
 
 // networkRow is one secure inference by two processes.
@@ -96,7 +96,7 @@ func (f *benchNetworkFlags) run(c *cobra.Command, models []string) error {
 func (f *benchNetworkFlags) model(c *cobra.Command, path string) (all []networkRow, err error) {
 	f.profile = f.profiles[0]
 	at := follow(c.ErrOrStderr(), "compiling "+path)
-	ready, err := f.prepareFile(c, path, at)
+	ready, err := f.prepare(c, path, at)
 	at.end()
 	if err != nil {
 		return nil, err
@@ -112,20 +112,23 @@ func (f *benchNetworkFlags) model(c *cobra.Command, path string) (all []networkR
 }
 
 // network makes the plan for a link and runs it with every number of threads.
-func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *passes.Prepared) ([]networkRow, error) {
+func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *secc.Prepared) ([]networkRow, error) {
+	profile, err := parseProfile(link)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "secc-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	f.profile = link
 	at := follow(c.ErrOrStderr(), "compiling "+path+" for "+link)
-	made, err := f.finish(path, ready)
+	made, err := ready.Network(c.Context(), profile)
 	at.end()
 	if err != nil {
-		return nil, err
+		return nil, inFile(path, err)
 	}
-	if err := save(made, filepath.Join(dir, "model.plan")); err != nil {
+	if err := made.Save(filepath.Join(dir, "model.plan")); err != nil {
 		return nil, err
 	}
 	if err := f.writeInput(made.Plan, filepath.Join(dir, "input.f32")); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"secc.example/secc"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/passes"
 )
@@ -51,7 +53,7 @@ func (f *compileFlags) check(c *cobra.Command, path string) error {
 		return err
 	}
 	r := &checkReport{Schema: checkSchema, Model: opts.Name, Problems: []onnx.Unsupported{}}
-	if err := r.examine(f, data, opts); err != nil {
+	if err := r.examine(c.Context(), data, opts); err != nil {
 		return err
 	}
 	r.OK = len(r.Problems) == 0 && r.Malformed == ""
@@ -70,31 +72,33 @@ func (f *compileFlags) check(c *cobra.Command, path string) error {
 }
 
 // examine takes the model as far as it goes. Only wrong flags are an error.
-func (r *checkReport) examine(f *compileFlags, data []byte, opts onnx.Options) error {
-	nodes, err := onnx.Nodes(data, opts)
+func (r *checkReport) examine(ctx context.Context, data []byte, o secc.Options) error {
+	nodes, err := onnx.Nodes(data, onnx.Options{InputShapes: o.InputShapes, Batch: o.Batch, Dir: o.Dir, Name: o.Name})
 	if err != nil {
 		r.Malformed = err.Error()
 		return nil
 	}
 	r.Nodes, r.Supported = len(nodes), len(nodes)
-	g, err := onnx.Import(data, opts)
+	m, err := secc.Import(ctx, data, o)
 	var list *onnx.UnsupportedError
+	var bad *secc.ModelError
 	switch {
 	case errors.As(err, &list):
 		r.Problems, r.Nodes, r.Supported = list.Entries, list.Nodes, list.Supported
 		return nil
-	case err != nil:
+	case errors.As(err, &bad):
 		r.Malformed, r.Supported = err.Error(), 0
 		return nil
+	case err != nil:
+		return flagged(err)
 	}
-	o, err := f.options(g)
+	made, err := m.Compile(ctx, o.Profile)
+	if errors.As(err, &bad) {
+		r.refused(nodes, bad.Err)
+		return nil
+	}
 	if err != nil {
 		return err
-	}
-	made, err := passes.Compile(g, o)
-	if err != nil {
-		r.refused(nodes, err)
-		return nil
 	}
 	r.Warnings = made.Warnings
 	return nil

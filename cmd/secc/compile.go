@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,11 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"secc.example/secc"
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
-	"secc.example/secc/frontend/onnx"
-	"secc.example/secc/ir"
 	"secc.example/secc/passes"
 )
 
@@ -36,7 +36,6 @@ type compileFlags struct {
 	linear     string
 	winograd   string
 	xOperator  string
-	dropGiven  bool // --max-drop was given
 	json       bool
 	cpuProfile string
 	timing     bool
@@ -71,7 +70,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224, or without a name for the only input; may be repeated")
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
 	fl.StringVar(&f.target, "target", "", "what formats favour: accuracy (wide, nothing dropped) or cost (comparisons drop bits within --max-drop); between the two if not given")
-	fl.StringVar(&f.maxDrop, "max-drop", "1%", "accuracy that --target cost may give up")
+	fl.StringVar(&f.maxDrop, "max-drop", "", "accuracy that --target cost may give up (default: 1%)")
 	fl.StringVar(&f.linear, "linear", "rlwe", "how convolutions and products by weights are computed: rlwe, ot (correlated OT, the weights' bits as choices) or auto (each by its predicted seconds)")
 	fl.StringVar(&f.xOperator, "x-operator", "auto", "convolutions to replace by X-operators fitted on the calibration inputs: auto (what pays, within a --max-drop that is given; without one none), off, force (all), or names of layers, with commas between")
 	fl.StringVar(&f.winograd, "winograd", "auto", "3x3 and 5x5 convolutions over OT by Winograd's algorithm: auto (where the cost model says it pays), off or force")
@@ -99,7 +98,7 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 		debug.SetGCPercent(50) // tensors are used again, so that there is little to collect
 	}
 	at := follow(c.ErrOrStderr(), "compiling "+path)
-	made, r, err := f.compileAndSave(c, path, at)
+	made, err := f.compileAndSave(c, path, at)
 	at.end()
 	if err != nil {
 		return err
@@ -108,64 +107,102 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 		at.table(c.ErrOrStderr())
 	}
 	if f.json {
-		return printJSON(c.OutOrStdout(), r)
+		return printJSON(c.OutOrStdout(), made.Report)
 	}
-	printCost(c.OutOrStdout(), r, false)
-	fmt.Fprintf(c.OutOrStdout(), "%v\nan inference leaves these formats with a probability of %.0e, by what calibration shows\n", formatsOf(made.Fixed), made.Overflow)
-	_, err = fmt.Fprintf(c.OutOrStdout(), "%s (public), %s (server only)\n", f.out, weightsPath(f.out))
+	return f.print(c.OutOrStdout(), made)
+}
+
+// print says what was made.
+func (f *compileFlags) print(w io.Writer, made *secc.Network) error {
+	fixed, err := made.Fixed()
+	if err != nil {
+		return err
+	}
+	printCost(w, made.Report, false)
+	fmt.Fprintf(w, "%v\nan inference leaves these formats with a probability of %.0e, by what calibration shows\n", formatsOf(fixed), made.Overflow)
+	_, err = fmt.Fprintf(w, "%s (public), %s (server only)\n", f.out, secc.WeightsPath(f.out))
 	return err
 }
 
-// compileAndSave compiles a model file, writes the plan and the weights, and prices the plan.
-func (f *compileFlags) compileAndSave(c *cobra.Command, path string, at *stages) (*passes.Result, *plan.Report, error) {
-	ready, err := f.prepareFile(c, path, at)
+// compileAndSave compiles a model file and writes the plan and the weights.
+func (f *compileFlags) compileAndSave(c *cobra.Command, path string, at *stages) (*secc.Network, error) {
+	made, err := f.network(c, path, at)
 	if err != nil {
-		return nil, nil, err
-	}
-	made, err := f.finish(path, ready)
-	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	at.begin("writing")
-	if err := save(made, f.out); err != nil {
-		return nil, nil, err
-	}
-	at.begin("pricing")
-	r, err := predict(made.Plan, f.profile)
-	return made, r, err
+	return made, made.Save(f.out)
 }
 
 // compile takes a model file through the whole compiler.
-func (f *compileFlags) compile(c *cobra.Command, path string) (*passes.Result, error) {
+func (f *compileFlags) compile(c *cobra.Command, path string) (*secc.Network, error) {
 	at := follow(c.ErrOrStderr(), "compiling "+path)
 	defer at.end()
-	ready, err := f.prepareFile(c, path, at)
-	if err != nil {
-		return nil, err
-	}
-	return f.finish(path, ready)
+	return f.network(c, path, at)
 }
 
-// prepareFile takes a model file as far as the profile has no say.
-func (f *compileFlags) prepareFile(c *cobra.Command, path string, at *stages) (*passes.Prepared, error) {
-	at.begin("reading the model")
-	f.dropGiven = c.Flags().Changed("max-drop")
-	data, opts, err := f.source(path)
+// network makes the plan for the profile of the flags.
+func (f *compileFlags) network(c *cobra.Command, path string, at *stages) (*secc.Network, error) {
+	ready, err := f.prepare(c, path, at)
 	if err != nil {
 		return nil, err
 	}
-	made, err := f.prepare(c.ErrOrStderr(), data, opts, at.at)
+	profile, err := parseProfile(f.profile)
+	if err != nil {
+		return nil, err
+	}
+	made, err := ready.Network(c.Context(), profile)
 	return made, inFile(path, err)
 }
 
-// finish makes the plan for the profile of the flags.
-func (f *compileFlags) finish(path string, p *passes.Prepared) (*passes.Result, error) {
-	profile, err := backend.ParseProfile(f.profile)
+// prepare takes a model file as far as the profile has no say.
+func (f *compileFlags) prepare(c *cobra.Command, path string, at *stages) (*secc.Prepared, error) {
+	m, err := f.load(c, path, at)
 	if err != nil {
-		return nil, usage("--profile: %w", err)
+		return nil, err
 	}
-	made, err := p.Plan(profile)
-	return made, inFile(path, coded(exitUnsupported, err))
+	ready, err := m.Prepare(c.Context())
+	if err != nil {
+		return nil, inFile(path, err)
+	}
+	tell(c.ErrOrStderr(), ready)
+	return ready, nil
+}
+
+// load reads a model file and all that the flags name.
+func (f *compileFlags) load(c *cobra.Command, path string, at *stages) (*secc.Model, error) {
+	data, o, err := f.source(path)
+	if err != nil {
+		return nil, err
+	}
+	if at != nil {
+		o.Progress = at.at
+	}
+	m, err := secc.Import(c.Context(), data, o)
+	return m, inFile(path, flagged(err))
+}
+
+// tell logs what the user should know of a compilation.
+func tell(w io.Writer, made *secc.Prepared) {
+	log := newLog(w)
+	for _, text := range made.Warnings() {
+		log.Warn(text)
+	}
+	for _, l := range made.X.Layers {
+		if !l.Applied {
+			log.Info("x-operator", "layer", l.Name, "replaced", false, "why", l.WhyNot)
+			continue
+		}
+		log.Info("x-operator", "layer", l.Name, "replaced", true, "fit_error", fmt.Sprintf("%.3f", l.FitError), "agreement", fmt.Sprintf("%.3f", l.Agreement))
+	}
+}
+
+// flagged names the flag of an option that cannot be used.
+func flagged(err error) error {
+	if o := (*secc.OptionError)(nil); errors.As(err, &o) {
+		return usage("--%s %w", o.Option, o.Err)
+	}
+	return err
 }
 
 // inFile names the model in what is wrong with it.
@@ -194,19 +231,15 @@ func writable(out, model string) error {
 	return nil
 }
 
-// source reads a model file and says how to import it.
-func (f *compileFlags) source(path string) (data []byte, opts onnx.Options, err error) {
-	shapes, err := parseShapes(f.shapes)
-	if err != nil {
-		return nil, opts, err
-	}
-	if f.batch < 0 {
-		return nil, opts, usage("--batch must not be negative")
+// source reads a model file and says how to compile it.
+func (f *compileFlags) source(path string) (data []byte, o secc.Options, err error) {
+	if o, err = f.options(path); err != nil {
+		return nil, o, err
 	}
 	if data, err = input.ReadFile(path); err != nil {
-		return nil, opts, usage("%w", err)
+		return nil, o, usage("%w", err)
 	}
-	return data, onnx.Options{InputShapes: shapes, Batch: f.batch, Dir: filepath.Dir(path), Name: modelName(path)}, nil
+	return data, o, nil
 }
 
 // modelName is the file's name, or that of its directory if every model is
@@ -219,104 +252,48 @@ func modelName(path string) string {
 	return name
 }
 
-// compileModel compiles a model in memory; warnings go to w.
-func (f *compileFlags) compileModel(w io.Writer, data []byte, opts onnx.Options) (*passes.Result, error) {
-	ready, err := f.prepare(w, data, opts, nil)
-	if err != nil {
-		return nil, err
+// options is what the flags say about the model at a path.
+func (f *compileFlags) options(path string) (o secc.Options, err error) {
+	o = secc.Options{
+		Name: modelName(path), Dir: filepath.Dir(path), Batch: f.batch, Calibration: secc.Files(f.calibrate...),
+		Bits: f.bits, Exact: f.truncation == "exact", Target: passes.Target(f.target), Linear: passes.Linear(f.linear),
+		Winograd: passes.Choice(f.winograd), XOperator: passes.XChoice(f.xOperator),
 	}
-	return f.finish(opts.Name, ready)
-}
-
-// prepare takes a model in memory as far as the profile has no say; warnings go
-// to w, and at is told of the stages.
-func (f *compileFlags) prepare(w io.Writer, data []byte, opts onnx.Options, at func(passes.Stage)) (*passes.Prepared, error) {
-	g, err := onnx.Import(data, opts)
-	if err != nil {
-		return nil, coded(exitUnsupported, err)
-	}
-	if at != nil {
-		at(passes.Stage{Name: "reading calibration inputs"})
-	}
-	o, err := f.options(g)
-	if err != nil {
-		return nil, err
-	}
-	o.Progress = at
-	made, err := passes.Prepare(g, o)
-	if err != nil {
-		return nil, coded(exitUnsupported, err)
-	}
-	log := newLog(w)
-	for _, text := range made.Warnings() {
-		log.Warn(text)
-	}
-	for _, l := range made.X.Layers {
-		if !l.Applied {
-			log.Info("x-operator", "layer", l.Name, "replaced", false, "why", l.WhyNot)
-			continue
-		}
-		log.Info("x-operator", "layer", l.Name, "replaced", true, "fit_error", fmt.Sprintf("%.3f", l.FitError), "agreement", fmt.Sprintf("%.3f", l.Agreement))
-	}
-	return made, nil
-}
-
-// options collects what the flags say beyond the model.
-func (f *compileFlags) options(g *ir.Graph) (o passes.Options, err error) {
-	if f.bits != 0 && (f.bits < 8 || f.bits > 32) {
-		return o, usage("--bits must lie between 8 and 32")
-	}
-	if f.truncation != "stochastic" && f.truncation != "exact" {
+	if f.truncation != "" && f.truncation != "stochastic" && f.truncation != "exact" {
 		return o, usage("--truncation must be stochastic or exact, not %q", f.truncation)
 	}
-	if o.Target = passes.Target(f.target); o.Target != "" && o.Target != passes.TargetAccuracy && o.Target != passes.TargetCost {
-		return o, usage("--target must be accuracy or cost, not %q", f.target)
+	if o.InputShapes, err = parseShapes(f.shapes); err != nil {
+		return o, err
 	}
 	if o.MaxDrop, err = parseShare(f.maxDrop); err != nil {
 		return o, usage("--max-drop: %w", err)
 	}
-	if o.Linear = passes.Linear(f.linear); !o.Linear.Known() {
-		return o, usage("--linear must be rlwe, ot or auto, not %q", f.linear)
-	}
-	if o.Winograd = passes.Choice(f.winograd); !o.Winograd.Known() {
-		return o, usage("--winograd must be auto, off or force, not %q", f.winograd)
-	}
+	o.XDrop = o.MaxDrop // without a drop that was asked for X-operators may give up none
 	if o.Reveal, o.TopK, err = parseReveal(f.reveal); err != nil {
 		return o, err
 	}
-	if o.XOperator = passes.XChoice(f.xOperator); f.dropGiven {
-		o.XDrop = o.MaxDrop
+	if o.Profile, err = parseProfile(f.profile); err != nil {
+		return o, err
 	}
-	o.Bits, o.Exact = f.bits, f.truncation == "exact"
-	if o.Profile, err = backend.ParseProfile(f.profile); err != nil {
-		return o, usage("--profile: %w", err)
-	}
-	prep, err := input.ParsePreprocess(f.preprocess)
-	if err != nil {
+	if o.Preprocess, err = input.ParsePreprocess(f.preprocess); err != nil {
 		return o, usage("%w", err)
-	}
-	var want []input.Spec
-	for _, in := range g.Inputs {
-		w := input.Spec{Name: in.Name, Shape: in.Type.Shape}
-		if len(w.Shape) == 3 || len(w.Shape) == 4 {
-			w.Prep = prep
-			if n, c := max(len(prep.Scale), len(prep.Shift)), first(w.Channels()); n > 1 && n != c {
-				return o, usage("--preprocess: numbers for %d channels, input %q has %d", n, in.Name, c)
-			}
-		}
-		want = append(want, w)
-		o.Preprocess = append(o.Preprocess, w.Prep)
 	}
 	if f.labels != "" {
 		if o.Labels, err = loadLabels(f.labels, nil); err != nil {
 			return o, err
 		}
 	}
-	o.Calibration, err = loadExamples("--calibrate", f.calibrate, want)
-	return o, err
+	return o, flagged(o.Check())
 }
 
-func first(n, _ int) int { return n }
+// parseProfile reads --profile.
+func parseProfile(s string) (backend.Profile, error) {
+	p, err := backend.ParseProfile(s)
+	if err != nil {
+		return p, usage("--profile: %w", err)
+	}
+	return p, nil
+}
 
 // parseShare reads "0.5%" or "0.005"; nothing is 0, the default.
 func parseShare(s string) (float64, error) {
@@ -368,23 +345,4 @@ func parseShapes(args []string) (map[string][]int, error) {
 		}
 	}
 	return shapes, nil
-}
-
-// save writes the plan and, readable by the owner only, the weights.
-func save(m *passes.Result, path string) error {
-	b, err := plan.Encode(m.Plan)
-	if err != nil {
-		return err
-	}
-	digest, err := m.Plan.Digest()
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, b, 0o644); err != nil {
-		return usage("%w", err)
-	}
-	if err := plan.SaveWeights(weightsPath(path), digest, m.Weights); err != nil {
-		return usage("weights: %w", err)
-	}
-	return nil
 }

@@ -18,8 +18,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"secc.example/secc"
+	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
-	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/testdata"
 )
 
@@ -64,7 +65,7 @@ func demo(c *cobra.Command, dir string, asJSON bool) error {
 		}
 	}
 	start := time.Now()
-	p, err := demoCompile(c.ErrOrStderr(), dir)
+	p, err := demoCompile(c.Context(), dir)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func demo(c *cobra.Command, dir string, asJSON bool) error {
 }
 
 // demoCompile unpacks the embedded network and compiles it into dir.
-func demoCompile(warnings io.Writer, dir string) (*plan.Plan, error) {
+func demoCompile(ctx context.Context, dir string) (*plan.Plan, error) {
 	for _, name := range []string{"model.onnx", "images.u8", "labels.txt", "xray.png"} {
 		b, err := testdata.Demo.ReadFile(demoModel + "/" + name)
 		if err != nil {
@@ -102,7 +103,7 @@ func demoCompile(warnings io.Writer, dir string) (*plan.Plan, error) {
 			return nil, err
 		}
 	}
-	f, err := demoFlags(dir)
+	o, err := demoOptions(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -110,37 +111,32 @@ func demoCompile(warnings io.Writer, dir string) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := f.compileModel(warnings, model, onnx.Options{Name: filepath.Base(demoModel)})
+	made, err := secc.Compile(ctx, model, o)
 	if err != nil {
 		return nil, err
 	}
-	return made.Plan, save(made, filepath.Join(dir, "model.plan"))
+	return made.Plan, made.Save(filepath.Join(dir, "model.plan"))
 }
 
-// demoFlags are the flags a user would give for this network.
-func demoFlags(dir string) (*compileFlags, error) {
+// demoOptions are what a user would ask for with this network.
+func demoOptions(dir string) (o secc.Options, err error) {
 	meta, err := testdata.Demo.ReadFile(demoModel + "/meta.json")
 	if err != nil {
-		return nil, err
+		return o, err
 	}
 	var m struct{ Scale, Shift []float64 }
 	if err := json.Unmarshal(meta, &m); err != nil {
-		return nil, err
+		return o, err
 	}
-	return &compileFlags{
-		preprocess: "scale=" + colons(m.Scale) + ",shift=" + colons(m.Shift),
-		calibrate:  []string{filepath.Join(dir, "images.u8")},
-		labels:     filepath.Join(dir, "labels.txt"),
-		truncation: "stochastic", profile: "loopback",
-	}, nil
-}
-
-func colons(x []float64) string {
-	s := make([]string, len(x))
-	for i, v := range x {
-		s[i] = fmt.Sprint(v)
+	o = secc.Options{
+		Name:        filepath.Base(demoModel),
+		Preprocess:  plan.Preprocess{Preset: "custom", Scale: m.Scale, Shift: m.Shift},
+		Calibration: secc.Files(filepath.Join(dir, "images.u8")),
 	}
-	return strings.Join(s, ":")
+	if o.Profile, err = backend.ParseProfile("loopback"); err == nil {
+		o.Labels, err = loadLabels(filepath.Join(dir, "labels.txt"), nil)
+	}
+	return o, err
 }
 
 // startServer starts this program again as the server of dir's plan, for one

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"syscall"
 
+	"secc.example/secc"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/runtime/transport"
@@ -77,6 +79,7 @@ func hintOf(err error) string {
 // exitCode classifies an error.
 func exitCode(err error) int {
 	var c *codedError
+	var bad *secc.ModelError
 	var model *onnx.UnsupportedError
 	var node *onnx.NodeError
 	var netErr net.Error
@@ -86,6 +89,10 @@ func exitCode(err error) int {
 		return exitOK
 	case errors.As(err, &c):
 		return c.code
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return exitResources
+	case errors.As(err, &bad):
+		return exitUnsupported
 	case errors.As(err, &file):
 		return exitUsage // before the network: the errors of files can be told from its only by their type
 	case errors.As(err, &model), errors.As(err, &node):

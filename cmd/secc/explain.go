@@ -79,7 +79,7 @@ func (f *explainFlags) print(c *cobra.Command, path string, r *plan.Report) erro
 	ladder := &ladderReport{Report: r}
 	if f.base.name != "" {
 		var err error
-		if ladder, err = f.ladderOf(path, f.base.Baseline, r); err != nil {
+		if ladder, err = f.ladderOf(c.Context(), path, f.base.Baseline, r); err != nil {
 			return err
 		}
 	}
@@ -129,9 +129,9 @@ func predict(p *plan.Plan, profile string) (*plan.Report, error) {
 // predictAt is predict for a machine of some speed and a number of cores of
 // either party; 0: the profile's.
 func predictAt(p *plan.Plan, profile string, threads int, speed backend.Speed) (*plan.Report, error) {
-	pr, err := backend.ParseProfile(profile)
+	pr, err := parseProfile(profile)
 	if err != nil {
-		return nil, usage("--profile: %w", err)
+		return nil, err
 	}
 	if threads > 0 {
 		pr.Threads = threads

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -8,11 +9,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"secc.example/secc"
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
-	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
-	"secc.example/secc/passes"
 )
 
 // ladderReport is what explain --baseline prints as JSON: the usual report and
@@ -57,27 +57,25 @@ func (b *baselineFlags) check() error {
 }
 
 // products reads a model as baselines and surveys want it.
-func (f *compileFlags) products(path string) (*ir.Graph, error) {
-	data, opts, err := f.source(path)
+func (f *compileFlags) products(ctx context.Context, path string) (*ir.Graph, error) {
+	data, o, err := f.source(path)
 	if err != nil {
 		return nil, err
 	}
 	if plan.IsPlan(data) {
 		return nil, usage("%s: a comparison needs the model, not its plan", path)
 	}
-	g, err := onnx.Import(data, opts)
+	o.Calibration = nil // shapes are all that counts
+	m, err := secc.Import(ctx, data, o)
 	if err != nil {
-		return nil, coded(exitUnsupported, err)
+		return nil, flagged(err)
 	}
-	if g, err = passes.Products(g); err != nil {
-		return nil, coded(exitUnsupported, err)
-	}
-	return g, nil
+	return m.Products(ctx)
 }
 
 // ladderOf prices a model by the baseline and by its own plan.
-func (f *compileFlags) ladderOf(path string, b backend.Baseline, ours *plan.Report) (*ladderReport, error) {
-	g, err := f.products(path)
+func (f *compileFlags) ladderOf(ctx context.Context, path string, b backend.Baseline, ours *plan.Report) (*ladderReport, error) {
+	g, err := f.products(ctx, path)
 	if err != nil {
 		return nil, err
 	}

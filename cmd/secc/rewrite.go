@@ -3,16 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"secc.example/secc/frontend/input"
-	"secc.example/secc/frontend/onnx"
-	"secc.example/secc/ir"
+	"secc.example/secc/internal/safefile"
 	"secc.example/secc/passes"
 )
 
@@ -42,20 +38,19 @@ func (f *compileFlags) rewrite(c *cobra.Command, path string) error {
 	if f.out == "" {
 		return usage("where to? name a file with -o")
 	}
-	g, o, err := f.load(c, path)
+	if err := writable(f.out, path); err != nil {
+		return err
+	}
+	m, err := f.load(c, path, nil)
 	if err != nil {
 		return err
 	}
-	x, report, err := passes.XOperators(g, o)
+	data, report, err := m.WithXOperators(c.Context())
 	if err != nil {
-		return coded(exitUnsupported, err)
+		return inFile(path, err)
 	}
-	data, err := onnx.Export(x, onnx.ExportOptions{Calibration: o.Calibration})
-	if err != nil {
-		return coded(exitUnsupported, err)
-	}
-	if err := os.WriteFile(f.out, data, 0o644); err != nil {
-		return usage("%w", err)
+	if err := safefile.Write(f.out, data, safefile.Private); err != nil { // it is the model
+		return err
 	}
 	if f.json {
 		return printJSON(c.OutOrStdout(), struct {
@@ -70,25 +65,6 @@ func (f *compileFlags) rewrite(c *cobra.Command, path string) error {
 	}
 	_, err = fmt.Fprintln(c.OutOrStdout(), f.out)
 	return err
-}
-
-// load imports a model and collects what the flags say.
-func (f *compileFlags) load(c *cobra.Command, path string) (*ir.Graph, passes.Options, error) {
-	f.dropGiven = c.Flags().Changed("max-drop")
-	shapes, err := parseShapes(f.shapes)
-	if err != nil {
-		return nil, passes.Options{}, err
-	}
-	data, err := input.ReadFile(path)
-	if err != nil {
-		return nil, passes.Options{}, usage("%w", err)
-	}
-	g, err := onnx.Import(data, onnx.Options{InputShapes: shapes, Batch: f.batch, Dir: filepath.Dir(path), Name: modelName(path)})
-	if err != nil {
-		return nil, passes.Options{}, coded(exitUnsupported, err)
-	}
-	o, err := f.options(g)
-	return g, o, err
 }
 
 // printRewriting says layer by layer what was replaced.

@@ -10,6 +10,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"secc.example/secc"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/passes"
@@ -136,15 +137,15 @@ func TestRewrittenFileIsTheNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := compileFlags{preprocess: prep, calibrate: []string{dir + "images.u8"}, xOperator: oneLayer, truncation: "stochastic"}
-	g, err := onnx.ImportFile(dir+"model.onnx", onnx.Options{})
+	o, err := f.options(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := f.options(g)
+	m, err := secc.Import(t.Context(), readTest(t, dir+"model.onnx"), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, _, err := passes.XOperators(g, o)
+	x, _, err := passes.XOperators(m.Graph, m.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func TestRewrittenFileIsTheNetwork(t *testing.T) {
 	if norms != 19 {
 		t.Errorf("%d batch normalisations, the network has 19", norms)
 	}
-	for _, in := range o.Calibration[:3] {
+	for _, in := range m.Options.Calibration[:3] {
 		want, err := ir.Eval(x, in, ir.EvalOptions{})
 		if err != nil {
 			t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,37 +22,14 @@ import (
 
 // openWeights opens the server's weights and checks that they were made with the plan.
 func openWeights(path string, p *plan.Plan) (*plan.Weights, func(), error) {
-	file, err := os.Open(path)
-	if err != nil {
+	w, done, err := plan.OpenWeightsFile(path, p)
+	switch {
+	case errors.Is(err, plan.ErrOtherPlan):
+		return nil, nil, fmt.Errorf("%w: %w", transport.ErrMismatch, err)
+	case err != nil:
 		return nil, nil, usage("weights: %w", err)
 	}
-	info, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return nil, nil, usage("weights: %w", err)
-	}
-	w, err := plan.OpenWeights(file, info.Size())
-	if err == nil {
-		err = sameDigest(w, p)
-	} else {
-		err = usage("%s: %w", path, err)
-	}
-	if err != nil {
-		file.Close()
-		return nil, nil, err
-	}
-	return w, func() { file.Close() }, nil
-}
-
-func sameDigest(w *plan.Weights, p *plan.Plan) error {
-	d, err := p.Digest()
-	if err != nil {
-		return err
-	}
-	if w.PlanDigest() != d {
-		return fmt.Errorf("%w: the weights were made with plan %.16s, this plan is %.16s", transport.ErrMismatch, w.PlanDigest(), d)
-	}
-	return nil
+	return w, func() { done() }, nil
 }
 
 // server is a listening server: one goroutine a session, weights shared.

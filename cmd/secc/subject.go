@@ -91,8 +91,8 @@ func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject,
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSubject(made)
-	if err != nil {
+	s := &subject{plan: made.Plan, weights: made.Weights, overflow: &made.Overflow, close: func() {}}
+	if s.fixed, err = made.Fixed(); err != nil {
 		return nil, err
 	}
 	s.real, err = f.cleartext(s.plan, path, path)

@@ -4,18 +4,20 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"gorgonia.org/tensor"
 
+	"secc.example/secc"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
-	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/passes"
 	"secc.example/secc/runtime"
@@ -41,34 +43,34 @@ func loadNetwork(t *testing.T, name string, f compileFlags) *network {
 	if f.preprocess = "raw"; meta.Scale != nil {
 		f.preprocess = "scale=" + colons(meta.Scale) + ",shift=" + colons(meta.Shift)
 	}
-	g, err := onnx.ImportFile(filepath.Join(dir, "model.onnx"), onnx.Options{Batch: f.batch})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if f.truncation == "" {
-		f.truncation = "stochastic"
-	}
 	f.profile = "loopback"
-	o, err := f.options(g)
+	o, err := f.options(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &network{want: input.Spec{Name: g.Inputs[0].Name, Shape: g.Inputs[0].Type.Shape, Prep: o.Preprocess[0]}}
-	pixels, err := input.Read(filepath.Join(dir, "images.u8"), n.want)
+	n := new(network)
+	o.Calibration = func(specs []input.Spec) ([]input.Case, error) {
+		n.want = specs[0]
+		pixels, err := input.Read(filepath.Join(dir, "images.u8"), n.want)
+		if err != nil {
+			return nil, err
+		}
+		n.cases, err = pixels.Cases(n.want)
+		var others []input.Case
+		for _, c := range n.cases[1:] {
+			others = append(others, input.Case{c})
+		}
+		return others, err
+	}
+	m, err := secc.Import(t.Context(), readTest(t, filepath.Join(dir, "model.onnx")), o)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if n.cases, err = pixels.Cases(n.want); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range n.cases[1:] {
-		o.Calibration = append(o.Calibration, []*tensor.Dense{ir.NewReal(n.want.Shape, c)})
 	}
 	outputs := readTest(t, filepath.Join(dir, "outputs.f32"))
 	for per := len(outputs) / len(n.cases); len(outputs) > 0; outputs = outputs[per:] {
 		n.ort = append(n.ort, floats(outputs[:per]))
 	}
-	if n.Result, err = passes.Compile(g, o); err != nil {
+	if n.Result, err = passes.Compile(m.Graph, m.Options); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -81,6 +83,11 @@ func readTest(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// colons joins numbers as --preprocess wants them.
+func colons(x []float64) string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(x), "[]"), " ", ":")
 }
 
 func floats(b []byte) (x []float32) {

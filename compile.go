@@ -1,0 +1,121 @@
+package secc
+
+import (
+	"context"
+
+	"secc.example/secc/backend"
+	"secc.example/secc/frontend/onnx"
+	"secc.example/secc/ir"
+	"secc.example/secc/passes"
+)
+
+// ModelError says that a model is malformed or has no secure form.
+type ModelError struct{ Err error }
+
+func (e *ModelError) Error() string { return e.Err.Error() }
+func (e *ModelError) Unwrap() error { return e.Err }
+
+// ofModel files what the compiler refuses under the model; that it was stopped is
+// no fault of the model's.
+func ofModel(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	}
+	return &ModelError{err}
+}
+
+// Compile takes an ONNX model, the bytes of its file, to a network: the plan that
+// both parties hold and the weights of the server. The same model and options
+// always give the same network.
+func Compile(ctx context.Context, model []byte, o Options) (*Network, error) {
+	m, err := Import(ctx, model, o)
+	if err != nil {
+		return nil, err
+	}
+	return m.Compile(ctx, o.Profile)
+}
+
+// Model is an ONNX model that was read, with how it is to be compiled.
+type Model struct {
+	Graph   *ir.Graph
+	Options passes.Options // calibration inputs are read
+}
+
+// Import reads a model and the calibration inputs.
+func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
+	if err := o.Check(); err != nil {
+		return nil, err
+	}
+	o.say("reading the model")
+	g, err := onnx.Import(model, o.imports())
+	if err != nil {
+		return nil, ofModel(ctx, err)
+	}
+	o.say("reading calibration inputs")
+	p, err := o.passes(g)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{g, p}, context.Cause(ctx)
+}
+
+func (o *Options) say(stage string) {
+	if o.Progress != nil {
+		o.Progress(passes.Stage{Name: stage})
+	}
+}
+
+// Prepare chooses formats and protocols: all that takes long and does not ask what
+// network lies between the parties.
+func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
+	p, err := passes.Prepare(m.Graph, m.Options)
+	if err != nil {
+		return nil, ofModel(ctx, err)
+	}
+	return &Prepared{p}, nil
+}
+
+// Compile makes the network for a profile.
+func (m *Model) Compile(ctx context.Context, profile backend.Profile) (*Network, error) {
+	p, err := m.Prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.Network(ctx, profile)
+}
+
+// Products gives the model with every product by a constant as a convolution and
+// nothing else changed: what baselines and surveys read shapes from.
+func (m *Model) Products(ctx context.Context) (*ir.Graph, error) {
+	g, err := passes.Products(m.Graph)
+	return g, ofModel(ctx, err)
+}
+
+// WithXOperators gives the model, as ONNX, with X-operators in place of
+// convolutions, and says what was replaced.
+func (m *Model) WithXOperators(ctx context.Context) ([]byte, *passes.XReport, error) {
+	x, report, err := passes.XOperators(m.Graph, m.Options)
+	if err != nil {
+		return nil, nil, ofModel(ctx, err)
+	}
+	b, err := onnx.Export(x, onnx.ExportOptions{Calibration: m.Options.Calibration})
+	return b, report, ofModel(ctx, err)
+}
+
+// Prepared is a network before the profile decides how its messages are packed.
+type Prepared struct{ *passes.Prepared }
+
+// Network makes the plan for a profile.
+func (p *Prepared) Network(ctx context.Context, profile backend.Profile) (*Network, error) {
+	if profile.Bandwidth == 0 {
+		profile, _ = backend.ParseProfile("") // the default is no error
+	}
+	made, err := p.Plan(profile)
+	if err != nil {
+		return nil, ofModel(ctx, err)
+	}
+	return newNetwork(made, profile)
+}
