@@ -19,9 +19,12 @@ import (
 //   - sub-Gaussian parts with variance proxies (a bounded X in [-a,a] that is
 //     uniform has proxy a^2/3, centred binomial noise of parameter eta has eta/2,
 //     a uniform ternary variable 2/3; proxies of independent terms add up):
-//     upload noise: fresh errors times the filter, |w|_2^2*eta/2;
-//     upload rounding: c0 is pseudorandom, so its dropped bits are uniform and
-//     independent: |w|_2^2*4^j/12 for j dropped bits;
+//     upload errors: fresh ones, eta/2 a coefficient;
+//     upload rounding: c0 is pseudorandom, so its j dropped bits are uniform and
+//     independent, proxy (4^j-1)/12, and with the random bit that makes up for
+//     their mean of half a unit (package he), 1/4 more. A useful coefficient of
+//     the product meets every weight of its weight polynomial, not only those of
+//     its own filter: of F filters, both come to F*|w|_2^2 times as much;
 //     zero encryption: e_pk*u + e_1*s, at most 2*N*eta/2;
 //     rounding of c1 to C1Bits: uniform errors (c1 is pseudorandom after the
 //     zero encryption) times the secret, which has at most 3N/4 non-zero
@@ -59,38 +62,79 @@ func Gadget(digits int) (base, drop int) {
 	}
 }
 
-// noise is the bound on |e| for filters of l2 norm at most norm.
-func (y *Layout) noise(norm float64) float64 {
-	t := y.noiseTerms(norm)
-	return t.bounded + t.z()*math.Sqrt(t.variance)
+// Noise is what the bound on an operator's noise is made of, in units of the
+// last place.
+type Noise struct {
+	Outs    int     // outputs the bound holds for together
+	Bounded float64 // never exceeded
+	Upload  float64 // variance proxy of what the uploads bring
+	Rest    float64 // variance proxy of everything else
 }
 
-// noiseTerms are the parts of the bound, in units of the last place.
-type noiseTerms struct{ outs, bounded, variance float64 }
+// Variance is the variance proxy of all that is not bounded.
+func (n Noise) Variance() float64 { return n.Upload + n.Rest }
 
-// z is how many standard deviations the tail bound takes.
-func (t noiseTerms) z() float64 {
-	return math.Sqrt(2 * (math.Log(2*t.outs) + FailureBits*math.Ln2))
+// Bound is what no output exceeds but for a probability of 2^-FailureBits.
+func (n Noise) Bound() float64 { return n.Bounded + n.deviations()*math.Sqrt(n.Variance()) }
+
+// deviations is how many standard deviations the tail bound takes.
+func (n Noise) deviations() float64 {
+	return math.Sqrt(2 * (math.Log(2*float64(n.Outs)) + FailureBits*math.Ln2))
 }
 
-func (y *Layout) noiseTerms(norm float64) noiseTerms {
+// Noise analyses the operator for filters of l2 norm at most norm.
+func (y *Layout) Noise(norm float64) Noise {
 	l, p := y.l, y.p
 	n, out := float64(p.N), l.EngineBits()
 	ulp := math.Exp2(float64(QBits - out))
-	upload := norm * norm * (noiseEta/2.0 + uploadVariance(QBits-p.UploadBits))
 	zero, back := 2*n*noiseEta/2, n*0.75/12
-	return noiseTerms{
-		outs:     float64(l.NumOut()),
-		bounded:  (norm*math.Sqrt(float64(l.FilterLen()))+2)/ulp + math.Exp2(float64(out-p.C0Bits-1)),
-		variance: (upload+zero+back+switchVariance(p))/(ulp*ulp) + n*0.75/12*math.Exp2(float64(2*(out-p.C1Bits))),
+	return Noise{
+		Outs:    l.NumOut(),
+		Bounded: (norm*math.Sqrt(float64(l.FilterLen()))+2)/ulp + math.Exp2(float64(out-p.C0Bits-1)),
+		Upload:  y.uploadWeight(norm) * (noiseEta/2.0 + droppedVariance(QBits-p.UploadBits)) / (ulp * ulp),
+		Rest:    (zero+back+switchVariance(p))/(ulp*ulp) + n*0.75/12*math.Exp2(float64(2*(out-p.C1Bits))),
 	}
 }
 
-func uploadVariance(dropped int) float64 {
+// uploadWeight is the squared norm of a weight polynomial, that of all filters it
+// holds: what the errors of an upload are multiplied by.
+func (y *Layout) uploadWeight(norm float64) float64 {
+	return norm * norm * float64(min(y.p.Filters, y.l.COut/y.l.G))
+}
+
+// droppedVariance is the variance proxy of leaving out the lowest bits of an
+// upload coefficient, in units of Q.
+func droppedVariance(dropped int) float64 {
 	if dropped == 0 {
 		return 0
 	}
-	return math.Exp2(float64(2*dropped)) / 12
+	return (math.Exp2(float64(2*dropped)) + 2) / 12
+}
+
+// mostDropped is the largest number of bits with droppedVariance at most v; -1
+// when even none are too many.
+func mostDropped(v float64) int {
+	switch {
+	case v < 0:
+		return -1
+	case v < droppedVariance(1):
+		return 0
+	}
+	return int(math.Floor(math.Log2(12*v-2) / 2))
+}
+
+// uploadRoom is the variance that the bound leaves for uploads under the packing
+// p (its UploadBits and Filters do not matter), in units of Q.
+func (y *Layout) uploadRoom(p Packing) float64 {
+	z := *y
+	z.p = p
+	n := z.Noise(math.Exp2(float64(y.l.NormLog2)))
+	room := (MaxNoise-n.Bounded)/n.deviations() - 1e-9
+	if room <= 0 {
+		return -1
+	}
+	ulp := math.Exp2(float64(QBits - y.l.EngineBits()))
+	return (room*room - n.Rest) * ulp * ulp
 }
 
 func switchVariance(p Packing) float64 {
@@ -121,7 +165,7 @@ func CheckNoise(l *Linear, weights []int64) error {
 	if err != nil {
 		return err
 	}
-	if e := y.noise(norm); !(e <= MaxNoise) {
+	if e := y.Noise(norm).Bound(); !(e <= MaxNoise) {
 		return fmt.Errorf("linear: noise may reach %.3f ulp with probability 2^-%d, allowed are %.3f", e, FailureBits, MaxNoise)
 	}
 	return nil

@@ -53,12 +53,13 @@ func (p Packing) Kind() string {
 
 // Bounds on packings that come from a file.
 const (
-	MaxKeys    = 64 // secret keys of a session
-	MaxDigits  = 4
-	QBits      = 50 // the modulus is a prime just below 2^QBits
-	maxTiles   = 1 << 16
-	maxBlocks  = 1 << 20
-	maxUploads = 1 << 17
+	MaxKeys     = 64 // secret keys of a session
+	MaxDigits   = 4
+	QBits       = 50 // the modulus is a prime just below 2^QBits
+	leastUpload = 8  // bits of an upload coefficient
+	maxTiles    = 1 << 16
+	maxBlocks   = 1 << 20
+	maxUploads  = 1 << 17
 )
 
 // Layout is the index map of one operator: which input element each
@@ -175,10 +176,10 @@ func (y *Layout) validate() error {
 	if !bounded(maxBlocks, y.blocks) || !bounded(maxUploads, y.blocks, y.Tiles()) {
 		return errors.New("too many polynomials")
 	}
-	if p.UploadBits < 8 || p.UploadBits > QBits || p.C0Bits < l.EngineBits() || p.C0Bits > QBits || p.C1Bits < p.C0Bits || p.C1Bits > QBits {
+	if p.UploadBits < leastUpload || p.UploadBits > QBits || p.C0Bits < l.EngineBits() || p.C0Bits > QBits || p.C1Bits < p.C0Bits || p.C1Bits > QBits {
 		return fmt.Errorf("%d, %d and %d bits a coefficient", p.UploadBits, p.C0Bits, p.C1Bits)
 	}
-	if e := y.noise(math.Exp2(float64(l.NormLog2))); !(e <= MaxNoise) {
+	if e := y.Noise(math.Exp2(float64(l.NormLog2))).Bound(); !(e <= MaxNoise) {
 		return fmt.Errorf("noise may reach %.3f ulp, allowed are %.3f", e, MaxNoise)
 	}
 	return nil

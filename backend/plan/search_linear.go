@@ -178,9 +178,9 @@ type search struct {
 	profile CostProfile
 	best    [len(keyCaps)][levelCaps]option
 	fits    bool // some tile fits a polynomial
-	// uploads remembers leastUploadBits by merge, digits, and the extra bits of
-	// both halves of a response; 0 is not known yet, -1 no room.
-	uploads [levelCaps + 1][MaxDigits + 1][most0 + 1][most1 + 1]int8
+	// rooms remembers uploadRoom by all that it depends on: merge, digits, and the
+	// extra bits of both halves of a response; 0 is not known yet.
+	rooms [levelCaps + 1][MaxDigits + 1][most0 + 1][most1 + 1]float64
 }
 
 // Extra bits of a response's halves, beyond the output's, that the search tries.
@@ -355,11 +355,11 @@ func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
 		for extra1 := least1; extra1 <= most1; extra1++ {
 			p := y.p
 			p.C0Bits, p.C1Bits = min(QBits, out+extra0), min(QBits, out+extra1)
-			known := &s.uploads[p.Merge][p.Digits][extra0][extra1]
-			if *known == 0 {
-				*known = int8(y.leastUploadBits(p))
+			room := &s.rooms[p.Merge][p.Digits][extra0][extra1]
+			if *room == 0 {
+				*room = y.uploadRoom(p)
 			}
-			if p.UploadBits = int(*known); p.UploadBits < 0 {
+			if p.UploadBits = y.leastUploadBits(*room); p.UploadBits < 0 {
 				continue
 			}
 			if bits := up*float64(p.UploadBits) + c1*float64(p.C1Bits) + c0*float64(p.C0Bits); bits < best {
@@ -371,19 +371,12 @@ func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
 	return !math.IsInf(best, 1)
 }
 
-// leastUploadBits solves the noise bound for the dropped bits; -1 if there is no room.
-func (y *Layout) leastUploadBits(p Packing) int {
-	z := *y
-	z.p = p
-	z.p.UploadBits = QBits
-	norm := math.Exp2(float64(y.l.NormLog2))
-	t := z.noiseTerms(norm)
-	room := (MaxNoise-t.bounded)/t.z() - 1e-9
-	if room <= 0 || room*room <= t.variance {
+// leastUploadBits is how many bits of an upload coefficient must be kept for its
+// errors to fit the room; -1 when they do not fit.
+func (y *Layout) leastUploadBits(room float64) int {
+	dropped := mostDropped(room/y.uploadWeight(math.Exp2(float64(y.l.NormLog2))) - noiseEta/2.0)
+	if dropped < 0 {
 		return -1
 	}
-	ulp := math.Exp2(float64(QBits - y.l.EngineBits()))
-	variance := (room*room - t.variance) * ulp * ulp / (norm * norm)
-	dropped := max(0, int(math.Floor(math.Log2(12*variance)/2)))
-	return min(QBits, max(8, QBits-dropped))
+	return min(QBits, max(leastUpload, QBits-dropped))
 }

@@ -59,6 +59,7 @@ type encryptor struct {
 	a, prod  []uint64
 	src      []int32
 	msg, err []uint64
+	bits     []uint64
 }
 
 func (c *Client) newEncryptor(op *Op, call uint64, in []uint64, seed poly.Seed) *encryptor {
@@ -66,12 +67,12 @@ func (c *Client) newEncryptor(op *Op, call uint64, in []uint64, seed poly.Seed) 
 	return &encryptor{
 		c: c, op: op, call: call, in: in, public: c.sampler(), secret: poly.NewSampler(seed, r.Variant()),
 		packer: poly.NewPacker(op.UploadBits, r.Variant()), a: r.NewPoly(), prod: r.NewPoly(),
-		msg: r.NewPoly(), err: r.NewPoly(),
+		msg: r.NewPoly(), err: r.NewPoly(), bits: make([]uint64, (r.N()+63)/64),
 	}
 }
 
-// block encrypts input block i of every tile of a set: c0 = -a*s_k + e + m, of
-// which only the coefficients that matter are sent, without their lowest bits.
+// block encrypts input block i of every tile of a set: c0 = -a*s_k + e + m (e:
+// see errors), of which only the coefficients that matter are sent, without their lowest bits.
 func (e *encryptor) block(set, i int) []byte {
 	r, m := e.c.ring, e.op.Map
 	from, to := e.op.tilesOf(set)
@@ -99,13 +100,29 @@ func (e *encryptor) encrypt(dst []byte, t, i int, coef, src []int32) {
 	msg, noise := e.msg[:len(coef)], e.err[:len(coef)]
 	gather(msg, e.in, src)
 	r.Encode(msg, msg, e.op.InBits)
-	e.secret.Noise(r, noise, uint64(t*e.op.Map.Blocks()+i))
+	e.errors(noise, uint64(t*e.op.Map.Blocks()+i))
 	q := r.Q()
 	for k, c := range coef {
 		msg[k] = reduceOnce(reduceOnce(msg[k]+noise[k], q)+q-e.prod[c], q)
 	}
 	r.DropLow(msg, msg, modulusBits-e.op.UploadBits)
 	e.packer.Pack(dst, msg)
+}
+
+// errors draws fresh errors for an upload. The server puts the middle in the
+// place of dropped bits, which is half a unit above their mean: so that the whole
+// has mean zero whatever it is multiplied by, a random bit is taken from every error.
+func (e *encryptor) errors(dst []uint64, index uint64) {
+	r := e.c.ring
+	e.secret.Noise(r, dst, index)
+	if e.op.UploadBits == modulusBits {
+		return
+	}
+	q, bits := r.Q(), e.bits[:(len(dst)+63)/64]
+	e.secret.Words(bits, index)
+	for k, v := range dst {
+		dst[k] = reduceOnce(v+q-bits[k/64]>>(k%64)&1, q)
+	}
 }
 
 // gather takes what src names out of x: an element, its negative, or zero.
@@ -180,10 +197,8 @@ func (d *decryptor) response(m int, b []byte) error {
 		if !d.p1.PaddingZero(b[:n], r.N()) {
 			return transport.Violation("linear response %d: padding is not zero", m)
 		}
-		d.p1.Unpack(d.c1, b[:n])
+		d.uniformHalf(b[:n])
 		b = b[n:]
-		r.Encode(d.c1, d.c1, d.op.C1Bits)
-		r.NTT(d.c1)
 		from, to := d.op.tilesOf(set)
 		for t := from; t < to; t++ {
 			n := d.p0.Len(d.op.Map.ResponseLen(t, m))
@@ -196,13 +211,30 @@ func (d *decryptor) response(m int, b []byte) error {
 	return nil
 }
 
-// tile rounds the phase c0 + c1*s_k at the useful coefficients.
+// uniformHalf takes in the uniform half of a set.
+func (d *decryptor) uniformHalf(b []byte) {
+	d.p1.Unpack(d.c1, b)
+	d.c.ring.Encode(d.c1, d.c1, d.op.C1Bits)
+	d.c.ring.NTT(d.c1)
+}
+
+// tile rounds the phase of a tile at the useful coefficients.
 func (d *decryptor) tile(t, m int, b []byte) error {
-	r := d.c.ring
 	coef, elem := d.op.Map.Response(t, m)
 	if !d.p0.PaddingZero(b, len(coef)) {
 		return transport.Violation("linear response %d: padding is not zero", m)
 	}
+	v := d.open(t, coef, b)
+	d.c.ring.Round(v, v, d.op.OutBits)
+	for k, e := range elem {
+		d.out[e] = v[k]
+	}
+	return nil
+}
+
+// open gives the phase c0 + c1*s_k of a tile at the useful coefficients.
+func (d *decryptor) open(t int, coef []int32, b []byte) []uint64 {
+	r := d.c.ring
 	r.Mul(d.phase, d.c1, d.c.secrets[t%d.op.Keys])
 	r.InvNTT(d.phase)
 	v := d.vals[:len(coef)]
@@ -212,9 +244,5 @@ func (d *decryptor) tile(t, m int, b []byte) error {
 	for k, c := range coef {
 		v[k] = reduceOnce(v[k]+d.phase[c], q)
 	}
-	r.Round(v, v, d.op.OutBits)
-	for k, e := range elem {
-		d.out[e] = v[k]
-	}
-	return nil
+	return v
 }

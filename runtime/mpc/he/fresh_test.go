@@ -1,10 +1,14 @@
 package he
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"math"
+	"slices"
 	"testing"
 
+	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -58,6 +62,116 @@ func TestCallsAreFresh(t *testing.T) {
 		}
 		if n := len(m[0]); n < 400 || same > n/32 { // n/256 is expected
 			t.Errorf("%s: %d of %d bytes are what they were in the call before", name, same, n)
+		}
+	}
+}
+
+// uploadErrors are the errors of all blocks of an upload of zeros, by block: what
+// the client's secret opens it to.
+func uploadErrors(t *testing.T, blocks int) [][]int64 {
+	t.Helper()
+	ctx, op := context.Background(), testOp(16, 4)
+	op.NumIn, op.FilterLen, op.UploadBits = 16*blocks, 16*blocks, modulusBits
+	op.Map = rows{testDegree, 16, 4, blocks, 1}
+	var client *Client
+	var data []byte
+	s, c := pair(func(conn transport.Conn) error {
+		rec := &recorder{Conn: conn}
+		s, err := NewServer(ctx, rec, testSpec(), rand.Reader)
+		rec.on = true
+		if err == nil {
+			_, err = s.Linear(ctx, rec, s.Turn(), op, make([]uint64, op.NumIn), make([]int64, op.NumOut*op.FilterLen), nil, 1)
+		}
+		data = rec.data
+		return err
+	}, func(conn transport.Conn) (err error) {
+		if client, err = NewClient(ctx, conn, testSpec(), rand.Reader); err == nil {
+			_, err = client.Linear(ctx, conn, client.Turn(), op, make([]uint64, op.NumIn), 1)
+		}
+		return err
+	})
+	if s != nil || c != nil {
+		t.Fatal(s, c)
+	}
+	r := client.ring
+	c0, a := r.NewPoly(), r.NewPoly()
+	var errs [][]int64
+	for i := range blocks {
+		n := poly.PackedLen(testDegree, modulusBits)
+		poly.UnpackBits(c0, data[:n], modulusBits)
+		data = data[n:]
+		client.sampler().Uniform(r, a, uploadIndex(0, 0, blocks, i))
+		r.Mul(a, a, client.secrets[0])
+		r.InvNTT(a)
+		r.Add(c0, c0, a)
+		e := make([]int64, testDegree)
+		r.ToSigned(e, c0)
+		errs = append(errs, e)
+	}
+	return errs
+}
+
+// Every coefficient of every block of an upload has an error of its own, of the
+// variance that the security estimate is for.
+func TestUploadErrors(t *testing.T) {
+	errs := uploadErrors(t, 4)
+	for i, e := range errs {
+		for j, f := range errs[:i+1] {
+			sum := 0.0
+			for k := range e {
+				sum += float64(e[k]) * float64(f[k]) / testDegree
+			}
+			want := 0.0
+			if i == j {
+				want = poly.NoiseEta / 2.0
+			}
+			// The deviation of the sum is 10.5/sqrt(2048), or sqrt(2) times that.
+			if math.Abs(sum-want) > 2 {
+				t.Errorf("errors of blocks %d and %d: covariance %.2f, want %.1f", i, j, sum, want)
+			}
+		}
+	}
+}
+
+// Where bits are dropped the errors have a mean of -1/2, which what the server
+// puts in the place of the bits makes up for, and no less variance.
+func TestUploadErrorsWithDroppedBits(t *testing.T) {
+	r, err := newRing(testDegree, testModulus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Client{session: &session{ring: r}}
+	for bits, want := range map[int][2]float64{modulusBits: {0, 10.5}, modulusBits - 1: {-0.5, 10.75}, 31: {-0.5, 10.75}} {
+		op := testOp(16, 4)
+		op.UploadBits = bits
+		e := c.newEncryptor(op, 0, nil, poly.Seed{7})
+		n, mean, sq := 0.0, 0.0, 0.0
+		v, p := make([]int64, 2001), make([]uint64, 2001)
+		for i := range 100 {
+			e.errors(p, uint64(i))
+			r.ToSigned(v, p)
+			for _, x := range v {
+				n, mean, sq = n+1, mean+float64(x), sq+float64(x)*float64(x)
+			}
+		}
+		mean /= n
+		if variance := sq/n - mean*mean; math.Abs(mean-want[0]) > 0.05 || math.Abs(variance-want[1]) > 0.2 {
+			t.Errorf("%d bits: mean %.3f and variance %.3f, want %v", bits, mean, variance, want)
+		}
+	}
+}
+
+// Both parties' seeds decide the public one.
+func TestPublicSeedIsBothParties(t *testing.T) {
+	seed := func(server, client byte) poly.Seed {
+		var s session
+		s.agree(bytes.Repeat([]byte{server}, seedBytes), bytes.Repeat([]byte{client}, seedBytes))
+		return s.public
+	}
+	seeds := []poly.Seed{seed(0, 0), seed(1, 0), seed(0, 1), seed(1, 1)}
+	for i, s := range seeds {
+		if slices.Contains(seeds[:i], s) {
+			t.Errorf("public seed %d is one of those before", i)
 		}
 	}
 }

@@ -1,0 +1,92 @@
+package he
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/transport"
+)
+
+// Watched runs op once between fresh parties, drawing from a seed, and gives by
+// output element the phase that the client rounds and the mask that the server
+// rounds, modulo Q.
+func Watched(t testing.TB, spec KeySpec, op *Op, seed byte, in [2][]uint64, w, bias []int64) (phase, mask []uint64) {
+	t.Helper()
+	ctx := context.Background()
+	drawn := &lastDrawn{Reader: rand.NewChaCha8([32]byte{seed, 1})}
+	var client *Client
+	var rec *recorder
+	s, c := pair(func(conn transport.Conn) error {
+		s, err := NewServer(ctx, conn, spec, drawn)
+		if err == nil {
+			_, err = s.Linear(ctx, conn, s.Turn(), op, in[transport.Server], w, bias, 1)
+		}
+		return err
+	}, func(conn transport.Conn) (err error) {
+		rec = &recorder{Conn: conn}
+		if client, err = NewClient(ctx, rec, spec, rand.NewChaCha8([32]byte{seed, 2})); err == nil {
+			rec.on = true
+			_, err = client.Linear(ctx, rec, client.Turn(), op, in[transport.Client], 1)
+		}
+		return err
+	})
+	if s != nil || c != nil {
+		t.Fatal(s, c)
+	}
+	return client.phases(op, rec.data), client.masks(op, drawn.last)
+}
+
+// lastDrawn keeps the last seed that was drawn: a server's response draws last.
+type lastDrawn struct {
+	io.Reader
+	last poly.Seed
+}
+
+func (r *lastDrawn) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	copy(r.last[:], p[:n])
+	return n, err
+}
+
+// phases opens a recorded response: what the client rounds.
+func (c *Client) phases(op *Op, response []byte) []uint64 {
+	out := make([]uint64, op.NumOut)
+	d := c.newDecryptor(op, nil)
+	for m := range op.Map.Responses() {
+		for set := range op.sets() {
+			n := d.p1.Len(c.ring.N())
+			d.uniformHalf(response[:n])
+			response = response[n:]
+			from, to := op.tilesOf(set)
+			for t := from; t < to; t++ {
+				coef, elem := op.Map.Response(t, m)
+				n := d.p0.Len(len(coef))
+				for k, v := range d.open(t, coef, response[:n]) {
+					out[elem[k]] = v
+				}
+				response = response[n:]
+			}
+		}
+	}
+	return out
+}
+
+// masks are what a server whose response drew from seed masked its outputs by.
+func (c *Client) masks(op *Op, seed poly.Seed) []uint64 {
+	out := make([]uint64, op.NumOut)
+	random := poly.NewSampler(seed, c.ring.Variant())
+	for m := range op.Map.Responses() {
+		for t := range op.Map.Tiles() {
+			_, elem := op.Map.Response(t, m)
+			mask := make([]uint64, len(elem))
+			random.Uniform(c.ring, mask, uint64(m*op.Map.Tiles()+t))
+			for k, e := range elem {
+				out[e] = mask[k]
+			}
+		}
+	}
+	return out
+}
