@@ -6,6 +6,7 @@ package backend
 
 import (
 	"fmt"
+	"slices"
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
@@ -182,6 +183,8 @@ func (l *lowering) input(v *ir.Value) (plan.Slot, error) {
 	if i := len(l.plan.Inputs); i < len(l.options.Preprocess) {
 		in.Preprocess = l.options.Preprocess[i]
 	}
+	a := v.Attrs.(*ir.InputAttrs)
+	in.Min, in.Shift, in.Inner = a.Min, slices.Clone(a.Shift), a.Inner
 	l.plan.Inputs = append(l.plan.Inputs, in)
 	return s, nil
 }

@@ -147,7 +147,7 @@ func checkInputs(g *Graph, inputs []*tensor.Dense) ([][]float32, error) {
 		if err != nil {
 			return nil, fmt.Errorf("ir: input %q: %w", g.Inputs[i].Name, err)
 		}
-		in[i] = x
+		in[i] = g.Inputs[i].Attrs.(*InputAttrs).Apply(x)
 	}
 	return in, nil
 }

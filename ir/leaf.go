@@ -17,12 +17,12 @@ const (
 
 // Input appends a real input of the client.
 func (g *Graph) Input(name string, shape []int) (*Value, error) {
-	return g.leaf(&Value{Op: OpInput, Name: name, Type: Type{Shape: shape, Holder: Client}})
+	return g.leaf(&Value{Op: OpInput, Name: name, Attrs: &InputAttrs{}, Type: Type{Shape: shape, Holder: Client}})
 }
 
 // FixedInput appends an input of the client in format e.
 func (g *Graph) FixedInput(name string, shape []int, e Elem) (*Value, error) {
-	return g.leaf(&Value{Op: OpInput, Name: name, Type: Type{Elem: e, Shape: shape, Holder: Client}})
+	return g.leaf(&Value{Op: OpInput, Name: name, Attrs: &InputAttrs{}, Type: Type{Elem: e, Shape: shape, Holder: Client}})
 }
 
 // Const appends a real constant of the server.
@@ -72,6 +72,9 @@ func (v *Value) checkLeaf() error {
 	if v.Op == OpInput {
 		if v.Type.Holder != Client {
 			return v.errorf("an input is the client's, not %v", v.Type.Holder)
+		}
+		if err := v.Attrs.(*InputAttrs).check(v.Type.N()); err != nil {
+			return v.errorf("%w", err)
 		}
 		return nil
 	}

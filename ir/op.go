@@ -6,7 +6,7 @@ package ir
 // dimension (1, 2 or 3 of them) in NC... layout.
 const (
 	// leaves
-	OpInput Op = "input" // made with Graph.Input or FixedInput
+	OpInput Op = "input" // *InputAttrs{Min, Shift, Inner}; made with Graph.Input or FixedInput
 	OpConst Op = "const" // *ConstAttrs; made with Graph.Const, PublicConst or FixedConst
 
 	// structural: pure index maps, free on shares

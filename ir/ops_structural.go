@@ -48,7 +48,7 @@ type ExpandAttrs struct{ Shape []int }
 
 func structuralOps() map[Op]Info {
 	return map[Op]Info{
-		OpInput:     {Class: Leaf},
+		OpInput:     {Class: Leaf, Attrs: newAttrs[InputAttrs]},
 		OpConst:     {Class: Leaf, Attrs: newAttrs[ConstAttrs]},
 		OpReshape:   {1, 1, newAttrs[ReshapeAttrs], Local, inferReshape, realStructural, fixedStructural},
 		OpTranspose: {1, 1, newAttrs[TransposeAttrs], Local, inferTranspose, realStructural, fixedStructural},

@@ -16,6 +16,8 @@ type Paused struct {
 	vals   map[*Value]*FixedTensor
 	left   map[*Value]int // reads to come
 	ranges map[*Value]Range
+
+	factors map[*Value]bool // see factorsOnly
 }
 
 // Start takes in the inputs and stops before the first value.
@@ -27,7 +29,7 @@ func Start(g *Graph, inputs []*tensor.Dense, opt SimOptions) (*Paused, error) {
 	if opt.Noise == 0 {
 		opt.Noise = DefaultNoise
 	}
-	p := &Paused{g: g, opt: opt, vals: map[*Value]*FixedTensor{}, left: g.Uses(), ranges: map[*Value]Range{}}
+	p := &Paused{g: g, opt: opt, vals: map[*Value]*FixedTensor{}, left: g.Uses(), ranges: map[*Value]Range{}, factors: factorsOnly(g)}
 	s := p.simulation()
 	for i, v := range g.Inputs {
 		p.vals[v] = s.input(v, in[i])

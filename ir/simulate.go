@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 
 	"gorgonia.org/tensor"
 )
@@ -90,10 +91,11 @@ type simulation struct {
 	ranges  map[*Value]Range
 	memory  *buffers[int64]
 	left    map[*Value]int // reads to come
+	factors map[*Value]bool
 }
 
 func (p *Paused) simulation() *simulation {
-	return &simulation{opt: p.opt, workers: workersOf(p.opt.Workers), ranges: maps.Clone(p.ranges)}
+	return &simulation{factors: p.factors, opt: p.opt, workers: workersOf(p.opt.Workers), ranges: maps.Clone(p.ranges)}
 }
 
 func (s *simulation) input(v *Value, x []float32) *FixedTensor {
@@ -175,12 +177,41 @@ func (s *simulation) result(v *Value, args []*FixedTensor) []int64 {
 	return s.memory.get(v.Type.N())
 }
 
+// wrapsInside reports a convolution whose terms may leave the ring while their
+// sum does not: it reads a value that was reduced to fewer bits, or a bias that
+// takes up the ring.
+func (v *Value) wrapsInside(in [][]int64) bool {
+	x := v.Args[0]
+	if x.Op == OpReduce {
+		return true
+	}
+	if len(in) < 3 {
+		return false
+	}
+	limit := int64(1) << (x.Type.Elem.Bits - 2)
+	return slices.ContainsFunc(in[2], func(b int64) bool { return b >= limit || b < -limit })
+}
+
+// factorsOnly lists the reductions that only products read: these count modulo their ring.
+func factorsOnly(g *Graph) map[*Value]bool {
+	only := map[*Value]bool{}
+	for _, v := range g.Values {
+		only[v] = v.Op == OpReduce
+		for _, a := range v.Args {
+			if v.Op != OpConv && v.Op != OpMul && v.Op != OpMatMul {
+				only[a] = false
+			}
+		}
+	}
+	return only
+}
+
 // settle brings results into their ring and records how they used it.
 func (s *simulation) settle(v *Value, x []int64) {
 	bits := v.Type.Elem.Bits
 	promise, ring := int64(1)<<max(0, bits-2), int64(1)<<(bits-1)-1 // |x| < promise; magnitude <= ring
 	r := Range{N: len(x)}
-	if v.modular() {
+	if v.modular() || s.factors[v] {
 		for i, y := range x {
 			x[i] = Wrap(y, bits)
 		}

@@ -38,6 +38,11 @@ func fixedConv(s *simulation, v *Value, in [][]int64, out []int64) {
 	fillBias(v, in, out)
 	mk := microInt(v, in)
 	evalConv(v, in, out, mk, s.opt.Weights.of(v, in[1], mk.rows), s.workers)
+	if v.wrapsInside(in) {
+		for i, x := range out {
+			out[i] = Wrap(x, v.Args[0].Type.Elem.Bits)
+		}
+	}
 	s.shift(v, out, v.Attrs.(*ConvAttrs).LinearAttrs)
 }
 

@@ -79,6 +79,9 @@ type Config struct {
 	grows     bool               // if these formats do not do, wider ones are tried
 	outgrown  bool               // they do not, whatever comparisons drop
 	trials    *trials            // of the fixed graph
+	findings  Findings           // what the passes over the real graph measured
+	factors   map[int][]float32  // what equalise multiplied a value's channels by, by the value's number; none: nothing
+	replay    Findings           // what they shall take instead of measuring; nil: they measure
 	seen      *calibration       // what an earlier, narrower try saw of the same real graph
 }
 
@@ -105,7 +108,7 @@ func NewConfig(o Options) *Config {
 	if o.Overflow == 0 {
 		o.Overflow = 1e-4
 	}
-	return &Config{Options: o}
+	return &Config{Options: o, findings: Findings{}, factors: map[int][]float32{}}
 }
 
 func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }

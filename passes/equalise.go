@@ -41,10 +41,19 @@ func equalise(g *ir.Graph, cfg *Config) error {
 	for _, o := range g.Outputs {
 		c.pin(o)
 	}
-	if err := c.measure(g, cfg); err != nil {
+	factor, err := cfg.found("equalise", len(c.parent), func() ([]float64, error) {
+		err := c.measure(g, cfg)
+		return c.factors(g), err
+	})
+	if err != nil {
 		return err
 	}
-	return c.apply(g, c.factors(g))
+	for _, v := range g.Values {
+		if f, any := c.of(v, factor); any {
+			cfg.factors[v.ID] = f
+		}
+	}
+	return c.apply(g, factor)
 }
 
 // channels is a union-find over the channels of all values: those in one set

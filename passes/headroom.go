@@ -3,6 +3,7 @@ package passes
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"secc.example/secc/ir"
 )
@@ -11,11 +12,12 @@ import (
 // holds its calibrated range with a bit to spare, every extension and comparison
 // sees values small enough for its promise.
 func headroom(g *ir.Graph, cfg *Config) error {
+	read := readers(g)
 	for _, v := range g.Values {
 		e := v.Type.Elem
 		s, known := cfg.ranges[v]
-		if e.IsReal() || ir.IsConst(v) || !known {
-			continue
+		if e.IsReal() || ir.IsConst(v) || !known || v.Op == ir.OpReduce && onlyFactors(read[v]) {
+			continue // what is multiplied by weights counts modulo the ring: the product has a range of its own
 		}
 		if biggest := math.Ldexp(s.abs(), e.Frac); biggest > math.Ldexp(1, e.Bits-2) {
 			return fmt.Errorf("node %q (%s): calibrated values up to %g take more than the %d bits of %v", v.Name, v.Op, s.abs(), e.Bits-2, e)
@@ -25,6 +27,10 @@ func headroom(g *ir.Graph, cfg *Config) error {
 		}
 	}
 	return nil
+}
+
+func onlyFactors(readers []*ir.Value) bool {
+	return !slices.ContainsFunc(readers, func(y *ir.Value) bool { return y == nil || !isProduct(y) || y.Op == ir.OpPRelu })
 }
 
 // promises checks what a value's operator assumes of its argument.

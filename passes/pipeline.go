@@ -26,6 +26,7 @@ func Pipeline() []Pass {
 	return []Pass{
 		{"constfold", "what depends on constants only is a constant; first, so that later passes can recognise weights", real, real, constfold},
 		{"simplify", "reshapes, pads, slices and transposes that do nothing go, before anything matches neighbours", real, real, simplify},
+		{"never", "what masks put in place of minus infinity is raised to where formats can hold it; while softmax and maxima still stand as one operator", real, real, never},
 		{"decompose", "operators without a protocol become ones that have one", real, real, decompose},
 		{"linear", "every product by a constant becomes a 2-D convolution: one operator to fold into", real, real, linear},
 		{"affine", "constant factors and terms become batch_norm, so that one pass folds them all", real, real, affine},
@@ -36,6 +37,7 @@ func Pipeline() []Pass {
 		{"poolmove", "a sum pool goes in front of a 1x1 convolution: fewer positions to multiply; after the factors of averages are folded", real, real, poolMove},
 		{"order", "max-pool before relu (fewer comparisons), one relu on a concat instead of several; after the folds, which want conv-relu-pool chains as they are", real, real, order},
 		{"deadcode", "values nobody reads would only disturb the shared formats that scale solves for", real, real, deadcode},
+		{"columns", "quiet columns of the inputs are raised by the client; when every factor and shift has found its place, and before anything looks at ranges", real, real, columns},
 		{"equalise", "quiet channels are raised towards the loudest of their format; when every factor and shift has found its place, and before anything looks at ranges", real, real, equalise},
 		{"winograd", "convolutions that multiply less over tiles are marked; the scale pass builds them, for their weights want more bits", real, real, winograd},
 		{"scale", "calibrated ranges become formats, weights become integers, extensions appear", real, fixed, scale},

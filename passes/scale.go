@@ -157,7 +157,7 @@ func (b *fixer) elem(v *ir.Value) ir.Elem { return ir.Elem{Bits: b.k, Frac: b.fr
 func (b *fixer) fix(v *ir.Value) (*ir.Value, error) {
 	switch v.Op {
 	case ir.OpInput:
-		return b.out.FixedInput(v.Name, v.Type.Shape, ir.Elem{Bits: b.clientBits, Frac: b.fracOf(v)})
+		return b.input(v, ir.Elem{Bits: b.clientBits, Frac: b.fracOf(v)})
 	case ir.OpConv:
 		if k := tileOf(v); k != nil {
 			return b.tiled(v, k)
@@ -181,6 +181,15 @@ func (b *fixer) fix(v *ir.Value) (*ir.Value, error) {
 		return nil, err
 	}
 	return b.out.New(v.Op, v.Name, attrs, args...)
+}
+
+func (b *fixer) input(v *ir.Value, e ir.Elem) (*ir.Value, error) {
+	w, err := b.out.FixedInput(v.Name, v.Type.Shape, e)
+	if err == nil {
+		a := *v.Attrs.(*ir.InputAttrs)
+		w.Attrs = &a
+	}
+	return w, err
 }
 
 // arg gives an argument of a value that shares its format.
@@ -365,7 +374,7 @@ func (b *fixer) conv(v *ir.Value) (*ir.Value, error) {
 	}
 	args := []*ir.Value{x, w}
 	if len(v.Args) == 3 {
-		bias, err := b.fixConst(v.Args[2], ir.Elem{Bits: l, Frac: b.fracOf(v.Args[0]) + s}, v.Name)
+		bias, err := b.fixBias(v.Args[2], ir.Elem{Bits: l, Frac: b.fracOf(v.Args[0]) + s}, v.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -404,9 +413,23 @@ func (b *fixer) prelu(v *ir.Value) (*ir.Value, error) {
 
 // fixConst quantises a constant; it must fit its format.
 func (b *fixer) fixConst(c *ir.Value, e ir.Elem, reader string) (*ir.Value, error) {
+	return b.quantise(c, e, e.Bits, reader)
+}
+
+// biasBits bounds a bias before it wraps: what int64 and float64 hold exactly enough.
+const biasBits = 62
+
+// fixBias quantises a term of a product's accumulator. It counts modulo the ring: only
+// the sum must fit, and that has been seen to.
+func (b *fixer) fixBias(c *ir.Value, e ir.Elem, reader string) (*ir.Value, error) {
+	return b.quantise(c, e, biasBits, reader)
+}
+
+// quantise turns a constant of at most so many bits into integers of a format.
+func (b *fixer) quantise(c *ir.Value, e ir.Elem, most int, reader string) (*ir.Value, error) {
 	x := data(c)
 	ints := make([]int64, len(x))
-	scale, top := math.Ldexp(1, e.Frac), math.Ldexp(1, e.Bits-1)
+	scale, top := math.Ldexp(1, e.Frac), math.Ldexp(1, most-1)
 	for i, r := range x {
 		x := float64(r) * scale
 		q := math.Trunc(x + math.Copysign(0.5, x)) // half away from zero: a float32 and 0.5 add up exactly, or to something far from the next integer
@@ -416,7 +439,7 @@ func (b *fixer) fixConst(c *ir.Value, e ir.Elem, reader string) (*ir.Value, erro
 		if math.Abs(q) >= top {
 			return nil, fmt.Errorf("node %q: tensor %q: element %d is %g, too large for %v", reader, c.Name, i, r, e)
 		}
-		ints[i] = int64(q)
+		ints[i] = ir.Wrap(int64(q), e.Bits)
 	}
 	return b.out.FixedConst(c.Name, c.Type.Shape, e, ints, c.Type.Holder)
 }

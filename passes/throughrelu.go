@@ -60,17 +60,40 @@ const clampMargin = 1.5
 
 // channelLimits is how far each channel of the arguments of bns reaches, with the margin.
 func channelLimits(g *ir.Graph, cfg *Config, bns []*ir.Value) (map[*ir.Value][]float64, error) {
-	limits := map[*ir.Value][]float64{}
+	var xs []*ir.Value
+	n := 0
 	for _, bn := range bns {
-		limits[bn.Args[0]] = make([]float64, bn.Type.Shape[1])
+		if x := bn.Args[0]; !slices.Contains(xs, x) {
+			xs, n = append(xs, x), n+x.Type.Shape[1]
+		}
+	}
+	flat, err := cfg.found("throughrelu", n, func() ([]float64, error) { return reach(g, cfg, xs) })
+	if err != nil {
+		return nil, err
+	}
+	limits := map[*ir.Value][]float64{}
+	for _, x := range xs {
+		limits[x], flat = flat[:x.Type.Shape[1]], flat[x.Type.Shape[1]:]
+	}
+	return limits, nil
+}
+
+// reach evaluates the network and gives clampMargin times the largest magnitude
+// of every channel of the values xs, one value after the other.
+func reach(g *ir.Graph, cfg *Config, xs []*ir.Value) (flat []float64, err error) {
+	first := map[*ir.Value]int{}
+	for _, x := range xs {
+		first[x] = len(flat)
+		flat = append(flat, make([]float64, x.Type.Shape[1])...)
 	}
 	inputs, _ := cfg.inputs(g)
 	var mu sync.Mutex
 	observe := func(v *ir.Value, t *tensor.Dense) {
-		most := limits[v]
-		if most == nil {
+		from, wanted := first[v]
+		if !wanted {
 			return
 		}
+		most := flat[from:][:v.Type.Shape[1]]
 		x, inner := ir.Floats(t), ir.Numel(v.Type.Shape[2:])
 		for at := 0; at < len(x); at += inner {
 			s := spanOf(x[at : at+inner])
@@ -81,12 +104,11 @@ func channelLimits(g *ir.Graph, cfg *Config, bns []*ir.Value) (map[*ir.Value][]f
 		}
 	}
 	count := cfg.count("reach of channels", len(inputs))
-	err := overInputs(len(inputs), func(i, workers int) error {
+	return flat, overInputs(len(inputs), func(i, workers int) error {
 		defer count.add(1)
 		_, err := ir.Eval(g, inputs[i], ir.EvalOptions{Workers: workers, Observe: observe})
 		return err
 	})
-	return limits, err
 }
 
 // moveThrough rewrites one batch_norm if its factors can go forward.

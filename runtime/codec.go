@@ -22,10 +22,11 @@ func Encode(p *plan.Plan, inputs [][]float32) ([]Vec, error) {
 		}
 		out[i] = make(Vec, len(inputs[i]))
 		for j, x := range inputs[i] {
-			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			y := float64(in.Scaled(j, x))
+			if math.IsNaN(y) || math.IsInf(y, 0) {
 				return nil, fmt.Errorf("input %q: element %d is not a finite number", in.Name, j)
 			}
-			out[i][j] = encode(float64(x), t)
+			out[i][j] = encode(y, t)
 		}
 	}
 	return out, nil

@@ -57,12 +57,28 @@ type Plan struct {
 }
 
 // Input is one tensor that the client brings. The client encodes x as
-// round(x * 2^Frac) in the ring of the slot that the input step fills.
+// round(x * 2^Frac) in the ring of the slot that the input step fills, after it
+// has raised what lies below Min to Min (0: nothing) and multiplied element i by
+// 2^Shift[i/Inner mod len(Shift)] (no Shift: by nothing).
 type Input struct {
 	Name       string
 	Shape      []int
 	Slot       Slot // the slot that ProtoInput fills
 	Preprocess Preprocess
+	Min        float64 `cbor:",omitempty"`
+	Shift      []int   `cbor:",omitempty"`
+	Inner      int     `cbor:",omitempty"`
+}
+
+// Scaled is element i of an input as it is encoded, before it is rounded.
+func (in *Input) Scaled(i int, x float32) float32 {
+	if in.Min != 0 {
+		x = max(x, float32(in.Min))
+	}
+	if n := len(in.Shift); n > 0 {
+		x = float32(math.Ldexp(float64(x), in.Shift[i/in.Inner%n]))
+	}
+	return x
 }
 
 // Preprocess turns an image into the input tensor, by the client and in the

@@ -12,7 +12,7 @@ func (p *Plan) WriteText(out io.Writer) error {
 	w := &printer{out: out}
 	w.line("plan %q version %d, %d slots, %d rounds, reveal %s", p.Model, p.Version, len(p.Slots), len(p.Rounds), p.Reveal)
 	for _, in := range p.Inputs {
-		w.line("input %q -> %s%s", in.Name, p.slot(in.Slot), in.Preprocess)
+		w.line("input %q -> %s%s%s", in.Name, p.slot(in.Slot), in.Preprocess, in.scaling())
 	}
 	for r, steps := range p.Rounds {
 		w.line("round %d", r)
@@ -69,6 +69,18 @@ func (c Preprocess) String() string {
 		via = fmt.Sprintf(" via %d", c.Via)
 	}
 	return fmt.Sprintf(" preprocess %s %s %s%s%s resize %d scale %v shift %v", c.Preset, c.Layout, c.Colour, crop, via, c.Resize, c.Scale, c.Shift)
+}
+
+// scaling says what the client does to the elements before it encodes them.
+func (in *Input) scaling() string {
+	s := ""
+	if in.Min != 0 {
+		s = fmt.Sprintf(" from %g on", in.Min)
+	}
+	if len(in.Shift) > 0 {
+		s += fmt.Sprintf(" times 2^%s each %d", shapeText(in.Shift), in.Inner)
+	}
+	return s
 }
 
 func postText(post []PostOp) string {

@@ -182,6 +182,9 @@ func (p *Plan) checkInputs() error {
 		if err := in.Preprocess.check(in.Shape); err != nil {
 			return fmt.Errorf("plan: input %.40q: preprocessing: %w", in.Name, err)
 		}
+		if err := in.checkScaling(p.Slots[in.Slot].N()); err != nil {
+			return fmt.Errorf("plan: input %.40q: %w", in.Name, err)
+		}
 	}
 	n := 0
 	for _, s := range p.Steps() {
@@ -195,6 +198,22 @@ func (p *Plan) checkInputs() error {
 	}
 	if n != len(p.Inputs) {
 		return fmt.Errorf("plan: %d inputs, %d input steps", len(p.Inputs), n)
+	}
+	return nil
+}
+
+// maxInputShift bounds the exponents of an input's factors.
+const maxInputShift = 64
+
+func (in *Input) checkScaling(n int) error {
+	if notFinite(in.Min) || len(in.Shift) == 0 && in.Inner != 0 {
+		return errors.New("bad bound or factors")
+	}
+	if len(in.Shift) > 0 && (in.Inner < 1 || in.Inner > n || n%in.Inner != 0 || n/in.Inner%len(in.Shift) != 0) {
+		return fmt.Errorf("%d factors over %d elements each for %d elements", len(in.Shift), in.Inner, n)
+	}
+	if slices.ContainsFunc(in.Shift, func(s int) bool { return s < -maxInputShift || s > maxInputShift }) {
+		return errors.New("factor out of range")
 	}
 	return nil
 }

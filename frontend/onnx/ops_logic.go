@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"math"
+
 	"secc.example/secc/ir"
 )
 
@@ -120,7 +122,17 @@ func where(c *ctx) []*operand {
 	case x.con != nil && uniform(x.con, 0):
 		return one(c.expand(c.mul(c.sub(c.number(1, x.dtype), bit), y), shape...))
 	}
-	return one(c.add(y, c.mul(bit, c.sub(x, y))))
+	// Not y + m*(x-y): beside a y that stands for minus infinity x would be lost.
+	rest := c.sub(c.number(1, x.dtype), bit)
+	return one(c.add(c.mul(bit, c.finite(x)), c.mul(rest, c.finite(y))))
+}
+
+// finite puts the largest float32 in place of infinities: a mask multiplies them by zero.
+func (c *ctx) finite(o *operand) *operand {
+	if o.con == nil || !o.dtype.IsFloat() {
+		return o
+	}
+	return c.known(c.foldMap(o.con, func(v float64) float64 { return min(max(v, -math.MaxFloat32), math.MaxFloat32) }), o)
 }
 
 func (c *ctx) common(list ...*operand) []int {
