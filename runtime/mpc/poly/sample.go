@@ -6,6 +6,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+
+	"secc.example/secc/internal/kernel"
+	"secc.example/secc/runtime/mpc/prg"
 )
 
 // Seed keys a Sampler. Public seeds give public polynomials, secret seeds give
@@ -31,10 +34,15 @@ const (
 type Sampler struct {
 	ifma  bool
 	keys  *aesKeys     // ifma
-	block cipher.Block // portable
+	block cipher.Block // AES instructions, by way of the standard library
 	buf   []byte
+	soft  *prg.Soft // no AES instructions
 	words []uint64
 }
+
+// instructions says whether the standard library's AES uses the processor's: if
+// not, it uses tables.
+var instructions = kernel.New("poly.aes", kernel.When(kernel.AVX2, kernel.X86.AES), kernel.When(kernel.NEON, kernel.ARM64.AES))
 
 // chunkWords is how much stream is expanded at a time, so that it stays in the
 // first-level cache.
@@ -48,6 +56,10 @@ func NewSampler(seed Seed, v Variant) *Sampler {
 	s := &Sampler{ifma: v.resolve() == IFMA, words: make([]uint64, chunkWords)}
 	if s.ifma {
 		s.keys = newAESKeys(&seed)
+		return s
+	}
+	if instructions.Variant() == kernel.Portable {
+		s.soft = prg.NewSoft(seed[:])
 		return s
 	}
 	block, err := aes.NewCipher(seed[:])
@@ -73,7 +85,7 @@ func (s *Sampler) open(domain uint16, index uint64) stream {
 	st := stream{s: s}
 	binary.BigEndian.PutUint16(st.iv[:2], domain)
 	binary.BigEndian.PutUint64(st.iv[2:10], index)
-	if !s.ifma {
+	if s.block != nil {
 		iv := st.iv // a copy: what the cipher is given escapes
 		st.ctr = cipher.NewCTR(s.block, iv[:])
 	}
@@ -89,6 +101,10 @@ func (st *stream) next(k int) []uint64 {
 		st.counter += uint64(k / 2)
 		return w
 	}
+	if st.s.soft != nil {
+		st.softWords(w)
+		return w
+	}
 	b := st.s.buf[:8*k]
 	clear(b)
 	st.ctr.XORKeyStream(b, b)
@@ -96,6 +112,23 @@ func (st *stream) next(k int) []uint64 {
 		w[i] = binary.LittleEndian.Uint64(b[8*i:])
 	}
 	return w
+}
+
+// softWords fills words, a multiple of 8 of them.
+func (st *stream) softWords(w []uint64) {
+	iv := prg.Load(st.iv[:])
+	for len(w) > 0 {
+		var b [4]prg.Block
+		for i := range b {
+			b[i] = prg.Block{iv[0], iv[1] ^ bits.ReverseBytes64(st.counter+uint64(i))}
+		}
+		st.s.soft.Encrypt(b[:])
+		for i, x := range b {
+			w[2*i], w[2*i+1] = x[0], x[1]
+		}
+		st.counter += uint64(len(b))
+		w = w[2*len(b):]
+	}
 }
 
 // want returns the words to expand for n more values.

@@ -6,12 +6,16 @@ import (
 	"encoding/hex"
 	"math"
 	"testing"
+
+	"secc.example/secc/internal/kernel/kerneltest"
 )
 
 func testSeed() Seed { return sha256.Sum256([]byte("a seed")) }
 
 // TestStreamsFixed pins the expansion of a seed: it is wire format.
-func TestStreamsFixed(t *testing.T) {
+func TestStreamsFixed(t *testing.T) { kerneltest.Each(t, testStreamsFixed, instructions) }
+
+func testStreamsFixed(t *testing.T) {
 	const q = 1125899906629633 // a 50-bit prime, 1 mod 2^14
 	for _, v := range Variants() {
 		r := newRing(t, 8192, q, v)

@@ -3,8 +3,9 @@
 // random ones, and the levels of the correlated GGM tree of silent OT.
 //
 // It knows blocks and keys. It knows nothing of parties, messages or of what
-// the bits are used for. Every kernel exists in Go and, on amd64 with VAES and
-// AVX-512, in assembly; both give the same bits.
+// the bits are used for. Every kernel exists in several variants that give the
+// same bits (see internal/kernel): bit-sliced Go, NEON with its AES instructions, and
+// AES-NI on 128, 256 and 512 bits.
 package prg
 
 import "encoding/binary"

@@ -1,43 +1,15 @@
 package prg
 
-import (
-	"crypto/cipher"
-	"encoding/binary"
-)
-
 // Fill writes blocks first, first+1, ... of the AES-CTR stream to dst: block i
 // is AES_key(i) with i as a 128-bit big-endian counter, which is the standard
 // library's CTR mode from a zero IV.
 func (c *Cipher) Fill(dst []Block, first uint64) {
-	if len(dst) == 0 {
-		return
-	}
-	if accelerated() {
-		ctr(&c.rounds, dst, first)
-		return
-	}
-	fillGeneric(c.portable(), dst, first)
-}
-
-func fillGeneric(c cipher.Block, dst []Block, first uint64) {
-	var iv [BlockSize]byte
-	binary.BigEndian.PutUint64(iv[8:], first)
-	if len(dst) < 4 { // a stream object costs more than it saves
-		for i := range dst {
-			binary.BigEndian.PutUint64(iv[8:], first+uint64(i))
-			dst[i] = encrypt(c, Load(iv[:]))
-		}
-		return
-	}
-	stream := cipher.NewCTR(c, iv[:])
-	var zero, buf [64 * BlockSize]byte
-	for len(dst) > 0 {
-		n := min(len(dst), 64)
-		stream.XORKeyStream(buf[:n*BlockSize], zero[:n*BlockSize])
-		for i := range dst[:n] {
-			dst[i] = Load(buf[i*BlockSize:])
-		}
-		dst = dst[n:]
+	switch {
+	case len(dst) == 0:
+	case whole(c.variant):
+		ctr(c.variant, &c.rounds, dst, first)
+	default:
+		c.composedFill(dst, first)
 	}
 }
 

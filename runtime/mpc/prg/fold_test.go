@@ -3,10 +3,14 @@ package prg
 import (
 	"slices"
 	"testing"
+
+	"secc.example/secc/internal/kernel/kerneltest"
 )
 
-// TestFoldIsItsDefinition: sums of streams of crypto/aes, by both variants.
-func TestFoldIsItsDefinition(t *testing.T) {
+// TestFoldIsItsDefinition: sums of streams of crypto/aes.
+func TestFoldIsItsDefinition(t *testing.T) { kerneltest.Each(t, testFold, Kernel) }
+
+func testFold(t *testing.T) {
 	for _, k := range []int{2, 4} {
 		keys := randomBlocks(1 << k)
 		seeds := make([]Cipher, len(keys))
@@ -25,13 +29,11 @@ func TestFoldIsItsDefinition(t *testing.T) {
 						}
 					}
 				}
-				for name, fold := range map[string]func([]Cipher, []Block, []Block, uint64){"Fold": Fold, "portable": foldGeneric} {
-					got, sum := slices.Clone(before), randomBlocks(n+1)
-					after := sum[n]
-					fold(seeds, got[:k*n], sum[:n], first)
-					if !slices.Equal(got[:k*n], want) || got[k*n] != before[k*n] || !slices.Equal(sum[:n], wantSum) || sum[n] != after {
-						t.Fatalf("%s, k = %d, n = %d, first = %d: sums differ", name, k, n, first)
-					}
+				got, sum := slices.Clone(before), randomBlocks(n+1)
+				after := sum[n]
+				Fold(seeds, got[:k*n], sum[:n], first)
+				if !slices.Equal(got[:k*n], want) || got[k*n] != before[k*n] || !slices.Equal(sum[:n], wantSum) || sum[n] != after {
+					t.Fatalf("k = %d, n = %d, first = %d: sums differ", k, n, first)
 				}
 			}
 		}
@@ -53,7 +55,9 @@ func swapBytes(x uint64) (y uint64) {
 	return y
 }
 
-func BenchmarkFold(b *testing.B) {
+func BenchmarkFold(b *testing.B) { kerneltest.Bench(b, benchFold, Kernel) }
+
+func benchFold(b *testing.B) {
 	for _, k := range []int{2, 4} {
 		seeds := make([]Cipher, 1<<k)
 		for i, key := range randomBlocks(1 << k) {

@@ -1,7 +1,5 @@
 package prg
 
-import "crypto/cipher"
-
 // epochBits: the hash changes its AES key every 2^epochBits indices, so that a
 // precomputed or multi-target search pays for at most that many targets at once.
 const epochBits = 12
@@ -44,31 +42,24 @@ func (h *Hash) Words(dst []uint64, x []Block, off Block, index uint64) {
 	for len(x) > 0 {
 		n := min(len(x), int((index>>epochBits+1)<<epochBits-index))
 		h.use(index >> epochBits)
-		if accelerated() {
-			hashWords(&h.perm.rounds, dst[:n], x[:n], &off, index)
+		if whole(h.perm.variant) {
+			hashWords(h.perm.variant, &h.perm.rounds, dst[:n], x[:n], &off, index)
 		} else {
-			hashWordsGeneric(h.perm.portable(), dst[:n], x[:n], off, index)
+			h.perm.composedWords(dst[:n], x[:n], off, index)
 		}
 		dst, x, index = dst[n:], x[n:], index+uint64(n)
 	}
 }
 
-func hashWordsGeneric(c cipher.Block, dst []uint64, x []Block, off Block, index uint64) {
-	for i := range dst {
-		dst[i] = hashOne(c, x[i].Xor(off), index+uint64(i))[0]
-	}
-}
-
 // Blocks writes H(x[i] ^ off, index + i).
 func (h *Hash) Blocks(dst, x []Block, off Block, index uint64) {
-	for i := range x {
-		at := index + uint64(i)
-		h.use(at >> epochBits)
-		dst[i] = hashOne(h.perm.portable(), x[i].Xor(off), at)
+	for len(x) > 0 {
+		n := min(len(x), composedWidth, int((index>>epochBits+1)<<epochBits-index))
+		h.use(index >> epochBits)
+		for i := range n {
+			dst[i] = x[i].Xor(off)
+		}
+		h.perm.composedHash(dst[:n], index)
+		dst, x, index = dst[n:], x[n:], index+uint64(n)
 	}
-}
-
-func hashOne(c cipher.Block, x Block, tweak uint64) Block {
-	y := encrypt(c, x)
-	return encrypt(c, Block{y[0] ^ tweak, y[1]}).Xor(y)
 }

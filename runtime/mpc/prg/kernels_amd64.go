@@ -4,37 +4,107 @@
 
 package prg
 
-// expandKeyAsm expands an AES-128 key.
+// expandKey128 expands an AES-128 key.
 //
 //go:noescape
-func expandKeyAsm(key *uint64, rounds *uint64)
+func expandKey128(key *uint64, rounds *uint64)
 
-// ctrAsm writes n blocks of the AES-CTR stream from block first.
+// ctr512 writes n blocks of the AES-CTR stream from block first.
 //
 //go:noescape
-func ctrAsm(rounds *uint64, dst *uint64, n int, first uint64)
+func ctr512(rounds *uint64, dst *uint64, n int, first uint64)
 
-// hashWordsAsm writes the low words of the hashes of x[i] ^ off under the tweaks index + i.
+// hashWords512 writes the low words of the hashes of x[i] ^ off under the tweaks index + i.
 //
 //go:noescape
-func hashWordsAsm(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
+func hashWords512(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
 
-// expandAsm expands a level of a correlated tree; see Tree.Expand.
+// expand512 expands a level of a correlated tree; see Tree.Expand.
 //
 //go:noescape
-func expandAsm(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)
+func expand512(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)
 
-// finishAsm makes leaves of a last level of n nodes, a multiple of 4; see Finish.
+// finish512 makes leaves of a last level of n nodes, a multiple of 4; see Finish.
 //
 //go:noescape
-func finishAsm(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
+func finish512(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
 
-// fold4Asm is Fold for 4 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
+// fold4by512 is Fold for 4 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
 //
 //go:noescape
-func fold4Asm(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+func fold4by512(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
 
-// fold16Asm is Fold for 16 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
+// fold16by512 is Fold for 16 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
 //
 //go:noescape
-func fold16Asm(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+func fold16by512(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+
+// encrypt128 encrypts n blocks in place, a whole number of vectors.
+//
+//go:noescape
+func encrypt128(rounds *uint64, x *uint64, n int)
+
+// ctr128 writes n blocks of the AES-CTR stream from block first, a whole number of vectors.
+//
+//go:noescape
+func ctr128(rounds *uint64, dst *uint64, n int, first uint64)
+
+// hashWords128 writes the low words of the hashes of x[i] ^ off under the tweaks index + i, a whole number of vectors.
+//
+//go:noescape
+func hashWords128(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
+
+// expand128 expands a level of a correlated tree, a whole number of vectors; see Tree.Expand.
+//
+//go:noescape
+func expand128(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)
+
+// finish128 makes leaves of a last level of n nodes, a whole number of vectors; see Finish.
+//
+//go:noescape
+func finish128(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
+
+// fold4by128 is Fold for 4 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
+//
+//go:noescape
+func fold4by128(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+
+// fold16by128 is Fold for 16 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
+//
+//go:noescape
+func fold16by128(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+
+// encrypt256 encrypts n blocks in place, a whole number of vectors.
+//
+//go:noescape
+func encrypt256(rounds *uint64, x *uint64, n int)
+
+// ctr256 writes n blocks of the AES-CTR stream from block first, a whole number of vectors.
+//
+//go:noescape
+func ctr256(rounds *uint64, dst *uint64, n int, first uint64)
+
+// hashWords256 writes the low words of the hashes of x[i] ^ off under the tweaks index + i, a whole number of vectors.
+//
+//go:noescape
+func hashWords256(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
+
+// expand256 expands a level of a correlated tree, a whole number of vectors; see Tree.Expand.
+//
+//go:noescape
+func expand256(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)
+
+// finish256 makes leaves of a last level of n nodes, a whole number of vectors; see Finish.
+//
+//go:noescape
+func finish256(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
+
+// fold4by256 is Fold for 4 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
+//
+//go:noescape
+func fold4by256(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+
+// fold16by256 is Fold for 16 seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.
+//
+//go:noescape
+func fold16by256(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func expandKeyAsm(key *uint64, rounds *uint64)
+// func expandKey128(key *uint64, rounds *uint64)
 // Requires: AES, AVX, SSE2
-TEXT ·expandKeyAsm(SB), NOSPLIT, $0-16
+TEXT ·expandKey128(SB), NOSPLIT, $0-16
 	MOVQ            key+0(FP), AX
 	MOVQ            rounds+8(FP), CX
 	VMOVDQU         (AX), X0
@@ -93,9 +93,9 @@ TEXT ·expandKeyAsm(SB), NOSPLIT, $0-16
 	VMOVDQU         X0, 160(CX)
 	RET
 
-// func ctrAsm(rounds *uint64, dst *uint64, n int, first uint64)
+// func ctr512(rounds *uint64, dst *uint64, n int, first uint64)
 // Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, VAES
-TEXT ·ctrAsm(SB), NOSPLIT, $0-32
+TEXT ·ctr512(SB), NOSPLIT, $0-32
 	MOVQ            rounds+0(FP), AX
 	VBROADCASTI32X4 (AX), Z0
 	VBROADCASTI32X4 16(AX), Z1
@@ -301,9 +301,9 @@ DATA ctrStep<>+48(SB)/8, $0x0000000000000000
 DATA ctrStep<>+56(SB)/8, $0x0000000000000004
 GLOBL ctrStep<>(SB), RODATA|NOPTR, $64
 
-// func hashWordsAsm(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
+// func hashWords512(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
 // Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, VAES
-TEXT ·hashWordsAsm(SB), NOSPLIT, $0-48
+TEXT ·hashWords512(SB), NOSPLIT, $0-48
 	MOVQ            rounds+0(FP), AX
 	VBROADCASTI32X4 (AX), Z0
 	VBROADCASTI32X4 16(AX), Z1
@@ -639,9 +639,9 @@ DATA evenWords<>+48(SB)/8, $0x000000000000000c
 DATA evenWords<>+56(SB)/8, $0x000000000000000e
 GLOBL evenWords<>(SB), RODATA|NOPTR, $64
 
-// func expandAsm(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)
+// func expand512(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, BMI2, CMOV, VAES
-TEXT ·expandAsm(SB), NOSPLIT, $0-56
+TEXT ·expand512(SB), NOSPLIT, $0-56
 	MOVQ            rounds+0(FP), AX
 	VBROADCASTI32X4 (AX), Z0
 	VBROADCASTI32X4 16(AX), Z1
@@ -946,9 +946,9 @@ DATA nodeStep<>+48(SB)/8, $0x0000000000000004
 DATA nodeStep<>+56(SB)/8, $0x0000000000000004
 GLOBL nodeStep<>(SB), RODATA|NOPTR, $64
 
-// func finishAsm(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
+// func finish512(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
 // Requires: AVX, AVX512BW, AVX512F
-TEXT ·finishAsm(SB), NOSPLIT, $0-56
+TEXT ·finish512(SB), NOSPLIT, $0-56
 	MOVQ            nodes+0(FP), AX
 	MOVQ            n+8(FP), CX
 	MOVQ            fix+16(FP), DX
@@ -1011,9 +1011,9 @@ DATA leafStep<>+48(SB)/8, $0x0000000000000004
 DATA leafStep<>+56(SB)/8, $0x0000000000000004
 GLOBL leafStep<>(SB), RODATA|NOPTR, $64
 
-// func fold4Asm(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+// func fold4by512(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
 // Requires: AVX, AVX512BW, AVX512F, VAES
-TEXT ·fold4Asm(SB), NOSPLIT, $256-56
+TEXT ·fold4by512(SB), NOSPLIT, $256-56
 	MOVQ         rounds+0(FP), AX
 	MOVQ         stride+8(FP), CX
 	MOVQ         cols+16(FP), DX
@@ -1027,9 +1027,9 @@ TEXT ·fold4Asm(SB), NOSPLIT, $256-56
 	VMOVDQU64.Z  Z0, K1, Z0
 	VPADDQ       fold4Start<>+0(SB), Z0, Z0
 
-fold4AsmWide:
+fold4by512Wide:
 	CMPQ            R9, $0x10
-	JLT             fold4AsmWide_end
+	JLT             fold4by512Wide_end
 	VPSHUFB         fold4Swap<>+0(SB), Z0, Z1
 	VMOVDQU64       Z1, (SP)
 	VPADDQ          fold4Step<>+0(SB), Z0, Z0
@@ -1312,12 +1312,12 @@ fold4AsmWide:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x00000100, SI
 	SUBQ            $0x10, R9
-	JMP             fold4AsmWide
+	JMP             fold4by512Wide
 
-fold4AsmWide_end:
-fold4AsmTail:
+fold4by512Wide_end:
+fold4by512Tail:
 	CMPQ            R9, $0x04
-	JLT             fold4AsmTail_end
+	JLT             fold4by512Tail_end
 	VPSHUFB         fold4Swap<>+0(SB), Z0, Z1
 	VMOVDQU64       Z1, (SP)
 	VPADDQ          fold4Step<>+0(SB), Z0, Z0
@@ -1429,9 +1429,9 @@ fold4AsmTail:
 	ADDQ            $0x00000040, DX
 	ADDQ            $0x00000040, SI
 	SUBQ            $0x04, R9
-	JMP             fold4AsmTail
+	JMP             fold4by512Tail
 
-fold4AsmTail_end:
+fold4by512Tail_end:
 	VZEROUPPER
 	RET
 
@@ -1465,9 +1465,9 @@ DATA fold4Step<>+48(SB)/8, $0x0000000000000000
 DATA fold4Step<>+56(SB)/8, $0x0000000000000004
 GLOBL fold4Step<>(SB), RODATA|NOPTR, $64
 
-// func fold16Asm(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+// func fold16by512(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
 // Requires: AVX, AVX512BW, AVX512F, VAES
-TEXT ·fold16Asm(SB), NOSPLIT, $256-56
+TEXT ·fold16by512(SB), NOSPLIT, $256-56
 	MOVQ         rounds+0(FP), AX
 	MOVQ         stride+8(FP), CX
 	MOVQ         cols+16(FP), DX
@@ -1481,9 +1481,9 @@ TEXT ·fold16Asm(SB), NOSPLIT, $256-56
 	VMOVDQU64.Z  Z0, K1, Z0
 	VPADDQ       fold16Start<>+0(SB), Z0, Z0
 
-fold16AsmWide:
+fold16by512Wide:
 	CMPQ            R9, $0x10
-	JLT             fold16AsmWide_end
+	JLT             fold16by512Wide_end
 	VPSHUFB         fold16Swap<>+0(SB), Z0, Z1
 	VMOVDQU64       Z1, (SP)
 	VPADDQ          fold16Step<>+0(SB), Z0, Z0
@@ -2564,12 +2564,12 @@ fold16AsmWide:
 	ADDQ            $0x00000100, DX
 	ADDQ            $0x00000100, SI
 	SUBQ            $0x10, R9
-	JMP             fold16AsmWide
+	JMP             fold16by512Wide
 
-fold16AsmWide_end:
-fold16AsmTail:
+fold16by512Wide_end:
+fold16by512Tail:
 	CMPQ            R9, $0x04
-	JLT             fold16AsmTail_end
+	JLT             fold16by512Tail_end
 	VPSHUFB         fold16Swap<>+0(SB), Z0, Z1
 	VMOVDQU64       Z1, (SP)
 	VPADDQ          fold16Step<>+0(SB), Z0, Z0
@@ -2990,9 +2990,9 @@ fold16AsmTail:
 	ADDQ            $0x00000040, DX
 	ADDQ            $0x00000040, SI
 	SUBQ            $0x04, R9
-	JMP             fold16AsmTail
+	JMP             fold16by512Tail
 
-fold16AsmTail_end:
+fold16by512Tail_end:
 	VZEROUPPER
 	RET
 
@@ -3025,3 +3025,6032 @@ DATA fold16Step<>+40(SB)/8, $0x0000000000000004
 DATA fold16Step<>+48(SB)/8, $0x0000000000000000
 DATA fold16Step<>+56(SB)/8, $0x0000000000000004
 GLOBL fold16Step<>(SB), RODATA|NOPTR, $64
+
+// func encrypt128(rounds *uint64, x *uint64, n int)
+// Requires: AES, AVX
+TEXT ·encrypt128(SB), NOSPLIT, $0-24
+	MOVQ rounds+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+
+wide:
+	CMPQ        DX, $0x08
+	JLT         wide_end
+	VMOVDQU     (CX), X0
+	VMOVDQU     16(CX), X1
+	VMOVDQU     32(CX), X2
+	VMOVDQU     48(CX), X3
+	VMOVDQU     64(CX), X4
+	VMOVDQU     80(CX), X5
+	VMOVDQU     96(CX), X6
+	VMOVDQU     112(CX), X7
+	VMOVDQU     (AX), X8
+	VPXOR       X8, X0, X0
+	VPXOR       X8, X1, X1
+	VPXOR       X8, X2, X2
+	VPXOR       X8, X3, X3
+	VPXOR       X8, X4, X4
+	VPXOR       X8, X5, X5
+	VPXOR       X8, X6, X6
+	VPXOR       X8, X7, X7
+	VMOVDQU     16(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     32(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     48(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     64(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     80(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     96(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     112(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     128(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     144(AX), X8
+	VAESENC     X8, X0, X0
+	VAESENC     X8, X1, X1
+	VAESENC     X8, X2, X2
+	VAESENC     X8, X3, X3
+	VAESENC     X8, X4, X4
+	VAESENC     X8, X5, X5
+	VAESENC     X8, X6, X6
+	VAESENC     X8, X7, X7
+	VMOVDQU     160(AX), X8
+	VAESENCLAST X8, X0, X0
+	VAESENCLAST X8, X1, X1
+	VAESENCLAST X8, X2, X2
+	VAESENCLAST X8, X3, X3
+	VAESENCLAST X8, X4, X4
+	VAESENCLAST X8, X5, X5
+	VAESENCLAST X8, X6, X6
+	VAESENCLAST X8, X7, X7
+	VMOVDQU     X0, (CX)
+	VMOVDQU     X1, 16(CX)
+	VMOVDQU     X2, 32(CX)
+	VMOVDQU     X3, 48(CX)
+	VMOVDQU     X4, 64(CX)
+	VMOVDQU     X5, 80(CX)
+	VMOVDQU     X6, 96(CX)
+	VMOVDQU     X7, 112(CX)
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x08, DX
+	JMP         wide
+
+wide_end:
+rest:
+	CMPQ        DX, $0x01
+	JLT         rest_end
+	VMOVDQU     (CX), X0
+	VMOVDQU     (AX), X1
+	VPXOR       X1, X0, X0
+	VMOVDQU     16(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     32(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     48(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     64(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     80(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     96(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     112(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     128(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     144(AX), X1
+	VAESENC     X1, X0, X0
+	VMOVDQU     160(AX), X1
+	VAESENCLAST X1, X0, X0
+	VMOVDQU     X0, (CX)
+	ADDQ        $0x00000010, CX
+	SUBQ        $0x01, DX
+	JMP         rest
+
+rest_end:
+	VZEROUPPER
+	RET
+
+// func ctr128(rounds *uint64, dst *uint64, n int, first uint64)
+// Requires: AES, AVX, AVX2
+TEXT ·ctr128(SB), NOSPLIT, $0-32
+	MOVQ         rounds+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         first+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, X0
+	VPAND        onlyWord1128<>+0(SB), X0, X0
+	VPADDQ       counterStart128<>+0(SB), X0, X0
+	MOVQ         n+16(FP), DX
+
+wide:
+	CMPQ        DX, $0x08
+	JLT         wide_end
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X2
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X3
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X4
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X5
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X6
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X7
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X8
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     (AX), X9
+	VPXOR       X9, X1, X1
+	VPXOR       X9, X2, X2
+	VPXOR       X9, X3, X3
+	VPXOR       X9, X4, X4
+	VPXOR       X9, X5, X5
+	VPXOR       X9, X6, X6
+	VPXOR       X9, X7, X7
+	VPXOR       X9, X8, X8
+	VMOVDQU     16(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     32(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     48(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     64(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     80(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     96(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     112(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     128(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     144(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     160(AX), X9
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X9, X5, X5
+	VAESENCLAST X9, X6, X6
+	VAESENCLAST X9, X7, X7
+	VAESENCLAST X9, X8, X8
+	VMOVDQU     X1, (CX)
+	VMOVDQU     X2, 16(CX)
+	VMOVDQU     X3, 32(CX)
+	VMOVDQU     X4, 48(CX)
+	VMOVDQU     X5, 64(CX)
+	VMOVDQU     X6, 80(CX)
+	VMOVDQU     X7, 96(CX)
+	VMOVDQU     X8, 112(CX)
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x08, DX
+	JMP         wide
+
+wide_end:
+rest:
+	CMPQ        DX, $0x01
+	JLT         rest_end
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     (AX), X2
+	VPXOR       X2, X1, X1
+	VMOVDQU     16(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     32(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     48(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     64(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     80(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     96(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     112(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     128(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     144(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     160(AX), X2
+	VAESENCLAST X2, X1, X1
+	VMOVDQU     X1, (CX)
+	ADDQ        $0x00000010, CX
+	SUBQ        $0x01, DX
+	JMP         rest
+
+rest_end:
+	VZEROUPPER
+	RET
+
+DATA onlyWord1128<>+0(SB)/8, $0x0000000000000000
+DATA onlyWord1128<>+8(SB)/8, $0xffffffffffffffff
+GLOBL onlyWord1128<>(SB), RODATA|NOPTR, $16
+
+DATA counterStart128<>+0(SB)/8, $0x0000000000000000
+DATA counterStart128<>+8(SB)/8, $0x0000000000000000
+GLOBL counterStart128<>(SB), RODATA|NOPTR, $16
+
+DATA swapBytes128<>+0(SB)/8, $0x0001020304050607
+DATA swapBytes128<>+8(SB)/8, $0x08090a0b0c0d0e0f
+GLOBL swapBytes128<>(SB), RODATA|NOPTR, $16
+
+DATA counterStep128<>+0(SB)/8, $0x0000000000000000
+DATA counterStep128<>+8(SB)/8, $0x0000000000000001
+GLOBL counterStep128<>(SB), RODATA|NOPTR, $16
+
+// func hashWords128(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
+// Requires: AES, AVX, AVX2
+TEXT ·hashWords128(SB), NOSPLIT, $128-48
+	MOVQ         rounds+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         off+32(FP), BX
+	VMOVDQU      (BX), X0
+	MOVQ         index+40(FP), BX
+	VMOVQ        BX, X1
+	VPBROADCASTQ X1, X1
+	VPAND        onlyWord0128<>+0(SB), X1, X1
+	VPADDQ       tweakStart128<>+0(SB), X1, X1
+	MOVQ         n+24(FP), BX
+
+wide:
+	CMPQ        BX, $0x08
+	JLT         wide_end
+	VPXOR       (DX), X0, X2
+	VPXOR       16(DX), X0, X3
+	VPXOR       32(DX), X0, X4
+	VPXOR       48(DX), X0, X5
+	VPXOR       64(DX), X0, X6
+	VPXOR       80(DX), X0, X7
+	VPXOR       96(DX), X0, X8
+	VPXOR       112(DX), X0, X9
+	VMOVDQU     (AX), X10
+	VPXOR       X10, X2, X2
+	VPXOR       X10, X3, X3
+	VPXOR       X10, X4, X4
+	VPXOR       X10, X5, X5
+	VPXOR       X10, X6, X6
+	VPXOR       X10, X7, X7
+	VPXOR       X10, X8, X8
+	VPXOR       X10, X9, X9
+	VMOVDQU     16(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     32(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     48(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     64(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     80(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     96(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     112(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     128(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     144(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     160(AX), X10
+	VAESENCLAST X10, X2, X2
+	VAESENCLAST X10, X3, X3
+	VAESENCLAST X10, X4, X4
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X10, X8, X8
+	VAESENCLAST X10, X9, X9
+	VMOVDQU     X2, (SP)
+	VPXOR       X1, X2, X2
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     X3, 16(SP)
+	VPXOR       X1, X3, X3
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     X4, 32(SP)
+	VPXOR       X1, X4, X4
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     X5, 48(SP)
+	VPXOR       X1, X5, X5
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     X6, 64(SP)
+	VPXOR       X1, X6, X6
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     X7, 80(SP)
+	VPXOR       X1, X7, X7
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     X8, 96(SP)
+	VPXOR       X1, X8, X8
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     X9, 112(SP)
+	VPXOR       X1, X9, X9
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     (AX), X10
+	VPXOR       X10, X2, X2
+	VPXOR       X10, X3, X3
+	VPXOR       X10, X4, X4
+	VPXOR       X10, X5, X5
+	VPXOR       X10, X6, X6
+	VPXOR       X10, X7, X7
+	VPXOR       X10, X8, X8
+	VPXOR       X10, X9, X9
+	VMOVDQU     16(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     32(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     48(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     64(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     80(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     96(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     112(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     128(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     144(AX), X10
+	VAESENC     X10, X2, X2
+	VAESENC     X10, X3, X3
+	VAESENC     X10, X4, X4
+	VAESENC     X10, X5, X5
+	VAESENC     X10, X6, X6
+	VAESENC     X10, X7, X7
+	VAESENC     X10, X8, X8
+	VAESENC     X10, X9, X9
+	VMOVDQU     160(AX), X10
+	VAESENCLAST X10, X2, X2
+	VAESENCLAST X10, X3, X3
+	VAESENCLAST X10, X4, X4
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X10, X8, X8
+	VAESENCLAST X10, X9, X9
+	VPXOR       (SP), X2, X2
+	VPXOR       16(SP), X3, X3
+	VPXOR       32(SP), X4, X4
+	VPXOR       48(SP), X5, X5
+	VPXOR       64(SP), X6, X6
+	VPXOR       80(SP), X7, X7
+	VPXOR       96(SP), X8, X8
+	VPXOR       112(SP), X9, X9
+	VPUNPCKLQDQ X3, X2, X2
+	VMOVDQU     X2, (CX)
+	VPUNPCKLQDQ X5, X4, X4
+	VMOVDQU     X4, 16(CX)
+	VPUNPCKLQDQ X7, X6, X6
+	VMOVDQU     X6, 32(CX)
+	VPUNPCKLQDQ X9, X8, X8
+	VMOVDQU     X8, 48(CX)
+	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000040, CX
+	SUBQ        $0x08, BX
+	JMP         wide
+
+wide_end:
+rest:
+	CMPQ        BX, $0x01
+	JLT         rest_end
+	VPXOR       (DX), X0, X2
+	VMOVDQU     (AX), X3
+	VPXOR       X3, X2, X2
+	VMOVDQU     16(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     32(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     48(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     64(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     80(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     96(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     112(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     128(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     144(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     160(AX), X3
+	VAESENCLAST X3, X2, X2
+	VMOVDQU     X2, (SP)
+	VPXOR       X1, X2, X2
+	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VMOVDQU     (AX), X3
+	VPXOR       X3, X2, X2
+	VMOVDQU     16(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     32(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     48(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     64(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     80(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     96(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     112(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     128(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     144(AX), X3
+	VAESENC     X3, X2, X2
+	VMOVDQU     160(AX), X3
+	VAESENCLAST X3, X2, X2
+	VPXOR       (SP), X2, X2
+	VMOVQ       X2, (CX)
+	ADDQ        $0x00000010, DX
+	ADDQ        $0x00000008, CX
+	SUBQ        $0x01, BX
+	JMP         rest
+
+rest_end:
+	VZEROUPPER
+	RET
+
+DATA onlyWord0128<>+0(SB)/8, $0xffffffffffffffff
+DATA onlyWord0128<>+8(SB)/8, $0x0000000000000000
+GLOBL onlyWord0128<>(SB), RODATA|NOPTR, $16
+
+DATA tweakStart128<>+0(SB)/8, $0x0000000000000000
+DATA tweakStart128<>+8(SB)/8, $0x0000000000000000
+GLOBL tweakStart128<>(SB), RODATA|NOPTR, $16
+
+DATA tweakStep128<>+0(SB)/8, $0x0000000000000001
+DATA tweakStep128<>+8(SB)/8, $0x0000000000000000
+GLOBL tweakStep128<>(SB), RODATA|NOPTR, $16
+
+// func expand128(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)
+// Requires: AES, AVX, AVX2
+TEXT ·expand128(SB), NOSPLIT, $0-56
+	MOVQ         rounds+0(FP), AX
+	MOVQ         nodes+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         DX, BX
+	SHLQ         $0x04, BX
+	ADDQ         CX, BX
+	VMOVDQU      nodeStart128<>+0(SB), X0
+	MOVQ         fix+24(FP), SI
+	VMOVDQU      (SI), X1
+	MOVQ         m+40(FP), SI
+	VMOVQ        SI, X2
+	VPBROADCASTQ X2, X2
+	MOVQ         at+32(FP), SI
+	VMOVQ        SI, X3
+	VPBROADCASTQ X3, X3
+	VPXOR        X4, X4, X4
+	MOVQ         sum+48(FP), SI
+
+wide:
+	CMPQ        DX, $0x08
+	JLT         wide_end
+	VMOVDQU     (CX), X6
+	VPAND       X2, X0, X5
+	VPCMPEQQ    X3, X5, X5
+	VPAND       X1, X5, X5
+	VPXOR       X5, X6, X6
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X6, (CX)
+	VPSHUFD     $0x4e, X6, X5
+	VPAND       onlyWord1128<>+0(SB), X6, X6
+	VPXOR       X6, X5, X5
+	VMOVDQU     16(CX), X7
+	VPAND       X2, X0, X6
+	VPCMPEQQ    X3, X6, X6
+	VPAND       X1, X6, X6
+	VPXOR       X6, X7, X7
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X7, 16(CX)
+	VPSHUFD     $0x4e, X7, X6
+	VPAND       onlyWord1128<>+0(SB), X7, X7
+	VPXOR       X7, X6, X6
+	VMOVDQU     32(CX), X8
+	VPAND       X2, X0, X7
+	VPCMPEQQ    X3, X7, X7
+	VPAND       X1, X7, X7
+	VPXOR       X7, X8, X8
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X8, 32(CX)
+	VPSHUFD     $0x4e, X8, X7
+	VPAND       onlyWord1128<>+0(SB), X8, X8
+	VPXOR       X8, X7, X7
+	VMOVDQU     48(CX), X9
+	VPAND       X2, X0, X8
+	VPCMPEQQ    X3, X8, X8
+	VPAND       X1, X8, X8
+	VPXOR       X8, X9, X9
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X9, 48(CX)
+	VPSHUFD     $0x4e, X9, X8
+	VPAND       onlyWord1128<>+0(SB), X9, X9
+	VPXOR       X9, X8, X8
+	VMOVDQU     64(CX), X10
+	VPAND       X2, X0, X9
+	VPCMPEQQ    X3, X9, X9
+	VPAND       X1, X9, X9
+	VPXOR       X9, X10, X10
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X10, 64(CX)
+	VPSHUFD     $0x4e, X10, X9
+	VPAND       onlyWord1128<>+0(SB), X10, X10
+	VPXOR       X10, X9, X9
+	VMOVDQU     80(CX), X11
+	VPAND       X2, X0, X10
+	VPCMPEQQ    X3, X10, X10
+	VPAND       X1, X10, X10
+	VPXOR       X10, X11, X11
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X11, 80(CX)
+	VPSHUFD     $0x4e, X11, X10
+	VPAND       onlyWord1128<>+0(SB), X11, X11
+	VPXOR       X11, X10, X10
+	VMOVDQU     96(CX), X12
+	VPAND       X2, X0, X11
+	VPCMPEQQ    X3, X11, X11
+	VPAND       X1, X11, X11
+	VPXOR       X11, X12, X12
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X12, 96(CX)
+	VPSHUFD     $0x4e, X12, X11
+	VPAND       onlyWord1128<>+0(SB), X12, X12
+	VPXOR       X12, X11, X11
+	VMOVDQU     112(CX), X13
+	VPAND       X2, X0, X12
+	VPCMPEQQ    X3, X12, X12
+	VPAND       X1, X12, X12
+	VPXOR       X12, X13, X13
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X13, 112(CX)
+	VPSHUFD     $0x4e, X13, X12
+	VPAND       onlyWord1128<>+0(SB), X13, X13
+	VPXOR       X13, X12, X12
+	VMOVDQU     (AX), X13
+	VPXOR       X13, X5, X5
+	VPXOR       X13, X6, X6
+	VPXOR       X13, X7, X7
+	VPXOR       X13, X8, X8
+	VPXOR       X13, X9, X9
+	VPXOR       X13, X10, X10
+	VPXOR       X13, X11, X11
+	VPXOR       X13, X12, X12
+	VMOVDQU     16(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     32(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     48(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     64(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     80(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     96(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     112(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     128(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     144(AX), X13
+	VAESENC     X13, X5, X5
+	VAESENC     X13, X6, X6
+	VAESENC     X13, X7, X7
+	VAESENC     X13, X8, X8
+	VAESENC     X13, X9, X9
+	VAESENC     X13, X10, X10
+	VAESENC     X13, X11, X11
+	VAESENC     X13, X12, X12
+	VMOVDQU     160(AX), X13
+	VAESENCLAST X13, X5, X5
+	VAESENCLAST X13, X6, X6
+	VAESENCLAST X13, X7, X7
+	VAESENCLAST X13, X8, X8
+	VAESENCLAST X13, X9, X9
+	VAESENCLAST X13, X10, X10
+	VAESENCLAST X13, X11, X11
+	VAESENCLAST X13, X12, X12
+	VMOVDQU     (CX), X13
+	VPSHUFD     $0x4e, X13, X14
+	VPAND       onlyWord1128<>+0(SB), X13, X15
+	VPXOR       X15, X14, X14
+	VPXOR       X14, X5, X5
+	VPXOR       X5, X4, X4
+	VMOVDQU     X5, (CX)
+	VPXOR       X5, X13, X13
+	VMOVDQU     X13, (BX)
+	VMOVDQU     16(CX), X5
+	VPSHUFD     $0x4e, X5, X13
+	VPAND       onlyWord1128<>+0(SB), X5, X14
+	VPXOR       X14, X13, X13
+	VPXOR       X13, X6, X6
+	VPXOR       X6, X4, X4
+	VMOVDQU     X6, 16(CX)
+	VPXOR       X6, X5, X5
+	VMOVDQU     X5, 16(BX)
+	VMOVDQU     32(CX), X5
+	VPSHUFD     $0x4e, X5, X6
+	VPAND       onlyWord1128<>+0(SB), X5, X13
+	VPXOR       X13, X6, X6
+	VPXOR       X6, X7, X7
+	VPXOR       X7, X4, X4
+	VMOVDQU     X7, 32(CX)
+	VPXOR       X7, X5, X5
+	VMOVDQU     X5, 32(BX)
+	VMOVDQU     48(CX), X5
+	VPSHUFD     $0x4e, X5, X6
+	VPAND       onlyWord1128<>+0(SB), X5, X7
+	VPXOR       X7, X6, X6
+	VPXOR       X6, X8, X8
+	VPXOR       X8, X4, X4
+	VMOVDQU     X8, 48(CX)
+	VPXOR       X8, X5, X5
+	VMOVDQU     X5, 48(BX)
+	VMOVDQU     64(CX), X5
+	VPSHUFD     $0x4e, X5, X6
+	VPAND       onlyWord1128<>+0(SB), X5, X7
+	VPXOR       X7, X6, X6
+	VPXOR       X6, X9, X9
+	VPXOR       X9, X4, X4
+	VMOVDQU     X9, 64(CX)
+	VPXOR       X9, X5, X5
+	VMOVDQU     X5, 64(BX)
+	VMOVDQU     80(CX), X5
+	VPSHUFD     $0x4e, X5, X6
+	VPAND       onlyWord1128<>+0(SB), X5, X7
+	VPXOR       X7, X6, X6
+	VPXOR       X6, X10, X10
+	VPXOR       X10, X4, X4
+	VMOVDQU     X10, 80(CX)
+	VPXOR       X10, X5, X5
+	VMOVDQU     X5, 80(BX)
+	VMOVDQU     96(CX), X5
+	VPSHUFD     $0x4e, X5, X6
+	VPAND       onlyWord1128<>+0(SB), X5, X7
+	VPXOR       X7, X6, X6
+	VPXOR       X6, X11, X11
+	VPXOR       X11, X4, X4
+	VMOVDQU     X11, 96(CX)
+	VPXOR       X11, X5, X5
+	VMOVDQU     X5, 96(BX)
+	VMOVDQU     112(CX), X5
+	VPSHUFD     $0x4e, X5, X6
+	VPAND       onlyWord1128<>+0(SB), X5, X7
+	VPXOR       X7, X6, X6
+	VPXOR       X6, X12, X12
+	VPXOR       X12, X4, X4
+	VMOVDQU     X12, 112(CX)
+	VPXOR       X12, X5, X5
+	VMOVDQU     X5, 112(BX)
+	ADDQ        $0x00000080, CX
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x08, DX
+	JMP         wide
+
+wide_end:
+rest:
+	CMPQ        DX, $0x01
+	JLT         rest_end
+	VMOVDQU     (CX), X6
+	VPAND       X2, X0, X5
+	VPCMPEQQ    X3, X5, X5
+	VPAND       X1, X5, X5
+	VPXOR       X5, X6, X6
+	VPADDQ      nodeStep128<>+0(SB), X0, X0
+	VMOVDQU     X6, (CX)
+	VPSHUFD     $0x4e, X6, X5
+	VPAND       onlyWord1128<>+0(SB), X6, X6
+	VPXOR       X6, X5, X5
+	VMOVDQU     (AX), X6
+	VPXOR       X6, X5, X5
+	VMOVDQU     16(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     32(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     48(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     64(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     80(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     96(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     112(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     128(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     144(AX), X6
+	VAESENC     X6, X5, X5
+	VMOVDQU     160(AX), X6
+	VAESENCLAST X6, X5, X5
+	VMOVDQU     (CX), X6
+	VPSHUFD     $0x4e, X6, X7
+	VPAND       onlyWord1128<>+0(SB), X6, X8
+	VPXOR       X8, X7, X7
+	VPXOR       X7, X5, X5
+	VPXOR       X5, X4, X4
+	VMOVDQU     X5, (CX)
+	VPXOR       X5, X6, X6
+	VMOVDQU     X6, (BX)
+	ADDQ        $0x00000010, CX
+	ADDQ        $0x00000010, BX
+	SUBQ        $0x01, DX
+	JMP         rest
+
+rest_end:
+	VMOVDQU X4, (SI)
+	VZEROUPPER
+	RET
+
+DATA nodeStart128<>+0(SB)/8, $0x0000000000000000
+DATA nodeStart128<>+8(SB)/8, $0x0000000000000000
+GLOBL nodeStart128<>(SB), RODATA|NOPTR, $16
+
+DATA nodeStep128<>+0(SB)/8, $0x0000000000000001
+DATA nodeStep128<>+8(SB)/8, $0x0000000000000001
+GLOBL nodeStep128<>(SB), RODATA|NOPTR, $16
+
+// func finish128(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
+// Requires: AVX, AVX2
+TEXT ·finish128(SB), NOSPLIT, $0-56
+	MOVQ         nodes+0(FP), AX
+	VMOVDQU      nodeStart128<>+0(SB), X0
+	MOVQ         fix+16(FP), CX
+	VMOVDQU      (CX), X1
+	MOVQ         m+32(FP), CX
+	VMOVQ        CX, X2
+	VPBROADCASTQ X2, X2
+	MOVQ         at+24(FP), CX
+	VMOVQ        CX, X3
+	VPBROADCASTQ X3, X3
+	MOVQ         leaf+40(FP), CX
+	VMOVQ        CX, X4
+	VPBROADCASTQ X4, X4
+	MOVQ         mark+48(FP), CX
+	VMOVQ        CX, X5
+	VPBROADCASTQ X5, X5
+	VPAND        onlyWord0128<>+0(SB), X5, X5
+	MOVQ         n+8(FP), CX
+
+finish:
+	CMPQ     CX, $0x01
+	JLT      finish_end
+	VMOVDQU  (AX), X6
+	VPAND    X2, X0, X7
+	VPCMPEQQ X3, X7, X7
+	VPAND    X1, X7, X7
+	VPXOR    X7, X6, X6
+	VPAND    clearLowest128<>+0(SB), X6, X6
+	VPCMPEQQ X4, X0, X7
+	VPAND    X5, X7, X7
+	VPXOR    X7, X6, X6
+	VPADDQ   nodeStep128<>+0(SB), X0, X0
+	VMOVDQU  X6, (AX)
+	ADDQ     $0x00000010, AX
+	SUBQ     $0x01, CX
+	JMP      finish
+
+finish_end:
+	VZEROUPPER
+	RET
+
+DATA clearLowest128<>+0(SB)/8, $0xfffffffffffffffe
+DATA clearLowest128<>+8(SB)/8, $0xffffffffffffffff
+GLOBL clearLowest128<>(SB), RODATA|NOPTR, $16
+
+// func fold4by128(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+// Requires: AES, AVX, AVX2
+TEXT ·fold4by128(SB), NOSPLIT, $64-56
+	MOVQ         rounds+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         cols+16(FP), DX
+	MOVQ         size+24(FP), BX
+	MOVQ         sum+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         first+48(FP), R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, X0
+	VPAND        onlyWord1128<>+0(SB), X0, X0
+	VPADDQ       counterStart128<>+0(SB), X0, X0
+	LEAQ         (DX)(BX*1), BX
+
+wide:
+	CMPQ        DI, $0x04
+	JLT         wide_end
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     X1, (SP)
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     X1, 16(SP)
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     X1, 32(SP)
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     X1, 48(SP)
+	MOVQ        AX, R8
+	LEAQ        (R8)(CX*1), R9
+	VMOVDQU     (R8), X4
+	VMOVDQU     (R9), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R8), X9
+	VMOVDQU     16(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R8), X9
+	VMOVDQU     32(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R8), X9
+	VMOVDQU     48(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R8), X9
+	VMOVDQU     64(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R8), X9
+	VMOVDQU     80(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R8), X9
+	VMOVDQU     96(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R8), X9
+	VMOVDQU     112(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R8), X9
+	VMOVDQU     128(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R8), X9
+	VMOVDQU     144(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R8), X9
+	VMOVDQU     160(R9), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VMOVDQU     X5, (DX)
+	VMOVDQU     X6, 16(DX)
+	VMOVDQU     X7, 32(DX)
+	VMOVDQU     X8, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VMOVDQU     X5, (SI)
+	VMOVDQU     X6, 16(SI)
+	VMOVDQU     X7, 32(SI)
+	VMOVDQU     X8, 48(SI)
+	LEAQ        (R8)(CX*2), R8
+	LEAQ        (R8)(CX*1), R9
+	VMOVDQU     (R8), X4
+	VMOVDQU     (R9), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R8), X9
+	VMOVDQU     16(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R8), X9
+	VMOVDQU     32(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R8), X9
+	VMOVDQU     48(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R8), X9
+	VMOVDQU     64(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R8), X9
+	VMOVDQU     80(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R8), X9
+	VMOVDQU     96(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R8), X9
+	VMOVDQU     112(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R8), X9
+	VMOVDQU     128(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R8), X9
+	VMOVDQU     144(R9), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R8), X9
+	VMOVDQU     160(R9), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VPXOR       (DX), X5, X9
+	VMOVDQU     X9, (DX)
+	VPXOR       16(DX), X6, X9
+	VMOVDQU     X9, 16(DX)
+	VPXOR       32(DX), X7, X9
+	VMOVDQU     X9, 32(DX)
+	VPXOR       48(DX), X8, X9
+	VMOVDQU     X9, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VPXOR       (SI), X5, X1
+	VMOVDQU     X1, (SI)
+	VPXOR       16(SI), X6, X1
+	VMOVDQU     X1, 16(SI)
+	VPXOR       32(SI), X7, X1
+	VMOVDQU     X1, 32(SI)
+	VPXOR       48(SI), X8, X1
+	VMOVDQU     X1, 48(SI)
+	VMOVDQU     X5, (BX)
+	VMOVDQU     X6, 16(BX)
+	VMOVDQU     X7, 32(BX)
+	VMOVDQU     X8, 48(BX)
+	LEAQ        (R8)(CX*2), R8
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x04, DI
+	JMP         wide
+
+wide_end:
+	VZEROUPPER
+	RET
+
+// func fold16by128(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+// Requires: AES, AVX, AVX2
+TEXT ·fold16by128(SB), NOSPLIT, $64-56
+	MOVQ         rounds+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         cols+16(FP), DX
+	MOVQ         size+24(FP), BX
+	MOVQ         sum+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         first+48(FP), R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, X0
+	VPAND        onlyWord1128<>+0(SB), X0, X0
+	VPADDQ       counterStart128<>+0(SB), X0, X0
+	LEAQ         (DX)(BX*1), R8
+	LEAQ         (R8)(BX*1), R9
+	LEAQ         (R9)(BX*1), BX
+
+wide:
+	CMPQ        DI, $0x04
+	JLT         wide_end
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     X1, (SP)
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     X1, 16(SP)
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     X1, 32(SP)
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     X1, 48(SP)
+	MOVQ        AX, R10
+	LEAQ        (R10)(CX*1), R11
+	VMOVDQU     (R10), X4
+	VMOVDQU     (R11), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R10), X9
+	VMOVDQU     16(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R10), X9
+	VMOVDQU     32(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R10), X9
+	VMOVDQU     48(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R10), X9
+	VMOVDQU     64(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R10), X9
+	VMOVDQU     80(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R10), X9
+	VMOVDQU     96(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R10), X9
+	VMOVDQU     112(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R10), X9
+	VMOVDQU     128(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R10), X9
+	VMOVDQU     144(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R10), X9
+	VMOVDQU     160(R11), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VMOVDQU     X5, (DX)
+	VMOVDQU     X6, 16(DX)
+	VMOVDQU     X7, 32(DX)
+	VMOVDQU     X8, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VMOVDQU     X5, (SI)
+	VMOVDQU     X6, 16(SI)
+	VMOVDQU     X7, 32(SI)
+	VMOVDQU     X8, 48(SI)
+	LEAQ        (R10)(CX*2), R10
+	LEAQ        (R10)(CX*1), R11
+	VMOVDQU     (R10), X4
+	VMOVDQU     (R11), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R10), X9
+	VMOVDQU     16(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R10), X9
+	VMOVDQU     32(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R10), X9
+	VMOVDQU     48(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R10), X9
+	VMOVDQU     64(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R10), X9
+	VMOVDQU     80(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R10), X9
+	VMOVDQU     96(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R10), X9
+	VMOVDQU     112(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R10), X9
+	VMOVDQU     128(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R10), X9
+	VMOVDQU     144(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R10), X9
+	VMOVDQU     160(R11), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VPXOR       (DX), X5, X9
+	VMOVDQU     X9, (DX)
+	VPXOR       16(DX), X6, X9
+	VMOVDQU     X9, 16(DX)
+	VPXOR       32(DX), X7, X9
+	VMOVDQU     X9, 32(DX)
+	VPXOR       48(DX), X8, X9
+	VMOVDQU     X9, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VPXOR       (SI), X5, X1
+	VMOVDQU     X1, (SI)
+	VPXOR       16(SI), X6, X1
+	VMOVDQU     X1, 16(SI)
+	VPXOR       32(SI), X7, X1
+	VMOVDQU     X1, 32(SI)
+	VPXOR       48(SI), X8, X1
+	VMOVDQU     X1, 48(SI)
+	VMOVDQU     X5, (R8)
+	VMOVDQU     X6, 16(R8)
+	VMOVDQU     X7, 32(R8)
+	VMOVDQU     X8, 48(R8)
+	LEAQ        (R10)(CX*2), R10
+	LEAQ        (R10)(CX*1), R11
+	VMOVDQU     (R10), X4
+	VMOVDQU     (R11), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R10), X9
+	VMOVDQU     16(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R10), X9
+	VMOVDQU     32(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R10), X9
+	VMOVDQU     48(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R10), X9
+	VMOVDQU     64(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R10), X9
+	VMOVDQU     80(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R10), X9
+	VMOVDQU     96(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R10), X9
+	VMOVDQU     112(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R10), X9
+	VMOVDQU     128(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R10), X9
+	VMOVDQU     144(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R10), X9
+	VMOVDQU     160(R11), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VPXOR       (DX), X5, X9
+	VMOVDQU     X9, (DX)
+	VPXOR       16(DX), X6, X9
+	VMOVDQU     X9, 16(DX)
+	VPXOR       32(DX), X7, X9
+	VMOVDQU     X9, 32(DX)
+	VPXOR       48(DX), X8, X9
+	VMOVDQU     X9, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VPXOR       (SI), X5, X1
+	VMOVDQU     X1, (SI)
+	VPXOR       16(SI), X6, X1
+	VMOVDQU     X1, 16(SI)
+	VPXOR       32(SI), X7, X1
+	VMOVDQU     X1, 32(SI)
+	VPXOR       48(SI), X8, X1
+	VMOVDQU     X1, 48(SI)
+	VMOVDQU     X5, (R9)
+	VMOVDQU     X6, 16(R9)
+	VMOVDQU     X7, 32(R9)
+	VMOVDQU     X8, 48(R9)
+	LEAQ        (R10)(CX*2), R10
+	LEAQ        (R10)(CX*1), R11
+	VMOVDQU     (R10), X4
+	VMOVDQU     (R11), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R10), X9
+	VMOVDQU     16(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R10), X9
+	VMOVDQU     32(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R10), X9
+	VMOVDQU     48(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R10), X9
+	VMOVDQU     64(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R10), X9
+	VMOVDQU     80(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R10), X9
+	VMOVDQU     96(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R10), X9
+	VMOVDQU     112(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R10), X9
+	VMOVDQU     128(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R10), X9
+	VMOVDQU     144(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R10), X9
+	VMOVDQU     160(R11), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VPXOR       (DX), X5, X9
+	VMOVDQU     X9, (DX)
+	VPXOR       16(DX), X6, X9
+	VMOVDQU     X9, 16(DX)
+	VPXOR       32(DX), X7, X9
+	VMOVDQU     X9, 32(DX)
+	VPXOR       48(DX), X8, X9
+	VMOVDQU     X9, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VPXOR       (SI), X5, X1
+	VMOVDQU     X1, (SI)
+	VPXOR       16(SI), X6, X1
+	VMOVDQU     X1, 16(SI)
+	VPXOR       32(SI), X7, X1
+	VMOVDQU     X1, 32(SI)
+	VPXOR       48(SI), X8, X1
+	VMOVDQU     X1, 48(SI)
+	VPXOR       (R8), X5, X1
+	VMOVDQU     X1, (R8)
+	VPXOR       16(R8), X6, X1
+	VMOVDQU     X1, 16(R8)
+	VPXOR       32(R8), X7, X1
+	VMOVDQU     X1, 32(R8)
+	VPXOR       48(R8), X8, X1
+	VMOVDQU     X1, 48(R8)
+	VPXOR       (R9), X5, X1
+	VMOVDQU     X1, (R9)
+	VPXOR       16(R9), X6, X1
+	VMOVDQU     X1, 16(R9)
+	VPXOR       32(R9), X7, X1
+	VMOVDQU     X1, 32(R9)
+	VPXOR       48(R9), X8, X1
+	VMOVDQU     X1, 48(R9)
+	LEAQ        (R10)(CX*2), R10
+	LEAQ        (R10)(CX*1), R11
+	VMOVDQU     (R10), X4
+	VMOVDQU     (R11), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R10), X9
+	VMOVDQU     16(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R10), X9
+	VMOVDQU     32(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R10), X9
+	VMOVDQU     48(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R10), X9
+	VMOVDQU     64(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R10), X9
+	VMOVDQU     80(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R10), X9
+	VMOVDQU     96(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R10), X9
+	VMOVDQU     112(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R10), X9
+	VMOVDQU     128(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R10), X9
+	VMOVDQU     144(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R10), X9
+	VMOVDQU     160(R11), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VPXOR       (DX), X5, X9
+	VMOVDQU     X9, (DX)
+	VPXOR       16(DX), X6, X9
+	VMOVDQU     X9, 16(DX)
+	VPXOR       32(DX), X7, X9
+	VMOVDQU     X9, 32(DX)
+	VPXOR       48(DX), X8, X9
+	VMOVDQU     X9, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VPXOR       (SI), X5, X1
+	VMOVDQU     X1, (SI)
+	VPXOR       16(SI), X6, X1
+	VMOVDQU     X1, 16(SI)
+	VPXOR       32(SI), X7, X1
+	VMOVDQU     X1, 32(SI)
+	VPXOR       48(SI), X8, X1
+	VMOVDQU     X1, 48(SI)
+	VMOVDQU     X5, (BX)
+	VMOVDQU     X6, 16(BX)
+	VMOVDQU     X7, 32(BX)
+	VMOVDQU     X8, 48(BX)
+	LEAQ        (R10)(CX*2), R10
+	LEAQ        (R10)(CX*1), R11
+	VMOVDQU     (R10), X4
+	VMOVDQU     (R11), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R10), X9
+	VMOVDQU     16(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R10), X9
+	VMOVDQU     32(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R10), X9
+	VMOVDQU     48(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R10), X9
+	VMOVDQU     64(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R10), X9
+	VMOVDQU     80(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R10), X9
+	VMOVDQU     96(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R10), X9
+	VMOVDQU     112(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R10), X9
+	VMOVDQU     128(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R10), X9
+	VMOVDQU     144(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R10), X9
+	VMOVDQU     160(R11), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VPXOR       (DX), X5, X9
+	VMOVDQU     X9, (DX)
+	VPXOR       16(DX), X6, X9
+	VMOVDQU     X9, 16(DX)
+	VPXOR       32(DX), X7, X9
+	VMOVDQU     X9, 32(DX)
+	VPXOR       48(DX), X8, X9
+	VMOVDQU     X9, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VPXOR       (SI), X5, X1
+	VMOVDQU     X1, (SI)
+	VPXOR       16(SI), X6, X1
+	VMOVDQU     X1, 16(SI)
+	VPXOR       32(SI), X7, X1
+	VMOVDQU     X1, 32(SI)
+	VPXOR       48(SI), X8, X1
+	VMOVDQU     X1, 48(SI)
+	VPXOR       (R8), X5, X1
+	VMOVDQU     X1, (R8)
+	VPXOR       16(R8), X6, X1
+	VMOVDQU     X1, 16(R8)
+	VPXOR       32(R8), X7, X1
+	VMOVDQU     X1, 32(R8)
+	VPXOR       48(R8), X8, X1
+	VMOVDQU     X1, 48(R8)
+	VPXOR       (BX), X5, X1
+	VMOVDQU     X1, (BX)
+	VPXOR       16(BX), X6, X1
+	VMOVDQU     X1, 16(BX)
+	VPXOR       32(BX), X7, X1
+	VMOVDQU     X1, 32(BX)
+	VPXOR       48(BX), X8, X1
+	VMOVDQU     X1, 48(BX)
+	LEAQ        (R10)(CX*2), R10
+	LEAQ        (R10)(CX*1), R11
+	VMOVDQU     (R10), X4
+	VMOVDQU     (R11), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R10), X9
+	VMOVDQU     16(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R10), X9
+	VMOVDQU     32(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R10), X9
+	VMOVDQU     48(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R10), X9
+	VMOVDQU     64(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R10), X9
+	VMOVDQU     80(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R10), X9
+	VMOVDQU     96(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R10), X9
+	VMOVDQU     112(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R10), X9
+	VMOVDQU     128(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R10), X9
+	VMOVDQU     144(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R10), X9
+	VMOVDQU     160(R11), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VPXOR       (DX), X5, X9
+	VMOVDQU     X9, (DX)
+	VPXOR       16(DX), X6, X9
+	VMOVDQU     X9, 16(DX)
+	VPXOR       32(DX), X7, X9
+	VMOVDQU     X9, 32(DX)
+	VPXOR       48(DX), X8, X9
+	VMOVDQU     X9, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VPXOR       (SI), X5, X1
+	VMOVDQU     X1, (SI)
+	VPXOR       16(SI), X6, X1
+	VMOVDQU     X1, 16(SI)
+	VPXOR       32(SI), X7, X1
+	VMOVDQU     X1, 32(SI)
+	VPXOR       48(SI), X8, X1
+	VMOVDQU     X1, 48(SI)
+	VPXOR       (R9), X5, X1
+	VMOVDQU     X1, (R9)
+	VPXOR       16(R9), X6, X1
+	VMOVDQU     X1, 16(R9)
+	VPXOR       32(R9), X7, X1
+	VMOVDQU     X1, 32(R9)
+	VPXOR       48(R9), X8, X1
+	VMOVDQU     X1, 48(R9)
+	VPXOR       (BX), X5, X1
+	VMOVDQU     X1, (BX)
+	VPXOR       16(BX), X6, X1
+	VMOVDQU     X1, 16(BX)
+	VPXOR       32(BX), X7, X1
+	VMOVDQU     X1, 32(BX)
+	VPXOR       48(BX), X8, X1
+	VMOVDQU     X1, 48(BX)
+	LEAQ        (R10)(CX*2), R10
+	LEAQ        (R10)(CX*1), R11
+	VMOVDQU     (R10), X4
+	VMOVDQU     (R11), X8
+	VPXOR       (SP), X4, X1
+	VPXOR       (SP), X8, X5
+	VPXOR       16(SP), X4, X2
+	VPXOR       16(SP), X8, X6
+	VPXOR       32(SP), X4, X3
+	VPXOR       32(SP), X8, X7
+	VPXOR       48(SP), X4, X4
+	VPXOR       48(SP), X8, X8
+	VMOVDQU     16(R10), X9
+	VMOVDQU     16(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     32(R10), X9
+	VMOVDQU     32(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     48(R10), X9
+	VMOVDQU     48(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     64(R10), X9
+	VMOVDQU     64(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     80(R10), X9
+	VMOVDQU     80(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     96(R10), X9
+	VMOVDQU     96(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     112(R10), X9
+	VMOVDQU     112(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     128(R10), X9
+	VMOVDQU     128(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     144(R10), X9
+	VMOVDQU     144(R11), X10
+	VAESENC     X9, X1, X1
+	VAESENC     X10, X5, X5
+	VAESENC     X9, X2, X2
+	VAESENC     X10, X6, X6
+	VAESENC     X9, X3, X3
+	VAESENC     X10, X7, X7
+	VAESENC     X9, X4, X4
+	VAESENC     X10, X8, X8
+	VMOVDQU     160(R10), X9
+	VMOVDQU     160(R11), X10
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X10, X5, X5
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X10, X6, X6
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X10, X7, X7
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X10, X8, X8
+	VPXOR       (DX), X5, X9
+	VMOVDQU     X9, (DX)
+	VPXOR       16(DX), X6, X9
+	VMOVDQU     X9, 16(DX)
+	VPXOR       32(DX), X7, X9
+	VMOVDQU     X9, 32(DX)
+	VPXOR       48(DX), X8, X9
+	VMOVDQU     X9, 48(DX)
+	VPXOR       X1, X5, X5
+	VPXOR       X2, X6, X6
+	VPXOR       X3, X7, X7
+	VPXOR       X4, X8, X8
+	VPXOR       (SI), X5, X1
+	VMOVDQU     X1, (SI)
+	VPXOR       16(SI), X6, X1
+	VMOVDQU     X1, 16(SI)
+	VPXOR       32(SI), X7, X1
+	VMOVDQU     X1, 32(SI)
+	VPXOR       48(SI), X8, X1
+	VMOVDQU     X1, 48(SI)
+	VPXOR       (R8), X5, X1
+	VMOVDQU     X1, (R8)
+	VPXOR       16(R8), X6, X1
+	VMOVDQU     X1, 16(R8)
+	VPXOR       32(R8), X7, X1
+	VMOVDQU     X1, 32(R8)
+	VPXOR       48(R8), X8, X1
+	VMOVDQU     X1, 48(R8)
+	VPXOR       (R9), X5, X1
+	VMOVDQU     X1, (R9)
+	VPXOR       16(R9), X6, X1
+	VMOVDQU     X1, 16(R9)
+	VPXOR       32(R9), X7, X1
+	VMOVDQU     X1, 32(R9)
+	VPXOR       48(R9), X8, X1
+	VMOVDQU     X1, 48(R9)
+	VPXOR       (BX), X5, X1
+	VMOVDQU     X1, (BX)
+	VPXOR       16(BX), X6, X1
+	VMOVDQU     X1, 16(BX)
+	VPXOR       32(BX), X7, X1
+	VMOVDQU     X1, 32(BX)
+	VPXOR       48(BX), X8, X1
+	VMOVDQU     X1, 48(BX)
+	LEAQ        (R10)(CX*2), R10
+	ADDQ        $0x00000040, SI
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, R8
+	ADDQ        $0x00000040, R9
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x04, DI
+	JMP         wide
+
+wide_end:
+	VZEROUPPER
+	RET
+
+// func encrypt256(rounds *uint64, x *uint64, n int)
+// Requires: AVX, AVX2, VAES
+TEXT ·encrypt256(SB), NOSPLIT, $0-24
+	MOVQ rounds+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+
+wide:
+	CMPQ           DX, $0x10
+	JLT            wide_end
+	VMOVDQU        (CX), Y0
+	VMOVDQU        32(CX), Y1
+	VMOVDQU        64(CX), Y2
+	VMOVDQU        96(CX), Y3
+	VMOVDQU        128(CX), Y4
+	VMOVDQU        160(CX), Y5
+	VMOVDQU        192(CX), Y6
+	VMOVDQU        224(CX), Y7
+	VBROADCASTI128 (AX), Y8
+	VPXOR          Y8, Y0, Y0
+	VPXOR          Y8, Y1, Y1
+	VPXOR          Y8, Y2, Y2
+	VPXOR          Y8, Y3, Y3
+	VPXOR          Y8, Y4, Y4
+	VPXOR          Y8, Y5, Y5
+	VPXOR          Y8, Y6, Y6
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 16(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 32(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 48(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 64(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 80(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 96(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 112(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 128(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 144(AX), Y8
+	VAESENC        Y8, Y0, Y0
+	VAESENC        Y8, Y1, Y1
+	VAESENC        Y8, Y2, Y2
+	VAESENC        Y8, Y3, Y3
+	VAESENC        Y8, Y4, Y4
+	VAESENC        Y8, Y5, Y5
+	VAESENC        Y8, Y6, Y6
+	VAESENC        Y8, Y7, Y7
+	VBROADCASTI128 160(AX), Y8
+	VAESENCLAST    Y8, Y0, Y0
+	VAESENCLAST    Y8, Y1, Y1
+	VAESENCLAST    Y8, Y2, Y2
+	VAESENCLAST    Y8, Y3, Y3
+	VAESENCLAST    Y8, Y4, Y4
+	VAESENCLAST    Y8, Y5, Y5
+	VAESENCLAST    Y8, Y6, Y6
+	VAESENCLAST    Y8, Y7, Y7
+	VMOVDQU        Y0, (CX)
+	VMOVDQU        Y1, 32(CX)
+	VMOVDQU        Y2, 64(CX)
+	VMOVDQU        Y3, 96(CX)
+	VMOVDQU        Y4, 128(CX)
+	VMOVDQU        Y5, 160(CX)
+	VMOVDQU        Y6, 192(CX)
+	VMOVDQU        Y7, 224(CX)
+	ADDQ           $0x00000100, CX
+	SUBQ           $0x10, DX
+	JMP            wide
+
+wide_end:
+rest:
+	CMPQ           DX, $0x02
+	JLT            rest_end
+	VMOVDQU        (CX), Y0
+	VBROADCASTI128 (AX), Y1
+	VPXOR          Y1, Y0, Y0
+	VBROADCASTI128 16(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 32(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 48(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 64(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 80(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 96(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 112(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 128(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 144(AX), Y1
+	VAESENC        Y1, Y0, Y0
+	VBROADCASTI128 160(AX), Y1
+	VAESENCLAST    Y1, Y0, Y0
+	VMOVDQU        Y0, (CX)
+	ADDQ           $0x00000020, CX
+	SUBQ           $0x02, DX
+	JMP            rest
+
+rest_end:
+	VZEROUPPER
+	RET
+
+// func ctr256(rounds *uint64, dst *uint64, n int, first uint64)
+// Requires: AVX, AVX2, VAES
+TEXT ·ctr256(SB), NOSPLIT, $0-32
+	MOVQ         rounds+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         first+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	VPAND        onlyWord1256<>+0(SB), Y0, Y0
+	VPADDQ       counterStart256<>+0(SB), Y0, Y0
+	MOVQ         n+16(FP), DX
+
+wide:
+	CMPQ           DX, $0x10
+	JLT            wide_end
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y2
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y3
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y4
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y5
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y6
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y7
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y8
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VBROADCASTI128 (AX), Y9
+	VPXOR          Y9, Y1, Y1
+	VPXOR          Y9, Y2, Y2
+	VPXOR          Y9, Y3, Y3
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y9, Y8, Y8
+	VBROADCASTI128 16(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 32(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 48(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 64(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 80(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 96(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 112(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 128(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 144(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 160(AX), Y9
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y9, Y5, Y5
+	VAESENCLAST    Y9, Y6, Y6
+	VAESENCLAST    Y9, Y7, Y7
+	VAESENCLAST    Y9, Y8, Y8
+	VMOVDQU        Y1, (CX)
+	VMOVDQU        Y2, 32(CX)
+	VMOVDQU        Y3, 64(CX)
+	VMOVDQU        Y4, 96(CX)
+	VMOVDQU        Y5, 128(CX)
+	VMOVDQU        Y6, 160(CX)
+	VMOVDQU        Y7, 192(CX)
+	VMOVDQU        Y8, 224(CX)
+	ADDQ           $0x00000100, CX
+	SUBQ           $0x10, DX
+	JMP            wide
+
+wide_end:
+rest:
+	CMPQ           DX, $0x02
+	JLT            rest_end
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VBROADCASTI128 (AX), Y2
+	VPXOR          Y2, Y1, Y1
+	VBROADCASTI128 16(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 32(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 48(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 64(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 80(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 96(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 112(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 128(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 144(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 160(AX), Y2
+	VAESENCLAST    Y2, Y1, Y1
+	VMOVDQU        Y1, (CX)
+	ADDQ           $0x00000020, CX
+	SUBQ           $0x02, DX
+	JMP            rest
+
+rest_end:
+	VZEROUPPER
+	RET
+
+DATA onlyWord1256<>+0(SB)/8, $0x0000000000000000
+DATA onlyWord1256<>+8(SB)/8, $0xffffffffffffffff
+DATA onlyWord1256<>+16(SB)/8, $0x0000000000000000
+DATA onlyWord1256<>+24(SB)/8, $0xffffffffffffffff
+GLOBL onlyWord1256<>(SB), RODATA|NOPTR, $32
+
+DATA counterStart256<>+0(SB)/8, $0x0000000000000000
+DATA counterStart256<>+8(SB)/8, $0x0000000000000000
+DATA counterStart256<>+16(SB)/8, $0x0000000000000000
+DATA counterStart256<>+24(SB)/8, $0x0000000000000001
+GLOBL counterStart256<>(SB), RODATA|NOPTR, $32
+
+DATA swapBytes256<>+0(SB)/8, $0x0001020304050607
+DATA swapBytes256<>+8(SB)/8, $0x08090a0b0c0d0e0f
+DATA swapBytes256<>+16(SB)/8, $0x0001020304050607
+DATA swapBytes256<>+24(SB)/8, $0x08090a0b0c0d0e0f
+GLOBL swapBytes256<>(SB), RODATA|NOPTR, $32
+
+DATA counterStep256<>+0(SB)/8, $0x0000000000000000
+DATA counterStep256<>+8(SB)/8, $0x0000000000000002
+DATA counterStep256<>+16(SB)/8, $0x0000000000000000
+DATA counterStep256<>+24(SB)/8, $0x0000000000000002
+GLOBL counterStep256<>(SB), RODATA|NOPTR, $32
+
+// func hashWords256(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
+// Requires: AVX, AVX2, VAES
+TEXT ·hashWords256(SB), NOSPLIT, $256-48
+	MOVQ           rounds+0(FP), AX
+	MOVQ           dst+8(FP), CX
+	MOVQ           x+16(FP), DX
+	MOVQ           off+32(FP), BX
+	VBROADCASTI128 (BX), Y0
+	MOVQ           index+40(FP), BX
+	VMOVQ          BX, X1
+	VPBROADCASTQ   X1, Y1
+	VPAND          onlyWord0256<>+0(SB), Y1, Y1
+	VPADDQ         tweakStart256<>+0(SB), Y1, Y1
+	MOVQ           n+24(FP), BX
+
+wide:
+	CMPQ           BX, $0x10
+	JLT            wide_end
+	VPXOR          (DX), Y0, Y2
+	VPXOR          32(DX), Y0, Y3
+	VPXOR          64(DX), Y0, Y4
+	VPXOR          96(DX), Y0, Y5
+	VPXOR          128(DX), Y0, Y6
+	VPXOR          160(DX), Y0, Y7
+	VPXOR          192(DX), Y0, Y8
+	VPXOR          224(DX), Y0, Y9
+	VBROADCASTI128 (AX), Y10
+	VPXOR          Y10, Y2, Y2
+	VPXOR          Y10, Y3, Y3
+	VPXOR          Y10, Y4, Y4
+	VPXOR          Y10, Y5, Y5
+	VPXOR          Y10, Y6, Y6
+	VPXOR          Y10, Y7, Y7
+	VPXOR          Y10, Y8, Y8
+	VPXOR          Y10, Y9, Y9
+	VBROADCASTI128 16(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 32(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 48(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 64(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 80(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 96(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 112(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 128(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 144(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 160(AX), Y10
+	VAESENCLAST    Y10, Y2, Y2
+	VAESENCLAST    Y10, Y3, Y3
+	VAESENCLAST    Y10, Y4, Y4
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y10, Y8, Y8
+	VAESENCLAST    Y10, Y9, Y9
+	VMOVDQU        Y2, (SP)
+	VPXOR          Y1, Y2, Y2
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VMOVDQU        Y3, 32(SP)
+	VPXOR          Y1, Y3, Y3
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VMOVDQU        Y4, 64(SP)
+	VPXOR          Y1, Y4, Y4
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VMOVDQU        Y5, 96(SP)
+	VPXOR          Y1, Y5, Y5
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VMOVDQU        Y6, 128(SP)
+	VPXOR          Y1, Y6, Y6
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VMOVDQU        Y7, 160(SP)
+	VPXOR          Y1, Y7, Y7
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VMOVDQU        Y8, 192(SP)
+	VPXOR          Y1, Y8, Y8
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VMOVDQU        Y9, 224(SP)
+	VPXOR          Y1, Y9, Y9
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y10
+	VPXOR          Y10, Y2, Y2
+	VPXOR          Y10, Y3, Y3
+	VPXOR          Y10, Y4, Y4
+	VPXOR          Y10, Y5, Y5
+	VPXOR          Y10, Y6, Y6
+	VPXOR          Y10, Y7, Y7
+	VPXOR          Y10, Y8, Y8
+	VPXOR          Y10, Y9, Y9
+	VBROADCASTI128 16(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 32(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 48(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 64(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 80(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 96(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 112(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 128(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 144(AX), Y10
+	VAESENC        Y10, Y2, Y2
+	VAESENC        Y10, Y3, Y3
+	VAESENC        Y10, Y4, Y4
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y10, Y8, Y8
+	VAESENC        Y10, Y9, Y9
+	VBROADCASTI128 160(AX), Y10
+	VAESENCLAST    Y10, Y2, Y2
+	VAESENCLAST    Y10, Y3, Y3
+	VAESENCLAST    Y10, Y4, Y4
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y10, Y8, Y8
+	VAESENCLAST    Y10, Y9, Y9
+	VPXOR          (SP), Y2, Y2
+	VPXOR          32(SP), Y3, Y3
+	VPXOR          64(SP), Y4, Y4
+	VPXOR          96(SP), Y5, Y5
+	VPXOR          128(SP), Y6, Y6
+	VPXOR          160(SP), Y7, Y7
+	VPXOR          192(SP), Y8, Y8
+	VPXOR          224(SP), Y9, Y9
+	VPUNPCKLQDQ    Y3, Y2, Y2
+	VPERMQ         $0xd8, Y2, Y2
+	VMOVDQU        Y2, (CX)
+	VPUNPCKLQDQ    Y5, Y4, Y4
+	VPERMQ         $0xd8, Y4, Y4
+	VMOVDQU        Y4, 32(CX)
+	VPUNPCKLQDQ    Y7, Y6, Y6
+	VPERMQ         $0xd8, Y6, Y6
+	VMOVDQU        Y6, 64(CX)
+	VPUNPCKLQDQ    Y9, Y8, Y8
+	VPERMQ         $0xd8, Y8, Y8
+	VMOVDQU        Y8, 96(CX)
+	ADDQ           $0x00000100, DX
+	ADDQ           $0x00000080, CX
+	SUBQ           $0x10, BX
+	JMP            wide
+
+wide_end:
+rest:
+	CMPQ           BX, $0x02
+	JLT            rest_end
+	VPXOR          (DX), Y0, Y2
+	VBROADCASTI128 (AX), Y3
+	VPXOR          Y3, Y2, Y2
+	VBROADCASTI128 16(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 32(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 48(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 64(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 80(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 96(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 112(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 128(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y3
+	VAESENCLAST    Y3, Y2, Y2
+	VMOVDQU        Y2, (SP)
+	VPXOR          Y1, Y2, Y2
+	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VBROADCASTI128 (AX), Y3
+	VPXOR          Y3, Y2, Y2
+	VBROADCASTI128 16(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 32(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 48(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 64(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 80(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 96(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 112(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 128(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 144(AX), Y3
+	VAESENC        Y3, Y2, Y2
+	VBROADCASTI128 160(AX), Y3
+	VAESENCLAST    Y3, Y2, Y2
+	VPXOR          (SP), Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VMOVDQU        X2, (CX)
+	ADDQ           $0x00000020, DX
+	ADDQ           $0x00000010, CX
+	SUBQ           $0x02, BX
+	JMP            rest
+
+rest_end:
+	VZEROUPPER
+	RET
+
+DATA onlyWord0256<>+0(SB)/8, $0xffffffffffffffff
+DATA onlyWord0256<>+8(SB)/8, $0x0000000000000000
+DATA onlyWord0256<>+16(SB)/8, $0xffffffffffffffff
+DATA onlyWord0256<>+24(SB)/8, $0x0000000000000000
+GLOBL onlyWord0256<>(SB), RODATA|NOPTR, $32
+
+DATA tweakStart256<>+0(SB)/8, $0x0000000000000000
+DATA tweakStart256<>+8(SB)/8, $0x0000000000000000
+DATA tweakStart256<>+16(SB)/8, $0x0000000000000001
+DATA tweakStart256<>+24(SB)/8, $0x0000000000000000
+GLOBL tweakStart256<>(SB), RODATA|NOPTR, $32
+
+DATA tweakStep256<>+0(SB)/8, $0x0000000000000002
+DATA tweakStep256<>+8(SB)/8, $0x0000000000000000
+DATA tweakStep256<>+16(SB)/8, $0x0000000000000002
+DATA tweakStep256<>+24(SB)/8, $0x0000000000000000
+GLOBL tweakStep256<>(SB), RODATA|NOPTR, $32
+
+// func expand256(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)
+// Requires: AVX, AVX2, VAES
+TEXT ·expand256(SB), NOSPLIT, $0-56
+	MOVQ           rounds+0(FP), AX
+	MOVQ           nodes+8(FP), CX
+	MOVQ           n+16(FP), DX
+	MOVQ           DX, BX
+	SHLQ           $0x04, BX
+	ADDQ           CX, BX
+	VMOVDQU        nodeStart256<>+0(SB), Y0
+	MOVQ           fix+24(FP), SI
+	VBROADCASTI128 (SI), Y1
+	MOVQ           m+40(FP), SI
+	VMOVQ          SI, X2
+	VPBROADCASTQ   X2, Y2
+	MOVQ           at+32(FP), SI
+	VMOVQ          SI, X3
+	VPBROADCASTQ   X3, Y3
+	VPXOR          Y4, Y4, Y4
+	MOVQ           sum+48(FP), SI
+
+wide:
+	CMPQ           DX, $0x10
+	JLT            wide_end
+	VMOVDQU        (CX), Y6
+	VPAND          Y2, Y0, Y5
+	VPCMPEQQ       Y3, Y5, Y5
+	VPAND          Y1, Y5, Y5
+	VPXOR          Y5, Y6, Y6
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y6, (CX)
+	VPSHUFD        $0x4e, Y6, Y5
+	VPAND          onlyWord1256<>+0(SB), Y6, Y6
+	VPXOR          Y6, Y5, Y5
+	VMOVDQU        32(CX), Y7
+	VPAND          Y2, Y0, Y6
+	VPCMPEQQ       Y3, Y6, Y6
+	VPAND          Y1, Y6, Y6
+	VPXOR          Y6, Y7, Y7
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y7, 32(CX)
+	VPSHUFD        $0x4e, Y7, Y6
+	VPAND          onlyWord1256<>+0(SB), Y7, Y7
+	VPXOR          Y7, Y6, Y6
+	VMOVDQU        64(CX), Y8
+	VPAND          Y2, Y0, Y7
+	VPCMPEQQ       Y3, Y7, Y7
+	VPAND          Y1, Y7, Y7
+	VPXOR          Y7, Y8, Y8
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y8, 64(CX)
+	VPSHUFD        $0x4e, Y8, Y7
+	VPAND          onlyWord1256<>+0(SB), Y8, Y8
+	VPXOR          Y8, Y7, Y7
+	VMOVDQU        96(CX), Y9
+	VPAND          Y2, Y0, Y8
+	VPCMPEQQ       Y3, Y8, Y8
+	VPAND          Y1, Y8, Y8
+	VPXOR          Y8, Y9, Y9
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y9, 96(CX)
+	VPSHUFD        $0x4e, Y9, Y8
+	VPAND          onlyWord1256<>+0(SB), Y9, Y9
+	VPXOR          Y9, Y8, Y8
+	VMOVDQU        128(CX), Y10
+	VPAND          Y2, Y0, Y9
+	VPCMPEQQ       Y3, Y9, Y9
+	VPAND          Y1, Y9, Y9
+	VPXOR          Y9, Y10, Y10
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y10, 128(CX)
+	VPSHUFD        $0x4e, Y10, Y9
+	VPAND          onlyWord1256<>+0(SB), Y10, Y10
+	VPXOR          Y10, Y9, Y9
+	VMOVDQU        160(CX), Y11
+	VPAND          Y2, Y0, Y10
+	VPCMPEQQ       Y3, Y10, Y10
+	VPAND          Y1, Y10, Y10
+	VPXOR          Y10, Y11, Y11
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y11, 160(CX)
+	VPSHUFD        $0x4e, Y11, Y10
+	VPAND          onlyWord1256<>+0(SB), Y11, Y11
+	VPXOR          Y11, Y10, Y10
+	VMOVDQU        192(CX), Y12
+	VPAND          Y2, Y0, Y11
+	VPCMPEQQ       Y3, Y11, Y11
+	VPAND          Y1, Y11, Y11
+	VPXOR          Y11, Y12, Y12
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y12, 192(CX)
+	VPSHUFD        $0x4e, Y12, Y11
+	VPAND          onlyWord1256<>+0(SB), Y12, Y12
+	VPXOR          Y12, Y11, Y11
+	VMOVDQU        224(CX), Y13
+	VPAND          Y2, Y0, Y12
+	VPCMPEQQ       Y3, Y12, Y12
+	VPAND          Y1, Y12, Y12
+	VPXOR          Y12, Y13, Y13
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y13, 224(CX)
+	VPSHUFD        $0x4e, Y13, Y12
+	VPAND          onlyWord1256<>+0(SB), Y13, Y13
+	VPXOR          Y13, Y12, Y12
+	VBROADCASTI128 (AX), Y13
+	VPXOR          Y13, Y5, Y5
+	VPXOR          Y13, Y6, Y6
+	VPXOR          Y13, Y7, Y7
+	VPXOR          Y13, Y8, Y8
+	VPXOR          Y13, Y9, Y9
+	VPXOR          Y13, Y10, Y10
+	VPXOR          Y13, Y11, Y11
+	VPXOR          Y13, Y12, Y12
+	VBROADCASTI128 16(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 32(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 48(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 64(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 80(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 96(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 112(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 128(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 144(AX), Y13
+	VAESENC        Y13, Y5, Y5
+	VAESENC        Y13, Y6, Y6
+	VAESENC        Y13, Y7, Y7
+	VAESENC        Y13, Y8, Y8
+	VAESENC        Y13, Y9, Y9
+	VAESENC        Y13, Y10, Y10
+	VAESENC        Y13, Y11, Y11
+	VAESENC        Y13, Y12, Y12
+	VBROADCASTI128 160(AX), Y13
+	VAESENCLAST    Y13, Y5, Y5
+	VAESENCLAST    Y13, Y6, Y6
+	VAESENCLAST    Y13, Y7, Y7
+	VAESENCLAST    Y13, Y8, Y8
+	VAESENCLAST    Y13, Y9, Y9
+	VAESENCLAST    Y13, Y10, Y10
+	VAESENCLAST    Y13, Y11, Y11
+	VAESENCLAST    Y13, Y12, Y12
+	VMOVDQU        (CX), Y13
+	VPSHUFD        $0x4e, Y13, Y14
+	VPAND          onlyWord1256<>+0(SB), Y13, Y15
+	VPXOR          Y15, Y14, Y14
+	VPXOR          Y14, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VMOVDQU        Y5, (CX)
+	VPXOR          Y5, Y13, Y13
+	VMOVDQU        Y13, (BX)
+	VMOVDQU        32(CX), Y5
+	VPSHUFD        $0x4e, Y5, Y13
+	VPAND          onlyWord1256<>+0(SB), Y5, Y14
+	VPXOR          Y14, Y13, Y13
+	VPXOR          Y13, Y6, Y6
+	VPXOR          Y6, Y4, Y4
+	VMOVDQU        Y6, 32(CX)
+	VPXOR          Y6, Y5, Y5
+	VMOVDQU        Y5, 32(BX)
+	VMOVDQU        64(CX), Y5
+	VPSHUFD        $0x4e, Y5, Y6
+	VPAND          onlyWord1256<>+0(SB), Y5, Y13
+	VPXOR          Y13, Y6, Y6
+	VPXOR          Y6, Y7, Y7
+	VPXOR          Y7, Y4, Y4
+	VMOVDQU        Y7, 64(CX)
+	VPXOR          Y7, Y5, Y5
+	VMOVDQU        Y5, 64(BX)
+	VMOVDQU        96(CX), Y5
+	VPSHUFD        $0x4e, Y5, Y6
+	VPAND          onlyWord1256<>+0(SB), Y5, Y7
+	VPXOR          Y7, Y6, Y6
+	VPXOR          Y6, Y8, Y8
+	VPXOR          Y8, Y4, Y4
+	VMOVDQU        Y8, 96(CX)
+	VPXOR          Y8, Y5, Y5
+	VMOVDQU        Y5, 96(BX)
+	VMOVDQU        128(CX), Y5
+	VPSHUFD        $0x4e, Y5, Y6
+	VPAND          onlyWord1256<>+0(SB), Y5, Y7
+	VPXOR          Y7, Y6, Y6
+	VPXOR          Y6, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VMOVDQU        Y9, 128(CX)
+	VPXOR          Y9, Y5, Y5
+	VMOVDQU        Y5, 128(BX)
+	VMOVDQU        160(CX), Y5
+	VPSHUFD        $0x4e, Y5, Y6
+	VPAND          onlyWord1256<>+0(SB), Y5, Y7
+	VPXOR          Y7, Y6, Y6
+	VPXOR          Y6, Y10, Y10
+	VPXOR          Y10, Y4, Y4
+	VMOVDQU        Y10, 160(CX)
+	VPXOR          Y10, Y5, Y5
+	VMOVDQU        Y5, 160(BX)
+	VMOVDQU        192(CX), Y5
+	VPSHUFD        $0x4e, Y5, Y6
+	VPAND          onlyWord1256<>+0(SB), Y5, Y7
+	VPXOR          Y7, Y6, Y6
+	VPXOR          Y6, Y11, Y11
+	VPXOR          Y11, Y4, Y4
+	VMOVDQU        Y11, 192(CX)
+	VPXOR          Y11, Y5, Y5
+	VMOVDQU        Y5, 192(BX)
+	VMOVDQU        224(CX), Y5
+	VPSHUFD        $0x4e, Y5, Y6
+	VPAND          onlyWord1256<>+0(SB), Y5, Y7
+	VPXOR          Y7, Y6, Y6
+	VPXOR          Y6, Y12, Y12
+	VPXOR          Y12, Y4, Y4
+	VMOVDQU        Y12, 224(CX)
+	VPXOR          Y12, Y5, Y5
+	VMOVDQU        Y5, 224(BX)
+	ADDQ           $0x00000100, CX
+	ADDQ           $0x00000100, BX
+	SUBQ           $0x10, DX
+	JMP            wide
+
+wide_end:
+rest:
+	CMPQ           DX, $0x02
+	JLT            rest_end
+	VMOVDQU        (CX), Y6
+	VPAND          Y2, Y0, Y5
+	VPCMPEQQ       Y3, Y5, Y5
+	VPAND          Y1, Y5, Y5
+	VPXOR          Y5, Y6, Y6
+	VPADDQ         nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y6, (CX)
+	VPSHUFD        $0x4e, Y6, Y5
+	VPAND          onlyWord1256<>+0(SB), Y6, Y6
+	VPXOR          Y6, Y5, Y5
+	VBROADCASTI128 (AX), Y6
+	VPXOR          Y6, Y5, Y5
+	VBROADCASTI128 16(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 32(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 48(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 64(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 80(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 96(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 112(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 128(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 144(AX), Y6
+	VAESENC        Y6, Y5, Y5
+	VBROADCASTI128 160(AX), Y6
+	VAESENCLAST    Y6, Y5, Y5
+	VMOVDQU        (CX), Y6
+	VPSHUFD        $0x4e, Y6, Y7
+	VPAND          onlyWord1256<>+0(SB), Y6, Y8
+	VPXOR          Y8, Y7, Y7
+	VPXOR          Y7, Y5, Y5
+	VPXOR          Y5, Y4, Y4
+	VMOVDQU        Y5, (CX)
+	VPXOR          Y5, Y6, Y6
+	VMOVDQU        Y6, (BX)
+	ADDQ           $0x00000020, CX
+	ADDQ           $0x00000020, BX
+	SUBQ           $0x02, DX
+	JMP            rest
+
+rest_end:
+	VEXTRACTI128 $0x01, Y4, X0
+	VPXOR        X0, X4, X4
+	VMOVDQU      X4, (SI)
+	VZEROUPPER
+	RET
+
+DATA nodeStart256<>+0(SB)/8, $0x0000000000000000
+DATA nodeStart256<>+8(SB)/8, $0x0000000000000000
+DATA nodeStart256<>+16(SB)/8, $0x0000000000000001
+DATA nodeStart256<>+24(SB)/8, $0x0000000000000001
+GLOBL nodeStart256<>(SB), RODATA|NOPTR, $32
+
+DATA nodeStep256<>+0(SB)/8, $0x0000000000000002
+DATA nodeStep256<>+8(SB)/8, $0x0000000000000002
+DATA nodeStep256<>+16(SB)/8, $0x0000000000000002
+DATA nodeStep256<>+24(SB)/8, $0x0000000000000002
+GLOBL nodeStep256<>(SB), RODATA|NOPTR, $32
+
+// func finish256(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)
+// Requires: AVX, AVX2
+TEXT ·finish256(SB), NOSPLIT, $0-56
+	MOVQ           nodes+0(FP), AX
+	VMOVDQU        nodeStart256<>+0(SB), Y0
+	MOVQ           fix+16(FP), CX
+	VBROADCASTI128 (CX), Y1
+	MOVQ           m+32(FP), CX
+	VMOVQ          CX, X2
+	VPBROADCASTQ   X2, Y2
+	MOVQ           at+24(FP), CX
+	VMOVQ          CX, X3
+	VPBROADCASTQ   X3, Y3
+	MOVQ           leaf+40(FP), CX
+	VMOVQ          CX, X4
+	VPBROADCASTQ   X4, Y4
+	MOVQ           mark+48(FP), CX
+	VMOVQ          CX, X5
+	VPBROADCASTQ   X5, Y5
+	VPAND          onlyWord0256<>+0(SB), Y5, Y5
+	MOVQ           n+8(FP), CX
+
+finish:
+	CMPQ     CX, $0x02
+	JLT      finish_end
+	VMOVDQU  (AX), Y6
+	VPAND    Y2, Y0, Y7
+	VPCMPEQQ Y3, Y7, Y7
+	VPAND    Y1, Y7, Y7
+	VPXOR    Y7, Y6, Y6
+	VPAND    clearLowest256<>+0(SB), Y6, Y6
+	VPCMPEQQ Y4, Y0, Y7
+	VPAND    Y5, Y7, Y7
+	VPXOR    Y7, Y6, Y6
+	VPADDQ   nodeStep256<>+0(SB), Y0, Y0
+	VMOVDQU  Y6, (AX)
+	ADDQ     $0x00000020, AX
+	SUBQ     $0x02, CX
+	JMP      finish
+
+finish_end:
+	VZEROUPPER
+	RET
+
+DATA clearLowest256<>+0(SB)/8, $0xfffffffffffffffe
+DATA clearLowest256<>+8(SB)/8, $0xffffffffffffffff
+DATA clearLowest256<>+16(SB)/8, $0xfffffffffffffffe
+DATA clearLowest256<>+24(SB)/8, $0xffffffffffffffff
+GLOBL clearLowest256<>(SB), RODATA|NOPTR, $32
+
+// func fold4by256(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+// Requires: AVX, AVX2, VAES
+TEXT ·fold4by256(SB), NOSPLIT, $128-56
+	MOVQ         rounds+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         cols+16(FP), DX
+	MOVQ         size+24(FP), BX
+	MOVQ         sum+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         first+48(FP), R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Y0
+	VPAND        onlyWord1256<>+0(SB), Y0, Y0
+	VPADDQ       counterStart256<>+0(SB), Y0, Y0
+	LEAQ         (DX)(BX*1), BX
+
+wide:
+	CMPQ           DI, $0x08
+	JLT            wide_end
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, (SP)
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, 32(SP)
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, 64(SP)
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, 96(SP)
+	MOVQ           AX, R8
+	LEAQ           (R8)(CX*1), R9
+	VBROADCASTI128 (R8), Y4
+	VBROADCASTI128 (R9), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R8), Y9
+	VBROADCASTI128 16(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R8), Y9
+	VBROADCASTI128 32(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R8), Y9
+	VBROADCASTI128 48(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R8), Y9
+	VBROADCASTI128 64(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R8), Y9
+	VBROADCASTI128 80(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R8), Y9
+	VBROADCASTI128 96(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R8), Y9
+	VBROADCASTI128 112(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R8), Y9
+	VBROADCASTI128 128(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R8), Y9
+	VBROADCASTI128 144(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R8), Y9
+	VBROADCASTI128 160(R9), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VMOVDQU        Y5, (DX)
+	VMOVDQU        Y6, 32(DX)
+	VMOVDQU        Y7, 64(DX)
+	VMOVDQU        Y8, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VMOVDQU        Y5, (SI)
+	VMOVDQU        Y6, 32(SI)
+	VMOVDQU        Y7, 64(SI)
+	VMOVDQU        Y8, 96(SI)
+	LEAQ           (R8)(CX*2), R8
+	LEAQ           (R8)(CX*1), R9
+	VBROADCASTI128 (R8), Y4
+	VBROADCASTI128 (R9), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R8), Y9
+	VBROADCASTI128 16(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R8), Y9
+	VBROADCASTI128 32(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R8), Y9
+	VBROADCASTI128 48(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R8), Y9
+	VBROADCASTI128 64(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R8), Y9
+	VBROADCASTI128 80(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R8), Y9
+	VBROADCASTI128 96(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R8), Y9
+	VBROADCASTI128 112(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R8), Y9
+	VBROADCASTI128 128(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R8), Y9
+	VBROADCASTI128 144(R9), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R8), Y9
+	VBROADCASTI128 160(R9), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VPXOR          (DX), Y5, Y9
+	VMOVDQU        Y9, (DX)
+	VPXOR          32(DX), Y6, Y9
+	VMOVDQU        Y9, 32(DX)
+	VPXOR          64(DX), Y7, Y9
+	VMOVDQU        Y9, 64(DX)
+	VPXOR          96(DX), Y8, Y9
+	VMOVDQU        Y9, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VPXOR          (SI), Y5, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y6, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          64(SI), Y7, Y1
+	VMOVDQU        Y1, 64(SI)
+	VPXOR          96(SI), Y8, Y1
+	VMOVDQU        Y1, 96(SI)
+	VMOVDQU        Y5, (BX)
+	VMOVDQU        Y6, 32(BX)
+	VMOVDQU        Y7, 64(BX)
+	VMOVDQU        Y8, 96(BX)
+	LEAQ           (R8)(CX*2), R8
+	ADDQ           $0x00000080, SI
+	ADDQ           $0x00000080, DX
+	ADDQ           $0x00000080, BX
+	SUBQ           $0x08, DI
+	JMP            wide
+
+wide_end:
+rest:
+	CMPQ           DI, $0x04
+	JLT            rest_end
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, (SP)
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, 32(SP)
+	MOVQ           AX, R8
+	LEAQ           (R8)(CX*1), R9
+	VBROADCASTI128 (R8), Y2
+	VBROADCASTI128 (R9), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R8), Y5
+	VBROADCASTI128 16(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R8), Y5
+	VBROADCASTI128 32(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R8), Y5
+	VBROADCASTI128 48(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R8), Y5
+	VBROADCASTI128 64(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R8), Y5
+	VBROADCASTI128 80(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R8), Y5
+	VBROADCASTI128 96(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R8), Y5
+	VBROADCASTI128 112(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R8), Y5
+	VBROADCASTI128 128(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R8), Y5
+	VBROADCASTI128 144(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R8), Y5
+	VBROADCASTI128 160(R9), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VMOVDQU        Y3, (DX)
+	VMOVDQU        Y4, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VMOVDQU        Y3, (SI)
+	VMOVDQU        Y4, 32(SI)
+	LEAQ           (R8)(CX*2), R8
+	LEAQ           (R8)(CX*1), R9
+	VBROADCASTI128 (R8), Y2
+	VBROADCASTI128 (R9), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R8), Y5
+	VBROADCASTI128 16(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R8), Y5
+	VBROADCASTI128 32(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R8), Y5
+	VBROADCASTI128 48(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R8), Y5
+	VBROADCASTI128 64(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R8), Y5
+	VBROADCASTI128 80(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R8), Y5
+	VBROADCASTI128 96(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R8), Y5
+	VBROADCASTI128 112(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R8), Y5
+	VBROADCASTI128 128(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R8), Y5
+	VBROADCASTI128 144(R9), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R8), Y5
+	VBROADCASTI128 160(R9), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VPXOR          (DX), Y3, Y5
+	VMOVDQU        Y5, (DX)
+	VPXOR          32(DX), Y4, Y5
+	VMOVDQU        Y5, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VPXOR          (SI), Y3, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y4, Y1
+	VMOVDQU        Y1, 32(SI)
+	VMOVDQU        Y3, (BX)
+	VMOVDQU        Y4, 32(BX)
+	LEAQ           (R8)(CX*2), R8
+	ADDQ           $0x00000040, SI
+	ADDQ           $0x00000040, DX
+	ADDQ           $0x00000040, BX
+	SUBQ           $0x04, DI
+	JMP            rest
+
+rest_end:
+	VZEROUPPER
+	RET
+
+// func fold16by256(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)
+// Requires: AVX, AVX2, VAES
+TEXT ·fold16by256(SB), NOSPLIT, $128-56
+	MOVQ         rounds+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         cols+16(FP), DX
+	MOVQ         size+24(FP), BX
+	MOVQ         sum+32(FP), SI
+	MOVQ         n+40(FP), DI
+	MOVQ         first+48(FP), R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Y0
+	VPAND        onlyWord1256<>+0(SB), Y0, Y0
+	VPADDQ       counterStart256<>+0(SB), Y0, Y0
+	LEAQ         (DX)(BX*1), R8
+	LEAQ         (R8)(BX*1), R9
+	LEAQ         (R9)(BX*1), BX
+
+wide:
+	CMPQ           DI, $0x08
+	JLT            wide_end
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, (SP)
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, 32(SP)
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, 64(SP)
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, 96(SP)
+	MOVQ           AX, R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y4
+	VBROADCASTI128 (R11), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R10), Y9
+	VBROADCASTI128 16(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R10), Y9
+	VBROADCASTI128 32(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R10), Y9
+	VBROADCASTI128 48(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R10), Y9
+	VBROADCASTI128 64(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R10), Y9
+	VBROADCASTI128 80(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R10), Y9
+	VBROADCASTI128 96(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R10), Y9
+	VBROADCASTI128 112(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R10), Y9
+	VBROADCASTI128 128(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R10), Y9
+	VBROADCASTI128 144(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R10), Y9
+	VBROADCASTI128 160(R11), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VMOVDQU        Y5, (DX)
+	VMOVDQU        Y6, 32(DX)
+	VMOVDQU        Y7, 64(DX)
+	VMOVDQU        Y8, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VMOVDQU        Y5, (SI)
+	VMOVDQU        Y6, 32(SI)
+	VMOVDQU        Y7, 64(SI)
+	VMOVDQU        Y8, 96(SI)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y4
+	VBROADCASTI128 (R11), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R10), Y9
+	VBROADCASTI128 16(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R10), Y9
+	VBROADCASTI128 32(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R10), Y9
+	VBROADCASTI128 48(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R10), Y9
+	VBROADCASTI128 64(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R10), Y9
+	VBROADCASTI128 80(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R10), Y9
+	VBROADCASTI128 96(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R10), Y9
+	VBROADCASTI128 112(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R10), Y9
+	VBROADCASTI128 128(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R10), Y9
+	VBROADCASTI128 144(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R10), Y9
+	VBROADCASTI128 160(R11), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VPXOR          (DX), Y5, Y9
+	VMOVDQU        Y9, (DX)
+	VPXOR          32(DX), Y6, Y9
+	VMOVDQU        Y9, 32(DX)
+	VPXOR          64(DX), Y7, Y9
+	VMOVDQU        Y9, 64(DX)
+	VPXOR          96(DX), Y8, Y9
+	VMOVDQU        Y9, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VPXOR          (SI), Y5, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y6, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          64(SI), Y7, Y1
+	VMOVDQU        Y1, 64(SI)
+	VPXOR          96(SI), Y8, Y1
+	VMOVDQU        Y1, 96(SI)
+	VMOVDQU        Y5, (R8)
+	VMOVDQU        Y6, 32(R8)
+	VMOVDQU        Y7, 64(R8)
+	VMOVDQU        Y8, 96(R8)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y4
+	VBROADCASTI128 (R11), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R10), Y9
+	VBROADCASTI128 16(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R10), Y9
+	VBROADCASTI128 32(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R10), Y9
+	VBROADCASTI128 48(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R10), Y9
+	VBROADCASTI128 64(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R10), Y9
+	VBROADCASTI128 80(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R10), Y9
+	VBROADCASTI128 96(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R10), Y9
+	VBROADCASTI128 112(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R10), Y9
+	VBROADCASTI128 128(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R10), Y9
+	VBROADCASTI128 144(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R10), Y9
+	VBROADCASTI128 160(R11), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VPXOR          (DX), Y5, Y9
+	VMOVDQU        Y9, (DX)
+	VPXOR          32(DX), Y6, Y9
+	VMOVDQU        Y9, 32(DX)
+	VPXOR          64(DX), Y7, Y9
+	VMOVDQU        Y9, 64(DX)
+	VPXOR          96(DX), Y8, Y9
+	VMOVDQU        Y9, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VPXOR          (SI), Y5, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y6, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          64(SI), Y7, Y1
+	VMOVDQU        Y1, 64(SI)
+	VPXOR          96(SI), Y8, Y1
+	VMOVDQU        Y1, 96(SI)
+	VMOVDQU        Y5, (R9)
+	VMOVDQU        Y6, 32(R9)
+	VMOVDQU        Y7, 64(R9)
+	VMOVDQU        Y8, 96(R9)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y4
+	VBROADCASTI128 (R11), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R10), Y9
+	VBROADCASTI128 16(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R10), Y9
+	VBROADCASTI128 32(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R10), Y9
+	VBROADCASTI128 48(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R10), Y9
+	VBROADCASTI128 64(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R10), Y9
+	VBROADCASTI128 80(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R10), Y9
+	VBROADCASTI128 96(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R10), Y9
+	VBROADCASTI128 112(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R10), Y9
+	VBROADCASTI128 128(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R10), Y9
+	VBROADCASTI128 144(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R10), Y9
+	VBROADCASTI128 160(R11), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VPXOR          (DX), Y5, Y9
+	VMOVDQU        Y9, (DX)
+	VPXOR          32(DX), Y6, Y9
+	VMOVDQU        Y9, 32(DX)
+	VPXOR          64(DX), Y7, Y9
+	VMOVDQU        Y9, 64(DX)
+	VPXOR          96(DX), Y8, Y9
+	VMOVDQU        Y9, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VPXOR          (SI), Y5, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y6, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          64(SI), Y7, Y1
+	VMOVDQU        Y1, 64(SI)
+	VPXOR          96(SI), Y8, Y1
+	VMOVDQU        Y1, 96(SI)
+	VPXOR          (R8), Y5, Y1
+	VMOVDQU        Y1, (R8)
+	VPXOR          32(R8), Y6, Y1
+	VMOVDQU        Y1, 32(R8)
+	VPXOR          64(R8), Y7, Y1
+	VMOVDQU        Y1, 64(R8)
+	VPXOR          96(R8), Y8, Y1
+	VMOVDQU        Y1, 96(R8)
+	VPXOR          (R9), Y5, Y1
+	VMOVDQU        Y1, (R9)
+	VPXOR          32(R9), Y6, Y1
+	VMOVDQU        Y1, 32(R9)
+	VPXOR          64(R9), Y7, Y1
+	VMOVDQU        Y1, 64(R9)
+	VPXOR          96(R9), Y8, Y1
+	VMOVDQU        Y1, 96(R9)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y4
+	VBROADCASTI128 (R11), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R10), Y9
+	VBROADCASTI128 16(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R10), Y9
+	VBROADCASTI128 32(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R10), Y9
+	VBROADCASTI128 48(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R10), Y9
+	VBROADCASTI128 64(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R10), Y9
+	VBROADCASTI128 80(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R10), Y9
+	VBROADCASTI128 96(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R10), Y9
+	VBROADCASTI128 112(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R10), Y9
+	VBROADCASTI128 128(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R10), Y9
+	VBROADCASTI128 144(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R10), Y9
+	VBROADCASTI128 160(R11), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VPXOR          (DX), Y5, Y9
+	VMOVDQU        Y9, (DX)
+	VPXOR          32(DX), Y6, Y9
+	VMOVDQU        Y9, 32(DX)
+	VPXOR          64(DX), Y7, Y9
+	VMOVDQU        Y9, 64(DX)
+	VPXOR          96(DX), Y8, Y9
+	VMOVDQU        Y9, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VPXOR          (SI), Y5, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y6, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          64(SI), Y7, Y1
+	VMOVDQU        Y1, 64(SI)
+	VPXOR          96(SI), Y8, Y1
+	VMOVDQU        Y1, 96(SI)
+	VMOVDQU        Y5, (BX)
+	VMOVDQU        Y6, 32(BX)
+	VMOVDQU        Y7, 64(BX)
+	VMOVDQU        Y8, 96(BX)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y4
+	VBROADCASTI128 (R11), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R10), Y9
+	VBROADCASTI128 16(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R10), Y9
+	VBROADCASTI128 32(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R10), Y9
+	VBROADCASTI128 48(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R10), Y9
+	VBROADCASTI128 64(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R10), Y9
+	VBROADCASTI128 80(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R10), Y9
+	VBROADCASTI128 96(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R10), Y9
+	VBROADCASTI128 112(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R10), Y9
+	VBROADCASTI128 128(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R10), Y9
+	VBROADCASTI128 144(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R10), Y9
+	VBROADCASTI128 160(R11), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VPXOR          (DX), Y5, Y9
+	VMOVDQU        Y9, (DX)
+	VPXOR          32(DX), Y6, Y9
+	VMOVDQU        Y9, 32(DX)
+	VPXOR          64(DX), Y7, Y9
+	VMOVDQU        Y9, 64(DX)
+	VPXOR          96(DX), Y8, Y9
+	VMOVDQU        Y9, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VPXOR          (SI), Y5, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y6, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          64(SI), Y7, Y1
+	VMOVDQU        Y1, 64(SI)
+	VPXOR          96(SI), Y8, Y1
+	VMOVDQU        Y1, 96(SI)
+	VPXOR          (R8), Y5, Y1
+	VMOVDQU        Y1, (R8)
+	VPXOR          32(R8), Y6, Y1
+	VMOVDQU        Y1, 32(R8)
+	VPXOR          64(R8), Y7, Y1
+	VMOVDQU        Y1, 64(R8)
+	VPXOR          96(R8), Y8, Y1
+	VMOVDQU        Y1, 96(R8)
+	VPXOR          (BX), Y5, Y1
+	VMOVDQU        Y1, (BX)
+	VPXOR          32(BX), Y6, Y1
+	VMOVDQU        Y1, 32(BX)
+	VPXOR          64(BX), Y7, Y1
+	VMOVDQU        Y1, 64(BX)
+	VPXOR          96(BX), Y8, Y1
+	VMOVDQU        Y1, 96(BX)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y4
+	VBROADCASTI128 (R11), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R10), Y9
+	VBROADCASTI128 16(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R10), Y9
+	VBROADCASTI128 32(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R10), Y9
+	VBROADCASTI128 48(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R10), Y9
+	VBROADCASTI128 64(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R10), Y9
+	VBROADCASTI128 80(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R10), Y9
+	VBROADCASTI128 96(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R10), Y9
+	VBROADCASTI128 112(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R10), Y9
+	VBROADCASTI128 128(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R10), Y9
+	VBROADCASTI128 144(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R10), Y9
+	VBROADCASTI128 160(R11), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VPXOR          (DX), Y5, Y9
+	VMOVDQU        Y9, (DX)
+	VPXOR          32(DX), Y6, Y9
+	VMOVDQU        Y9, 32(DX)
+	VPXOR          64(DX), Y7, Y9
+	VMOVDQU        Y9, 64(DX)
+	VPXOR          96(DX), Y8, Y9
+	VMOVDQU        Y9, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VPXOR          (SI), Y5, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y6, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          64(SI), Y7, Y1
+	VMOVDQU        Y1, 64(SI)
+	VPXOR          96(SI), Y8, Y1
+	VMOVDQU        Y1, 96(SI)
+	VPXOR          (R9), Y5, Y1
+	VMOVDQU        Y1, (R9)
+	VPXOR          32(R9), Y6, Y1
+	VMOVDQU        Y1, 32(R9)
+	VPXOR          64(R9), Y7, Y1
+	VMOVDQU        Y1, 64(R9)
+	VPXOR          96(R9), Y8, Y1
+	VMOVDQU        Y1, 96(R9)
+	VPXOR          (BX), Y5, Y1
+	VMOVDQU        Y1, (BX)
+	VPXOR          32(BX), Y6, Y1
+	VMOVDQU        Y1, 32(BX)
+	VPXOR          64(BX), Y7, Y1
+	VMOVDQU        Y1, 64(BX)
+	VPXOR          96(BX), Y8, Y1
+	VMOVDQU        Y1, 96(BX)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y4
+	VBROADCASTI128 (R11), Y8
+	VPXOR          (SP), Y4, Y1
+	VPXOR          (SP), Y8, Y5
+	VPXOR          32(SP), Y4, Y2
+	VPXOR          32(SP), Y8, Y6
+	VPXOR          64(SP), Y4, Y3
+	VPXOR          64(SP), Y8, Y7
+	VPXOR          96(SP), Y4, Y4
+	VPXOR          96(SP), Y8, Y8
+	VBROADCASTI128 16(R10), Y9
+	VBROADCASTI128 16(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 32(R10), Y9
+	VBROADCASTI128 32(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 48(R10), Y9
+	VBROADCASTI128 48(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 64(R10), Y9
+	VBROADCASTI128 64(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 80(R10), Y9
+	VBROADCASTI128 80(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 96(R10), Y9
+	VBROADCASTI128 96(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 112(R10), Y9
+	VBROADCASTI128 112(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 128(R10), Y9
+	VBROADCASTI128 128(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 144(R10), Y9
+	VBROADCASTI128 144(R11), Y10
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y10, Y5, Y5
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y10, Y6, Y6
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y10, Y7, Y7
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y10, Y8, Y8
+	VBROADCASTI128 160(R10), Y9
+	VBROADCASTI128 160(R11), Y10
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y10, Y5, Y5
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y10, Y6, Y6
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y10, Y7, Y7
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y10, Y8, Y8
+	VPXOR          (DX), Y5, Y9
+	VMOVDQU        Y9, (DX)
+	VPXOR          32(DX), Y6, Y9
+	VMOVDQU        Y9, 32(DX)
+	VPXOR          64(DX), Y7, Y9
+	VMOVDQU        Y9, 64(DX)
+	VPXOR          96(DX), Y8, Y9
+	VMOVDQU        Y9, 96(DX)
+	VPXOR          Y1, Y5, Y5
+	VPXOR          Y2, Y6, Y6
+	VPXOR          Y3, Y7, Y7
+	VPXOR          Y4, Y8, Y8
+	VPXOR          (SI), Y5, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y6, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          64(SI), Y7, Y1
+	VMOVDQU        Y1, 64(SI)
+	VPXOR          96(SI), Y8, Y1
+	VMOVDQU        Y1, 96(SI)
+	VPXOR          (R8), Y5, Y1
+	VMOVDQU        Y1, (R8)
+	VPXOR          32(R8), Y6, Y1
+	VMOVDQU        Y1, 32(R8)
+	VPXOR          64(R8), Y7, Y1
+	VMOVDQU        Y1, 64(R8)
+	VPXOR          96(R8), Y8, Y1
+	VMOVDQU        Y1, 96(R8)
+	VPXOR          (R9), Y5, Y1
+	VMOVDQU        Y1, (R9)
+	VPXOR          32(R9), Y6, Y1
+	VMOVDQU        Y1, 32(R9)
+	VPXOR          64(R9), Y7, Y1
+	VMOVDQU        Y1, 64(R9)
+	VPXOR          96(R9), Y8, Y1
+	VMOVDQU        Y1, 96(R9)
+	VPXOR          (BX), Y5, Y1
+	VMOVDQU        Y1, (BX)
+	VPXOR          32(BX), Y6, Y1
+	VMOVDQU        Y1, 32(BX)
+	VPXOR          64(BX), Y7, Y1
+	VMOVDQU        Y1, 64(BX)
+	VPXOR          96(BX), Y8, Y1
+	VMOVDQU        Y1, 96(BX)
+	LEAQ           (R10)(CX*2), R10
+	ADDQ           $0x00000080, SI
+	ADDQ           $0x00000080, DX
+	ADDQ           $0x00000080, R8
+	ADDQ           $0x00000080, R9
+	ADDQ           $0x00000080, BX
+	SUBQ           $0x08, DI
+	JMP            wide
+
+wide_end:
+rest:
+	CMPQ           DI, $0x04
+	JLT            rest_end
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, (SP)
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VMOVDQU        Y1, 32(SP)
+	MOVQ           AX, R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y2
+	VBROADCASTI128 (R11), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R10), Y5
+	VBROADCASTI128 16(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R10), Y5
+	VBROADCASTI128 32(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R10), Y5
+	VBROADCASTI128 48(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R10), Y5
+	VBROADCASTI128 64(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R10), Y5
+	VBROADCASTI128 80(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R10), Y5
+	VBROADCASTI128 96(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R10), Y5
+	VBROADCASTI128 112(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R10), Y5
+	VBROADCASTI128 128(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R10), Y5
+	VBROADCASTI128 144(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R10), Y5
+	VBROADCASTI128 160(R11), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VMOVDQU        Y3, (DX)
+	VMOVDQU        Y4, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VMOVDQU        Y3, (SI)
+	VMOVDQU        Y4, 32(SI)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y2
+	VBROADCASTI128 (R11), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R10), Y5
+	VBROADCASTI128 16(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R10), Y5
+	VBROADCASTI128 32(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R10), Y5
+	VBROADCASTI128 48(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R10), Y5
+	VBROADCASTI128 64(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R10), Y5
+	VBROADCASTI128 80(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R10), Y5
+	VBROADCASTI128 96(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R10), Y5
+	VBROADCASTI128 112(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R10), Y5
+	VBROADCASTI128 128(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R10), Y5
+	VBROADCASTI128 144(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R10), Y5
+	VBROADCASTI128 160(R11), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VPXOR          (DX), Y3, Y5
+	VMOVDQU        Y5, (DX)
+	VPXOR          32(DX), Y4, Y5
+	VMOVDQU        Y5, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VPXOR          (SI), Y3, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y4, Y1
+	VMOVDQU        Y1, 32(SI)
+	VMOVDQU        Y3, (R8)
+	VMOVDQU        Y4, 32(R8)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y2
+	VBROADCASTI128 (R11), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R10), Y5
+	VBROADCASTI128 16(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R10), Y5
+	VBROADCASTI128 32(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R10), Y5
+	VBROADCASTI128 48(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R10), Y5
+	VBROADCASTI128 64(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R10), Y5
+	VBROADCASTI128 80(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R10), Y5
+	VBROADCASTI128 96(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R10), Y5
+	VBROADCASTI128 112(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R10), Y5
+	VBROADCASTI128 128(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R10), Y5
+	VBROADCASTI128 144(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R10), Y5
+	VBROADCASTI128 160(R11), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VPXOR          (DX), Y3, Y5
+	VMOVDQU        Y5, (DX)
+	VPXOR          32(DX), Y4, Y5
+	VMOVDQU        Y5, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VPXOR          (SI), Y3, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y4, Y1
+	VMOVDQU        Y1, 32(SI)
+	VMOVDQU        Y3, (R9)
+	VMOVDQU        Y4, 32(R9)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y2
+	VBROADCASTI128 (R11), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R10), Y5
+	VBROADCASTI128 16(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R10), Y5
+	VBROADCASTI128 32(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R10), Y5
+	VBROADCASTI128 48(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R10), Y5
+	VBROADCASTI128 64(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R10), Y5
+	VBROADCASTI128 80(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R10), Y5
+	VBROADCASTI128 96(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R10), Y5
+	VBROADCASTI128 112(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R10), Y5
+	VBROADCASTI128 128(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R10), Y5
+	VBROADCASTI128 144(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R10), Y5
+	VBROADCASTI128 160(R11), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VPXOR          (DX), Y3, Y5
+	VMOVDQU        Y5, (DX)
+	VPXOR          32(DX), Y4, Y5
+	VMOVDQU        Y5, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VPXOR          (SI), Y3, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y4, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          (R8), Y3, Y1
+	VMOVDQU        Y1, (R8)
+	VPXOR          32(R8), Y4, Y1
+	VMOVDQU        Y1, 32(R8)
+	VPXOR          (R9), Y3, Y1
+	VMOVDQU        Y1, (R9)
+	VPXOR          32(R9), Y4, Y1
+	VMOVDQU        Y1, 32(R9)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y2
+	VBROADCASTI128 (R11), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R10), Y5
+	VBROADCASTI128 16(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R10), Y5
+	VBROADCASTI128 32(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R10), Y5
+	VBROADCASTI128 48(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R10), Y5
+	VBROADCASTI128 64(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R10), Y5
+	VBROADCASTI128 80(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R10), Y5
+	VBROADCASTI128 96(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R10), Y5
+	VBROADCASTI128 112(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R10), Y5
+	VBROADCASTI128 128(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R10), Y5
+	VBROADCASTI128 144(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R10), Y5
+	VBROADCASTI128 160(R11), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VPXOR          (DX), Y3, Y5
+	VMOVDQU        Y5, (DX)
+	VPXOR          32(DX), Y4, Y5
+	VMOVDQU        Y5, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VPXOR          (SI), Y3, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y4, Y1
+	VMOVDQU        Y1, 32(SI)
+	VMOVDQU        Y3, (BX)
+	VMOVDQU        Y4, 32(BX)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y2
+	VBROADCASTI128 (R11), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R10), Y5
+	VBROADCASTI128 16(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R10), Y5
+	VBROADCASTI128 32(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R10), Y5
+	VBROADCASTI128 48(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R10), Y5
+	VBROADCASTI128 64(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R10), Y5
+	VBROADCASTI128 80(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R10), Y5
+	VBROADCASTI128 96(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R10), Y5
+	VBROADCASTI128 112(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R10), Y5
+	VBROADCASTI128 128(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R10), Y5
+	VBROADCASTI128 144(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R10), Y5
+	VBROADCASTI128 160(R11), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VPXOR          (DX), Y3, Y5
+	VMOVDQU        Y5, (DX)
+	VPXOR          32(DX), Y4, Y5
+	VMOVDQU        Y5, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VPXOR          (SI), Y3, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y4, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          (R8), Y3, Y1
+	VMOVDQU        Y1, (R8)
+	VPXOR          32(R8), Y4, Y1
+	VMOVDQU        Y1, 32(R8)
+	VPXOR          (BX), Y3, Y1
+	VMOVDQU        Y1, (BX)
+	VPXOR          32(BX), Y4, Y1
+	VMOVDQU        Y1, 32(BX)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y2
+	VBROADCASTI128 (R11), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R10), Y5
+	VBROADCASTI128 16(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R10), Y5
+	VBROADCASTI128 32(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R10), Y5
+	VBROADCASTI128 48(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R10), Y5
+	VBROADCASTI128 64(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R10), Y5
+	VBROADCASTI128 80(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R10), Y5
+	VBROADCASTI128 96(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R10), Y5
+	VBROADCASTI128 112(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R10), Y5
+	VBROADCASTI128 128(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R10), Y5
+	VBROADCASTI128 144(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R10), Y5
+	VBROADCASTI128 160(R11), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VPXOR          (DX), Y3, Y5
+	VMOVDQU        Y5, (DX)
+	VPXOR          32(DX), Y4, Y5
+	VMOVDQU        Y5, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VPXOR          (SI), Y3, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y4, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          (R9), Y3, Y1
+	VMOVDQU        Y1, (R9)
+	VPXOR          32(R9), Y4, Y1
+	VMOVDQU        Y1, 32(R9)
+	VPXOR          (BX), Y3, Y1
+	VMOVDQU        Y1, (BX)
+	VPXOR          32(BX), Y4, Y1
+	VMOVDQU        Y1, 32(BX)
+	LEAQ           (R10)(CX*2), R10
+	LEAQ           (R10)(CX*1), R11
+	VBROADCASTI128 (R10), Y2
+	VBROADCASTI128 (R11), Y4
+	VPXOR          (SP), Y2, Y1
+	VPXOR          (SP), Y4, Y3
+	VPXOR          32(SP), Y2, Y2
+	VPXOR          32(SP), Y4, Y4
+	VBROADCASTI128 16(R10), Y5
+	VBROADCASTI128 16(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 32(R10), Y5
+	VBROADCASTI128 32(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 48(R10), Y5
+	VBROADCASTI128 48(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 64(R10), Y5
+	VBROADCASTI128 64(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 80(R10), Y5
+	VBROADCASTI128 80(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 96(R10), Y5
+	VBROADCASTI128 96(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 112(R10), Y5
+	VBROADCASTI128 112(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 128(R10), Y5
+	VBROADCASTI128 128(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 144(R10), Y5
+	VBROADCASTI128 144(R11), Y6
+	VAESENC        Y5, Y1, Y1
+	VAESENC        Y6, Y3, Y3
+	VAESENC        Y5, Y2, Y2
+	VAESENC        Y6, Y4, Y4
+	VBROADCASTI128 160(R10), Y5
+	VBROADCASTI128 160(R11), Y6
+	VAESENCLAST    Y5, Y1, Y1
+	VAESENCLAST    Y6, Y3, Y3
+	VAESENCLAST    Y5, Y2, Y2
+	VAESENCLAST    Y6, Y4, Y4
+	VPXOR          (DX), Y3, Y5
+	VMOVDQU        Y5, (DX)
+	VPXOR          32(DX), Y4, Y5
+	VMOVDQU        Y5, 32(DX)
+	VPXOR          Y1, Y3, Y3
+	VPXOR          Y2, Y4, Y4
+	VPXOR          (SI), Y3, Y1
+	VMOVDQU        Y1, (SI)
+	VPXOR          32(SI), Y4, Y1
+	VMOVDQU        Y1, 32(SI)
+	VPXOR          (R8), Y3, Y1
+	VMOVDQU        Y1, (R8)
+	VPXOR          32(R8), Y4, Y1
+	VMOVDQU        Y1, 32(R8)
+	VPXOR          (R9), Y3, Y1
+	VMOVDQU        Y1, (R9)
+	VPXOR          32(R9), Y4, Y1
+	VMOVDQU        Y1, 32(R9)
+	VPXOR          (BX), Y3, Y1
+	VMOVDQU        Y1, (BX)
+	VPXOR          32(BX), Y4, Y1
+	VMOVDQU        Y1, 32(BX)
+	LEAQ           (R10)(CX*2), R10
+	ADDQ           $0x00000040, SI
+	ADDQ           $0x00000040, DX
+	ADDQ           $0x00000040, R8
+	ADDQ           $0x00000040, R9
+	ADDQ           $0x00000040, BX
+	SUBQ           $0x04, DI
+	JMP            rest
+
+rest_end:
+	VZEROUPPER
+	RET

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"secc.example/secc/internal/kernel/kerneltest"
 )
 
 func randomBlocks(n int) []Block {
@@ -31,7 +33,9 @@ func aesOf(key, x Block) Block {
 	return Load(p[:])
 }
 
-func TestFillIsCTR(t *testing.T) {
+func TestFillIsCTR(t *testing.T) { kerneltest.Each(t, testFill, Kernel) }
+
+func testFill(t *testing.T) {
 	key := randomBlocks(1)[0]
 	k := key.Bytes()
 	std, _ := aes.NewCipher(k[:])
@@ -45,10 +49,6 @@ func TestFillIsCTR(t *testing.T) {
 			NewCipher(key).Fill(got[:n], first)
 			if !bytes.Equal(wire(got[:n]), want) || got[n] != (Block{}) {
 				t.Fatalf("n = %d, first = %d: stream differs from crypto/cipher", n, first)
-			}
-			fillGeneric(newAES(key), got[:n], first)
-			if !bytes.Equal(wire(got[:n]), want) {
-				t.Fatalf("n = %d, first = %d: portable stream differs from crypto/cipher", n, first)
 			}
 		}
 	}
@@ -71,22 +71,22 @@ func hashOf(key, x Block, index uint64) Block {
 	return aesOf(k, Block{y[0] ^ index, y[1]}).Xor(y)
 }
 
-func TestHashIsItsDefinition(t *testing.T) {
+func TestHashIsItsDefinition(t *testing.T) { kerneltest.Each(t, testHash, Kernel) }
+
+func testHash(t *testing.T) {
 	key, off := Block{1, 2}, Block{3, 1 << 63}
 	for _, n := range []int{1, 2, 3, 4, 7, 32, 63, 64, 65, 130} {
 		for _, index := range []uint64{0, 5, 4095, 4096 - 17, 1<<40 + 3} { // across a change of key
 			x := randomBlocks(n)
-			w, b, portable := make([]uint64, n+1), make([]Block, n), make([]uint64, n)
+			w, b := make([]uint64, n+1), make([]Block, n)
 			h := NewHash(key)
 			h.Words(w[:n], x, off, index)
 			NewHash(key).Blocks(b, x, off, index)
 			for i := range n {
 				at := index + uint64(i)
 				want := hashOf(key, x[i].Xor(off), at)
-				h.use(at >> epochBits)
-				hashWordsGeneric(newAES(h.perm.key), portable[i:i+1], x[i:i+1], off, at)
-				if w[i] != want[0] || b[i] != want || portable[i] != want[0] {
-					t.Fatalf("n = %d, index = %d: hash %d is %x, %x, %x; want %x", n, index, i, w[i], b[i], portable[i], want)
+				if w[i] != want[0] || b[i] != want {
+					t.Fatalf("n = %d, index = %d: hash %d is %x, %x; want %x", n, index, i, w[i], b[i], want)
 				}
 			}
 			if w[n] != 0 {
@@ -98,7 +98,9 @@ func TestHashIsItsDefinition(t *testing.T) {
 
 // Known answers, made by hashOf and treeOf and kept so that the format cannot
 // change unnoticed: the two parties must run the same function.
-func TestKnownAnswers(t *testing.T) {
+func TestKnownAnswers(t *testing.T) { kerneltest.Each(t, testKnownAnswers, Kernel) }
+
+func testKnownAnswers(t *testing.T) {
 	h := NewHash(Block{0x0123456789abcdef, 0xfedcba9876543210})
 	b := make([]Block, 2)
 	h.Blocks(b, []Block{{1, 0}, {0, 1}}, Block{0xff, 0}, 4095)
@@ -134,22 +136,22 @@ func levelOf(key Block, nodes []Block, fix Block, at int) (next []Block, sum Blo
 	return next, sum
 }
 
-func TestTreeIsItsDefinition(t *testing.T) {
+func TestTreeIsItsDefinition(t *testing.T) { kerneltest.Each(t, testTree, Kernel) }
+
+func testTree(t *testing.T) {
 	key := Block{8, 9}
 	for n := 1; n <= 256; n *= 2 {
 		for _, at := range []int{0, n / 4, max(0, n/2-1)} {
 			nodes := randomBlocks(3 * n)
 			fix := Block{0xdead, 0xbeef}
 			want, sum := levelOf(key, nodes[:n], fix, at)
-			portable := slices.Clone(nodes)
-			sum2 := expandGeneric(newAES(key), portable, n, fix, uint64(at), uint64(max(1, n/2)-1))
 			rest := slices.Clone(nodes[2*n:])
 			var tree Tree
 			tree.Reset(key)
-			if got := tree.Expand(nodes, n, fix, uint64(at)); got != sum || sum2 != sum {
-				t.Fatalf("n = %d, at = %d: left sum %x, portable %x, want %x", n, at, got, sum2, sum)
+			if got := tree.Expand(nodes, n, fix, uint64(at)); got != sum {
+				t.Fatalf("n = %d, at = %d: left sum %x, want %x", n, at, got, sum)
 			}
-			if !slices.Equal(nodes[:2*n], want) || !slices.Equal(portable[:2*n], want) {
+			if !slices.Equal(nodes[:2*n], want) {
 				t.Fatalf("n = %d, at = %d: level differs", n, at)
 			}
 			if !slices.Equal(nodes[2*n:], rest) {
@@ -159,7 +161,9 @@ func TestTreeIsItsDefinition(t *testing.T) {
 	}
 }
 
-func TestFinish(t *testing.T) {
+func TestFinish(t *testing.T) { kerneltest.Each(t, testFinish, finishing) }
+
+func testFinish(t *testing.T) {
 	for n := 4; n <= 64; n *= 2 {
 		for _, mark := range []uint64{0, 1} {
 			leaf := n/2 + n/8
@@ -176,17 +180,17 @@ func TestFinish(t *testing.T) {
 					want[i][0] |= mark
 				}
 			}
-			portable := slices.Clone(nodes)
-			finishGeneric(portable, fix, uint64(at), uint64(n/2-1), uint64(leaf), mark)
 			Finish(nodes, fix, uint64(at), uint64(leaf), mark)
-			if !slices.Equal(nodes, want) || !slices.Equal(portable, want) {
+			if !slices.Equal(nodes, want) {
 				t.Fatalf("n = %d, mark = %d: leaves differ", n, mark)
 			}
 		}
 	}
 }
 
-func TestStream(t *testing.T) {
+func TestStream(t *testing.T) { kerneltest.Each(t, testStream, Kernel) }
+
+func testStream(t *testing.T) {
 	a, b := NewStream(Block{1, 1}), NewStream(Block{1, 1})
 	x, y := make([]Block, 5), make([]byte, 80)
 	a.Blocks(x[:2])
@@ -197,7 +201,9 @@ func TestStream(t *testing.T) {
 	}
 }
 
-func BenchmarkFill(b *testing.B) {
+func BenchmarkFill(b *testing.B) { kerneltest.Bench(b, benchFill, Kernel) }
+
+func benchFill(b *testing.B) {
 	dst := make([]Block, 64)
 	c := NewCipher(Block{1, 2})
 	b.SetBytes(int64(16 * len(dst)))
@@ -206,7 +212,9 @@ func BenchmarkFill(b *testing.B) {
 	}
 }
 
-func BenchmarkHash(b *testing.B) {
+func BenchmarkHash(b *testing.B) { kerneltest.Bench(b, benchHash, Kernel) }
+
+func benchHash(b *testing.B) {
 	x, dst := randomBlocks(4096), make([]uint64, 4096)
 	h := NewHash(Block{1, 2})
 	for b.Loop() {
@@ -215,7 +223,9 @@ func BenchmarkHash(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/4096, "ns/hash")
 }
 
-func BenchmarkTree(b *testing.B) {
+func BenchmarkTree(b *testing.B) { kerneltest.Bench(b, benchTree, Kernel) }
+
+func benchTree(b *testing.B) {
 	const depth = 11
 	nodes := randomBlocks(1 << depth)
 	var t Tree
@@ -229,7 +239,9 @@ func BenchmarkTree(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(1<<depth), "ns/leaf")
 }
 
-func BenchmarkKey(b *testing.B) {
+func BenchmarkKey(b *testing.B) { kerneltest.Bench(b, benchKey, Kernel) }
+
+func benchKey(b *testing.B) {
 	var c Cipher
 	for b.Loop() {
 		c.Reset(Block{1, 2})

@@ -1,6 +1,6 @@
 package prg
 
-import "crypto/cipher"
+import "secc.example/secc/internal/kernel"
 
 // Tree is a correlated GGM tree (half-tree, Guo et al., Eurocrypt 2023, section
 // 4): a node x has the children H(x) and H(x) ^ x with H(x) = P(s(x)) ^ s(x), P a
@@ -23,22 +23,13 @@ func (t *Tree) Expand(nodes []Block, n int, fix Block, at uint64) Block {
 		panic("BUG: prg: tree level does not fit")
 	}
 	m := uint64(max(1, n/2) - 1)
-	if accelerated() {
-		return expand(&t.perm.rounds, nodes, n, &fix, at, m)
+	if v := t.perm.variant; whole(v) {
+		return expand(v, &t.perm.rounds, nodes, n, &fix, at, m)
 	}
-	return expandGeneric(t.perm.portable(), nodes, n, fix, at, m)
+	return t.perm.composedExpand(nodes, n, fix, at, m)
 }
 
-func expandGeneric(c cipher.Block, nodes []Block, n int, fix Block, at, m uint64) (sum Block) {
-	for i := range n {
-		x := nodes[i].Xor(fix.And(equalMask(uint64(i)&m, at)))
-		s := x.Sigma()
-		h := encrypt(c, s).Xor(s)
-		sum = sum.Xor(h)
-		nodes[i], nodes[n+i] = h, h.Xor(x)
-	}
-	return sum
-}
+var finishing = kernel.New("prg.leaves", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // Finish turns a last level into the leaves of a single-point correlation: fix
 // is added to both children of position at on the level before, as Expand would;
@@ -49,8 +40,8 @@ func Finish(nodes []Block, fix Block, at, leaf, mark uint64) {
 		panic("BUG: prg: not a last level")
 	}
 	m := uint64(len(nodes)/2 - 1)
-	if accelerated() {
-		finish(nodes, &fix, at, m, leaf, mark)
+	if v := finishing.Variant(); v != kernel.Portable {
+		finish(v, nodes, &fix, at, m, leaf, mark)
 		return
 	}
 	finishGeneric(nodes, fix, at, m, leaf, mark)

@@ -1,5 +1,6 @@
-// Command _asm writes the VAES kernels of package prg. Run go generate in that
-// package; the output is committed.
+// Command _asm writes the AES kernels of package prg: here those for AVX-512, in
+// narrow.go those for registers of 128 and 256 bits. Run go generate in that package; the
+// output is committed.
 package main
 
 import (
@@ -23,6 +24,15 @@ func main() {
 	finish()
 	fold(2)
 	fold(4)
+	for _, w := range []width{{"128", 1}, {"256", 2}} {
+		w.encryptBlocks()
+		w.ctr()
+		w.hashWords()
+		w.expand()
+		w.finish()
+		w.fold(2)
+		w.fold(4)
+	}
 	Generate()
 }
 
@@ -122,7 +132,7 @@ func loop(name string, n Register, step int, body func()) {
 }
 
 func expandKey() {
-	begin("expandKeyAsm", "(key *uint64, rounds *uint64)", "expandKeyAsm expands an AES-128 key.")
+	begin("expandKey128", "(key *uint64, rounds *uint64)", "expandKey128 expands an AES-128 key.")
 	key, rounds := gp("key"), gp("rounds")
 	x, t, s := XMM(), XMM(), XMM()
 	VMOVDQU(Mem{Base: key}, x)
@@ -142,7 +152,7 @@ func expandKey() {
 }
 
 func ctr() {
-	begin("ctrAsm", "(rounds *uint64, dst *uint64, n int, first uint64)", "ctrAsm writes n blocks of the AES-CTR stream from block first.")
+	begin("ctr512", "(rounds *uint64, dst *uint64, n int, first uint64)", "ctr512 writes n blocks of the AES-CTR stream from block first.")
 	k := schedule(gp("rounds"))
 	dst, n := gp("dst"), gp("n")
 	count := ZMM()
@@ -180,8 +190,8 @@ func ctr() {
 }
 
 func hashWords() {
-	begin("hashWordsAsm", "(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)",
-		"hashWordsAsm writes the low words of the hashes of x[i] ^ off under the tweaks index + i.")
+	begin("hashWords512", "(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)",
+		"hashWords512 writes the low words of the hashes of x[i] ^ off under the tweaks index + i.")
 	k := schedule(gp("rounds"))
 	dst, x, n := gp("dst"), gp("x"), gp("n")
 	off, tweak := ZMM(), ZMM()
@@ -239,8 +249,8 @@ func hashWords() {
 }
 
 func expand() {
-	begin("expandAsm", "(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)",
-		"expandAsm expands a level of a correlated tree; see Tree.Expand.")
+	begin("expand512", "(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)",
+		"expand512 expands a level of a correlated tree; see Tree.Expand.")
 	k := schedule(gp("rounds"))
 	low, n := gp("nodes"), gp("n")
 	high := GP64()
@@ -313,8 +323,8 @@ func expand() {
 }
 
 func finish() {
-	begin("finishAsm", "(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)",
-		"finishAsm makes leaves of a last level of n nodes, a multiple of 4; see Finish.")
+	begin("finish512", "(nodes *uint64, n int, fix *uint64, at uint64, m uint64, leaf uint64, mark uint64)",
+		"finish512 makes leaves of a last level of n nodes, a multiple of 4; see Finish.")
 	nodes, n := gp("nodes"), gp("n")
 	fix, number, mark, clear := ZMM(), ZMM(), ZMM(), ZMM()
 	VBROADCASTI32X4(Mem{Base: gp("fix")}, fix)
@@ -346,7 +356,7 @@ func finish() {
 
 // fold makes the kernels of Fold for 2^k seeds.
 func fold(k int) {
-	name := fmt.Sprintf("fold%dAsm", 1<<k)
+	name := fmt.Sprintf("fold%dby512", 1<<k)
 	begin(name, "(rounds *uint64, stride int, cols *uint64, size int, sum *uint64, n int, first uint64)",
 		fmt.Sprintf("%s is Fold for %d seeds, their schedules stride bytes apart, and columns of size bytes; n is a multiple of 4.", name, 1<<k))
 	f := folding{
