@@ -2,6 +2,7 @@ package secc
 
 import (
 	"context"
+	"slices"
 
 	"secc.example/secc/backend"
 	"secc.example/secc/frontend/onnx"
@@ -42,6 +43,8 @@ func Compile(ctx context.Context, model []byte, o Options) (*Network, error) {
 type Model struct {
 	Graph   *ir.Graph
 	Options passes.Options // calibration inputs are read
+
+	warnings []string // about these
 }
 
 // Import reads a model and the calibration inputs.
@@ -55,11 +58,11 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 		return nil, ofModel(ctx, err)
 	}
 	o.say("reading calibration inputs")
-	p, err := o.passes(g)
+	p, warnings, err := o.passes(g)
 	if err != nil {
 		return nil, err
 	}
-	return &Model{g, p}, context.Cause(ctx)
+	return &Model{g, p, warnings}, context.Cause(ctx)
 }
 
 func (o *Options) say(stage string) {
@@ -75,7 +78,7 @@ func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
-	return &Prepared{p}, nil
+	return &Prepared{p, m.warnings}, nil
 }
 
 // Compile makes the network for a profile.
@@ -106,7 +109,13 @@ func (m *Model) WithXOperators(ctx context.Context) ([]byte, *passes.XReport, er
 }
 
 // Prepared is a network before the profile decides how its messages are packed.
-type Prepared struct{ *passes.Prepared }
+type Prepared struct {
+	*passes.Prepared
+	warnings []string
+}
+
+// Warnings are what the user should know of.
+func (p *Prepared) Warnings() []string { return slices.Concat(p.warnings, p.Prepared.Warnings()) }
 
 // Network makes the plan for a profile.
 func (p *Prepared) Network(ctx context.Context, profile backend.Profile) (*Network, error) {
@@ -117,5 +126,6 @@ func (p *Prepared) Network(ctx context.Context, profile backend.Profile) (*Netwo
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
+	made.Warnings = p.Warnings()
 	return newNetwork(made, profile)
 }

@@ -14,7 +14,6 @@ require (
 	github.com/suyashkumar/dicom v1.1.0
 	github.com/tuneinsight/lattigo/v5 v5.0.7
 	github.com/x448/float16 v0.8.4
-	golang.org/x/image v0.47.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.44.0
 	gonum.org/v1/gonum v0.17.0

@@ -42,18 +42,18 @@ type Options struct {
 }
 
 // Examples gives example inputs of a network that takes inputs of some kinds.
-type Examples func([]input.Spec) ([]input.Case, error)
+type Examples func([]input.Spec) (*input.Set, error)
 
 // Files reads examples from files and directories, as input.Examples does.
 func Files(sources ...string) Examples {
-	return func(want []input.Spec) ([]input.Case, error) {
-		var all []input.Case
+	return func(want []input.Spec) (*input.Set, error) {
+		all := new(input.Set)
 		for _, source := range sources {
-			cases, err := input.Examples(source, want)
+			set, err := input.Examples(source, want)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", source, err)
 			}
-			all = append(all, cases...)
+			all.Join(set)
 		}
 		return all, nil
 	}
@@ -62,7 +62,7 @@ func Files(sources ...string) Examples {
 // Values takes examples that are in memory: for each the values of every input,
 // in row-major order.
 func Values(cases ...input.Case) Examples {
-	return func([]input.Spec) ([]input.Case, error) { return cases, nil }
+	return func([]input.Spec) (*input.Set, error) { return &input.Set{Cases: cases}, nil }
 }
 
 // OptionError is an option, or a file that an option names, that cannot be used.
@@ -119,33 +119,34 @@ func (o *Options) imports() onnx.Options {
 }
 
 // passes are the options of the compiler for a graph: calibration inputs are read.
-func (o *Options) passes(g *ir.Graph) (passes.Options, error) {
-	p := passes.Options{
+// The warnings are about these.
+func (o *Options) passes(g *ir.Graph) (p passes.Options, warnings []string, err error) {
+	p = passes.Options{
 		Bits: o.Bits, Profile: o.Profile, Exact: o.Exact, Target: o.Target, MaxDrop: o.MaxDrop, Linear: o.Linear, Winograd: o.Winograd,
 		Reveal: o.Reveal, TopK: o.TopK, XOperator: o.XOperator, XDrop: o.XDrop, Labels: o.Labels, Progress: o.Progress,
 	}
 	specs, err := o.specs(g)
 	if err != nil {
-		return p, err
+		return p, nil, err
 	}
 	for _, s := range specs {
 		p.Preprocess = append(p.Preprocess, s.Prep)
 	}
 	if o.Calibration == nil {
-		return p, nil
+		return p, nil, nil
 	}
-	cases, err := o.Calibration(specs)
+	set, err := o.Calibration(specs)
 	if err != nil {
-		return p, &OptionError{"calibrate", err}
+		return p, nil, &OptionError{"calibrate", err}
 	}
-	for i, c := range cases {
+	for i, c := range set.Cases {
 		in, err := tensors(c, specs)
 		if err != nil {
-			return p, badOption("calibrate", "example %d: %w", i+1, err)
+			return p, nil, badOption("calibrate", "example %d: %w", i+1, err)
 		}
 		p.Calibration = append(p.Calibration, in)
 	}
-	return p, nil
+	return p, set.Warnings(), nil
 }
 
 // specs are the inputs of a graph; those that look like images are preprocessed.
@@ -153,7 +154,7 @@ func (o *Options) specs(g *ir.Graph) (all []input.Spec, err error) {
 	for _, in := range g.Inputs {
 		s := input.Spec{Name: in.Name, Shape: in.Type.Shape}
 		if len(s.Shape) == 3 || len(s.Shape) == 4 {
-			s.Prep = o.Preprocess
+			s.Prep = input.For(o.Preprocess, s.Shape)
 			channels, _ := s.Channels()
 			if n := max(len(s.Prep.Scale), len(s.Prep.Shift)); n > 1 && n != channels {
 				return nil, badOption("preprocess", "gives numbers for %d channels, input %q has %d", n, in.Name, channels)

@@ -37,7 +37,7 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 	if _, err := g.Input("x", []int{1, 3, 2, 2}); err != nil {
 		t.Fatal(err)
 	}
-	p, err := o.passes(g)
+	p, _, err := o.passes(g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestExamplesThatDoNotFit(t *testing.T) {
 	}
 	for _, bad := range []input.Case{{}, {make([]float32, 3)}, {make([]float32, 4), make([]float32, 4)}} {
 		o := Options{Calibration: Values(input.Case{make([]float32, 4)}, bad)}
-		if _, err := o.passes(g); err == nil || !strings.Contains(err.Error(), "example 2") {
+		if _, _, err := o.passes(g); err == nil || !strings.Contains(err.Error(), "example 2") {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}

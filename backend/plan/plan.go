@@ -91,6 +91,7 @@ type Preprocess struct {
 	Crop   string    `cbor:",omitempty"` // square: the middle square is cut out first
 	Via    int       `cbor:",omitempty"` // shorter side after a first resizing; 0: none
 	Resize int       `cbor:",omitempty"` // shorter side after resizing, before the centre crop; 0: stretch to the input's size
+	Range  int       `cbor:",omitempty"` // largest value of pixels of 16 bits; 0: 65535
 	Scale  []float64 `cbor:",omitempty"`
 	Shift  []float64 `cbor:",omitempty"`
 }

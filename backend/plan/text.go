@@ -61,14 +61,17 @@ func (c Preprocess) String() string {
 	if c.Preset == "" {
 		return ""
 	}
-	crop, via := "", ""
+	crop, via, levels := "", "", ""
 	if c.Crop != "" {
 		crop = " crop " + c.Crop
 	}
 	if c.Via > 0 {
 		via = fmt.Sprintf(" via %d", c.Via)
 	}
-	return fmt.Sprintf(" preprocess %s %s %s%s%s resize %d scale %v shift %v", c.Preset, c.Layout, c.Colour, crop, via, c.Resize, c.Scale, c.Shift)
+	if c.Range > 0 {
+		levels = fmt.Sprintf(" range %d", c.Range)
+	}
+	return fmt.Sprintf(" preprocess %s %s %s%s%s%s resize %d scale %v shift %v", c.Preset, c.Layout, c.Colour, crop, via, levels, c.Resize, c.Scale, c.Shift)
 }
 
 // scaling says what the client does to the elements before it encodes them.

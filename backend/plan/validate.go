@@ -236,6 +236,9 @@ func (c Preprocess) check(shape []int) error {
 			return fmt.Errorf("resize to %d", side)
 		}
 	}
+	if c.Range < 0 || c.Range > 1<<16-1 {
+		return fmt.Errorf("a range of %d", c.Range)
+	}
 	if len(shape) != 4 && len(shape) != 3 {
 		return fmt.Errorf("an image needs 3 or 4 dimensions, the input has shape %v", shape)
 	}

@@ -169,11 +169,11 @@ func (f *benchNetworkFlags) writeInput(p *plan.Plan, path string) error {
 		values[i] = rand.Float32()*2 - 1
 	}
 	if len(f.calibrate) > 0 {
-		cases, err := someExamples("--calibrate", f.calibrate[:1], want)
+		set, err := someExamples(io.Discard, "--calibrate", f.calibrate[:1], want)
 		if err != nil {
 			return err
 		}
-		values = cases[0][0].Float32s()
+		values = set.cases[0][0].Float32s()
 	}
 	b := make([]byte, 0, 4*len(values))
 	for _, v := range values {

@@ -84,10 +84,11 @@ func (f *compareFlags) run(c *cobra.Command, path string) error {
 		return hint(usage("no cleartext model beside the plan"), "name the ONNX file with --model")
 	}
 	want := input.Specs(s.plan)
-	floats, err := loadInputs(f.inputs, want)
+	floats, warnings, err := loadInputs(f.inputs, want)
 	if err != nil {
 		return err
 	}
+	warn(c.ErrOrStderr(), warnings)
 	r, err := compare(c.Context(), s, dense(floats, want), f.threshold, !f.noSecure)
 	if err != nil {
 		return err

@@ -91,7 +91,7 @@ func (f *evalFlags) run(c *cobra.Command, path string) error {
 		return err
 	}
 	defer s.close()
-	e, err := f.examples(s.plan, answers)
+	e, err := f.examples(c.ErrOrStderr(), s.plan, answers)
 	if err != nil {
 		return err
 	}
@@ -134,11 +134,12 @@ type examples struct {
 	secure    int         // how many cases run securely
 }
 
-func (f *evalFlags) examples(p *plan.Plan, answers string) (*examples, error) {
-	cases, err := someExamples("--data", f.data, input.Specs(p))
+func (f *evalFlags) examples(log io.Writer, p *plan.Plan, answers string) (*examples, error) {
+	set, err := someExamples(log, "--data", f.data, input.Specs(p))
 	if err != nil {
 		return nil, err
 	}
+	cases := set.cases
 	if f.n > 0 && f.n < len(cases) {
 		cases = cases[:f.n]
 	}

@@ -2,50 +2,77 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 
 	"gorgonia.org/tensor"
 
 	"secc.example/secc/frontend/input"
 )
 
-// loadInputs reads one file for each input of the network.
-func loadInputs(args []string, want []input.Spec) ([][]float32, error) {
-	values, err := input.Load(args, want)
+// loadInputs reads one file for each input of the network, with what about them
+// looks as if it were not meant so.
+func loadInputs(args []string, want []input.Spec) (values [][]float32, warnings []string, err error) {
+	tensors, err := input.Load(args, want)
 	if err != nil {
-		return nil, usage("%w", err)
+		return nil, nil, usage("%w", err)
 	}
-	return values, nil
+	for i, t := range tensors {
+		values = append(values, t.Values)
+		for _, text := range t.Warnings {
+			warnings = append(warnings, fmt.Sprintf("input %q: %s", want[i].Name, text))
+		}
+	}
+	return values, warnings, nil
 }
 
-// loadExamples reads the examples of a flag's files and directories.
-func loadExamples(flag string, sources []string, want []input.Spec) ([][]*tensor.Dense, error) {
-	var all [][]*tensor.Dense
+// inputSet are examples with the files they came from.
+type inputSet struct {
+	cases   [][]*tensor.Dense
+	sources []string
+}
+
+// loadExamples reads the examples of a flag's files and directories. What was
+// not read, and what looks wrong, is told to log.
+func loadExamples(log io.Writer, flag string, sources []string, want []input.Spec) (*inputSet, error) {
+	all := new(inputSet)
 	for _, src := range sources {
-		cases, err := input.Examples(src, want)
+		set, err := input.Examples(src, want)
 		if err != nil {
 			return nil, usage("%s %s: %w", flag, src, err)
 		}
-		for _, c := range cases {
-			all = append(all, dense(c, want))
+		for _, text := range set.Warnings() {
+			newLog(log).Warn(text, "from", flag+" "+src)
 		}
+		for _, c := range set.Cases {
+			all.cases = append(all.cases, dense(c, want))
+		}
+		all.sources = append(all.sources, set.Sources...)
 	}
 	return all, nil
 }
 
+// warn writes warnings to the log.
+func warn(w io.Writer, warnings []string) {
+	for _, text := range warnings {
+		newLog(w).Warn(text)
+	}
+}
+
 // someExamples is loadExamples where there must be some.
-func someExamples(flag string, sources []string, want []input.Spec) ([][]*tensor.Dense, error) {
-	all, err := loadExamples(flag, sources, want)
-	if err == nil && len(all) == 0 {
+func someExamples(log io.Writer, flag string, sources []string, want []input.Spec) (*inputSet, error) {
+	all, err := loadExamples(log, flag, sources, want)
+	if err == nil && len(all.cases) == 0 {
 		err = errors.New("no examples")
 	}
 	return all, err
 }
 
 // dense makes the tensors of one case.
-func dense(c input.Case, want []input.Spec) []*tensor.Dense {
+func dense(values input.Case, want []input.Spec) []*tensor.Dense {
 	var all []*tensor.Dense
 	for i, w := range want {
-		all = append(all, tensor.New(tensor.WithShape(w.Shape...), tensor.WithBacking(c[i])))
+		all = append(all, tensor.New(tensor.WithShape(w.Shape...), tensor.WithBacking(values[i])))
 	}
 	return all
 }

@@ -175,10 +175,11 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	if err != nil {
 		return err
 	}
-	real, err := loadInputs(f.inputs, input.Specs(p))
+	real, warnings, err := loadInputs(f.inputs, input.Specs(p))
 	if err != nil {
 		return err
 	}
+	warn(c.ErrOrStderr(), warnings)
 	inputs, err := runtime.Encode(p, real)
 	if err != nil {
 		return usage("%w", err)

@@ -49,16 +49,16 @@ func loadNetwork(t *testing.T, name string, f compileFlags) *network {
 		t.Fatal(err)
 	}
 	n := new(network)
-	o.Calibration = func(specs []input.Spec) ([]input.Case, error) {
+	o.Calibration = func(specs []input.Spec) (*input.Set, error) {
 		n.want = specs[0]
 		pixels, err := input.Read(filepath.Join(dir, "images.u8"), n.want)
 		if err != nil {
 			return nil, err
 		}
 		n.cases, err = pixels.Cases(n.want)
-		var others []input.Case
+		others := new(input.Set)
 		for _, c := range n.cases[1:] {
-			others = append(others, input.Case{c})
+			others.Cases = append(others.Cases, input.Case{c})
 		}
 		return others, err
 	}

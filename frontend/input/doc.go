@@ -10,10 +10,10 @@
 package input
 
 import (
-	"errors"
 	"fmt"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input/internal/hint"
 )
 
 // Spec describes a tensor the network takes.
@@ -54,25 +54,8 @@ func (s Spec) Channels() (c, inner int) {
 	return d[len(d)-3], d[len(d)-2] * d[len(d)-1]
 }
 
-// hinted is an error with a line that says what to do.
-type hinted struct {
-	error
-	way string
-}
-
-func (e *hinted) Unwrap() error { return e.error }
-func (e *hinted) Hint() string  { return e.way }
-
-func hint(err error, way string) error { return &hinted{err, way} }
-
 // Hint is the way out that an error of this package names, or nothing.
-func Hint(err error) string {
-	var h interface{ Hint() string }
-	if errors.As(err, &h) {
-		return h.Hint()
-	}
-	return ""
-}
+func Hint(err error) string { return hint.Of(err) }
 
 // notFiniteAt refuses values that are no numbers.
 func notFiniteAt(values []float32) error {

@@ -27,7 +27,7 @@ func npyWidth(descr string) int {
 	switch strings.TrimLeft(descr, "|") {
 	case "b1", "u1", "i1", "<b1", "<u1", "<i1":
 		return 1
-	case "<f2", "<bf2", "<i2", "<u2":
+	case "<f2", "<f2b", "<i2", "<u2":
 		return 2
 	case "<f4", "<i4", "<u4":
 		return 4
@@ -101,7 +101,7 @@ func npyReader(kind string) func(b []byte) float32 {
 		return func(b []byte) float32 { return float32(int8(b[0])) }
 	case "f2":
 		return func(b []byte) float32 { return halfFloat(le.Uint16(b)) }
-	case "bf2":
+	case "f2b":
 		return func(b []byte) float32 { return math.Float32frombits(uint32(le.Uint16(b)) << 16) }
 	case "i2":
 		return func(b []byte) float32 { return float32(int16(le.Uint16(b))) }

@@ -25,7 +25,7 @@ const (
 
 // protoKinds gives the NumPy name of the TensorProto element types that can be
 // inputs: raw data is laid out alike.
-var protoKinds = map[uint64]string{1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "b1", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 16: "bf2"}
+var protoKinds = map[uint64]string{1: "f4", 2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "b1", 10: "f2", 11: "f8", 12: "u4", 13: "u8", 16: "f2b"}
 
 // protoTensor is a TensorProto taken apart.
 type protoTensor struct {
@@ -88,7 +88,7 @@ func (t *protoTensor) typed(kind string) []float32 {
 			switch kind { // halves are kept as their bits
 			case "f2":
 				out[i] = halfFloat(uint16(w))
-			case "bf2":
+			case "f2b":
 				out[i] = math.Float32frombits(uint32(w) << 16)
 			default:
 				out[i] = float32(int32(w))

@@ -2,39 +2,45 @@ package input
 
 import (
 	"bytes"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"image"
-	_ "image/jpeg"
-	_ "image/png"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"secc.example/secc/frontend/input/dicom"
+	"secc.example/secc/frontend/input/internal/hint"
 )
 
 // maxInputFile bounds the files that inputs are read from.
 const maxInputFile = 2 << 30
 
-// maxPixels bounds images.
-const maxPixels = 1 << 27
-
 // Array is a tensor as a file holds it.
 type Array struct {
 	Shape  []int
 	Values []float32
-	kind   string // element type as NumPy names it: f4, u1, ...
+	// Warnings say what about the values looks as if it were not meant so.
+	Warnings []string
+
+	kind string // element type as NumPy names it: f4, u1, ...
+}
+
+// Tensor is an input of the network, ready to be sent, and what about it looks
+// as if it were not meant so.
+type Tensor struct {
+	Values   []float32
+	Warnings []string
 }
 
 // Load reads one file for each input: in order, or as NAME=FILE.
-func Load(args []string, want []Spec) ([][]float32, error) {
+func Load(args []string, want []Spec) ([]Tensor, error) {
 	if len(args) != len(want) {
 		return nil, fmt.Errorf("%d input files given, the network takes %d (%s)", len(args), len(want), names(want))
 	}
-	out := make([][]float32, len(want))
+	out := make([]Tensor, len(want))
 	for i, arg := range args {
 		at, path := i, arg
 		if name, file, ok := strings.Cut(arg, "="); ok {
@@ -42,20 +48,17 @@ func Load(args []string, want []Spec) ([][]float32, error) {
 				at, path = j, file
 			}
 		}
-		if out[at] != nil {
+		if out[at].Values != nil {
 			return nil, fmt.Errorf("input %q is given twice", want[at].Name)
 		}
 		a, err := Read(path, want[at])
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %s: %w", want[at].Name, path, err)
 		}
-		if err := notFiniteAt(a.Values); err != nil {
-			return nil, fmt.Errorf("input %q: %s: %w", want[at].Name, path, err)
-		}
 		if len(a.Values) != want[at].N() || !a.fits(want[at]) {
 			return nil, fmt.Errorf("input %q: %s has shape %v, the network wants %v", want[at].Name, path, a.Shape, want[at].Shape)
 		}
-		out[at] = a.Values
+		out[at] = Tensor{a.Values, a.Warnings}
 	}
 	return out, nil
 }
@@ -76,44 +79,83 @@ func Read(path string, w Spec) (*Array, error) {
 	if err != nil {
 		return nil, err
 	}
-	if frame > 0 && !isDICOM(b) {
+	return Decode(path, b, frame, w)
+}
+
+// Decode is Read for bytes that are at hand already. The file's name tells what
+// the bytes do not; frame counts from 1, 0 is the first or only one.
+func Decode(name string, b []byte, frame int, w Spec) (*Array, error) {
+	kind := kindOf(name, b)
+	if frame > 0 && kind != kindDICOM {
 		return nil, fmt.Errorf("frame %d of a file that is not DICOM", frame)
 	}
-	switch {
-	case bytes.HasPrefix(b, []byte(npyMagic)):
-		a, err := readNPY(b)
-		if err != nil {
-			return nil, err
-		}
-		return a.scaled(w)
-	case bytes.HasPrefix(b, []byte("\x89PNG")), bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
-		conf, _, err := image.DecodeConfig(bytes.NewReader(b))
-		if err != nil {
-			return nil, err
-		}
-		if conf.Width < 1 || conf.Height < 1 || conf.Width > maxPixels/conf.Height {
-			return nil, fmt.Errorf("image of %d x %d pixels", conf.Width, conf.Height)
-		}
-		img, _, err := image.Decode(bytes.NewReader(b))
-		if err != nil {
-			return nil, err
-		}
-		return w.fromImage(img)
-	case isDICOM(b):
-		img, err := decodeDICOM(b, max(frame-1, 0))
-		if err != nil {
-			return nil, err
-		}
-		return w.fromImage(img)
-	case filepath.Ext(path) == ".u8":
-		return rawBytes(b).scaled(w)
-	case filepath.Ext(path) == ".pb":
-		return readProto(b)
-	}
-	if err := bareDICOM(path, b); err != nil {
+	a, err := decodeAs(kind, b, frame, w)
+	if err != nil {
 		return nil, err
 	}
-	return rawFloats(b, w)
+	return a, notFiniteAt(a.Values)
+}
+
+func decodeAs(kind fileKind, b []byte, frame int, w Spec) (*Array, error) {
+	switch kind {
+	case kindNPY:
+		return asPixels(w, readNPY, b)
+	case kindProto:
+		return asPixels(w, readProto, b)
+	case kindBytes:
+		return asPixels(w, readBytes, b)
+	case kindImage:
+		img, warnings, err := decodeImage(b, w.Prep)
+		if err != nil {
+			return nil, err
+		}
+		return w.fromImage(img, warnings)
+	case kindDICOM:
+		img, err := dicom.Decode(b, max(frame-1, 0))
+		if err != nil {
+			return nil, err
+		}
+		return w.fromImage(img, nil)
+	case kindBareDICOM:
+		return nil, hint.With(errors.New("dicom: no DICM marker after a preamble of 128 bytes"), "if it is a bare data set, give it its header: dcmconv in.dcm out.dcm")
+	}
+	return asPixels(w, func(b []byte) (*Array, error) { return rawFloats(b, w) }, b)
+}
+
+// fileKind is how the bytes of a file are meant.
+type fileKind int
+
+const (
+	kindNumbers fileKind = iota // raw float32: what nothing else says otherwise of
+	kindNPY
+	kindProto
+	kindBytes
+	kindImage
+	kindDICOM
+	kindBareDICOM // a data set that is called DICOM, or starts with the marker, and lacks the preamble: no raw numbers
+)
+
+// kindOf recognises a file: by its first bytes, else by the end of its name.
+func kindOf(name string, b []byte) fileKind {
+	switch {
+	case bytes.HasPrefix(b, []byte(npyMagic)):
+		return kindNPY
+	case bytes.HasPrefix(b, []byte("\x89PNG")), bytes.HasPrefix(b, []byte("\xff\xd8\xff")):
+		return kindImage
+	case dicom.Is(b):
+		return kindDICOM
+	case bytes.HasPrefix(b, []byte("DICM")):
+		return kindBareDICOM
+	}
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".u8":
+		return kindBytes
+	case ".pb":
+		return kindProto
+	case ".dcm", ".dicom":
+		return kindBareDICOM
+	}
+	return kindNumbers
 }
 
 // splitFrame takes the number of a frame, counted from 1, off scan.dcm#2; 0
@@ -147,13 +189,9 @@ func ReadFile(path string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// rawBytes takes a file of unsigned bytes.
-func rawBytes(b []byte) *Array {
-	a := &Array{Shape: []int{len(b)}, Values: make([]float32, len(b)), kind: "u1"}
-	for i, x := range b {
-		a.Values[i] = float32(x)
-	}
-	return a
+// readBytes takes a file of unsigned bytes.
+func readBytes(b []byte) (*Array, error) {
+	return &Array{Shape: []int{len(b)}, Values: elements(b, "u1", len(b)), kind: "u1"}, nil
 }
 
 // rawFloats reads little-endian float32s that fill the input exactly.
@@ -161,28 +199,9 @@ func rawFloats(b []byte, w Spec) (*Array, error) {
 	if len(b) == 0 || len(b)%4 != 0 || len(b)/4%w.N() != 0 {
 		return nil, fmt.Errorf("neither PNG, JPEG, DICOM, .npy, .pb nor .u8, and as raw float32 it has %d bytes where %d are wanted", len(b), 4*w.N())
 	}
-	a := &Array{Shape: w.Shape, Values: make([]float32, len(b)/4)}
+	a := &Array{Shape: w.Shape, Values: elements(b, "f4", len(b)/4), kind: "f4"}
 	if n := len(a.Values) / w.N(); n > 1 {
 		a.Shape = append([]int{n}, w.Shape...)
-	}
-	for i := range a.Values {
-		a.Values[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return a, nil
-}
-
-// scaled applies the plan's factors to an array of pixels; floats are taken as
-// the tensor itself.
-func (a *Array) scaled(w Spec) (*Array, error) {
-	if a.kind != "u1" || w.Prep.Preset == "" {
-		return a, nil
-	}
-	if len(a.Values)%w.N() != 0 {
-		return nil, fmt.Errorf("shape %v, the network wants %v", a.Shape, w.Shape)
-	}
-	c, inner := w.Channels()
-	for i := range a.Values {
-		a.Values[i] = w.pixel(a.Values[i], i/inner%c)
 	}
 	return a, nil
 }

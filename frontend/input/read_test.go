@@ -116,8 +116,8 @@ func TestImageToTensor(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range c.want {
-			if math.Abs(float64(got[0][i]-c.want[i])) > 1e-2/255 && math.Abs(float64(got[0][i]-c.want[i])) > 5e-3 {
-				t.Errorf("%s %v: %v, want %v", c.prep, c.shape, got[0], c.want)
+			if math.Abs(float64(got[0].Values[i]-c.want[i])) > 1e-2/255 && math.Abs(float64(got[0].Values[i]-c.want[i])) > 5e-3 {
+				t.Errorf("%s %v: %v, want %v", c.prep, c.shape, got[0].Values, c.want)
 				break
 			}
 		}
@@ -133,7 +133,7 @@ func TestImageResizeAndCrop(t *testing.T) {
 		}
 	}
 	w := Spec{"x", []int{1, 1, 16, 16}, plan.Preprocess{Preset: "custom", Resize: 20}}
-	a, err := w.fromImage(img)
+	a, err := w.fromImage(img, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestImageResizeAndCrop(t *testing.T) {
 		t.Errorf("the crop is not the middle: %v", a.Values)
 	}
 	w.Prep.Resize = 0
-	if a, err = w.fromImage(img); err != nil || a.Values[0] > 1 || a.Values[8] < 254 {
+	if a, err = w.fromImage(img, nil); err != nil || a.Values[0] > 1 || a.Values[8] < 254 {
 		t.Errorf("stretched: %v %v", a.Values, err)
 	}
 }
@@ -169,7 +169,7 @@ func TestInputErrors(t *testing.T) {
 		}
 	}
 	got, err := Load([]string{"x=" + write(t, "x.f32", f4(1, 2))}, want)
-	if err != nil || !slices.Equal(got[0], []float32{1, 2}) {
+	if err != nil || !slices.Equal(got[0].Values, []float32{1, 2}) {
 		t.Errorf("by name: %v %v", got, err)
 	}
 }
@@ -182,7 +182,20 @@ func TestPreprocessErrors(t *testing.T) {
 	}
 }
 
-// As many elements are not enough: an Array in another order is no input.
+// A data set without its header is no row of raw numbers, whatever its length.
+func TestBareDICOMIsRefused(t *testing.T) {
+	w := Spec{"x", []int{1}, plan.Preprocess{}}
+	for path, data := range map[string]string{"scan.dcm": "\x08\x00\x05\x00", "SCAN.DCM": "abcd", "scan": "DICM"} {
+		if _, err := Decode(path, []byte(data), 0, w); err == nil || Hint(err) == "" {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if _, err := Decode("scan.f32", make([]byte, 4), 0, w); err != nil {
+		t.Errorf("raw numbers: %v", err)
+	}
+}
+
+// As many elements are not enough: an array in another order is no input.
 func TestFits(t *testing.T) {
 	w := Spec{Shape: []int{1, 3, 4, 5}}
 	for _, c := range []struct {
