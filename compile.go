@@ -74,7 +74,7 @@ func (o *Options) say(stage string) {
 // Prepare chooses formats and protocols: all that takes long and does not ask what
 // network lies between the parties.
 func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
-	p, err := passes.Prepare(m.Graph, m.Options)
+	p, err := passes.Prepare(m.Graph, m.until(ctx))
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
@@ -100,11 +100,11 @@ func (m *Model) Products(ctx context.Context) (*ir.Graph, error) {
 // WithXOperators gives the model, as ONNX, with X-operators in place of
 // convolutions, and says what was replaced.
 func (m *Model) WithXOperators(ctx context.Context) ([]byte, *passes.XReport, error) {
-	x, report, err := passes.XOperators(m.Graph, m.Options)
+	x, report, err := passes.XOperators(m.Graph, m.until(ctx))
 	if err != nil {
 		return nil, nil, ofModel(ctx, err)
 	}
-	b, err := onnx.Export(x, onnx.ExportOptions{Calibration: m.Options.Calibration})
+	b, err := onnx.Export(x, onnx.ExportOptions{Calibration: m.Options.Calibration, Stop: ctx.Err})
 	return b, report, ofModel(ctx, err)
 }
 
@@ -117,12 +117,19 @@ type Prepared struct {
 // Warnings are what the user should know of.
 func (p *Prepared) Warnings() []string { return slices.Concat(p.warnings, p.Prepared.Warnings()) }
 
+// until are the options of a compilation that ends with the context.
+func (m *Model) until(ctx context.Context) passes.Options {
+	o := m.Options
+	o.Stop = ctx.Err
+	return o
+}
+
 // Network makes the plan for a profile.
 func (p *Prepared) Network(ctx context.Context, profile backend.Profile) (*Network, error) {
 	if profile.Bandwidth == 0 {
 		profile, _ = backend.ParseProfile("") // the default is no error
 	}
-	made, err := p.Plan(profile)
+	made, err := p.Until(ctx.Err).Plan(profile)
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}

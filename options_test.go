@@ -21,6 +21,7 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 		"Margin":    "follows from Overflow",
 		"Overflow":  "for experiments",
 		"Trace":     "for tests of passes",
+		"Stop":      "is the context",
 	}
 	o := Options{
 		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Batch: 1,

@@ -22,7 +22,9 @@ func (l *lowering) choosePackings() error {
 	for i, s := range l.linear {
 		ls[i] = s.linear
 	}
-	if err := plan.ChoosePackings(ls, l.options.Profile.cost()); err != nil {
+	cost := l.options.Profile.cost()
+	cost.Stop = l.options.Stop
+	if err := plan.ChoosePackings(ls, cost); err != nil {
 		var p *plan.PackingError
 		if errors.As(err, &p) {
 			return fmt.Errorf("backend: node %q: %w", l.linear[p.Index].node, err)
@@ -30,6 +32,9 @@ func (l *lowering) choosePackings() error {
 		return fmt.Errorf("backend: %w", err)
 	}
 	for _, s := range l.linear {
+		if err := l.stopped(); err != nil {
+			return err
+		}
 		if err := plan.CheckNoise(s.linear, s.weights); err != nil {
 			return fmt.Errorf("backend: node %q: %w", s.node, err)
 		}

@@ -18,7 +18,8 @@ type Options struct {
 	Labels     []string
 	Preprocess []plan.Preprocess
 	Reveal     plan.Reveal
-	Outputs    []string // names of the outputs; nil: those of their values
+	Outputs    []string     // names of the outputs; nil: those of their values
+	Stop       func() error // asked before every value: an error ends the lowering with it; may be nil
 }
 
 // Weights are the server's tensors, in the order of the plan's steps.
@@ -34,6 +35,9 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	}
 	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}}
 	for _, v := range g.Values {
+		if err := l.stopped(); err != nil {
+			return nil, nil, err
+		}
 		if err := l.value(v); err != nil {
 			return nil, nil, fmt.Errorf("backend: node %q (%s): %w", v.Name, v.Op, err)
 		}
@@ -50,6 +54,9 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 		return nil, nil, err
 	}
 	for i := range l.steps {
+		if err := l.stopped(); err != nil {
+			return nil, nil, err
+		}
 		l.chooseTree(i)
 	}
 	l.plan.Rounds = schedule(l.steps, l.flights)
@@ -63,6 +70,13 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 		return nil, nil, fmt.Errorf("backend: BUG: %w", err)
 	}
 	return l.plan, l.weights, nil
+}
+
+func (l *lowering) stopped() error {
+	if l.options.Stop == nil {
+		return nil
+	}
+	return l.options.Stop()
 }
 
 // flights is the length of a step that runs alone.

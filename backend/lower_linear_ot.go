@@ -21,8 +21,8 @@ func overOT(v *ir.Value, l *plan.Linear) *plan.Linear {
 
 // CheaperOverOT says which convolutions take fewer seconds over OT than over
 // RLWE under the profile. Those that stay share the keys of a session; if all of
-// them together are not worth these, none stays.
-func CheaperOverOT(convs []*ir.Value, p Profile) ([]bool, error) {
+// them together are not worth these, none stays. stop (may be nil) is asked on the way.
+func CheaperOverOT(convs []*ir.Value, p Profile, stop func() error) ([]bool, error) {
 	over := make([]bool, len(convs))
 	if len(convs) == 0 {
 		return over, nil
@@ -34,7 +34,9 @@ func CheaperOverOT(convs []*ir.Value, p Profile) ([]bool, error) {
 		rlwe[i].ClientInput = v.Args[0].Type.Holder == ir.Client
 		ot[i] = p.OverOT(overOT(v, rlwe[i]))
 	}
-	if err := plan.ChoosePackings(rlwe, p.cost()); err != nil {
+	cost := p.cost()
+	cost.Stop = stop
+	if err := plan.ChoosePackings(rlwe, cost); err != nil {
 		return nil, err
 	}
 	gain := 0.0 // what staying saves

@@ -12,6 +12,15 @@ import (
 type EvalOptions struct {
 	Workers int                             // parallel workers; 0: one a core
 	Observe func(v *Value, t *tensor.Dense) // sees every value once, constants too; must not change or keep t
+	Stop    func() error                    // asked before every value: an error ends the evaluation with it; nil: nothing does
+}
+
+// asked gives what a Stop function says.
+func asked(stop func() error) error {
+	if stop == nil {
+		return nil
+	}
+	return stop()
 }
 
 func workersOf(n int) int {
@@ -41,6 +50,9 @@ func Eval(g *Graph, inputs []*tensor.Dense, opt EvalOptions) ([]*tensor.Dense, e
 		}
 	}
 	for _, v := range g.Values {
+		if err := asked(opt.Stop); err != nil {
+			return nil, err
+		}
 		if err := evalNext(v, vals, memory, workersOf(opt.Workers)); err != nil {
 			return nil, err
 		}

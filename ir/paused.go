@@ -47,6 +47,9 @@ func (p *Paused) Advance(at int) (*Paused, error) {
 	s.memory, s.left = buffersFrom[int64](&tensorPools), q.left
 	defer s.memory.close()
 	for _, v := range p.g.Values[p.at:at] {
+		if err := asked(p.opt.Stop); err != nil {
+			return nil, err
+		}
 		if err := s.next(v, q.vals); err != nil {
 			return nil, err
 		}

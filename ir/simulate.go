@@ -31,6 +31,7 @@ type SimOptions struct {
 	Workers  int            // 0: one a core
 	Weights  *PackedWeights // kept from one simulation of a graph to the next; nil: nothing is
 	Observe  func(v *Value, t *FixedTensor)
+	Stop     func() error // asked before every value: an error ends the simulation with it; nil: nothing does
 }
 
 // DefaultNoise makes the total deviation of a linear operator's rounding 0.42 ulp.

@@ -70,7 +70,7 @@ func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*tensor.Dense, 
 			}
 			each[i][v] = s
 		}
-		outs, failed := ir.Eval(g, inputs[i], ir.EvalOptions{Workers: workers, Observe: observe})
+		outs, failed := ir.Eval(g, inputs[i], ir.EvalOptions{Workers: workers, Observe: observe, Stop: cfg.Stop})
 		if failed != nil {
 			err = failed
 		}

@@ -59,6 +59,13 @@ func Prepare(g *ir.Graph, o Options) (*Prepared, error) {
 	return &Prepared{g, o, fixed, cfg, x}, nil
 }
 
+// Until is the same network with another Stop.
+func (p *Prepared) Until(stop func() error) *Prepared {
+	q := *p
+	q.options.Stop = stop
+	return &q
+}
+
 // Plan gives the plan for a profile: what Compile would give for it. Only where
 // the profile had a say in the graph is that made again.
 func (p *Prepared) Plan(profile backend.Profile) (*Result, error) {
@@ -70,7 +77,7 @@ func (p *Prepared) Plan(profile backend.Profile) (*Result, error) {
 	p.options.say("packing", 0, 0)
 	o := p.options
 	fixed, _ := p.fixed.Clone() // each result may be changed on its own
-	made, w, err := backend.Lower(fixed, backend.Options{Profile: profile, Reveal: o.Reveal, Outputs: p.source.OutputNames, Labels: o.Labels, Preprocess: o.Preprocess})
+	made, w, err := backend.Lower(fixed, backend.Options{Profile: profile, Stop: o.Stop, Reveal: o.Reveal, Outputs: p.source.OutputNames, Labels: o.Labels, Preprocess: o.Preprocess})
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}

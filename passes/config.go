@@ -28,7 +28,16 @@ type Options struct {
 	Preprocess  []plan.Preprocess // one an input; may be shorter
 
 	Trace    func(pass string, g *ir.Graph) // called after every pass; may be nil
+	Stop     func() error                   // asked often: an error ends the compilation with it; may be nil
 	Progress func(Stage)                    // called at the start of every stage and within it, one call at a time; may be nil
+}
+
+// stopped is what Stop says.
+func (o *Options) stopped() error {
+	if o.Stop == nil {
+		return nil
+	}
+	return o.Stop()
 }
 
 // Target says what to favour when formats are chosen.

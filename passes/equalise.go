@@ -219,7 +219,7 @@ func (c *channels) measure(g *ir.Graph, cfg *Config) error {
 		}
 	}
 	for _, in := range inputs[:min(len(inputs), equalSamples)] {
-		if _, err := ir.Eval(g, in, ir.EvalOptions{Observe: observe}); err != nil {
+		if _, err := ir.Eval(g, in, ir.EvalOptions{Observe: observe, Stop: cfg.Stop}); err != nil {
 			return err
 		}
 	}

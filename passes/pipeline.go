@@ -53,6 +53,9 @@ func Run(g *ir.Graph, passes []Pass, cfg *Config) error {
 		return fmt.Errorf("passes: before the first pass: %w", err)
 	}
 	for _, p := range passes {
+		if err := cfg.stopped(); err != nil {
+			return err
+		}
 		cfg.say("pass "+p.Name, 0, 0)
 		if err := p.Run(g, cfg); err != nil {
 			return fmt.Errorf("passes: %s: %w", p.Name, err)

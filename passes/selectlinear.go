@@ -22,7 +22,7 @@ func selectLinear(g *ir.Graph, cfg *Config) error {
 			open = append(open, v)
 		}
 	}
-	over, err := backend.CheaperOverOT(open, cfg.Profile)
+	over, err := backend.CheaperOverOT(open, cfg.Profile, cfg.Stop)
 	if err != nil {
 		return fmt.Errorf("choosing between RLWE and OT: %w", err)
 	}

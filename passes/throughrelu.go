@@ -106,7 +106,7 @@ func reach(g *ir.Graph, cfg *Config, xs []*ir.Value) (flat []float64, err error)
 	count := cfg.count("reach of channels", len(inputs))
 	return flat, overInputs(len(inputs), func(i, workers int) error {
 		defer count.add(1)
-		_, err := ir.Eval(g, inputs[i], ir.EvalOptions{Workers: workers, Observe: observe})
+		_, err := ir.Eval(g, inputs[i], ir.EvalOptions{Workers: workers, Observe: observe, Stop: cfg.Stop})
 		return err
 	})
 }

@@ -67,7 +67,7 @@ func newTrials(g *ir.Graph, cfg *Config) (*trials, error) {
 			}
 		}
 		var err error
-		t.started[i], err = ir.Start(g, t.inputs[i], ir.SimOptions{Rounding: ir.Stochastic, Seed: uint64(i) + 1, Workers: workers, Weights: weights})
+		t.started[i], err = ir.Start(g, t.inputs[i], ir.SimOptions{Rounding: ir.Stochastic, Seed: uint64(i) + 1, Workers: workers, Weights: weights, Stop: cfg.Stop})
 		if err != nil {
 			return nil, err
 		}

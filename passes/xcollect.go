@@ -38,10 +38,10 @@ func (x *replacing) collect(v *ir.Value) (*moments, error) {
 	r := rand.New(rand.NewPCG(11, uint64(v.ID)))
 	for _, sample := range x.fit {
 		var seen, gave []float32
-		if _, err := ir.Eval(x.now, sample, ir.EvalOptions{Observe: keeping(in, &seen)}); err != nil {
+		if _, err := ir.Eval(x.now, sample, ir.EvalOptions{Observe: keeping(in, &seen), Stop: x.cfg.Stop}); err != nil {
 			return nil, err
 		}
-		if _, err := ir.Eval(x.old, sample, ir.EvalOptions{Observe: keeping(v, &gave)}); err != nil {
+		if _, err := ir.Eval(x.old, sample, ir.EvalOptions{Observe: keeping(v, &gave), Stop: x.cfg.Stop}); err != nil {
 			return nil, err
 		}
 		z, y := patches(v, seen, gave, min(rows, v.Type.N()/s[0]), r)

@@ -116,7 +116,7 @@ func (x *replacing) split(inputs [][]*tensor.Dense) {
 
 func (x *replacing) answers() error {
 	for _, in := range x.held {
-		outs, err := ir.Eval(x.old, in, ir.EvalOptions{})
+		outs, err := ir.Eval(x.old, in, ir.EvalOptions{Stop: x.cfg.Stop})
 		if err != nil {
 			return err
 		}
@@ -306,7 +306,7 @@ func (x *replacing) within(agree, deviation float64) bool {
 func (x *replacing) judge(g *ir.Graph) (agree, deviation float64, err error) {
 	same, n, diff, sum, squares, count := 0, 0, 0.0, 0.0, 0.0, 0.0
 	for i, in := range x.held {
-		outs, err := ir.Eval(g, in, ir.EvalOptions{})
+		outs, err := ir.Eval(g, in, ir.EvalOptions{Stop: x.cfg.Stop})
 		if err != nil {
 			return 0, 0, err
 		}

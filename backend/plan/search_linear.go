@@ -19,6 +19,15 @@ type CostProfile struct {
 	ClientThreads int
 	MaxKeys       int // secret keys a session may have; 0 stands for no limit of its own
 	MaxLevel      int // highest folding level; -1 forbids folding, 0 stands for no limit of its own
+
+	Stop func() error // asked before every operator: an error ends the search with it; may be nil
+}
+
+func (p CostProfile) stopped() error {
+	if p.Stop == nil {
+		return nil
+	}
+	return p.Stop()
 }
 
 // DefaultUnits are nanoseconds a unit of the linear engine on one AVX-512 IFMA
@@ -86,6 +95,9 @@ func ChoosePackings(ls []*Linear, p CostProfile) error {
 		}
 	}
 	for i, l := range ls {
+		if err := p.stopped(); err != nil {
+			return err
+		}
 		l.Packing = found[*l].best[bestAt[0]][bestAt[1]].packing
 		if err := l.Validate(); err != nil {
 			return &PackingError{i, err}
@@ -115,11 +127,16 @@ func (p CostProfile) searchAll(ls []*Linear) (map[Linear]*search, error) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(order); i = int(next.Add(1)) - 1 {
 				r := order[i]
-				r.s, r.err = p.search(ls[r.first])
+				if r.err = p.stopped(); r.err == nil {
+					r.s, r.err = p.search(ls[r.first])
+				}
 			}
 		})
 	}
 	wg.Wait()
+	if err := p.stopped(); err != nil {
+		return nil, err
+	}
 	found := make(map[Linear]*search, len(order))
 	for _, r := range order {
 		if r.err != nil {

@@ -26,6 +26,7 @@ const (
 	exitAuth        = 7
 	exitViolation   = 8 // the peer sent what the protocol does not allow
 	exitResources   = 9
+	exitInterrupted = 130 // Ctrl-C or SIGTERM
 )
 
 // codedError carries an exit code that cannot be read off the error itself.

@@ -29,7 +29,8 @@ type subject struct {
 	fixed   *ir.Graph
 	real    *ir.Graph // the model as imported; nil when its file is not at hand
 
-	overflow *float64 // what the compiler estimated; nil for a plan from a file
+	overflow *float64     // what the compiler estimated; nil for a plan from a file
+	stop     func() error // ends evaluations early; may be nil
 	close    func()
 }
 
@@ -45,7 +46,7 @@ func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, 
 	if err := f.refuseForPlan(c, path, "labels", "input-shape", "batch"); err != nil {
 		return nil, err
 	}
-	s := new(subject)
+	s := &subject{stop: c.Context().Err}
 	if s.plan, err = loadPlan(path); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject,
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{plan: made.Plan, weights: made.Weights, overflow: &made.Overflow, close: func() {}}
+	s := &subject{plan: made.Plan, weights: made.Weights, overflow: &made.Overflow, stop: c.Context().Err, close: func() {}}
 	if s.fixed, err = made.Fixed(); err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func newSubject(made *passes.Result) (*subject, error) {
 
 // float gives the first output of the cleartext model.
 func (s *subject) float(in []*tensor.Dense) ([]float32, error) {
-	out, err := ir.Eval(s.real, in, ir.EvalOptions{})
+	out, err := ir.Eval(s.real, in, ir.EvalOptions{Stop: s.stop})
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ func (s *subject) float(in []*tensor.Dense) ([]float32, error) {
 
 // simulate gives the first output in fixed point as the runtime would compute it.
 func (s *subject) simulate(in []*tensor.Dense, seed uint64, see func(*ir.Value, *ir.FixedTensor)) ([]float32, *ir.SimResult, error) {
-	r, err := ir.Simulate(s.fixed, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: seed, Observe: see})
+	r, err := ir.Simulate(s.fixed, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: seed, Observe: see, Stop: s.stop})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,6 +24,7 @@ type ExportOptions struct {
 	// and variance of what it sees, so that it can be trained on. Without them it has
 	// mean 0 and variance 1: right, but only for use as it is.
 	Calibration [][]*tensor.Dense
+	Stop        func() error // asked often: an error ends the export with it; may be nil
 }
 
 // Export writes a graph of the real phase as an ONNX model that computes the
@@ -32,7 +33,7 @@ func Export(g *ir.Graph, o ExportOptions) ([]byte, error) {
 	if err := ir.Verify(g, ir.Real); err != nil {
 		return nil, fmt.Errorf("onnx: export: %w", err)
 	}
-	seen, err := normInputs(g, o.Calibration)
+	seen, err := normInputs(g, o.Calibration, o.Stop)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: export: %w", err)
 	}

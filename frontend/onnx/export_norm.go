@@ -17,7 +17,7 @@ type moments struct{ n, sum, squares []float64 }
 
 // normInputs evaluates the graph on the inputs and collects what every batch
 // normalisation sees.
-func normInputs(g *ir.Graph, inputs [][]*tensor.Dense) (map[*ir.Value]*moments, error) {
+func normInputs(g *ir.Graph, inputs [][]*tensor.Dense, stop func() error) (map[*ir.Value]*moments, error) {
 	seen := map[*ir.Value]*moments{}
 	for _, v := range g.Values {
 		if v.Op == ir.OpBatchNorm {
@@ -29,7 +29,7 @@ func normInputs(g *ir.Graph, inputs [][]*tensor.Dense) (map[*ir.Value]*moments, 
 		return seen, nil
 	}
 	for _, in := range inputs {
-		_, err := ir.Eval(g, in, ir.EvalOptions{Observe: func(v *ir.Value, t *tensor.Dense) {
+		_, err := ir.Eval(g, in, ir.EvalOptions{Stop: stop, Observe: func(v *ir.Value, t *tensor.Dense) {
 			if m := seen[v]; m != nil {
 				m.add(ir.Floats(t), ir.Numel(v.Type.Shape[2:]))
 			}
