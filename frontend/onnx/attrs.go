@@ -24,12 +24,7 @@ func attr[T any](c *ctx, name string, missing T) T {
 func (c *ctx) has(name string) bool { _, ok := c.attrs[name]; return ok }
 
 func (c *ctx) int(name string, missing int) int {
-	v := attr(c, name, int64(missing))
-	if v < -maxElements || v > maxElements {
-		c.fail(fmt.Errorf("attribute %q is %d: out of range", name, v))
-		return missing
-	}
-	return int(v)
+	return clamped(attr(c, name, int64(missing)))
 }
 
 func (c *ctx) flag(name string, missing bool) bool {
@@ -54,11 +49,11 @@ func (c *ctx) ints(name string) []int {
 	}
 	out := make([]int, len(v))
 	for i, x := range v {
-		if x < -maxElements || x > 1<<62 {
-			c.fail(fmt.Errorf("attribute %q: %v is out of range", name, v))
-			return nil
-		}
-		out[i] = int(min(x, maxElements)) // "to the end" is often spelled as a huge number
+		out[i] = clamped(x)
 	}
 	return out
 }
+
+// clamped keeps a number within what no dimension reaches: "to the end" and "from
+// the start" are often spelled as the largest and the smallest integer there is.
+func clamped(x int64) int { return int(min(max(x, -maxElements-1), maxElements+1)) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"secc.example/secc/ir"
 )
@@ -138,7 +139,7 @@ func (c *ctx) indices(i int, what string) []int {
 	}
 	out := make([]int, len(v))
 	for j, x := range v {
-		out[j] = int(min(max(x, -maxElements-1), maxElements+1)) // clamping keeps "to the end" meaning that
+		out[j] = clamped(x)
 	}
 	return out
 }
@@ -206,4 +207,19 @@ func (c *ctx) realOnly(o *operand) {
 	if o.con == nil && !o.dtype.IsFloat() {
 		c.refuse("%v input %q: this operator is supported on floating point only", o.dtype, o.name)
 	}
+}
+
+// hasOutputs reports whether the file names an output from a given one on.
+func (c *ctx) hasOutputs(from int) bool {
+	for _, name := range c.outputs[min(from, len(c.outputs)):] {
+		if !strings.HasPrefix(name, unusedOutput) {
+			return true
+		}
+	}
+	return false
+}
+
+// trainingMode refuses what computes with the batch's own statistics or at random.
+func (c *ctx) trainingMode() {
+	c.fail(refuseHint("call model.eval() before the model is exported (torch.onnx.export: training=TrainingMode.EVAL)", "it is in training mode"))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"gorgonia.org/tensor"
+
 	"secc.example/secc/ir"
 )
 
@@ -296,4 +298,63 @@ func dropAxes(shape, axes []int) []int {
 		}
 	}
 	return out
+}
+
+// maxFoldWork bounds the multiplications of one folded product; what takes more is
+// left to the compiler, which does it once for all.
+const maxFoldWork = 1 << 28
+
+// evaluated computes an operator of the ir on constants by its definition; nil
+// where that would take too much.
+func (c *ctx) evaluated(op ir.Op, attrs any, d DType, args []*operand) *Tensor {
+	g, vals, ins := new(ir.Graph), make([]*ir.Value, len(args)), make([]*tensor.Dense, len(args))
+	for i, a := range args {
+		if a.N() == 0 {
+			return nil
+		}
+		ins[i] = ir.NewReal(a.shape, a.con.Floats())
+		v, err := g.Const(a.name, ins[i])
+		if err != nil {
+			c.fail(innermost(err))
+		}
+		vals[i] = v
+	}
+	v, err := g.New(op, c.name, attrs, vals...)
+	if err != nil {
+		c.fail(innermost(err))
+	}
+	if foldWork(v) > maxFoldWork || c.im.spend(d, v.Type.N()) != nil {
+		return nil
+	}
+	out, err := ir.EvalValue(v, ins...)
+	if err != nil {
+		c.fail(innermost(err))
+	}
+	t := &Tensor{DType: d, Shape: v.Type.Shape, F: ir.Floats(out)}
+	if d.IsInt() {
+		t = c.foldCast(&Tensor{DType: Float, Shape: t.Shape, F: t.F}, d)
+		for i, x := range t.I {
+			if x >= 1<<24 || x <= -1<<24 {
+				c.refuse("element %d is %d: integers beyond 2^24 are not computed exactly", i, x)
+			}
+		}
+	}
+	return t
+}
+
+// foldWork is how many multiplications or so an operator takes.
+func foldWork(v *ir.Value) int {
+	each := 1
+	switch v.Op {
+	case ir.OpMatMul:
+		each = v.Args[0].Type.Shape[len(v.Args[0].Type.Shape)-1]
+	case ir.OpConv:
+		each = ir.Numel(v.Args[1].Type.Shape[1:])
+	case ir.OpMaxPool, ir.OpAvgPool, ir.OpSumPool:
+		each = ir.Numel(v.Attrs.(*ir.PoolAttrs).Kernel)
+	}
+	if n := v.Type.N(); each < maxFoldWork/n {
+		return each * n
+	}
+	return maxFoldWork + 1
 }

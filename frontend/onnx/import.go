@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"secc.example/secc/ir"
 )
@@ -77,9 +76,10 @@ type importer struct {
 	env    map[string]*operand // ONNX tensor name -> what it is here
 	consts map[materialised]*ir.Value
 	report *UnsupportedError
-	stored int // bytes of constants the file holds, or ConstantOfShape made
-	made   int // bytes that ConstantOfShape made
-	folded int // bytes of constants computed from others so far
+	sizes  map[string]int // what the symbols in shapes stand for
+	stored int            // bytes of constants the file holds, or ConstantOfShape made
+	made   int            // bytes that ConstantOfShape made
+	folded int            // bytes of constants computed from others so far
 }
 
 func (im *importer) run(nodes []*node) (*ir.Graph, error) {
@@ -94,6 +94,9 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 		im.env[name] = &operand{name: name, odd: what}
 	}
 	if err := im.checkShapes(); err != nil {
+		return nil, err
+	}
+	if err := im.bindSymbols(); err != nil {
 		return nil, err
 	}
 	for _, v := range im.m.inputs {
@@ -129,10 +132,18 @@ func (im *importer) input(v valueInfo) error {
 		if what == "" {
 			what = v.dtype.String() + " tensor"
 		}
-		im.refuse(&node{name: v.name, op: "input"}, &refusal{reason: "graph inputs of type " + what + " are not supported"})
+		im.refuse(&node{name: v.name, op: "input"}, &refusal{
+			reason: "graph inputs of type " + what + " are not supported", hint: "export the model with tensors of numbers as inputs",
+		})
+		im.env[v.name] = &operand{name: v.name, blind: true}
 		return nil
 	}
 	shape, err := im.inputShape(v)
+	if r := asRefusal(err); r != nil {
+		im.refuse(&node{name: v.name, op: "input"}, r)
+		im.env[v.name] = &operand{name: v.name, blind: true}
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -146,53 +157,6 @@ func (im *importer) input(v valueInfo) error {
 	}
 	im.env[v.name] = o
 	return nil
-}
-
-// checkShapes refuses shapes of inputs that are not there: a mistyped name would
-// quietly leave the file's own shape.
-func (im *importer) checkShapes() error {
-	for name := range im.opts.InputShapes {
-		if name == "" && len(im.m.inputs) != 1 {
-			return fmt.Errorf("onnx: a shape without a name, but %d inputs", len(im.m.inputs))
-		}
-		if name != "" && !slices.ContainsFunc(im.m.inputs, func(v valueInfo) bool { return v.name == name }) {
-			return fmt.Errorf("onnx: a shape for %q, which is no input", name)
-		}
-	}
-	return nil
-}
-
-// inputShape makes a declared shape static.
-func (im *importer) inputShape(v valueInfo) ([]int, error) {
-	s, ok := im.opts.InputShapes[v.name]
-	if !ok {
-		s, ok = im.opts.InputShapes[""]
-	}
-	if ok {
-		if v.known && len(s) != len(v.dims) {
-			return nil, fmt.Errorf("onnx: input %q has rank %d, the given shape %v has rank %d", v.name, len(v.dims), s, len(s))
-		}
-		_, err := numel(s)
-		return s, err
-	}
-	if !v.known {
-		return nil, fmt.Errorf("onnx: input %q has no shape in the file; give one", v.name)
-	}
-	shape := append([]int{}, v.dims...)
-	if len(shape) > 0 && im.opts.Batch > 0 {
-		shape[0] = im.opts.Batch
-	} else if len(shape) > 1 && shape[0] < 0 {
-		shape[0] = 1
-	}
-	for i, d := range shape {
-		if d < 0 {
-			return nil, fmt.Errorf("onnx: input %q: dimension %d (%q) is not fixed; give the input's shape", v.name, i, v.symbols[i])
-		}
-	}
-	if _, err := numel(shape); err != nil {
-		return nil, fmt.Errorf("onnx: input %q: %w", v.name, err)
-	}
-	return shape, nil
 }
 
 // node imports one node, or files it under what is not supported and goes on

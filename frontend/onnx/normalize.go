@@ -49,6 +49,8 @@ const (
 	attrGraph  = "secc.example/secc/graph" // set where the node carries a subgraph
 	attrOdd    = "secc.example/secc/odd"   // an attribute of a kind we cannot hold
 	attrTensor = "secc.example/secc/tensor/"
+
+	unusedOutput = "secc.example/secc/unused/" // begins the names of outputs that the file leaves out
 )
 
 // decodeModel parses the file and brings it to normal form.
@@ -215,7 +217,7 @@ func (m *model) rewrite(i int, s *scopedNode, ext *external) (*onnxpb.Node, erro
 	}
 	for j, o := range n.Output {
 		if o == "" {
-			n.Output[j] = fmt.Sprintf("secc.example/secc/unused/%d/%d", i, j)
+			n.Output[j] = fmt.Sprintf("%s%d/%d", unusedOutput, i, j)
 		}
 	}
 	n.Attribute = []*onnxpb.Attribute{

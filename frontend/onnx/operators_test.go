@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -72,6 +73,14 @@ func rest() map[string]restCase {
 		"And":             {inputs: "p q", stored: mask, want: []float32{1, 0, 0, 0}},
 		"Xor":             {inputs: "p q", stored: mask, want: []float32{0, 1, 1, 0}},
 		"Not":             {inputs: "p", stored: mask[:1], want: []float32{0, 1, 0, 1}},
+
+		"EyeLike":    {attrs: []*onnxpb.Attribute{intAttr("k", 1)}, want: []float32{0, 1, 0, 0}},
+		"IsInf":      {inputs: "c", stored: []*onnxpb.Tensor{floats("c", []int64{2, 2}, 0, float32(math.Inf(1)), float32(math.Inf(-1)), 1)}, attrs: []*onnxpb.Attribute{intAttr("detect_negative", 0)}, want: []float32{0, 1, 0, 0}},
+		"BitShift":   {inputs: "a b", stored: []*onnxpb.Tensor{ints64("a", 1, 7, 5), ints64("b", 3, 1, 0)}, attrs: []*onnxpb.Attribute{stringAttr("direction", "LEFT")}, want: []float32{8, 14, 5}},
+		"BitwiseAnd": {inputs: "a b", stored: []*onnxpb.Tensor{ints64("a", 6, 7), ints64("b", 3, 8)}, want: []float32{2, 0}},
+		"BitwiseOr":  {inputs: "a b", stored: []*onnxpb.Tensor{ints64("a", 6, 7), ints64("b", 3, 8)}, want: []float32{7, 15}},
+		"BitwiseXor": {inputs: "a b", stored: []*onnxpb.Tensor{ints64("a", 6, 7), ints64("b", 3, 8)}, want: []float32{5, 15}},
+		"Scatter":    {inputs: "x i u", stored: []*onnxpb.Tensor{{Name: "i", DataType: int32(Int64), Dims: []int64{1, 2}, Int64Data: []int64{1, -2}}, floats("u", []int64{1, 2}, 8, 9)}, want: []float32{0.5, 9, 8, 1}},
 
 		"com.microsoft.Gelu":      {domain: "com.microsoft", want: each(gelu)},
 		"com.microsoft.BiasGelu":  {domain: "com.microsoft", inputs: "x one", stored: one, want: each(func(v float64) float64 { return gelu(v + 1) })},
@@ -172,6 +181,23 @@ func TestEveryOperatorIsTested(t *testing.T) {
 	}
 	for name := range rest() {
 		tested[name] = true
+	}
+	small, err := filepath.Glob("../../testdata/cases/models/*/model.onnx") // run by scripts/checkcases
+	if err != nil || len(small) == 0 {
+		t.Fatalf("no small cases: %v", err)
+	}
+	for _, path := range small {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes, err := Nodes(data, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range nodes {
+			tested[(&node{op: n.Op, domain: n.Domain}).label()] = true
+		}
 	}
 	for _, o := range Operators() {
 		name := o.Name

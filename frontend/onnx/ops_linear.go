@@ -12,6 +12,7 @@ var linearOps = map[string]opRow{
 	"ConvTranspose":      {min: 2, max: 3, build: convTranspose},
 	"Gemm":               {min: 2, max: 3, build: gemm},
 	"MatMul":             {min: 2, max: 2, build: func(c *ctx) []*operand { return one(c.matmul(c.in[0], c.in[1], nil)) }},
+	"Einsum":             {min: 1, max: many, build: einsum},
 	"BatchNormalization": {min: 5, max: 5, build: batchNorm},
 }
 
@@ -162,8 +163,8 @@ func gemm(c *ctx) []*operand {
 func batchNorm(c *ctx) []*operand {
 	x := c.in[0]
 	c.realOnly(x)
-	if c.opset >= 14 && c.flag("training_mode", false) {
-		c.refuse("training mode")
+	if c.opset >= 14 && c.flag("training_mode", false) || c.opset < 14 && c.hasOutputs(1) {
+		c.trainingMode()
 	}
 	if c.opset < 9 && !c.flag("spatial", true) {
 		c.refuse("spatial=0 (a scale for every position)")

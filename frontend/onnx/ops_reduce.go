@@ -90,10 +90,23 @@ func reduceMin(c *ctx, x *operand, axes []int, keep bool) *operand {
 }
 
 func reduceProd(c *ctx, x *operand, axes []int, keep bool) *operand {
-	if x.con == nil {
-		c.refuse("the product of data along an axis")
+	if x.con != nil {
+		return c.known(c.foldReduce(x.con, axes, keep, 1, func(a, v float64) float64 { return a * v }), x)
 	}
-	return c.known(c.foldReduce(x.con, axes, keep, 1, func(a, v float64) float64 { return a * v }), x)
+	out := x
+	for _, axis := range axes {
+		for n := out.shape[axis]; n > 1; n = out.shape[axis] { // one half times the other
+			y := c.mul(c.part(out, axis, 0, n/2), c.part(out, axis, n/2, n/2))
+			if n%2 == 1 {
+				y = c.concat(axis, y, c.part(out, axis, n-1, 1))
+			}
+			out = y
+		}
+	}
+	if !keep {
+		out = c.reshape(out, dropAxes(x.shape, axes)...)
+	}
+	return out
 }
 
 // logSumExp subtracts the largest element first, so that exp stays below one.

@@ -30,7 +30,7 @@ var structuralOps = map[string]opRow{
 
 func dropout(c *ctx) []*operand {
 	if c.opset >= 12 && c.scalar(2, "training_mode", 0) != 0 {
-		c.refuse("training mode")
+		c.trainingMode()
 	}
 	if len(c.outputs) < 2 || !c.im.m.used[c.outputs[1]] {
 		return one(c.in[0])
@@ -314,7 +314,7 @@ func (c *ctx) indexList(t *Tensor) []int {
 	}
 	out := make([]int, len(v))
 	for i, x := range v {
-		out[i] = int(min(max(x, -maxElements-1), maxElements))
+		out[i] = clamped(x)
 	}
 	return out
 }

@@ -78,8 +78,14 @@ func (c *ctx) value(o *operand) *ir.Value {
 	return v
 }
 
-// emit appends an ir value named after the node.
+// emit appends an ir value named after the node, or computes it if all it is made
+// from is constant.
 func (c *ctx) emit(op ir.Op, attrs any, d DType, args ...*operand) *operand {
+	if constants(args...) {
+		if t := c.evaluated(op, attrs, d, args); t != nil {
+			return c.known(t, args...)
+		}
+	}
 	vals := make([]*ir.Value, len(args))
 	for i, a := range args {
 		vals[i] = c.value(a)
@@ -380,12 +386,4 @@ func (c *ctx) mean(x *operand, axes []int, keep bool) *operand {
 		c.refuse("the mean of no elements")
 	}
 	return c.scaled(c.sum(x, axes, keep), 1/float64(n))
-}
-
-// matmul is numpy's, with an optional bias.
-func (c *ctx) matmul(a, b, bias *operand) *operand {
-	if bias == nil {
-		return c.emit(ir.OpMatMul, nil, a.dtype, a, b)
-	}
-	return c.emit(ir.OpMatMul, nil, a.dtype, a, b, bias)
 }

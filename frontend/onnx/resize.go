@@ -29,7 +29,7 @@ func upsample(c *ctx) []*operand {
 	} else if t := c.constant(1, "scales"); t != nil {
 		scales = doubles(t)
 	}
-	r := resampling{mode: c.str("mode", "nearest"), coordinates: "asymmetric", nearest: "floor"}
+	r := resampling{mode: c.str("mode", "nearest"), coordinates: "asymmetric", nearest: "simple"}
 	if r.mode == "bilinear" {
 		r.mode = "linear"
 	}
@@ -44,7 +44,7 @@ func resize(c *ctx) []*operand {
 		outside: c.float("extrapolation_value", 0), excludeOutside: c.flag("exclude_outside", false), antialias: c.flag("antialias", false),
 	}
 	if c.opset < 11 {
-		r.coordinates, r.nearest = "asymmetric", "floor"
+		r.coordinates, r.nearest = "asymmetric", "simple"
 		return one(c.resample(x, r, c.scaledAxes(x, doubles(c.constant(1, "scales")), allAxes(x))))
 	}
 	axes := allAxes(x)
@@ -99,7 +99,7 @@ func (c *ctx) scaledAxes(x *operand, scales []float64, axes []int) []axisResize 
 	}
 	plan := unchanged(x)
 	for i, d := range axes {
-		n := math.Floor(scales[i] * float64(x.shape[d]))
+		n := math.Floor(float64(float32(scales[i]) * float32(x.shape[d]))) // in float32, as onnxruntime has it
 		if !(scales[i] > 0) || n < 1 || n > maxElements {
 			c.failf("scale %g for a dimension of %d", scales[i], x.shape[d])
 		}
@@ -119,7 +119,7 @@ func (c *ctx) sizedAxes(x *operand, sizes, axes []int) []axisResize {
 			c.failf("sizes %v for shape %v", sizes, x.shape)
 		}
 		plan[d].out = sizes[i]
-		plan[d].scale = float64(sizes[i]) / float64(x.shape[d])
+		plan[d].scale = float64(float32(sizes[i]) / float32(x.shape[d]))
 		scales = append(scales, plan[d].scale)
 	}
 	var common float64
@@ -184,17 +184,22 @@ func (c *ctx) nearestIndex(r resampling, p axisResize) []int {
 	index := make([]int, p.out)
 	for i := range index {
 		x := c.coordinate(r, p, i)
-		index[i] = min(max(int(c.nearest(r, x)), 0), p.in-1)
+		index[i] = min(max(int(c.nearest(r, p, x)), 0), p.in-1)
 	}
 	return index
 }
 
-func (c *ctx) nearest(r resampling, x float64) float64 {
+func (c *ctx) nearest(r resampling, p axisResize, x float64) float64 {
 	switch r.nearest {
 	case "round_prefer_floor":
 		return math.Ceil(x - 0.5)
 	case "round_prefer_ceil":
 		return math.Floor(x + 0.5)
+	case "simple": // before opset 11, where nothing was said, onnxruntime shrinks upwards
+		if p.scale < 1 {
+			return math.Ceil(x)
+		}
+		return math.Floor(x)
 	case "floor":
 		return math.Floor(x)
 	case "ceil":
@@ -204,28 +209,33 @@ func (c *ctx) nearest(r resampling, x float64) float64 {
 	return 0
 }
 
-// coordinate is where output element i lies in the input.
+// coordinate is where output element i lies in the input: computed in float32, as
+// onnxruntime and the exporters' frameworks do, so that a sample on the border
+// between two pixels falls to the same one.
 func (c *ctx) coordinate(r resampling, p axisResize, i int) float64 {
-	at, in, out := float64(i), float64(p.in), float64(p.out)
+	at, in, out, scale := float32(i), float32(p.in), float32(p.out), float32(p.scale)
 	switch r.coordinates {
 	case "half_pixel":
-		return (at+0.5)/p.scale - 0.5
+		return float64((at+0.5)/scale - 0.5)
 	case "half_pixel_symmetric":
-		centre := in / 2 * (1 - out/(p.scale*in))
-		return centre + (at+0.5)/p.scale - 0.5
+		centre := in / 2 * (1 - out/(scale*in))
+		return float64(centre + (at+0.5)/scale - 0.5)
 	case "pytorch_half_pixel":
 		if p.out == 1 {
 			return 0
 		}
-		return (at+0.5)/p.scale - 0.5
+		return float64((at+0.5)/scale - 0.5)
+	case "tf_half_pixel_for_nn":
+		return float64((at + 0.5) / scale)
 	case "align_corners":
-		if width := p.scale * in; width != 1 && p.out > 1 {
-			return at * (in - 1) / (width - 1) // the width before rounding down, as in the standard's reference
+		if p.out == 1 {
+			return 0
 		}
-		return 0
+		return float64(at * (in - 1) / (out - 1)) // the corners that there are, not those of a width before rounding down
 	case "asymmetric":
-		return at / p.scale
+		return float64(at / scale)
 	case "tf_crop_and_resize":
+		in, out, at := float64(in), float64(out), float64(at)
 		if p.out == 1 {
 			return (p.start + p.end) / 2 * (in - 1)
 		}
@@ -268,7 +278,7 @@ func (c *ctx) alongAxis(x *operand, d int, p axisResize, r resampling) *operand 
 func (c *ctx) taps(r resampling, p axisResize, x float64) map[int]float64 {
 	support, kernel := c.kernel(r)
 	if r.mode == "nearest" {
-		return map[int]float64{min(max(int(c.nearest(r, x)), 0), p.in-1): 1}
+		return map[int]float64{min(max(int(c.nearest(r, p, x)), 0), p.in-1): 1}
 	}
 	stretch := 1.0
 	if r.antialias {

@@ -68,14 +68,14 @@ var refusedByName = map[string]string{
 	"ConcatFromSequence": sequences, "Optional": sequences, "OptionalGetElement": sequences, "OptionalHasElement": sequences,
 	"StringNormalizer": stringData, "StringConcat": stringData, "StringSplit": stringData, "RegexFullMatch": stringData,
 	"TfIdfVectorizer": stringData, "LabelEncoder": stringData,
-	"Unique": dataShaped, "Compress": dataShaped, "NonMaxSuppression": dataShaped,
+	"Unique": dataShaped, "NonMaxSuppression": dataShaped,
 	"RandomNormal": randomness, "RandomNormalLike": randomness, "RandomUniform": randomness, "RandomUniformLike": randomness,
 	"Bernoulli": randomness, "Multinomial": randomness,
 }
 
 // tables maps domains to their operators. It is built once and never changes.
 var tables = map[string]map[string]opRow{
-	"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps),
+	"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps, scatterOps, selectOps, recurrentOps),
 	"com.microsoft": microsoftOps,
 }
 

@@ -21,7 +21,7 @@ func TestSubset(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if _, err := run(dir, "", 100, true, &out); err != nil {
+	if _, err := run(dir, "", -1, true, &out); err != nil {
 		t.Fatal(err)
 	}
 	var got struct{ Cases []result }

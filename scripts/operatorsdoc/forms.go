@@ -3,9 +3,16 @@ package main
 // secure says how operators are computed on secret values. Every operator of
 // the importer stands here exactly once, and nothing else does.
 var secure = []struct{ form, ops string }{
-	{"copy: each party moves its own shares", "CastLike Concat DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND Identity Pad Reshape Slice SpaceToDepth Split Squeeze Tile Transpose Trilu Unsqueeze"},
+	{"copy: each party moves its own shares", "CastLike Compress Concat DepthToSpace Dropout Expand Flatten Gather GatherElements GatherND Identity Pad Reshape ReverseSequence Slice SpaceToDepth Split Squeeze Tile Transpose Trilu Unsqueeze"},
 	{"copy; to an integer or boolean type as far as values stay what they are", "Cast"},
-	{"constants only: computed by the importer", "Constant ConstantOfShape NonZero Range Shape Size"},
+	{"copy: the places are known; affine, relu or mul where a reduction combines updates", "Scatter ScatterElements ScatterND"},
+	{"copy, then affine: a sum of powers of two behind", "CumSum"},
+	{"unrolled: linear_rlwe or linear_ot for weights, func, mul", "GRU LSTM RNN"},
+	{"linear_rlwe or linear_ot by constants, mul between secrets, where it is a matrix product or an outer one; else affine and copy", "Einsum"},
+	{"func: steps between the numbers below the depth, each the difference of two", "OneHot"},
+	{"argmax, then func: steps", "Hardmax"},
+	{"max_pool and argmax for one; else func: steps over all pairs, which give ranks, then mul", "TopK"},
+	{"constants only: computed by the importer", "BitShift BitwiseAnd BitwiseOr BitwiseXor EyeLike Constant ConstantOfShape NonZero Range Shape Size"},
 	{"affine: each party adds its own shares (a product where factors are not one)", "Add Mean Neg ReduceSum Sub Sum"},
 	{"linear_rlwe or linear_ot", "Conv ConvTranspose BatchNormalization FusedConv"},
 	{"linear_rlwe or linear_ot by constants, mul between secrets", "Gemm MatMul Mul"},
@@ -29,6 +36,6 @@ var secure = []struct{ form, ops string }{
 	{"affine and mul on zeros and ones", "And Not Or Xor"},
 	{"selection by a constant condition; by a secret one, mul", "Where"},
 	{"constants only, or a spline by a constant divisor", "Mod"},
-	{"always false: numbers in fixed point are finite", "IsNaN"},
+	{"always false: numbers in fixed point are finite", "IsInf IsNaN"},
 	{"copy at the scale given, clipped to the type", "QuantizeLinear DequantizeLinear"},
 }

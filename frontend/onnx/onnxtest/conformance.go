@@ -49,6 +49,18 @@ func Index(dir string) ([]*Case, error) {
 	return cases, nil
 }
 
+// Deviates gives the reason why a published case is not met on purpose. In these
+// two the standard's reference aligns corners with a width before rounding down;
+// onnxruntime and PyTorch, which models are trained and run with, take the width
+// that there is.
+func (c *Case) Deviates() string {
+	switch c.Name {
+	case "node/test_resize_downsample_scales_cubic_align_corners", "node/test_resize_downsample_scales_linear_align_corners":
+		return "corners are aligned as onnxruntime and PyTorch do"
+	}
+	return ""
+}
+
 // Load reads the first data set of a case.
 func (c *Case) Load() error {
 	inputs, outputs, err := signature(filepath.Join(c.Dir, "model.onnx"))
