@@ -55,7 +55,7 @@ func isLinear(u plan.Unit) bool {
 // from profiles of DenseNet-121, ResNet-50 and SqueezeNet with one core a party.
 func units() [plan.NumUnits]float64 {
 	u := plan.DefaultUnits()
-	u[plan.UnitCOT], u[plan.UnitAND], u[plan.UnitMux], u[plan.UnitElem] = 11.5, 7, 8, 2
+	u[plan.UnitCOT], u[plan.UnitAND], u[plan.UnitMux], u[plan.UnitElem] = 8, 7, 8, 2
 	return u
 }
 

@@ -144,19 +144,19 @@ func (o OTKind) flights(n int64) otFlights {
 }
 
 // work is what a COT of this kind takes on either side, in units of one
-// COT of Ferret's set 11: 11 ns on a core of 2024 with VAES and AVX-512.
+// COT of Ferret's set 11: 8 ns on a core of 2024 with VAES and AVX-512.
 func (o OTKind) work() float64 {
 	switch {
 	case o.Kind == OTSoftSpoken:
-		return map[int]float64{2: 1, 4: 1, 8: 2.7}[o.K]
+		return map[int]float64{2: 1.4, 4: 1.4, 8: 3.8}[o.K]
 	case o.Kind == OTFerret:
-		return map[int]float64{10: 0.9, 11: 1, 12: 1.2, 13: 2.2}[o.Set]
+		return map[int]float64{10: 1, 11: 1, 12: 1.1, 13: 1.7}[o.Set]
 	}
 	return 0
 }
 
 // otSetupWork is the base OTs' work, in COTs.
-const otSetupWork = 1 << 20
+const otSetupWork = 3 << 19
 
 // Cost is what total COTs cost: exact bytes and flights. Either part's
 // flights follow each other; Setup's come before Stream's.

@@ -171,7 +171,7 @@ func TestParameterSetsArePinned(t *testing.T) {
 			t.Errorf("set %d is %+v (%v), want %+v (%v)", depth, p, ok, w, there)
 		}
 	}
-	if lpnWeight != 10 || bootstrapK != 8 || baseCount != 128 {
-		t.Errorf("row weight %d, bootstrap group %d, base OTs %d", lpnWeight, bootstrapK, baseCount)
+	if lpnWeight != 10 || lineSize != 4 || bootstrapK != 8 || baseCount != 128 {
+		t.Errorf("row weight %d, lines of %d, bootstrap group %d, base OTs %d", lpnWeight, lineSize, bootstrapK, baseCount)
 	}
 }

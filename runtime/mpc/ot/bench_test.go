@@ -1,10 +1,12 @@
 package ot
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
 
 	"secc.example/secc/runtime/mpc/prg"
+	"secc.example/secc/runtime/transport"
 )
 
 // BenchmarkDirection runs both parties on the cores there are.
@@ -51,9 +53,33 @@ func drain(b *testing.B, s *stock, total int) error {
 	return nil
 }
 
+// sink is a connection that swallows what is sent.
+type sink struct{ transport.Conn }
+
+func (sink) Send([]byte) error { return nil }
+
+// BenchmarkSilent is what a sender computes for a COT once it is under way.
+func BenchmarkSilent(b *testing.B) {
+	for depth := 10; depth <= 13; depth++ {
+		p, _ := paramsOf(depth)
+		b.Run(fmt.Sprint("set", depth), func(b *testing.B) {
+			f := newFerret(sink{}, p, prg.Block{1, 2}, MaxTotal, randomVector(p.first(MaxTotal)))
+			f.delta = prg.Block{3, 4}
+			rows := make([]prg.Block, slabSize)
+			before := cpuTime(b)
+			for b.Loop() {
+				if err := f.fill(rows); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/float64(len(rows)), "cpu-ns/COT")
+		})
+	}
+}
+
 func BenchmarkGather(b *testing.B) {
 	x := randomVector(1 << 18)
-	dst, index := make([]prg.Block, 4096), make([]prg.Block, rowsAtOnce*lpnWeight/4)
+	dst, index := make([]prg.Block, 4096), make([]prg.Block, indexBlocks(rowsAtOnce))
 	c := prg.NewCipher(prg.Block{1, 2})
 	row := uint64(0)
 	for b.Loop() {

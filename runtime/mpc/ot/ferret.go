@@ -7,12 +7,13 @@ import (
 
 // Silent OT: Ferret (Yang et al., CCS 2020) with regular noise, the correlated
 // GGM tree of Half-Tree (Guo et al., Eurocrypt 2023, section 5) for the noise, and a local
-// linear code of weight 10. Functionality: rows q (sender), t = q ^ r*Delta (receiver),
+// linear code of weight 10, quasi-cyclic of index four. Functionality: rows q (sender), t = q ^ r*Delta (receiver),
 // r pseudorandom and known to the receiver only.
 //
 // An iteration uses up k OTs (x) as the code's secret and depth OTs for each
 // tree. A tree makes 2^depth leaves v; the receiver gets w = v but for w = v ^ Delta
-// at one place that only it knows. Row i is leaf i plus the sum of ten x chosen by a public seed.
+// at one place that only it knows. Row i is leaf i plus the sum of ten x chosen by a public seed: ten lines of four
+// x for four rows together, each line turned by a number of its own (gather.go).
 //
 // The choice bits of the OTs are random, and so may the noisy places be: bit j of
 // the place is the complement of the choice of the tree's OT j. Hence the receiver
@@ -50,7 +51,7 @@ func newFerret(conn transport.Conn, p params, key prg.Block, total int64, first 
 		params: p, conn: conn, want: total,
 		keys: prg.NewCipher(k[0]), code: prg.NewCipher(k[1]),
 		leaves: make([]prg.Block, 1<<p.depth), used: 1 << p.depth,
-		index: make([]prg.Block, rowsAtOnce*lpnWeight/4),
+		index: make([]prg.Block, indexBlocks(rowsAtOnce)),
 		msg:   make([]byte, (p.depth-1)*prg.BlockSize),
 	}
 	f.next = first
@@ -118,8 +119,8 @@ func (f *ferret) some(dst []prg.Block) (int, error) {
 func (f *ferret) encode(dst, leaves []prg.Block) {
 	for len(dst) > 0 {
 		n := min(len(dst), rowsAtOnce)
-		index := f.index[:(n*lpnWeight+3)/4]
-		f.code.Fill(index, f.row*lpnWeight/4)
+		index := f.index[:indexBlocks(n)]
+		f.code.Fill(index, f.row/lineSize*lpnWeight/4)
 		gather(dst[:n], leaves[:n], f.x, index)
 		dst, leaves = dst[n:], leaves[n:]
 		f.row += uint64(n)

@@ -58,13 +58,15 @@ func (r *reference) leaves(i uint64, ots []prg.Block) []prg.Block {
 	return level
 }
 
-// row adds ten entries of x to a leaf; row numbers go on over all iterations.
+// row adds ten entries of x to a leaf, the same ten lines of four for four rows,
+// each line turned; row numbers go on over all iterations.
 func (r *reference) row(number uint64, leaf prg.Block, x []prg.Block) prg.Block {
 	for j := range uint64(10) {
-		at := number*10 + j
+		at := number/4*10 + j
 		b := counter(r.codeKey, at/4).Bytes()
 		word := binary.LittleEndian.Uint32(b[at%4*4:])
-		leaf = leaf.Xor(x[word>>4%uint32(len(x))])
+		line := word >> 6 % uint32(len(x)/4)
+		leaf = leaf.Xor(x[4*line+(uint32(number)+word>>30)%4])
 	}
 	return leaf
 }

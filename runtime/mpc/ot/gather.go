@@ -2,29 +2,49 @@ package ot
 
 import "secc.example/secc/runtime/mpc/prg"
 
-// gather computes dst[i] = leaves[i] ^ the xor of ten entries of x. Their
-// numbers come from index, four 32-bit words a block, ten words a row: word>>4
-// modulo len(x), a power of two. The indices are public.
-func gather(dst, leaves, x, index []prg.Block) {
-	leaves, even := leaves[:len(dst)], 0
-	if accelerated() && len(dst) > 1 {
-		even = len(dst) &^ 1
-		_ = index[even*lpnWeight/4-1]
-		gatherAsm(&dst[0][0], &leaves[0][0], &x[0][0], uint32(len(x)-1)<<4, &index[0][0], even)
-	}
-	gatherGeneric(dst[even:], leaves[even:], x, index[even*lpnWeight/4:])
+// lineSize is the number of blocks of a line, 64 bytes: what a code entry of
+// lineSize rows together takes. Row j of a group takes block j + turn (modulo lineSize) of
+// the line, so a line comes from memory once for four rows, and one index serves them.
+const lineSize = 4
+
+// indexBlocks is the number of blocks of indices that n rows take.
+func indexBlocks(n int) int {
+	groups := (n + lineSize - 1) / lineSize
+	return (groups*lpnWeight + 3) / 4
 }
 
-func gatherGeneric(dst, leaves, x, index []prg.Block) {
-	mask := uint32(len(x) - 1)
-	at := 0
-	for i := range dst {
-		sum := leaves[i]
-		for range lpnWeight {
-			word := uint32(index[at/4][at/2%2] >> (at % 2 * 32))
-			sum = sum.Xor(x[word>>4&mask])
-			at++
+// gather computes dst[i] = leaves[i] ^ the xor of ten entries of x. A group of
+// four rows takes ten words of index, four 32-bit words a block: bits 6 and up, modulo
+// the number of lines (a power of two), name the line, bits 30 and 31 the turn. The
+// indices are public.
+func gather(dst, leaves, x, index []prg.Block) {
+	leaves = leaves[:len(dst)]
+	groups := 0
+	if accelerated() && len(dst) >= lineSize {
+		groups = len(dst) / lineSize
+		_ = index[(groups*lpnWeight+3)/4-1]
+		gatherAsm(&dst[0][0], &leaves[0][0], &x[0][0], lineMask(x)<<6, &index[0][0], groups)
+	}
+	gatherGeneric(dst, leaves, x, index, groups)
+}
+
+func lineMask(x []prg.Block) uint32 { return uint32(len(x)/lineSize - 1) }
+
+// gatherGeneric works from a group of rows on.
+func gatherGeneric(dst, leaves, x, index []prg.Block, group int) {
+	mask := lineMask(x)
+	for at := group * lineSize; at < len(dst); at += lineSize {
+		var sum [lineSize]prg.Block
+		n := copy(sum[:], leaves[at:])
+		for j := range lpnWeight {
+			w := at/lineSize*lpnWeight + j
+			word := uint32(index[w/4][w/2%2] >> (w % 2 * 32))
+			line := (*[lineSize]prg.Block)(x[word>>6&mask*lineSize:])
+			turn := word >> 30
+			for i := range sum {
+				sum[i] = sum[i].Xor(line[(uint32(i)+turn)%lineSize])
+			}
 		}
-		dst[i] = sum
+		copy(dst[at:at+n], sum[:])
 	}
 }

@@ -4,7 +4,7 @@
 
 package ot
 
-// gatherAsm adds ten entries of x to each of n leaves, an even number. The word of an index, masked with mask, is the entry's offset in bytes.
+// gatherAsm adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.
 //
 //go:noescape
 func gatherAsm(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)

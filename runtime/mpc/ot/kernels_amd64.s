@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func gatherAsm(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
-// Requires: AVX
+// Requires: AVX, AVX512F
 TEXT ·gatherAsm(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ leaves+8(FP), CX
@@ -13,84 +13,136 @@ TEXT ·gatherAsm(SB), NOSPLIT, $0-48
 	MOVQ index+32(FP), BX
 	MOVQ n+40(FP), SI
 	MOVL mask+24(FP), DI
+	LEAQ turns<>+0(SB), R8
 
 gather:
-	CMPQ    SI, $0x00000002
-	JLT     gather_end
-	VMOVDQU (CX), X0
-	MOVL    DI, R8
-	ANDL    (BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    4(BX), R8
-	VMOVDQU (DX)(R8*1), X1
-	MOVL    DI, R8
-	ANDL    8(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    12(BX), R8
-	VPXOR   (DX)(R8*1), X1, X1
-	MOVL    DI, R8
-	ANDL    16(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    20(BX), R8
-	VPXOR   (DX)(R8*1), X1, X1
-	MOVL    DI, R8
-	ANDL    24(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    28(BX), R8
-	VPXOR   (DX)(R8*1), X1, X1
-	MOVL    DI, R8
-	ANDL    32(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    36(BX), R8
-	VPXOR   (DX)(R8*1), X1, X1
-	VPXOR   X1, X0, X0
-	VMOVDQU X0, (AX)
-	VMOVDQU 16(CX), X0
-	MOVL    DI, R8
-	ANDL    40(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    44(BX), R8
-	VMOVDQU (DX)(R8*1), X1
-	MOVL    DI, R8
-	ANDL    48(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    52(BX), R8
-	VPXOR   (DX)(R8*1), X1, X1
-	MOVL    DI, R8
-	ANDL    56(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    60(BX), R8
-	VPXOR   (DX)(R8*1), X1, X1
-	MOVL    DI, R8
-	ANDL    64(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    68(BX), R8
-	VPXOR   (DX)(R8*1), X1, X1
-	MOVL    DI, R8
-	ANDL    72(BX), R8
-	VPXOR   (DX)(R8*1), X0, X0
-	MOVL    DI, R8
-	ANDL    76(BX), R8
-	VPXOR   (DX)(R8*1), X1, X1
-	VPXOR   X1, X0, X0
-	VMOVDQU X0, 16(AX)
-	ADDQ    $0x20, CX
-	ADDQ    $0x20, AX
-	ADDQ    $0x50, BX
-	SUBQ    $0x00000002, SI
-	JMP     gather
+	CMPQ      SI, $0x00000001
+	JLT       gather_end
+	VMOVDQU64 (CX), Z0
+	MOVL      (BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z1
+	VPERMQ    (DX)(R9*1), Z1, Z1
+	VPXORQ    Z1, Z0, Z0
+	MOVL      4(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z1
+	VPERMQ    (DX)(R9*1), Z1, Z1
+	MOVL      8(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z2
+	VPERMQ    (DX)(R9*1), Z2, Z2
+	VPXORQ    Z2, Z0, Z0
+	MOVL      12(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z2
+	VPERMQ    (DX)(R9*1), Z2, Z2
+	VPXORQ    Z2, Z1, Z1
+	MOVL      16(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z2
+	VPERMQ    (DX)(R9*1), Z2, Z2
+	VPXORQ    Z2, Z0, Z0
+	MOVL      20(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z2
+	VPERMQ    (DX)(R9*1), Z2, Z2
+	VPXORQ    Z2, Z1, Z1
+	MOVL      24(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z2
+	VPERMQ    (DX)(R9*1), Z2, Z2
+	VPXORQ    Z2, Z0, Z0
+	MOVL      28(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z2
+	VPERMQ    (DX)(R9*1), Z2, Z2
+	VPXORQ    Z2, Z1, Z1
+	MOVL      32(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z2
+	VPERMQ    (DX)(R9*1), Z2, Z2
+	VPXORQ    Z2, Z0, Z0
+	MOVL      36(BX), R9
+	MOVL      R9, R10
+	ANDL      DI, R9
+	SHRL      $0x18, R10
+	ANDL      $0x000000c0, R10
+	VMOVDQU64 (R8)(R10*1), Z2
+	VPERMQ    (DX)(R9*1), Z2, Z2
+	VPXORQ    Z2, Z1, Z1
+	VPXORQ    Z0, Z1, Z0
+	VMOVDQU64 Z0, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, AX
+	ADDQ      $0x28, BX
+	SUBQ      $0x00000001, SI
+	JMP       gather
 
 gather_end:
+	VZEROUPPER
 	RET
+
+DATA turns<>+0(SB)/8, $0x0000000000000000
+DATA turns<>+8(SB)/8, $0x0000000000000001
+DATA turns<>+16(SB)/8, $0x0000000000000002
+DATA turns<>+24(SB)/8, $0x0000000000000003
+DATA turns<>+32(SB)/8, $0x0000000000000004
+DATA turns<>+40(SB)/8, $0x0000000000000005
+DATA turns<>+48(SB)/8, $0x0000000000000006
+DATA turns<>+56(SB)/8, $0x0000000000000007
+DATA turns<>+64(SB)/8, $0x0000000000000002
+DATA turns<>+72(SB)/8, $0x0000000000000003
+DATA turns<>+80(SB)/8, $0x0000000000000004
+DATA turns<>+88(SB)/8, $0x0000000000000005
+DATA turns<>+96(SB)/8, $0x0000000000000006
+DATA turns<>+104(SB)/8, $0x0000000000000007
+DATA turns<>+112(SB)/8, $0x0000000000000000
+DATA turns<>+120(SB)/8, $0x0000000000000001
+DATA turns<>+128(SB)/8, $0x0000000000000004
+DATA turns<>+136(SB)/8, $0x0000000000000005
+DATA turns<>+144(SB)/8, $0x0000000000000006
+DATA turns<>+152(SB)/8, $0x0000000000000007
+DATA turns<>+160(SB)/8, $0x0000000000000000
+DATA turns<>+168(SB)/8, $0x0000000000000001
+DATA turns<>+176(SB)/8, $0x0000000000000002
+DATA turns<>+184(SB)/8, $0x0000000000000003
+DATA turns<>+192(SB)/8, $0x0000000000000006
+DATA turns<>+200(SB)/8, $0x0000000000000007
+DATA turns<>+208(SB)/8, $0x0000000000000000
+DATA turns<>+216(SB)/8, $0x0000000000000001
+DATA turns<>+224(SB)/8, $0x0000000000000002
+DATA turns<>+232(SB)/8, $0x0000000000000003
+DATA turns<>+240(SB)/8, $0x0000000000000004
+DATA turns<>+248(SB)/8, $0x0000000000000005
+GLOBL turns<>(SB), RODATA|NOPTR, $256
 
 // func transposeAsm(rows *uint64, cols *uint64, stride int, tmp *uint64)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, GFNI

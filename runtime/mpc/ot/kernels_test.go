@@ -38,22 +38,23 @@ func TestTranspose(t *testing.T) {
 }
 
 func TestGather(t *testing.T) {
-	for _, n := range []int{1, 2, 7, 8, 9, 60, 64, rowsAtOnce} {
+	for _, n := range []int{1, 2, 3, 4, 5, 8, 9, 60, 64, 126, rowsAtOnce} {
 		for _, k := range []int{16, 1 << 12, 1 << 16} {
 			x, leaves := randomVector(k), randomVector(n)
-			index := randomVector((n*lpnWeight + 3) / 4)
+			index := randomVector(indexBlocks(n))
 			dst, portable := make([]prg.Block, n), make([]prg.Block, n)
 			gather(dst, leaves, x, index)
-			gatherGeneric(portable, leaves, x, index)
+			gatherGeneric(portable, leaves, x, index, 0)
 			for i := range n {
 				want := leaves[i]
 				for j := range lpnWeight {
-					at := i*lpnWeight + j
+					at := i/4*lpnWeight + j
 					word := index[at/4][at%4/2] >> (32 * (at % 2)) & 0xffffffff
-					want = want.Xor(x[int(word/16)%k])
+					line, turn := int(word/64)%(k/4), int(word>>30)
+					want = want.Xor(x[4*line+(i+turn)%4])
 				}
 				if dst[i] != want || portable[i] != want {
-					t.Fatalf("n = %d, k = %d: row %d differs", n, k, i)
+					t.Fatalf("n = %d, k = %d: row %d is %x, portable %x, want %x", n, k, i, dst[i], portable[i], want)
 				}
 			}
 		}

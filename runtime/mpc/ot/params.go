@@ -1,12 +1,14 @@
 package ot
 
 // params is a Ferret parameter set: a secret of k = 2^(depth+7) bits, t trees of
-// 2^depth leaves, one noisy leaf each, a local linear code of weight lpnWeight.
+// 2^depth leaves, one noisy leaf each, a local linear code of weight lpnWeight
+// whose rows share lines of the secret (gather.go).
 //
 // What governs security is k/2^depth: some 1.44 bits for each unit, less what an
-// attacker gains by working in a subset of the columns that holds more rows than
-// columns, which a code of weight 10 has (estimate_test.go, docs/SECURITY.md). The sets
-// that others publish have half this k and do not count that; they are not offered.
+// attacker gains by folding the lines and by working in a subset of the columns that holds
+// more rows than columns, which a code of weight 10 has (estimate_test.go,
+// docs/security-ot.md). The sets that others publish have half this k and do not
+// count the latter; they are not offered.
 type params struct{ k, t, depth int }
 
 const lpnWeight = 10

@@ -64,15 +64,14 @@ func (c *Cipher) composedFill(dst []Block, first uint64) {
 
 // composedHash replaces x by its hashes; len(x) <= composedWidth.
 func (c *Cipher) composedHash(x []Block, index uint64) {
-	var once [composedWidth]Block
-	c.Encrypt(x)
-	copy(once[:], x)
+	var plain [composedWidth]Block
 	for i := range x {
-		x[i][0] ^= index + uint64(i)
+		plain[i] = x[i].Sigma()
+		x[i] = Block{plain[i][0] ^ (index + uint64(i)), plain[i][1]}
 	}
 	c.Encrypt(x)
 	for i := range x {
-		x[i] = x[i].Xor(once[i])
+		x[i] = x[i].Xor(plain[i])
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package prg turns AES into what the protocols need of it: pseudorandom
-// streams, the tweakable correlation-robust hash that turns correlated OTs into
+// streams, the correlation-robust hash that turns correlated OTs into
 // random ones, and the levels of the correlated GGM tree of silent OT.
 //
 // It knows blocks and keys. It knows nothing of parties, messages or of what

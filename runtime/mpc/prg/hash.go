@@ -2,17 +2,19 @@ package prg
 
 // epochBits: the hash changes its AES key every 2^epochBits indices, so that a
 // precomputed or multi-target search pays for at most that many targets at once.
-const epochBits = 12
+const epochBits = 8
 
-// Hash is the tweakable, circular correlation-robust hash
+// Hash is the circular correlation-robust hash
 //
-//	H(x, i) = P(P(x) ^ i) ^ P(x),   P = AES_K(e), e = i >> 12, K(e) = AES_key(e)
+//	H(x, i) = P(s(x) ^ i) ^ s(x),   P = AES_K(e), e = i >> 8, K(e) = AES_key(e)
 //
-// TMMO of Guo-Katz-Wang-Yu (S&P 2020, section 7.4) with the key changed as in
-// MMO^E (Guo-Katz-Wang-Weng-Yu, Crypto 2020): in the ideal-cipher model the
-// advantage of p offline queries is about 2^12 * p / 2^128, whatever the total number
-// of hashes. The key is public; it must be fixed only after both parties have
-// added randomness to it. A Hash is for one goroutine.
+// with s = Block.Sigma: MMO of Guo-Katz-Wang-Yu (S&P 2020, section 7.3), keyed by
+// the epoch as in Guo-Katz-Wang-Weng-Yu (Crypto 2020). In the ideal-cipher model p offline
+// queries find one of the hashes of an unknown shift with a chance of at most 2^8 * p / 2^127 for
+// one hash an index, whatever the total number of hashes. The blocks must be random and
+// independent of the shift, as those of correlated OTs between semi-honest parties are; the
+// index then only keeps equal blocks of an epoch apart. The key is public; it must
+// be fixed only after both parties have added randomness to it. A Hash is for one goroutine.
 type Hash struct {
 	keys  *Cipher
 	epoch uint64

@@ -328,6 +328,8 @@ TEXT ·hashWords512(SB), NOSPLIT, $0-48
 	VMOVDQU64.Z     Z12, K1, Z12
 	VPADDQ          tweakStart<>+0(SB), Z12, Z12
 	VMOVDQU64       evenWords<>+0(SB), Z13
+	MOVQ            $0x00000000000000aa, BX
+	KMOVQ           BX, K1
 
 hashWide:
 	CMPQ        DX, $0x20
@@ -340,109 +342,45 @@ hashWide:
 	VPXORQ      320(CX), Z11, Z19
 	VPXORQ      384(CX), Z11, Z20
 	VPXORQ      448(CX), Z11, Z21
-	VPXORQ      Z0, Z14, Z14
-	VPXORQ      Z0, Z15, Z15
-	VPXORQ      Z0, Z16, Z16
-	VPXORQ      Z0, Z17, Z17
-	VPXORQ      Z0, Z18, Z18
-	VPXORQ      Z0, Z19, Z19
-	VPXORQ      Z0, Z20, Z20
-	VPXORQ      Z0, Z21, Z21
-	VAESENC     Z1, Z14, Z14
-	VAESENC     Z1, Z15, Z15
-	VAESENC     Z1, Z16, Z16
-	VAESENC     Z1, Z17, Z17
-	VAESENC     Z1, Z18, Z18
-	VAESENC     Z1, Z19, Z19
-	VAESENC     Z1, Z20, Z20
-	VAESENC     Z1, Z21, Z21
-	VAESENC     Z2, Z14, Z14
-	VAESENC     Z2, Z15, Z15
-	VAESENC     Z2, Z16, Z16
-	VAESENC     Z2, Z17, Z17
-	VAESENC     Z2, Z18, Z18
-	VAESENC     Z2, Z19, Z19
-	VAESENC     Z2, Z20, Z20
-	VAESENC     Z2, Z21, Z21
-	VAESENC     Z3, Z14, Z14
-	VAESENC     Z3, Z15, Z15
-	VAESENC     Z3, Z16, Z16
-	VAESENC     Z3, Z17, Z17
-	VAESENC     Z3, Z18, Z18
-	VAESENC     Z3, Z19, Z19
-	VAESENC     Z3, Z20, Z20
-	VAESENC     Z3, Z21, Z21
-	VAESENC     Z4, Z14, Z14
-	VAESENC     Z4, Z15, Z15
-	VAESENC     Z4, Z16, Z16
-	VAESENC     Z4, Z17, Z17
-	VAESENC     Z4, Z18, Z18
-	VAESENC     Z4, Z19, Z19
-	VAESENC     Z4, Z20, Z20
-	VAESENC     Z4, Z21, Z21
-	VAESENC     Z5, Z14, Z14
-	VAESENC     Z5, Z15, Z15
-	VAESENC     Z5, Z16, Z16
-	VAESENC     Z5, Z17, Z17
-	VAESENC     Z5, Z18, Z18
-	VAESENC     Z5, Z19, Z19
-	VAESENC     Z5, Z20, Z20
-	VAESENC     Z5, Z21, Z21
-	VAESENC     Z6, Z14, Z14
-	VAESENC     Z6, Z15, Z15
-	VAESENC     Z6, Z16, Z16
-	VAESENC     Z6, Z17, Z17
-	VAESENC     Z6, Z18, Z18
-	VAESENC     Z6, Z19, Z19
-	VAESENC     Z6, Z20, Z20
-	VAESENC     Z6, Z21, Z21
-	VAESENC     Z7, Z14, Z14
-	VAESENC     Z7, Z15, Z15
-	VAESENC     Z7, Z16, Z16
-	VAESENC     Z7, Z17, Z17
-	VAESENC     Z7, Z18, Z18
-	VAESENC     Z7, Z19, Z19
-	VAESENC     Z7, Z20, Z20
-	VAESENC     Z7, Z21, Z21
-	VAESENC     Z8, Z14, Z14
-	VAESENC     Z8, Z15, Z15
-	VAESENC     Z8, Z16, Z16
-	VAESENC     Z8, Z17, Z17
-	VAESENC     Z8, Z18, Z18
-	VAESENC     Z8, Z19, Z19
-	VAESENC     Z8, Z20, Z20
-	VAESENC     Z8, Z21, Z21
-	VAESENC     Z9, Z14, Z14
-	VAESENC     Z9, Z15, Z15
-	VAESENC     Z9, Z16, Z16
-	VAESENC     Z9, Z17, Z17
-	VAESENC     Z9, Z18, Z18
-	VAESENC     Z9, Z19, Z19
-	VAESENC     Z9, Z20, Z20
-	VAESENC     Z9, Z21, Z21
-	VAESENCLAST Z10, Z14, Z14
-	VAESENCLAST Z10, Z15, Z15
-	VAESENCLAST Z10, Z16, Z16
-	VAESENCLAST Z10, Z17, Z17
-	VAESENCLAST Z10, Z18, Z18
-	VAESENCLAST Z10, Z19, Z19
-	VAESENCLAST Z10, Z20, Z20
-	VAESENCLAST Z10, Z21, Z21
-	VPXORQ      Z12, Z14, Z22
+	VPSHUFD     $0x4e, Z14, Z22
+	VPXORQ      Z14, Z22, K1, Z22
+	VMOVDQA64   Z22, Z14
+	VPXORQ      Z12, Z22, Z22
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
-	VPXORQ      Z12, Z15, Z23
+	VPSHUFD     $0x4e, Z15, Z23
+	VPXORQ      Z15, Z23, K1, Z23
+	VMOVDQA64   Z23, Z15
+	VPXORQ      Z12, Z23, Z23
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
-	VPXORQ      Z12, Z16, Z24
+	VPSHUFD     $0x4e, Z16, Z24
+	VPXORQ      Z16, Z24, K1, Z24
+	VMOVDQA64   Z24, Z16
+	VPXORQ      Z12, Z24, Z24
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
-	VPXORQ      Z12, Z17, Z25
+	VPSHUFD     $0x4e, Z17, Z25
+	VPXORQ      Z17, Z25, K1, Z25
+	VMOVDQA64   Z25, Z17
+	VPXORQ      Z12, Z25, Z25
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
-	VPXORQ      Z12, Z18, Z26
+	VPSHUFD     $0x4e, Z18, Z26
+	VPXORQ      Z18, Z26, K1, Z26
+	VMOVDQA64   Z26, Z18
+	VPXORQ      Z12, Z26, Z26
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
-	VPXORQ      Z12, Z19, Z27
+	VPSHUFD     $0x4e, Z19, Z27
+	VPXORQ      Z19, Z27, K1, Z27
+	VMOVDQA64   Z27, Z19
+	VPXORQ      Z12, Z27, Z27
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
-	VPXORQ      Z12, Z20, Z28
+	VPSHUFD     $0x4e, Z20, Z28
+	VPXORQ      Z20, Z28, K1, Z28
+	VMOVDQA64   Z28, Z20
+	VPXORQ      Z12, Z28, Z28
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
-	VPXORQ      Z12, Z21, Z29
+	VPSHUFD     $0x4e, Z21, Z29
+	VPXORQ      Z21, Z29, K1, Z29
+	VMOVDQA64   Z29, Z21
+	VPXORQ      Z12, Z29, Z29
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
 	VPXORQ      Z0, Z22, Z22
 	VPXORQ      Z0, Z23, Z23
@@ -563,21 +501,13 @@ hashTail:
 	SHLQ        $0x01, BX
 	MOVQ        $-1, SI
 	BZHIQ       BX, SI, SI
-	KMOVQ       SI, K1
-	VMOVDQU64.Z (CX), K1, Z14
+	KMOVQ       SI, K2
+	VMOVDQU64.Z (CX), K2, Z14
 	VPXORQ      Z11, Z14, Z14
-	VPXORQ      Z0, Z14, Z14
-	VAESENC     Z1, Z14, Z14
-	VAESENC     Z2, Z14, Z14
-	VAESENC     Z3, Z14, Z14
-	VAESENC     Z4, Z14, Z14
-	VAESENC     Z5, Z14, Z14
-	VAESENC     Z6, Z14, Z14
-	VAESENC     Z7, Z14, Z14
-	VAESENC     Z8, Z14, Z14
-	VAESENC     Z9, Z14, Z14
-	VAESENCLAST Z10, Z14, Z14
-	VPXORQ      Z12, Z14, Z15
+	VPSHUFD     $0x4e, Z14, Z15
+	VPXORQ      Z14, Z15, K1, Z15
+	VMOVDQA64   Z15, Z14
+	VPXORQ      Z12, Z15, Z15
 	VPADDQ      tweakStep<>+0(SB), Z12, Z12
 	VPXORQ      Z0, Z15, Z15
 	VAESENC     Z1, Z15, Z15
@@ -597,8 +527,8 @@ hashTail:
 	CMOVQLT     DX, BX
 	MOVQ        $-1, SI
 	BZHIQ       BX, SI, SI
-	KMOVQ       SI, K1
-	VMOVDQU64   Z14, K1, (AX)
+	KMOVQ       SI, K2
+	VMOVDQU64   Z14, K2, (AX)
 	ADDQ        $0x40, CX
 	ADDQ        $0x20, AX
 	SUBQ        $0x03, DX
@@ -3404,134 +3334,59 @@ TEXT ·hashWords128(SB), NOSPLIT, $128-48
 wide:
 	CMPQ        BX, $0x08
 	JLT         wide_end
-	VPXOR       (DX), X0, X2
-	VPXOR       16(DX), X0, X3
-	VPXOR       32(DX), X0, X4
-	VPXOR       48(DX), X0, X5
-	VPXOR       64(DX), X0, X6
-	VPXOR       80(DX), X0, X7
-	VPXOR       96(DX), X0, X8
-	VPXOR       112(DX), X0, X9
-	VMOVDQU     (AX), X10
-	VPXOR       X10, X2, X2
-	VPXOR       X10, X3, X3
-	VPXOR       X10, X4, X4
-	VPXOR       X10, X5, X5
-	VPXOR       X10, X6, X6
-	VPXOR       X10, X7, X7
-	VPXOR       X10, X8, X8
-	VPXOR       X10, X9, X9
-	VMOVDQU     16(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     32(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     48(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     64(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     80(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     96(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     112(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     128(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     144(AX), X10
-	VAESENC     X10, X2, X2
-	VAESENC     X10, X3, X3
-	VAESENC     X10, X4, X4
-	VAESENC     X10, X5, X5
-	VAESENC     X10, X6, X6
-	VAESENC     X10, X7, X7
-	VAESENC     X10, X8, X8
-	VAESENC     X10, X9, X9
-	VMOVDQU     160(AX), X10
-	VAESENCLAST X10, X2, X2
-	VAESENCLAST X10, X3, X3
-	VAESENCLAST X10, X4, X4
-	VAESENCLAST X10, X5, X5
-	VAESENCLAST X10, X6, X6
-	VAESENCLAST X10, X7, X7
-	VAESENCLAST X10, X8, X8
-	VAESENCLAST X10, X9, X9
+	VPXOR       (DX), X0, X3
+	VPSHUFD     $0x4e, X3, X2
+	VPAND       onlyWord1128<>+0(SB), X3, X3
+	VPXOR       X3, X2, X2
 	VMOVDQU     X2, (SP)
 	VPXOR       X1, X2, X2
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VPXOR       16(DX), X0, X4
+	VPSHUFD     $0x4e, X4, X3
+	VPAND       onlyWord1128<>+0(SB), X4, X4
+	VPXOR       X4, X3, X3
 	VMOVDQU     X3, 16(SP)
 	VPXOR       X1, X3, X3
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VPXOR       32(DX), X0, X5
+	VPSHUFD     $0x4e, X5, X4
+	VPAND       onlyWord1128<>+0(SB), X5, X5
+	VPXOR       X5, X4, X4
 	VMOVDQU     X4, 32(SP)
 	VPXOR       X1, X4, X4
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VPXOR       48(DX), X0, X6
+	VPSHUFD     $0x4e, X6, X5
+	VPAND       onlyWord1128<>+0(SB), X6, X6
+	VPXOR       X6, X5, X5
 	VMOVDQU     X5, 48(SP)
 	VPXOR       X1, X5, X5
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VPXOR       64(DX), X0, X7
+	VPSHUFD     $0x4e, X7, X6
+	VPAND       onlyWord1128<>+0(SB), X7, X7
+	VPXOR       X7, X6, X6
 	VMOVDQU     X6, 64(SP)
 	VPXOR       X1, X6, X6
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VPXOR       80(DX), X0, X8
+	VPSHUFD     $0x4e, X8, X7
+	VPAND       onlyWord1128<>+0(SB), X8, X8
+	VPXOR       X8, X7, X7
 	VMOVDQU     X7, 80(SP)
 	VPXOR       X1, X7, X7
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VPXOR       96(DX), X0, X9
+	VPSHUFD     $0x4e, X9, X8
+	VPAND       onlyWord1128<>+0(SB), X9, X9
+	VPXOR       X9, X8, X8
 	VMOVDQU     X8, 96(SP)
 	VPXOR       X1, X8, X8
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
+	VPXOR       112(DX), X0, X10
+	VPSHUFD     $0x4e, X10, X9
+	VPAND       onlyWord1128<>+0(SB), X10, X10
+	VPXOR       X10, X9, X9
 	VMOVDQU     X9, 112(SP)
 	VPXOR       X1, X9, X9
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
@@ -3659,29 +3514,10 @@ wide_end:
 rest:
 	CMPQ        BX, $0x01
 	JLT         rest_end
-	VPXOR       (DX), X0, X2
-	VMOVDQU     (AX), X3
+	VPXOR       (DX), X0, X3
+	VPSHUFD     $0x4e, X3, X2
+	VPAND       onlyWord1128<>+0(SB), X3, X3
 	VPXOR       X3, X2, X2
-	VMOVDQU     16(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     32(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     48(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     64(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     80(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     96(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     112(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     128(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     144(AX), X3
-	VAESENC     X3, X2, X2
-	VMOVDQU     160(AX), X3
-	VAESENCLAST X3, X2, X2
 	VMOVDQU     X2, (SP)
 	VPXOR       X1, X2, X2
 	VPADDQ      tweakStep128<>+0(SB), X1, X1
@@ -5987,134 +5823,59 @@ TEXT ·hashWords256(SB), NOSPLIT, $256-48
 wide:
 	CMPQ           BX, $0x10
 	JLT            wide_end
-	VPXOR          (DX), Y0, Y2
-	VPXOR          32(DX), Y0, Y3
-	VPXOR          64(DX), Y0, Y4
-	VPXOR          96(DX), Y0, Y5
-	VPXOR          128(DX), Y0, Y6
-	VPXOR          160(DX), Y0, Y7
-	VPXOR          192(DX), Y0, Y8
-	VPXOR          224(DX), Y0, Y9
-	VBROADCASTI128 (AX), Y10
-	VPXOR          Y10, Y2, Y2
-	VPXOR          Y10, Y3, Y3
-	VPXOR          Y10, Y4, Y4
-	VPXOR          Y10, Y5, Y5
-	VPXOR          Y10, Y6, Y6
-	VPXOR          Y10, Y7, Y7
-	VPXOR          Y10, Y8, Y8
-	VPXOR          Y10, Y9, Y9
-	VBROADCASTI128 16(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 32(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 48(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 64(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 80(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 96(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 112(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 128(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 144(AX), Y10
-	VAESENC        Y10, Y2, Y2
-	VAESENC        Y10, Y3, Y3
-	VAESENC        Y10, Y4, Y4
-	VAESENC        Y10, Y5, Y5
-	VAESENC        Y10, Y6, Y6
-	VAESENC        Y10, Y7, Y7
-	VAESENC        Y10, Y8, Y8
-	VAESENC        Y10, Y9, Y9
-	VBROADCASTI128 160(AX), Y10
-	VAESENCLAST    Y10, Y2, Y2
-	VAESENCLAST    Y10, Y3, Y3
-	VAESENCLAST    Y10, Y4, Y4
-	VAESENCLAST    Y10, Y5, Y5
-	VAESENCLAST    Y10, Y6, Y6
-	VAESENCLAST    Y10, Y7, Y7
-	VAESENCLAST    Y10, Y8, Y8
-	VAESENCLAST    Y10, Y9, Y9
+	VPXOR          (DX), Y0, Y3
+	VPSHUFD        $0x4e, Y3, Y2
+	VPAND          onlyWord1256<>+0(SB), Y3, Y3
+	VPXOR          Y3, Y2, Y2
 	VMOVDQU        Y2, (SP)
 	VPXOR          Y1, Y2, Y2
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VPXOR          32(DX), Y0, Y4
+	VPSHUFD        $0x4e, Y4, Y3
+	VPAND          onlyWord1256<>+0(SB), Y4, Y4
+	VPXOR          Y4, Y3, Y3
 	VMOVDQU        Y3, 32(SP)
 	VPXOR          Y1, Y3, Y3
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VPXOR          64(DX), Y0, Y5
+	VPSHUFD        $0x4e, Y5, Y4
+	VPAND          onlyWord1256<>+0(SB), Y5, Y5
+	VPXOR          Y5, Y4, Y4
 	VMOVDQU        Y4, 64(SP)
 	VPXOR          Y1, Y4, Y4
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VPXOR          96(DX), Y0, Y6
+	VPSHUFD        $0x4e, Y6, Y5
+	VPAND          onlyWord1256<>+0(SB), Y6, Y6
+	VPXOR          Y6, Y5, Y5
 	VMOVDQU        Y5, 96(SP)
 	VPXOR          Y1, Y5, Y5
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VPXOR          128(DX), Y0, Y7
+	VPSHUFD        $0x4e, Y7, Y6
+	VPAND          onlyWord1256<>+0(SB), Y7, Y7
+	VPXOR          Y7, Y6, Y6
 	VMOVDQU        Y6, 128(SP)
 	VPXOR          Y1, Y6, Y6
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VPXOR          160(DX), Y0, Y8
+	VPSHUFD        $0x4e, Y8, Y7
+	VPAND          onlyWord1256<>+0(SB), Y8, Y8
+	VPXOR          Y8, Y7, Y7
 	VMOVDQU        Y7, 160(SP)
 	VPXOR          Y1, Y7, Y7
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VPXOR          192(DX), Y0, Y9
+	VPSHUFD        $0x4e, Y9, Y8
+	VPAND          onlyWord1256<>+0(SB), Y9, Y9
+	VPXOR          Y9, Y8, Y8
 	VMOVDQU        Y8, 192(SP)
 	VPXOR          Y1, Y8, Y8
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
+	VPXOR          224(DX), Y0, Y10
+	VPSHUFD        $0x4e, Y10, Y9
+	VPAND          onlyWord1256<>+0(SB), Y10, Y10
+	VPXOR          Y10, Y9, Y9
 	VMOVDQU        Y9, 224(SP)
 	VPXOR          Y1, Y9, Y9
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1
@@ -6246,29 +6007,10 @@ wide_end:
 rest:
 	CMPQ           BX, $0x02
 	JLT            rest_end
-	VPXOR          (DX), Y0, Y2
-	VBROADCASTI128 (AX), Y3
+	VPXOR          (DX), Y0, Y3
+	VPSHUFD        $0x4e, Y3, Y2
+	VPAND          onlyWord1256<>+0(SB), Y3, Y3
 	VPXOR          Y3, Y2, Y2
-	VBROADCASTI128 16(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 32(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 48(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 64(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 80(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 96(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 112(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 128(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 144(AX), Y3
-	VAESENC        Y3, Y2, Y2
-	VBROADCASTI128 160(AX), Y3
-	VAESENCLAST    Y3, Y2, Y2
 	VMOVDQU        Y2, (SP)
 	VPXOR          Y1, Y2, Y2
 	VPADDQ         tweakStep256<>+0(SB), Y1, Y1

@@ -54,37 +54,47 @@ func loop(name string, n Register, step int, body func()) {
 // weight is the number of entries that a row of the code adds up.
 const weight = 10
 
+// gather takes one line of four blocks (a vector) for each entry of four rows:
+// the word's middle bits are the line's offset in bytes, its top two the turn.
 func gather() {
 	begin("gatherAsm", "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)",
-		"gatherAsm adds ten entries of x to each of n leaves, an even number. The word of an index, masked with mask, is the entry's offset in bytes.")
+		"gatherAsm adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.")
 	dst, leaves, x, index, n := gp("dst"), gp("leaves"), gp("x"), gp("index"), gp("n")
 	mask := Load(Param("mask"), GP32())
-	loop("gather", n, 2, func() {
-		for r := range 2 {
-			sum, sum2 := XMM(), XMM()
-			VMOVDQU(Mem{Base: leaves, Disp: 16 * r}, sum)
-			for i := range weight {
-				at := GP64()
-				MOVL(mask, at.As32())
-				ANDL(Mem{Base: index, Disp: 4 * (r*weight + i)}, at.As32())
-				from := Mem{Base: x, Index: at, Scale: 1}
-				switch { // two chains, so that a row is not one long one
-				case i == 1:
-					VMOVDQU(from, sum2)
-				case i%2 == 1:
-					VPXOR(from, sum2, sum2)
-				default:
-					VPXOR(from, sum, sum)
-				}
-			}
-			VPXOR(sum2, sum, sum)
-			VMOVDQU(sum, Mem{Base: dst, Disp: 16 * r})
+	turns := GP64()
+	table := GLOBL("turns", RODATA|NOPTR)
+	for turn := range 4 {
+		for i := range 8 {
+			DATA(64*turn+8*i, U64(uint64(2*turn+i)%8))
 		}
-		ADDQ(Imm(32), leaves)
-		ADDQ(Imm(32), dst)
-		ADDQ(Imm(8*weight), index)
+	}
+	LEAQ(table, turns)
+	loop("gather", n, 1, func() {
+		sums := zmms(2) // two chains, so that a row is not one long one
+		VMOVDQU64(Mem{Base: leaves}, sums[0])
+		for i := range weight {
+			at, turn, line := GP64(), GP64(), ZMM()
+			MOVL(Mem{Base: index, Disp: 4 * i}, at.As32())
+			MOVL(at.As32(), turn.As32())
+			ANDL(mask, at.As32())
+			SHRL(Imm(24), turn.As32())
+			ANDL(U32(0xc0), turn.As32())
+			VMOVDQU64(Mem{Base: turns, Index: turn, Scale: 1}, line)
+			from := Mem{Base: x, Index: at, Scale: 1}
+			if i == 1 {
+				VPERMQ(from, line, sums[1])
+				continue
+			}
+			VPERMQ(from, line, line)
+			VPXORQ(line, sums[i%2], sums[i%2])
+		}
+		VPXORQ(sums[0], sums[1], sums[0])
+		VMOVDQU64(sums[0], Mem{Base: dst})
+		ADDQ(Imm(64), leaves)
+		ADDQ(Imm(64), dst)
+		ADDQ(Imm(4*weight), index)
 	})
-	RET()
+	end()
 }
 
 // unpack is one level of a transposition of bytes, within 128-bit lanes:

@@ -201,11 +201,15 @@ func hashWords() {
 	VPADDQ(words("tweakStart", 0, 0, 1, 0, 2, 0, 3, 0), tweak, tweak)
 	step := words("tweakStep", 4, 0, 4, 0, 4, 0, 4, 0)
 	even := table("evenWords", 0, 2, 4, 6, 8, 10, 12, 14)
+	odd := immediate(0xaa)
 	hash := func(y []VecVirtual) {
-		encrypt(k, y)
 		z := zmms(len(y))
 		for i := range y {
-			VPXORQ(tweak, y[i], z[i])
+			s := ZMM() // Sigma
+			VPSHUFD(Imm(0x4e), y[i], s)
+			VPXORQ(y[i], s, odd, s)
+			VMOVDQA64(s, y[i])
+			VPXORQ(tweak, s, z[i])
 			VPADDQ(step, tweak, tweak)
 		}
 		encrypt(k, z)

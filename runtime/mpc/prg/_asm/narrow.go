@@ -165,21 +165,20 @@ func (w width) hashWords() {
 	off, tweak := w.repeat(Mem{Base: gp("off")}), w.wordIn(gp("index"), 0)
 	VPADDQ(w.constant("tweakStart", func(i int) [2]uint64 { return [2]uint64{uint64(i), 0} }), tweak, tweak)
 	step := w.same("tweakStep", uint64(w.blocks), 0)
-	once := AllocLocal(8 * w.bytes()) // encrypted once
+	plain := AllocLocal(8 * w.bytes()) // Sigma of the inputs
 	w.steps(gp("n"), func(vectors int) {
 		v := w.vecs(vectors)
 		for i := range v {
-			VPXOR(Mem{Base: x, Disp: w.bytes() * i}, off, v[i])
-		}
-		w.encrypt(rounds, v)
-		for i := range v {
-			VMOVDQU(v[i], once.Offset(w.bytes()*i))
+			t := w.vec()
+			VPXOR(Mem{Base: x, Disp: w.bytes() * i}, off, t)
+			w.sigma(t, v[i])
+			VMOVDQU(v[i], plain.Offset(w.bytes()*i))
 			VPXOR(tweak, v[i], v[i])
 			VPADDQ(step, tweak, tweak)
 		}
 		w.encrypt(rounds, v)
 		for i := range v {
-			VPXOR(once.Offset(w.bytes()*i), v[i], v[i])
+			VPXOR(plain.Offset(w.bytes()*i), v[i], v[i])
 		}
 		w.storeLowWords(dst, v)
 		w.advance(x, vectors)
