@@ -38,6 +38,8 @@ type Config struct {
 	// Observe sees this party's share of every slot as it is written. It is for
 	// comparing a run with the simulator where one owner plays both parties.
 	Observe func(plan.Slot, Vec)
+
+	ahead int // correlated OTs made ahead of use; 0: the default. Tests make it small
 }
 
 func (c Config) withDefaults() Config {

@@ -51,23 +51,23 @@ func (s *session) startOT() error {
 	}
 	var err error
 	if sends > 0 {
-		if s.ots.sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), otConfig(kinds[0]), sends, s.cfg.Rand); err != nil {
+		if s.ots.sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), s.otConfig(kinds[0]), sends, s.cfg.Rand); err != nil {
 			return err
 		}
 	}
 	if receives > 0 {
-		s.ots.receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), otConfig(kinds[1]), receives, s.cfg.Rand)
+		s.ots.receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), s.otConfig(kinds[1]), receives, s.cfg.Rand)
 	}
 	return err
 }
 
 // give lets p take OTs as they are made.
-func (o producers) give(p *Party) {
+func (o producers) give(p *Party, lane transport.Lane) {
 	if o.sender != nil {
-		p.Sender = o.sender
+		p.Sender = o.sender.Via(lane)
 	}
 	if o.receiver != nil {
-		p.Receiver = o.receiver
+		p.Receiver = o.receiver.Via(lane)
 	}
 }
 
@@ -95,7 +95,9 @@ func (o producers) reserve(ctx context.Context, p *Party, n plan.COTs) error {
 }
 
 // otConfig is the extension that the plan names.
-func otConfig(k plan.OTKind) ot.Config { return ot.Config{Kind: k.Kind, K: k.K, Set: k.Set} }
+func (s *session) otConfig(k plan.OTKind) ot.Config {
+	return ot.Config{Kind: k.Kind, K: k.K, Set: k.Set, Ahead: s.cfg.ahead}
+}
 
 // close ends the producers; those that wait for the peer end with the connection.
 func (s *session) close() {

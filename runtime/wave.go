@@ -123,13 +123,13 @@ func (e *execution) do(ctx context.Context, p *Party, lane int, c *Call) result 
 // and correlated OTs. One call of the wave takes them as they are made; those of
 // the others are set apart before any starts.
 func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bool) (*Party, error) {
-	p := *e.party
-	p.Conn = e.lanes.Conn(i)
+	p, lane := *e.party, e.lanes.Conn(i)
+	p.Conn = lane
 	if steps[0].Proto == plan.ProtoLinearRLWE {
 		p.Linear = p.Linear.next()
 	}
 	if live {
-		e.ots.give(&p)
+		e.ots.give(&p, lane)
 		return &p, nil
 	}
 	return &p, e.ots.reserve(ctx, &p, e.plan.CallCost(steps).COTs)

@@ -3,12 +3,11 @@ package plan
 // What a whole run holds at its peak: an upper bound, from the plan alone.
 
 const (
-	baseMemory    = 40 << 20 // the program, its stacks, the plan
-	channelMemory = 8 << 20  // what a channel may hold unread (transport's window)
-	channels      = 2        // that carry much beside the lanes: two directions of OTs
-	spareMemory   = 8 << 20  // buffers of frames that the transport keeps
-	aheadMemory   = 16 << 20 // correlated OTs made ahead of use (package ot), a direction
-	wordBytes     = 8        // an element of a share
+	baseMemory  = 40 << 20 // the program, its stacks, the plan
+	channels    = 3        // beside the lanes: two directions of OTs, and keys
+	spareMemory = 8 << 20  // buffers of frames that the transport keeps
+	aheadMemory = 16 << 20 // correlated OTs made ahead of use (package ot), a direction
+	wordBytes   = 8        // an element of a share
 
 	// The garbage collector lets what is dead grow to half of what is alive
 	// (runs set it so); the rest is what the heap's pages lose.
@@ -27,9 +26,48 @@ func (p *Plan) Memory() Memory {
 		aside := otBlock * p.asideCOTs(alive.wave)
 		most.Server, most.Client = max(most.Server, now.Server+aside), max(most.Client, now.Client+aside)
 	}
-	shared := p.otMemory() + int64(channels+p.Lanes())*channelMemory + spareMemory
+	q := p.Queues()
+	shared := p.otMemory() + q.Memory(p.Lanes()) + min(spareMemory, q.Window)
 	return Memory{whole(most.Server + shared), whole(most.Client + shared)}
 }
+
+// Queues bounds what a party's transport holds of one session, whatever the peer sends
+// or does not take. Both follow from the plan alone.
+type Queues struct {
+	// Window is what a channel takes before it is read, and what all channels together
+	// queue to be sent.
+	Window int64
+	// Early is what the channels take beyond their windows while their readers wait for
+	// something else: a whole wave's messages, so that such waits never go in a circle.
+	Early int64
+}
+
+const (
+	leastWindow = 64 << 10
+	mostWindow  = 8 << 20
+)
+
+// Queues gives the bounds for this plan. The plan must be valid.
+func (p *Plan) Queues() Queues {
+	var q Queues
+	for _, wave := range p.Waves() {
+		var up, down int64
+		for _, call := range wave {
+			c := p.CallCost(call)
+			up, down = up+c.ToServer(), down+c.ToClient()
+		}
+		q.Early = max(q.Early, up, down)
+	}
+	most := q.Early
+	if setup, err := p.setupCost(); err == nil { // a valid plan has one
+		most = max(most, setup.ClientToServer, setup.ServerToClient)
+	}
+	q.Window = max(leastWindow, min(most, mostWindow))
+	return q
+}
+
+// Memory is what the queues of a session with some lanes hold at most.
+func (q Queues) Memory(lanes int) int64 { return int64(channels+lanes+1)*q.Window + q.Early }
 
 // workMemory is what a call works on beside its operands and results.
 func (p *Plan) workMemory(call []*Step) Memory {

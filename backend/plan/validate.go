@@ -27,9 +27,7 @@ func (p *Plan) Validate() error {
 	if p.Version != Version {
 		return fmt.Errorf("plan: version %d, this secc reads %d", p.Version, Version)
 	}
-	if p.known == nil {
-		p.known = &figures{of: map[Linear]figure{}}
-	}
+	p.remember()
 	if len(p.Slots) > MaxSlots {
 		return fmt.Errorf("plan: %d slots, limit %d", len(p.Slots), MaxSlots)
 	}

@@ -1,9 +1,6 @@
 package transport
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // channel is one logical channel of a Mux. Its state is guarded by the Mux.
 type channel struct {
@@ -20,9 +17,9 @@ type channel struct {
 	in      []inFrame
 	allowed int64 // bytes the peer may still send
 	unread  int64 // bytes in the queue for which no new credit was promised
-	early   int64 // bytes in the queue for which it was, while Send waited
+	early   int64 // bytes in the queue for which it was, while the owner was away
 	owed    int64 // credit to be granted
-	sending bool  // Send waits for credit
+	away    int   // the owner waits for something else than data: credit, or other channels
 
 	// Sending.
 	credit int64 // bytes the peer will take
@@ -35,8 +32,10 @@ type inFrame struct {
 }
 
 func newChannel(m *Mux, id uint8) *channel {
-	w := int64(m.cfg.Window)
-	return &channel{m: m, id: id, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1), depth: newDepthMeter(), allowed: w, credit: w}
+	return &channel{
+		m: m, id: id, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1),
+		depth: newDepthMeter(), allowed: firstWindow, credit: firstWindow,
+	}
 }
 
 // Send queues p.
@@ -54,70 +53,90 @@ func (c *channel) Send(p []byte) error {
 	return nil
 }
 
-// Flush hands the frame to the writer, waiting for credit if there is none.
+// Flush hands the frame to the writer, waiting for credit if there is none. A frame larger
+// than the credit goes in pieces.
 func (c *channel) Flush() error {
-	if len(c.buf) <= headerLen {
-		return nil
+	for len(c.buf) > headerLen {
+		if err := c.flushSome(); err != nil {
+			return fmt.Errorf("send on channel %d: %w", c.id, err)
+		}
 	}
-	n := int64(len(c.buf) - headerLen)
+	return nil
+}
+
+func (c *channel) flushSome() error {
 	m := c.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := c.awaitCredit(n); err != nil {
-		return fmt.Errorf("send on channel %d: %w", c.id, err)
+	n, err := c.awaitCredit(len(c.buf) - headerLen)
+	if err != nil {
+		return err
 	}
-	c.credit -= n
-	c.stats.Sent += n
+	f := c.buf
+	if headerLen+n < len(f) {
+		f = append(make([]byte, headerLen, headerLen+n), c.buf[headerLen:headerLen+n]...)
+		c.buf = c.buf[:headerLen+copy(c.buf[headerLen:], c.buf[headerLen+n:])]
+	} else {
+		c.buf = nil
+	}
+	c.credit -= int64(n)
+	c.stats.Sent += int64(n)
 	c.stats.FramingSent += headerLen
-	m.out = append(m.out, outFrame{c, c.buf, c.depth.send()})
-	c.buf = nil
+	m.outBytes += n
+	m.out = append(m.out, outFrame{c, f, c.depth.send()})
 	wake(m.wake)
 	return nil
 }
 
-// awaitCredit returns when n bytes may be sent. m.mu is held, and released
-// while waiting.
-func (c *channel) awaitCredit(n int64) error {
-	if c.m.err != nil {
-		return c.m.err
-	}
-	if c.credit >= n {
-		return nil
-	}
-	c.sending = true
-	defer func() { c.sending = false }()
-	c.grantEarly()
-	t := time.NewTimer(c.m.cfg.Stall)
-	defer t.Stop()
-	for c.credit < n {
+// awaitCredit returns how many of n bytes may be sent. m.mu is held, and released
+// while waiting. The wait ends with the connection, whose clocks run (watch).
+func (c *channel) awaitCredit(n int) (int, error) {
+	c.leave()
+	defer c.back()
+	for c.m.err == nil && (c.credit <= 0 || c.m.outBytes >= c.m.cfg.Window) {
+		c.grantEarly()
 		c.m.mu.Unlock()
-		var late bool
 		select {
 		case <-c.writable:
 		case <-c.m.done:
-		case <-t.C:
-			late = true
 		}
 		c.m.mu.Lock()
-		if c.m.err != nil {
-			return c.m.err
-		}
-		if late {
-			return fmt.Errorf("%w: the peer took nothing for %v", ErrTimeout, c.m.cfg.Stall)
-		}
 	}
-	return nil
+	return int(min(int64(n), c.credit)), c.m.err
+}
+
+// leave and back enclose the owner's waits for something else than data. m.mu is held.
+func (c *channel) leave() { c.away++ }
+func (c *channel) back()  { c.away-- }
+
+// Elsewhere flushes, and lets the peer go on sending while the owner waits for what does
+// not come over this channel. The owner calls back before it uses the channel again.
+func (c *channel) Elsewhere() (back func(), err error) {
+	if err := c.Flush(); err != nil {
+		return nil, err
+	}
+	c.m.mu.Lock()
+	defer c.m.mu.Unlock()
+	c.leave()
+	c.grantEarly()
+	return func() {
+		c.m.mu.Lock()
+		defer c.m.mu.Unlock()
+		c.back()
+	}, nil
 }
 
 // grantEarly promises credit for what lies unread, so that two parties that
 // both send much before they receive do not wait for each other.
 func (c *channel) grantEarly() {
-	if c.m.queued > c.m.cfg.MaxQueue/2 {
+	n := min(c.unread, int64(c.m.cfg.Early-c.m.early))
+	if n <= 0 {
 		return
 	}
-	c.owed += c.unread
-	c.early += c.unread
-	c.unread = 0
+	c.owed += n
+	c.early += n
+	c.m.early += int(n)
+	c.unread -= n
 	wake(c.m.wake)
 }
 
@@ -135,15 +154,16 @@ func (c *channel) arrived(h header, payload []byte) {
 	}
 	c.unread += int64(len(payload))
 	c.stats.FramingReceived += headerLen
-	if c.sending {
+	if c.away > 0 {
 		c.grantEarly()
 	}
 	wake(c.readable)
 }
 
-// takeGrant is the credit that is worth a frame now. m.mu is held.
+// takeGrant is the credit that is worth a frame now: a quarter of the window, so that
+// less than that is ever held back from a peer whose every byte was read. m.mu is held.
 func (c *channel) takeGrant() int64 {
-	if c.owed == 0 || c.owed < int64(c.m.cfg.Window)/4 && !c.sending {
+	if c.owed < int64(c.m.window)/4 {
 		return 0
 	}
 	n := min(c.owed, 1<<31)
@@ -160,11 +180,11 @@ func (c *channel) Recv(p []byte) error {
 	want := len(p)
 	for len(p) > 0 {
 		n, err := c.take(p)
-		if err == nil && n == 0 {
-			err = c.awaitData()
-		}
 		if err != nil {
 			return fmt.Errorf("receive on channel %d, %d of %d bytes missing: %w", c.id, len(p), want, err)
+		}
+		if n == 0 {
+			c.awaitData()
 		}
 		p = p[n:]
 	}
@@ -192,7 +212,6 @@ func (c *channel) take(p []byte) (total int, err error) {
 		return 0, m.err
 	}
 	c.stats.Received += int64(total)
-	m.queued -= total
 	c.release(int64(total))
 	return total, nil
 }
@@ -201,23 +220,20 @@ func (c *channel) take(p []byte) (total int, err error) {
 func (c *channel) release(n int64) {
 	old := min(n, c.early)
 	c.early -= old
+	c.m.early -= int(old)
 	c.unread -= n - old
 	c.owed += n - old
-	if c.owed >= int64(c.m.cfg.Window)/4 {
+	if c.owed >= int64(c.m.window)/4 {
 		wake(c.m.wake)
 	}
 }
 
-func (c *channel) awaitData() error {
-	t := time.NewTimer(c.m.cfg.Stall)
-	defer t.Stop()
+// awaitData returns when there may be something to take. Its deadlines are the
+// connection's (watch).
+func (c *channel) awaitData() {
 	select {
 	case <-c.readable:
-		return nil
-	case <-c.m.done:
-		return nil // take reports the rest of the data, then the error
-	case <-t.C:
-		return fmt.Errorf("%w: no data for %v", ErrTimeout, c.m.cfg.Stall)
+	case <-c.m.done: // take reports the rest of the data, then the error
 	}
 }
 

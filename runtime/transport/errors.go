@@ -17,6 +17,10 @@ var (
 	ErrTimeout = errors.New("timed out")
 	// ErrViolation: bytes arrived that the protocol does not allow.
 	ErrViolation = errors.New("peer violated the protocol")
+	// ErrMute: the connection ended before the peer had said anything, as a port scan's does.
+	ErrMute = fmt.Errorf("%w before it said anything", ErrPeerClosed)
+	// ErrBusy: the server carries as many sessions as it has memory for.
+	ErrBusy = errors.New("the server is busy with other clients")
 	// ErrPeerFailed: the peer gave up and said so.
 	ErrPeerFailed = errors.New("peer reported an error")
 	// ErrResources: a limit on memory was reached.
@@ -45,6 +49,7 @@ const (
 	reasonResources
 	reasonCancelled
 	reasonMismatch
+	reasonBusy
 	numReasons
 )
 
@@ -55,7 +60,7 @@ func reasonFor(err error) reason {
 		code reason
 	}{
 		{ErrClosed, reasonDone}, {ErrPeerClosed, reasonDone}, {ErrViolation, reasonViolation},
-		{ErrTimeout, reasonTimeout}, {ErrResources, reasonResources}, {ErrMismatch, reasonMismatch},
+		{ErrTimeout, reasonTimeout}, {ErrResources, reasonResources}, {ErrMismatch, reasonMismatch}, {ErrBusy, reasonBusy},
 		{errCancelled, reasonCancelled}, {context.Canceled, reasonCancelled},
 	} {
 		if errors.Is(err, m.is) {
@@ -78,6 +83,8 @@ func (r reason) err() error {
 		return fmt.Errorf("%w: it ran out of resources", ErrPeerFailed)
 	case reasonCancelled:
 		return fmt.Errorf("%w: it was interrupted", ErrPeerFailed)
+	case reasonBusy:
+		return ErrBusy
 	case reasonMismatch:
 		return fmt.Errorf("%w: the peer refused", ErrMismatch)
 	}

@@ -24,7 +24,10 @@ const maxFrame = 256 << 10
 
 // preface opens a connection in both directions, so that a party that talks to
 // something else (or to TLS in the clear) learns it at once.
-const preface = "secc.example/secc/1\r\n"
+const (
+	name    = "secc.example/secc/"
+	preface = name + "2\r\n"
+)
 
 type kind uint8
 

@@ -22,8 +22,16 @@ func (m *Mux) Lanes(ids ...int) *Lanes {
 	return l
 }
 
+// Lane is a channel whose owner also waits for what other channels bring.
+type Lane interface {
+	Conn
+	// Elsewhere flushes, and from then on, until back is called, the peer may send on
+	// although nobody reads.
+	Elsewhere() (back func(), err error)
+}
+
 // Conn gives lane i.
-func (l *Lanes) Conn(i int) Conn { return l.chs[i] }
+func (l *Lanes) Conn(i int) Lane { return l.chs[i] }
 
 // Len is the number of lanes.
 func (l *Lanes) Len() int { return len(l.chs) }

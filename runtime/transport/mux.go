@@ -8,19 +8,27 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"secc.example/secc/runtime/guard"
 )
 
 // Config bounds a connection. The zero value means the defaults.
 type Config struct {
 	Channels int           // logical channels; both parties must agree (default 4)
 	Window   int           // bytes the peer may send ahead on one channel (default 8 MiB)
-	MaxQueue int           // bytes received and not yet read, over all channels (default 1 GiB)
+	Early    int           // further bytes, over all channels, taken in for owners who wait for something else (default 1 GiB)
+	Hold     bool          // keep all windows at firstWindow until Open
 	Idle     time.Duration // nothing heard from the peer for so long: it is gone (default 60 s)
-	Stall    time.Duration // one wait for data may take so long while the peer is alive (default 15 min)
+	Stall    time.Duration // no payload moved for so long: the session stands still (default 15 min)
 }
+
+// firstWindow is what either party may send on a channel before the other has granted
+// anything: enough for a hello, too little to hurt.
+const firstWindow = 16 << 10
 
 func (c Config) withDefaults() Config {
 	def := func(p *int, v int) {
@@ -30,8 +38,8 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.Channels, 4)
 	def(&c.Window, 8<<20)
-	def(&c.MaxQueue, 1<<30)
-	c.Window = max(c.Window, 4*maxFrame) // a sender must never wait for credit that is held back as too small
+	def(&c.Early, 1<<30)
+	c.Window = max(c.Window, firstWindow)
 	if c.Idle == 0 {
 		c.Idle = time.Minute
 	}
@@ -44,12 +52,16 @@ func (c Config) withDefaults() Config {
 // Mux carries logical channels over one connection.
 //
 // Each direction of a channel has a window of credit, so a channel whose reader
-// is slow holds back its own sender and nobody else, and memory is bounded. A
-// party whose Send waits for credit takes in what the peer sends meanwhile:
-// both may send any amount at once, up to MaxQueue, without a deadlock.
+// is slow holds back its own sender and nobody else, and memory is bounded: by
+// Channels*Window + Early of what was received, and by one Window of what is to be sent.
+// An owner who waits for anything but data of a channel, be it credit (Send does that by
+// itself) or what other channels bring (Elsewhere), takes in meanwhile what the peer
+// sends on it. So a Send never waits for a peer that waits for something else, as long as
+// a channel carries no more than Early between two such waits.
 //
 // Three goroutines serve a Mux; they end with it. While the owner computes, the
-// Mux sends signs of life, so slow work is not taken for a dead peer.
+// Mux sends signs of life, so slow work is not taken for a dead peer. They do not count
+// as progress: a session in which no payload moves for Stall ends.
 type Mux struct {
 	cfg  Config
 	rw   io.ReadWriteCloser
@@ -62,10 +74,15 @@ type Mux struct {
 	mu       sync.Mutex // guards what follows and the state of all channels
 	err      error
 	out      []outFrame // to be written, oldest first
-	queued   int        // bytes received and not yet read, over all channels
-	alive    bool       // a sign of life is due
+	outBytes int
+	window   int  // that of every channel
+	early    int  // bytes received and not yet read for which credit was granted early, over all channels
+	alive    bool // a sign of life is due
 	heard    time.Time
 	wrote    time.Time
+	moved    time.Time // payload went or came
+	stall    time.Duration
+	bulk     bool // the reader is inside a data frame
 	peerDone bool
 	cut      *time.Timer
 	wire     Wire
@@ -88,14 +105,23 @@ type outFrame struct {
 // ends, so does the connection.
 func NewMux(ctx context.Context, rw io.ReadWriteCloser, cfg Config) *Mux {
 	m := &Mux{cfg: cfg.withDefaults(), rw: rw, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	m.heard, m.wrote = time.Now(), time.Now()
+	now := time.Now()
+	m.heard, m.wrote, m.moved, m.stall = now, now, now, m.cfg.Stall
+	m.window = firstWindow
 	for i := range m.cfg.Channels {
 		m.chs = append(m.chs, newChannel(m, uint8(i)))
 	}
+	if !m.cfg.Hold {
+		m.Open(m.cfg.Window, m.cfg.Early)
+	}
 	m.running.Add(3)
-	go m.read()
-	go m.write()
-	go m.watch()
+	for _, f := range []func(){m.read, m.write, m.watch} {
+		guard.Go(func() error { defer m.running.Done(); f(); return nil }, func(err error) {
+			if err != nil {
+				m.fail(err)
+			}
+		})
+	}
 	m.stopWatch = context.AfterFunc(ctx, func() {
 		m.fail(fmt.Errorf("%w: %w", errCancelled, context.Cause(ctx)))
 	})
@@ -104,6 +130,32 @@ func NewMux(ctx context.Context, rw io.ReadWriteCloser, cfg Config) *Mux {
 
 // Channel gives logical channel i.
 func (m *Mux) Channel(i int) Conn { return m.chs[i] }
+
+// Open widens the windows to what is now known to be needed.
+func (m *Mux) Open(window, early int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cfg.Early = early
+	more := max(0, window-m.window)
+	m.window += more
+	for _, c := range m.chs {
+		c.owed += int64(more)
+	}
+	wake(m.wake)
+}
+
+// SetStall changes how long no payload may move; the wait begins anew.
+func (m *Mux) SetStall(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stall, m.moved = d, time.Now()
+}
+
+// Within ends the connection if the function that it returns is not called in time.
+func (m *Mux) Within(d time.Duration, what string) (met func()) {
+	t := time.AfterFunc(d, func() { m.fail(fmt.Errorf("%w: no %s within %v", ErrTimeout, what, d)) })
+	return func() { t.Stop() }
+}
 
 // Wire counts all bytes so far.
 func (m *Mux) Wire() Wire {
@@ -157,34 +209,69 @@ func (m *Mux) fail(err error) {
 // linger is how long a closing party waits for its last bytes to be taken.
 const linger = 2 * time.Second
 
-// watch sends signs of life and notices when those of the peer stay away.
+// watch sends signs of life, and notices when those of the peer stay away or when
+// they are all that comes.
 func (m *Mux) watch() {
-	defer m.running.Done()
-	t := time.NewTicker(m.cfg.Idle / 8)
+	t := time.NewTicker(m.tick())
 	defer t.Stop()
 	for {
 		select {
 		case <-m.done:
 			return
 		case now := <-t.C:
-			m.mu.Lock()
-			silent := now.Sub(m.heard)
-			if now.Sub(m.wrote) > m.cfg.Idle/4 {
-				m.alive = true
-				wake(m.wake)
+			if err := m.overdue(now); err != nil {
+				m.fail(err)
 			}
-			m.mu.Unlock()
-			if silent > m.cfg.Idle {
-				m.fail(fmt.Errorf("%w: nothing heard from the peer for %v", ErrTimeout, silent.Round(time.Second/10)))
-			}
+			t.Reset(m.tick())
 		}
 	}
 }
 
+// tick is how often the clocks are looked at.
+func (m *Mux) tick() time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return max(time.Millisecond, min(m.cfg.Idle, m.stall)/8)
+}
+
+// overdue tells which clock has run out.
+func (m *Mux) overdue(now time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now.Sub(m.wrote) > m.cfg.Idle/4 {
+		m.alive = true
+		wake(m.wake)
+	}
+	silent, still := now.Sub(m.heard), now.Sub(m.moved)
+	switch {
+	case silent > m.cfg.Idle:
+		return fmt.Errorf("%w: nothing heard from the peer for %v", ErrTimeout, silent.Round(time.Second/10))
+	case still > m.stall:
+		return fmt.Errorf("%w: the peer is alive, but nothing has moved for %v", ErrTimeout, still.Round(time.Second/10))
+	}
+	return nil
+}
+
+// wireReader notes that the peer is there, however little arrives at a time.
+type wireReader struct{ m *Mux }
+
+func (r wireReader) Read(p []byte) (int, error) {
+	n, err := r.m.rw.Read(p)
+	if n > 0 {
+		r.m.mu.Lock()
+		r.m.heard = time.Now()
+		if r.m.bulk {
+			r.m.moved = r.m.heard
+		}
+		r.m.wire.Received += int64(n)
+		r.m.mu.Unlock()
+	}
+	return n, err
+}
+
 // read takes frames off the wire and sorts them into the channels.
 func (m *Mux) read() {
-	defer m.running.Done()
-	r := bufio.NewReaderSize(m.rw, 64<<10)
+	r := bufio.NewReaderSize(wireReader{m}, 64<<10)
 	err := m.readPreface(r)
 	for seq := uint32(0); err == nil && !m.peerIsDone(); seq++ {
 		err = m.readFrame(r, seq)
@@ -197,14 +284,17 @@ func (m *Mux) read() {
 func (m *Mux) readPreface(r io.Reader) error {
 	var b [len(preface)]byte
 	if _, err := io.ReadFull(r, b[:]); err == io.EOF || errors.Is(err, syscall.ECONNRESET) {
-		return fmt.Errorf("%w before it said anything (does it expect TLS, or none?)", ErrPeerClosed)
+		return fmt.Errorf("%w (does it expect TLS, or none?)", ErrMute)
 	} else if err != nil {
 		return lost(err)
 	}
-	if string(b[:]) != preface {
-		return Violation("it does not speak secc (is only one side using TLS?)")
+	switch {
+	case string(b[:]) == preface:
+		return nil
+	case strings.HasPrefix(string(b[:]), name):
+		return fmt.Errorf("%w: the peer's secc speaks another version of the protocol", ErrMismatch)
 	}
-	return nil
+	return Violation("it does not speak secc (is only one side using TLS?)")
 }
 
 // lost is the error for a connection that broke off.
@@ -213,8 +303,8 @@ func lost(err error) error {
 		return ErrPeerClosed
 	}
 	var op *net.OpError
-	if errors.As(err, &op) && op.Op == "remote error" { // crypto/tls marks the peer's alerts so
-		return fmt.Errorf("%w: %w", ErrAuth, err)
+	if errors.As(err, &op) && op.Op == "remote error" {
+		return refused(err)
 	}
 	return fmt.Errorf("%w: %w", ErrPeerClosed, err)
 }
@@ -247,20 +337,30 @@ func (m *Mux) readFrame(r io.Reader, seq uint32) error {
 		}
 	}
 	payload := m.spare.take(int(h.length))
+	m.inside(h.kind == kindData)
 	if _, err := io.ReadFull(r, payload); err != nil {
 		return lost(err)
 	}
+	m.inside(false)
 	if crc(payload) != h.crc {
 		return Violation("corrupt frame on channel %d", h.channel)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.heard = time.Now()
-	m.wire.Received += headerLen + int64(h.length)
 	return m.deliver(c, h, payload)
 }
 
-// admit checks credit and causality of a data frame and books its memory.
+// inside tells wireReader whether what it reads is payload.
+func (m *Mux) inside(bulk bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if bulk {
+		m.moved = time.Now()
+	}
+	m.bulk = bulk
+}
+
+// admit checks credit and causality of a data frame before memory is taken for it.
 func (m *Mux) admit(c *channel, h header) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -270,11 +370,11 @@ func (m *Mux) admit(c *channel, h header) error {
 	if c.allowed -= int64(h.length); c.allowed < 0 {
 		return Violation("channel %d: %d bytes beyond its window", c.id, -c.allowed)
 	}
-	if m.queued += int(h.length); m.queued > m.cfg.MaxQueue {
-		return fmt.Errorf("%w: %d bytes received and not yet read", ErrResources, m.queued)
-	}
 	return nil
 }
+
+// maxCredit is more than any party has to give.
+const maxCredit = 1 << 33
 
 // deliver acts on a checked frame. m.mu is held.
 func (m *Mux) deliver(c *channel, h header, payload []byte) error {
@@ -283,7 +383,7 @@ func (m *Mux) deliver(c *channel, h header, payload []byte) error {
 		c.arrived(h, payload)
 	case kindCredit:
 		n := int64(binary.LittleEndian.Uint32(payload))
-		if c.credit += n; c.credit > int64(m.cfg.MaxQueue)+1<<32 {
+		if c.credit += n; c.credit > maxCredit {
 			return Violation("channel %d: credit of %d bytes", c.id, c.credit)
 		}
 		wake(c.writable)

@@ -6,13 +6,16 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"strings"
+	"syscall"
 	"time"
 )
 
-// handshakeTime bounds a TLS handshake.
-const handshakeTime = 20 * time.Second
+// handshakeTime bounds the making of a connection, and then its TLS handshake.
+const handshakeTime = 10 * time.Second
 
 // Dial opens a TCP connection, with TLS unless conf is nil.
 func Dial(ctx context.Context, addr string, conf *tls.Config, link Link) (net.Conn, error) {
@@ -25,7 +28,7 @@ func Dial(ctx context.Context, addr string, conf *tls.Config, link Link) (net.Co
 	if conf == nil {
 		return c, nil
 	}
-	return handshake(ctx, tls.Client(c, conf))
+	return handshake(ctx, tls.Client(c, conf), handshakeTime)
 }
 
 // Accepted prepares a connection that a listener gave out, with TLS unless conf is nil.
@@ -34,17 +37,48 @@ func Accepted(ctx context.Context, raw net.Conn, conf *tls.Config, link Link) (n
 	if conf == nil {
 		return c, nil
 	}
-	return handshake(ctx, tls.Server(c, conf))
+	return handshake(ctx, tls.Server(c, conf), handshakeTime)
 }
 
-func handshake(ctx context.Context, c *tls.Conn) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+func handshake(ctx context.Context, c *tls.Conn, limit time.Duration) (net.Conn, error) {
+	within, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := c.HandshakeContext(ctx); err != nil {
-		c.Close()
-		return nil, fmt.Errorf("%w: TLS handshake: %w", ErrAuth, err)
+	err := c.HandshakeContext(within)
+	if err == nil {
+		return c, nil
 	}
-	return c, nil
+	c.Close()
+	switch {
+	case ctx.Err() == nil && within.Err() != nil:
+		return nil, fmt.Errorf("%w: no TLS handshake within %v", ErrTimeout, limit)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return nil, fmt.Errorf("%w during the TLS handshake: %w", ErrMute, err)
+	}
+	return nil, fmt.Errorf("TLS handshake: %w", refused(err))
+}
+
+// refused says what an error of TLS means: a certificate that does not hold and an alert are
+// refusals; all else is the network's, or a peer's that does not speak TLS.
+func refused(err error) error {
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &cert):
+		return fmt.Errorf("%w: %w", ErrAuth, err)
+	case errors.As(err, &record):
+		return fmt.Errorf("%w: it does not speak TLS: %w", ErrPeerClosed, err)
+	case errors.As(err, &op) && op.Op == "remote error" && !damaged(op.Err): // crypto/tls marks the peer's alerts so
+		return fmt.Errorf("%w: %w", ErrAuth, err)
+	case errors.As(err, &op) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed):
+		return fmt.Errorf("%w: %w", ErrPeerClosed, err)
+	}
+	return fmt.Errorf("%w: %w", ErrAuth, err) // no common version, a certificate that was not sent
+}
+
+// damaged tells the alerts with which TLS answers bytes that changed on their way.
+func damaged(alert error) bool {
+	return strings.HasSuffix(alert.Error(), "bad record MAC") || strings.HasSuffix(alert.Error(), "error decoding message")
 }
 
 // TLSFiles names PEM files. The server needs Cert and Key; with CA it demands

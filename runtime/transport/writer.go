@@ -8,7 +8,6 @@ import (
 
 // write puts frames on the wire until the connection ends, then says goodbye.
 func (m *Mux) write() {
-	defer m.running.Done()
 	w := frameWriter{m: m}
 	err := w.raw([]byte(preface))
 	for err == nil {
@@ -81,6 +80,7 @@ func (w *frameWriter) next() (bool, error) {
 		f := m.out[0]
 		m.out[0] = outFrame{}
 		m.out, m.alive = m.out[1:], false
+		m.drained(len(f.buf) - headerLen)
 		m.mu.Unlock()
 		return true, w.data(f)
 	}
@@ -93,14 +93,43 @@ func (w *frameWriter) next() (bool, error) {
 	return false, nil
 }
 
+// drained makes room in the queue of what is to be sent. m.mu is held.
+func (m *Mux) drained(n int) {
+	full := m.outBytes >= m.cfg.Window
+	m.outBytes -= n
+	if !full || m.outBytes >= m.cfg.Window {
+		return
+	}
+	for _, c := range m.chs {
+		wake(c.writable)
+	}
+}
+
 func (w *frameWriter) data(f outFrame) error {
 	payload := f.buf[headerLen:]
 	h := header{length: uint32(len(payload)), channel: f.ch.id, kind: kindData, sequence: w.seq, depth: uint32(f.depth), crc: crc(payload)}
 	h.put(f.buf)
 	w.seq++
-	err := w.raw(f.buf)
+	var err error
+	for rest := f.buf; len(rest) > 0 && err == nil; {
+		n := min(len(rest), writePiece)
+		err = w.raw(rest[:n])
+		rest = rest[n:]
+		w.m.inched()
+	}
 	w.m.spare.give(f.buf)
 	return err
+}
+
+// writePiece is written at once: small enough that a slow link takes one well before the
+// session counts as standing still.
+const writePiece = 64 << 10
+
+// inched notes that payload was written.
+func (m *Mux) inched() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.moved = m.wrote
 }
 
 func (w *frameWriter) control(channel uint8, k kind, payload []byte) error {

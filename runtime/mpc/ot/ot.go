@@ -96,8 +96,10 @@ func NewSender(ctx context.Context, conn transport.Conn, cfg Config, total int64
 }
 
 // Take returns the next n OTs, waiting until they are made.
-func (s *Sender) Take(ctx context.Context, n int) (*SendBatch, error) {
-	b, err := s.take(ctx, n)
+func (s *Sender) Take(ctx context.Context, n int) (*SendBatch, error) { return s.takeVia(ctx, n, nil) }
+
+func (s *Sender) takeVia(ctx context.Context, n int, w Waiter) (*SendBatch, error) {
+	b, err := s.take(ctx, n, w)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +124,11 @@ func NewReceiver(ctx context.Context, conn transport.Conn, cfg Config, total int
 
 // Take returns the next n OTs, waiting until they are made.
 func (r *Receiver) Take(ctx context.Context, n int) (*RecvBatch, error) {
-	b, err := r.take(ctx, n)
+	return r.takeVia(ctx, n, nil)
+}
+
+func (r *Receiver) takeVia(ctx context.Context, n int, w Waiter) (*RecvBatch, error) {
+	b, err := r.take(ctx, n, w)
 	if err != nil {
 		return nil, err
 	}

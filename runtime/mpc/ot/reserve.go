@@ -12,6 +12,34 @@ type SendReserve struct{ rest SendBatch }
 // RecvReserve is the same at the Receiver.
 type RecvReserve struct{ rest RecvBatch }
 
+// SendVia is a Sender for the consumer that uses one channel.
+type SendVia struct {
+	s *Sender
+	w Waiter
+}
+
+// RecvVia is a Receiver for the consumer that uses one channel.
+type RecvVia struct {
+	r *Receiver
+	w Waiter
+}
+
+// Via gives the Sender to the consumer that uses w.
+func (s *Sender) Via(w Waiter) SendVia { return SendVia{s, w} }
+
+// Via gives the Receiver to the consumer that uses w.
+func (r *Receiver) Via(w Waiter) RecvVia { return RecvVia{r, w} }
+
+// Take returns the next n OTs, waiting until they are made.
+func (v SendVia) Take(ctx context.Context, n int) (*SendBatch, error) {
+	return v.s.takeVia(ctx, n, v.w)
+}
+
+// Take returns the next n OTs, waiting until they are made.
+func (v RecvVia) Take(ctx context.Context, n int) (*RecvBatch, error) {
+	return v.r.takeVia(ctx, n, v.w)
+}
+
 // Reserve sets the next n OTs apart, waiting until they are made. The peer's
 // Receiver must reserve them at the same place among what it takes.
 func (s *Sender) Reserve(ctx context.Context, n int) (*SendReserve, error) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/mpc/prg"
 )
 
@@ -19,6 +20,17 @@ type slab struct {
 }
 
 // stock is the store between a producer goroutine and Take.
+//
+// It is bounded, so the two parties' producers and consumers wait for each other in a
+// circle unless the consumers behave:
+//
+//   - both parties take from the two directions in one order (nonlinear.bothWays);
+//   - a consumer that finds its stock empty first flushes its channel, and lets the peer send
+//     on while it waits (Waiter): the peer, if it is behind, needs both to catch up.
+//
+// Then the party that is behind always goes on: what it wants to read has been sent, what it
+// sends is taken in, and of the OTs that it wants the peer's producer has made its part, as
+// the peer's consumer has come as far at least, and has sent it, as a producer flushes before it waits.
 type stock struct {
 	total int64
 	key   prg.Block // of the hash; valid once ready is closed
@@ -41,32 +53,53 @@ func (s *stock) start(ctx context.Context, total int64, ahead int, setup func() 
 		ahead = 1 << 20
 	}
 	s.total = total
-	depth := max(2, ahead/slabSize)
+	depth := max(1, ahead/slabSize)
 	s.queue = make(chan *slab, depth)
 	s.free = make(chan *slab, depth)
 	s.ready = make(chan struct{})
 	s.stop = make(chan struct{})
 	s.unwire = context.AfterFunc(ctx, func() { s.Close() })
-	go s.produce(setup)
+	var ext extension
+	guard.Go(func() (err error) {
+		ext, err = s.prepare(setup)
+		if err == nil {
+			err = s.produce(ext)
+		}
+		return err
+	}, func(err error) {
+		s.err = err
+		if ext == nil {
+			close(s.ready)
+		}
+		s.unwire()
+		close(s.queue)
+	})
 }
 
-// produce is the producer goroutine.
-func (s *stock) produce(setup func() (extension, session, error)) {
-	defer close(s.queue)
-	defer s.unwire()
+// prepare is the one-time setup.
+func (s *stock) prepare(setup func() (extension, session, error)) (extension, error) {
 	ext, sess, err := setup()
-	if err == nil {
-		s.key = sess.key("hash")
+	if err != nil {
+		return nil, err
 	}
-	s.err = err
+	s.key = sess.key("hash")
 	close(s.ready)
-	for made := int64(0); s.err == nil && made < s.total; {
+	return ext, nil
+}
+
+// produce makes all OTs.
+func (s *stock) produce(ext extension) error {
+	for made := int64(0); made < s.total; {
 		b := s.slab(int(min(slabSize, s.total-made)))
-		if s.err = ext.fill(b.blocks); s.err == nil {
-			made += int64(len(b.blocks))
-			s.err = s.hand(ext, b, made == s.total || made/slabSize%flushEvery == 0)
+		if err := ext.fill(b.blocks); err != nil {
+			return err
+		}
+		made += int64(len(b.blocks))
+		if err := s.hand(ext, b, made == s.total || made/slabSize%flushEvery == 0); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // flushEvery slabs the peer is sent what it needs, and always before this
@@ -136,15 +169,21 @@ func (s *stock) Close() error {
 	return nil
 }
 
-// take collects n OTs from the queue.
-func (s *stock) take(ctx context.Context, n int) (batch, error) {
+// Waiter is the channel that the consumer of OTs uses: it learns when the consumer waits
+// for OTs and not for data. See transport.Lane.
+type Waiter interface {
+	Elsewhere() (back func(), err error)
+}
+
+// take collects n OTs from the queue. A consumer without a channel gives no Waiter.
+func (s *stock) take(ctx context.Context, n int, w Waiter) (batch, error) {
 	b := batch{n: n, index: uint64(s.taken)}
 	if n < 0 || int64(n) > s.Remaining() {
 		return b, fmt.Errorf("%w: %d of %d are left, %d wanted", ErrExhausted, s.Remaining(), s.total, n)
 	}
 	for need := n; need > 0; {
 		if s.current == nil {
-			if err := s.advance(ctx); err != nil {
+			if err := s.advance(ctx, w); err != nil {
 				return b, err
 			}
 		}
@@ -163,7 +202,8 @@ func (s *stock) take(ctx context.Context, n int) (batch, error) {
 	return b, nil
 }
 
-func (s *stock) advance(ctx context.Context) error {
+// advance takes the next slab.
+func (s *stock) advance(ctx context.Context, w Waiter) error {
 	select {
 	case <-s.stop: // closed or cancelled: nothing more is handed out
 		return s.closedErr(ctx)
@@ -171,16 +211,32 @@ func (s *stock) advance(ctx context.Context) error {
 	}
 	select {
 	case b, ok := <-s.queue:
-		if !ok {
-			return fmt.Errorf("ot: %w", s.err)
+		return s.begin(b, ok)
+	default:
+	}
+	if w != nil {
+		back, err := w.Elsewhere()
+		if err != nil {
+			return err
 		}
-		s.current = b
-		return nil
+		defer back()
+	}
+	select {
+	case b, ok := <-s.queue:
+		return s.begin(b, ok)
 	case <-s.stop:
 		return s.closedErr(ctx)
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+func (s *stock) begin(b *slab, ok bool) error {
+	if !ok {
+		return fmt.Errorf("ot: %w", s.err)
+	}
+	s.current = b
+	return nil
 }
 
 func (s *stock) closedErr(ctx context.Context) error {
