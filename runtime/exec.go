@@ -23,28 +23,18 @@ type measure struct {
 
 // walker executes the waves of a plan in order over a table of slots.
 type walker struct {
-	plan  *plan.Plan
-	waves [][][]*plan.Step
+	*Program
 	slots []Vec
-	last  []int              // index of the last wave that touches a slot
 	keep  map[plan.Slot]bool // outputs
 	feed  map[plan.Slot]Vec  // encoded inputs
 }
 
-func newWalker(p *plan.Plan, inputs []Vec) *walker {
-	w := &walker{plan: p, waves: p.Waves(), slots: make([]Vec, len(p.Slots)), last: make([]int, len(p.Slots)),
-		keep: map[plan.Slot]bool{}, feed: map[plan.Slot]Vec{}}
-	for i, call := range p.Walk() {
-		for _, s := range call {
-			for _, x := range append(s.In[:len(s.In):len(s.In)], s.Out...) {
-				w.last[x] = i
-			}
-		}
-	}
-	for _, o := range p.Outputs {
+func newWalker(g *Program, inputs []Vec) *walker {
+	w := &walker{Program: g, slots: make([]Vec, len(g.plan.Slots)), keep: map[plan.Slot]bool{}, feed: map[plan.Slot]Vec{}}
+	for _, o := range g.plan.Outputs {
 		w.keep[o.Slot] = true
 	}
-	for i, in := range p.Inputs {
+	for i, in := range g.plan.Inputs {
 		if inputs != nil {
 			w.feed[in.Slot] = inputs[i]
 		}
@@ -54,10 +44,10 @@ func newWalker(p *plan.Plan, inputs []Vec) *walker {
 
 // finish stores the results of a wave, shows them, and drops what nobody reads any more.
 func (w *walker) finish(i int, out [][]Vec, see func(plan.Slot, Vec)) {
-	for j, steps := range w.waves[i] {
+	for j, steps := range w.waves[i].calls {
 		w.store(steps, out[j], see)
 	}
-	for _, steps := range w.waves[i] {
+	for _, steps := range w.waves[i].calls {
 		w.release(i, steps)
 	}
 }
@@ -156,11 +146,11 @@ func Trace(p *plan.Plan, weights Weights, inputs []Vec, see func(plan.Slot, Vec)
 	if err := checkInputs(p, inputs); err != nil {
 		return nil, err
 	}
-	table, w := kernels(), newWalker(p, inputs)
+	w := newWalker(layOut(p), inputs)
 	for i, wave := range w.waves {
-		out := make([][]Vec, len(wave))
-		for j, steps := range wave {
-			k := table[steps[0].Proto]
+		out := make([][]Vec, len(wave.calls))
+		for j, steps := range wave.calls {
+			k := w.table[steps[0].Proto]
 			if k.Ideal == nil {
 				return nil, fmt.Errorf("protocol %s has no reference", steps[0].Proto)
 			}

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"slices"
 	"time"
 
 	"secc.example/secc/backend/plan"
@@ -31,11 +32,10 @@ func (m *measured) depths() (d []*int) {
 }
 
 // report fills the plan's cost table with what was measured.
-func (s *session) report(m *measured) (*plan.Report, error) {
-	r, err := s.plan.Cost()
-	if err != nil {
-		return nil, err
-	}
+func (s *session) report(m *measured) *plan.Report {
+	r := new(plan.Report)
+	*r = *s.cost
+	r.Operators = slices.Clone(r.Operators)
 	online := plan.PhaseCost{COTs: r.Total.Online.COTs, Seconds: m.online.Seconds()}
 	for i := range r.Operators {
 		op, c := &r.Operators[i], m.calls[i]
@@ -58,7 +58,7 @@ func (s *session) report(m *measured) (*plan.Report, error) {
 		Setup: setup, Online: online, Rounds: setup.Rounds + online.Rounds, Seconds: setup.Seconds + online.Seconds,
 		Bytes: setup.ClientToServer + setup.ServerToClient + online.ClientToServer + online.ServerToClient,
 	}
-	return r, nil
+	return r
 }
 
 // directed turns this party's sent and received into client-to-server and back.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -30,16 +31,40 @@ const protocolVersion = 3
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {
-	Threads   int       // cores to use; 0: all
-	Rand      io.Reader // nil: crypto/rand
-	Transport transport.Config
-	Progress  func(Progress) // called before each call of the plan and after the last
+	Threads   int              // cores to use; 0: all
+	Rand      io.Reader        // nil: crypto/rand
+	Transport transport.Config // of which Channels, Hold, Early and Stall are the session's; a Window lowers the plan's
+	Progress  func(Progress)   // called before each call of the plan and after the last
+
+	// Hello is how long the peer has to say which plan it holds; 0: helloTime.
+	Hello time.Duration
+	// Stall ends a session in which no payload has moved for so long, signs of life or not.
+	// 0: stallTime and twice what both parties are predicted to compute at this point.
+	Stall time.Duration
+	// Admit is asked once the peer has shown that it holds the plan, before anything is
+	// spent on it; release is called when the session has ended. Its error is the session's.
+	Admit func() (release func(), err error)
 
 	// Observe sees this party's share of every slot as it is written. It is for
 	// comparing a run with the simulator where one owner plays both parties.
 	Observe func(plan.Slot, Vec)
 
-	ahead int // correlated OTs made ahead of use; 0: the default. Tests make it small
+	// Ahead is how many correlated OTs of a direction are made before they are used; 0: the
+	// package's default. It and Transport.Window only trade memory for time.
+	Ahead int
+}
+
+const (
+	helloTime = 10 * time.Second
+	stallTime = time.Minute
+)
+
+// stall is how long nothing may move at a point where so much is computed.
+func (c Config) stall(compute time.Duration) time.Duration {
+	if c.Stall > 0 {
+		return c.Stall
+	}
+	return stallTime + 2*compute
 }
 
 func (c Config) withDefaults() Config {
@@ -49,72 +74,82 @@ func (c Config) withDefaults() Config {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
+	if c.Hello <= 0 {
+		c.Hello = helloTime
+	}
 	return c
-}
-
-// Serve runs the server's side of one session and takes over conn. The report
-// holds what was measured. Weights may be shared by sessions.
-func Serve(ctx context.Context, conn net.Conn, p *plan.Plan, weights Weights, cfg Config) (*plan.Report, error) {
-	s, err := open(ctx, conn, transport.Server, p, cfg)
-	if err != nil {
-		return nil, err
-	}
-	s.party.Weights = weights
-	_, report, err := s.finish(s.run(nil))
-	return report, err
-}
-
-// Run runs the client's side of one session and takes over conn. The inputs
-// are encoded; the outputs are ring elements.
-func Run(ctx context.Context, conn net.Conn, p *plan.Plan, inputs []Vec, cfg Config) ([]Vec, *plan.Report, error) {
-	if err := checkInputs(p, inputs); err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	s, err := open(ctx, conn, transport.Client, p, cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	return s.finish(s.run(inputs))
 }
 
 // session is one connection from hello to goodbye.
 type session struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	mux    *transport.Mux
-	lanes  *transport.Lanes
-	plan   *plan.Plan
-	party  *Party
-	ots    producers
-	cfg    Config
-	start  time.Time
+	*Program
+	ctx     context.Context
+	cancel  context.CancelFunc
+	mux     *transport.Mux
+	lanes   *transport.Lanes
+	party   *Party
+	ots     producers
+	cfg     Config
+	start   time.Time
+	stage   stage
+	at      int // calls that are done
+	release func()
 }
 
-// open connects the channels and makes sure that both parties hold the same
-// plan before anything else happens.
-func open(ctx context.Context, conn net.Conn, role transport.Role, p *plan.Plan, cfg Config) (*session, error) {
+// newSession connects the channels.
+func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Program, cfg Config) *session {
 	cfg = cfg.withDefaults()
-	digest, err := p.Digest()
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
 	ctx, cancel := context.WithCancel(ctx)
-	s := &session{ctx: ctx, cancel: cancel, plan: p, cfg: cfg, start: time.Now()}
+	s := &session{Program: g, ctx: ctx, cancel: cancel, cfg: cfg, start: time.Now(), release: func() {}}
 	ids := []int{chanExec}
-	for range p.Lanes() - 1 {
+	for range g.width - 1 {
 		ids = append(ids, numChannels+len(ids)-1)
 	}
 	cfg.Transport.Channels = numChannels + len(ids) - 1
+	cfg.Transport.Hold, cfg.Transport.Window = true, int(g.queues.Window)
 	s.mux = transport.NewMux(ctx, conn, cfg.Transport)
 	s.lanes = s.mux.Lanes(ids...)
 	s.party = &Party{Role: role, Threads: cfg.Threads, Rand: cfg.Rand}
-	if err := hello(s.mux.Channel(chanControl), role, digest); err != nil {
-		_, _, err = s.finish(nil, nil, err)
-		return nil, err
+	return s
+}
+
+// whole runs the session to its end.
+func (s *session) whole(inputs []Vec) (out []Vec, report *plan.Report, err error) {
+	err = guard.Do(func() (err error) {
+		if err = s.open(); err == nil {
+			out, report, err = s.run(inputs)
+		}
+		return err
+	})
+	if err = s.finish(err); err != nil {
+		return nil, nil, err
 	}
-	return s, nil
+	return out, report, nil
+}
+
+// open makes sure that both parties hold the same plan before anything else happens, and
+// before the peer may make this party hold more than a few kilobytes.
+func (s *session) open() error {
+	met := s.mux.Within(s.cfg.Hello, "hello")
+	if err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest); err != nil {
+		return err
+	}
+	met()
+	if s.cfg.Admit != nil {
+		release, err := s.cfg.Admit()
+		if err != nil {
+			return err
+		}
+		s.release = release
+	}
+	window := s.queues.Window
+	if w := int64(s.cfg.Transport.Window); w > 0 {
+		window = min(window, w)
+	}
+	s.mux.Open(int(window), int(s.queues.Early))
+	s.mux.SetStall(s.cfg.stall(0))
+	s.stage = stageSetup
+	return nil
 }
 
 // helloSize: version, role, plan digest.
@@ -150,9 +185,9 @@ func (s *session) run(inputs []Vec) ([]Vec, *plan.Report, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("setup: %w", err)
 	}
+	s.stage = stageWalk
 	ready := time.Now()
-	e := &execution{walker: newWalker(s.plan, inputs), party: s.party, lanes: s.lanes, ots: s.ots, table: kernels(),
-		progress: s.cfg.Progress, see: s.cfg.Observe}
+	e := &execution{session: s, walk: newWalker(s.Program, inputs)}
 	out, err := e.run(s.ctx)
 	if err != nil {
 		return nil, nil, err
@@ -160,11 +195,11 @@ func (s *session) run(inputs []Vec) ([]Vec, *plan.Report, error) {
 	online := time.Since(ready)
 	m := s.measured(keys, e.taken)
 	m.setup, m.online = ready.Sub(s.start), online
+	s.stage = stageEnd
 	if err := s.done(m); err != nil {
 		return nil, nil, fmt.Errorf("end of the session: %w", err)
 	}
-	report, err := s.report(m)
-	return out, report, err
+	return out, s.report(m), nil
 }
 
 // done tells the peer that this party has all it needs, and the depths it
@@ -192,17 +227,21 @@ func (s *session) done(m *measured) error {
 	return nil
 }
 
-// finish ends the session; on an error it tells the peer the kind.
-func (s *session) finish(out []Vec, report *plan.Report, err error) ([]Vec, *plan.Report, error) {
+// finish ends the session; on an error it tells the peer the kind. What the session holds
+// of keys and correlations cannot be reached afterwards.
+func (s *session) finish(err error) error {
 	if err == nil {
 		err = s.mux.Close()
 	} else {
 		if cause := s.mux.Err(); cause != nil && errors.Is(err, context.Canceled) {
 			err = fmt.Errorf("%w: %w", err, cause)
 		}
+		err = s.ended(err, s.mux.Err())
 		_ = s.mux.Abort(err) // the first error is the one to report
 	}
 	s.cancel()
 	s.close()
-	return out, report, err
+	s.party, s.ots = &Party{Role: s.party.Role}, producers{}
+	s.release()
+	return err
 }

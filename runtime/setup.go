@@ -26,11 +26,11 @@ func (s *session) setup() (keys transport.Stats, err error) {
 
 // makeKeys prepares the linear steps.
 func (s *session) makeKeys(c transport.Conn) error {
-	spec, err := linearKeys(s.plan)
-	if err != nil || spec.N == 0 {
-		return err
+	if s.keys.N == 0 {
+		return nil
 	}
-	s.party.Linear, err = newLinearEngine(s.ctx, s.party, c, spec)
+	var err error
+	s.party.Linear, err = newLinearEngine(s.ctx, s.party, c, s.keys)
 	return err
 }
 
@@ -42,7 +42,7 @@ type producers struct {
 
 // startOT starts one producer for each direction that the plan uses.
 func (s *session) startOT() error {
-	need := s.plan.COTs()
+	need := s.cots
 	sends, receives, out, in := need.ServerSends, need.ClientSends, chanServer, chanClient
 	kinds := [2]plan.OTKind{s.plan.OT.ServerSends, s.plan.OT.ClientSends} // as sender, as receiver
 	if s.party.Role == transport.Client {
@@ -96,7 +96,7 @@ func (o producers) reserve(ctx context.Context, p *Party, n plan.COTs) error {
 
 // otConfig is the extension that the plan names.
 func (s *session) otConfig(k plan.OTKind) ot.Config {
-	return ot.Config{Kind: k.Kind, K: k.K, Set: k.Set, Ahead: s.cfg.ahead}
+	return ot.Config{Kind: k.Kind, K: k.K, Set: k.Set, Ahead: s.cfg.Ahead}
 }
 
 // close ends the producers; those that wait for the peer end with the connection.

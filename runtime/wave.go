@@ -6,45 +6,44 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/transport"
 )
 
-// execution walks the plan with the peer, wave by wave.
+// execution walks the plan with the peer, wave by wave. The session's party has no
+// connection and no sources of OTs: a call gets those of its lane.
 type execution struct {
-	*walker
-	party    *Party // without a connection and sources of OTs: a call gets those of its lane
-	lanes    *transport.Lanes
-	ots      producers
-	table    map[plan.Proto]Kernel
-	progress func(Progress)
-	see      func(plan.Slot, Vec)
-	taken    []measure
+	*session
+	walk  *walker
+	taken []measure
 }
 
 // run executes all waves. The result is nil at the server.
 func (e *execution) run(ctx context.Context) ([]Vec, error) {
-	start, at, calls := time.Now(), 0, len(e.plan.Calls())
-	for i, wave := range e.waves {
-		if e.progress != nil {
-			e.progress(Progress{at, calls, wave[0][0], time.Since(start)})
+	start := time.Now()
+	tell := func(next *plan.Step) {
+		if e.cfg.Progress != nil {
+			e.cfg.Progress(Progress{e.at, e.calls, next, time.Since(start)})
 		}
+	}
+	for i, wave := range e.waves {
+		tell(wave.calls[0][0])
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		e.mux.SetStall(e.cfg.stall(wave.compute))
 		out, err := e.wave(ctx, wave)
 		if err != nil {
 			return nil, fmt.Errorf("wave %d: %w", i, err)
 		}
-		e.finish(i, out, e.see)
-		at += len(wave)
+		e.walk.finish(i, out, e.cfg.Observe)
+		e.at += len(wave.calls)
 	}
-	if e.progress != nil {
-		e.progress(Progress{calls, calls, nil, time.Since(start)})
-	}
+	tell(nil)
 	if e.party.Role == transport.Server {
 		return nil, nil
 	}
-	return e.outputs(), nil
+	return e.walk.outputs(), nil
 }
 
 // result is what a call came to.
@@ -57,16 +56,16 @@ type result struct {
 
 // wave runs calls side by side, one a lane. With an error it returns at once:
 // the others end with the connection.
-func (e *execution) wave(ctx context.Context, wave [][]*plan.Step) ([][]Vec, error) {
+func (e *execution) wave(ctx context.Context, w wave) ([][]Vec, error) {
+	wave := w.calls
 	e.lanes.Fork(len(wave))
 	tasks := make([]func() result, len(wave))
-	largest := e.plan.Largest(wave)
 	for i, steps := range wave {
-		p, err := e.lane(ctx, i, steps, i == largest)
+		p, err := e.lane(ctx, i, steps, i == w.largest, w.cots[i])
 		if err != nil {
 			return nil, named(steps, err)
 		}
-		c := e.call(steps)
+		c := e.walk.call(steps)
 		tasks[i] = func() result { return e.do(ctx, p, i, c) }
 	}
 	start := time.Now()
@@ -102,8 +101,17 @@ func share(took []measure, wave float64) {
 	}
 }
 
-// do runs one call.
-func (e *execution) do(ctx context.Context, p *Party, lane int, c *Call) result {
+// do runs one call. A panic is its error: the others of the wave are on goroutines of
+// their own, and other sessions in this process.
+func (e *execution) do(ctx context.Context, p *Party, lane int, c *Call) (r result) {
+	err := guard.Do(func() error { r = e.carryOut(ctx, p, lane, c); return nil })
+	if err != nil {
+		return result{lane: lane, err: err}
+	}
+	return r
+}
+
+func (e *execution) carryOut(ctx context.Context, p *Party, lane int, c *Call) result {
 	k := e.table[c.Proto]
 	if k.Run == nil {
 		return result{lane: lane, err: fmt.Errorf("protocol %s cannot be run by this version", c.Proto)}
@@ -122,7 +130,7 @@ func (e *execution) do(ctx context.Context, p *Party, lane int, c *Call) result 
 // order of the calls, which is the same at both parties: a turn of the linear engine,
 // and correlated OTs. One call of the wave takes them as they are made; those of
 // the others are set apart before any starts.
-func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bool) (*Party, error) {
+func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bool, cots plan.COTs) (*Party, error) {
 	p, lane := *e.party, e.lanes.Conn(i)
 	p.Conn = lane
 	if steps[0].Proto == plan.ProtoLinearRLWE {
@@ -132,5 +140,5 @@ func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bo
 		e.ots.give(&p, lane)
 		return &p, nil
 	}
-	return &p, e.ots.reserve(ctx, &p, e.plan.CallCost(steps).COTs)
+	return &p, e.ots.reserve(ctx, &p, cots)
 }

@@ -24,11 +24,13 @@ var mayImport = map[string][]string{
 	"passes":                 {"ir", "backend", "backend/plan"},
 	"backend":                {"ir", "backend/plan"},
 	"backend/plan":           {"backend/plan/wire", "internal/safefile"},
-	"runtime":                {"backend/plan", "backend/plan/wire", "runtime/transport", "runtime/mpc/ring", "runtime/mpc/prg", "runtime/mpc/ot", "runtime/mpc/poly", "runtime/mpc/he", "runtime/mpc/nonlinear"},
-	"runtime/mpc/he":         {"runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
+	"runtime":                {"backend/plan", "backend/plan/wire", "runtime/guard", "runtime/transport", "runtime/mpc/ring", "runtime/mpc/prg", "runtime/mpc/ot", "runtime/mpc/poly", "runtime/mpc/he", "runtime/mpc/nonlinear"},
+	"runtime/service":        {"backend/plan", "runtime", "runtime/guard", "runtime/transport"},
+	"runtime/transport":      {"runtime/guard"},
+	"runtime/mpc/he":         {"runtime/guard", "runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
 	"runtime/mpc/nonlinear":  {"backend/plan/wire", "runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
 	"runtime/mpc/mpctest":    {"runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
-	"runtime/mpc/ot":         {"runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
+	"runtime/mpc/ot":         {"runtime/guard", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
 	"runtime/mpc/poly":       {"runtime/mpc/prg"},
 }
 

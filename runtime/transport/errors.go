@@ -23,6 +23,8 @@ var (
 	ErrBusy = errors.New("the server is busy with other clients")
 	// ErrPeerFailed: the peer gave up and said so.
 	ErrPeerFailed = errors.New("peer reported an error")
+	// ErrPeerStopped: the peer was interrupted by who runs it.
+	ErrPeerStopped = fmt.Errorf("%w: it was interrupted", ErrPeerFailed)
 	// ErrResources: a limit on memory was reached.
 	ErrResources = errors.New("out of resources")
 	// ErrMismatch: the parties do not run the same plan or version.
@@ -82,7 +84,7 @@ func (r reason) err() error {
 	case reasonResources:
 		return fmt.Errorf("%w: it ran out of resources", ErrPeerFailed)
 	case reasonCancelled:
-		return fmt.Errorf("%w: it was interrupted", ErrPeerFailed)
+		return ErrPeerStopped
 	case reasonBusy:
 		return ErrBusy
 	case reasonMismatch:

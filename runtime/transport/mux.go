@@ -231,7 +231,7 @@ func (m *Mux) watch() {
 func (m *Mux) tick() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return max(time.Millisecond, min(m.cfg.Idle, m.stall)/8)
+	return max(time.Millisecond, min(m.cfg.Idle/8, m.stall/8, time.Second)) // SetStall is heard within a second
 }
 
 // overdue tells which clock has run out.

@@ -152,32 +152,6 @@ func TestAbortTellsThePeer(t *testing.T) {
 	}
 }
 
-func TestDeadlines(t *testing.T) {
-	a, b := tcpPair(t)
-	defer b.Close()
-	m := NewMux(t.Context(), a, Config{Idle: 40 * time.Millisecond})
-	defer m.Close()
-	if err := m.Channel(0).Recv(make([]byte, 1)); !errors.Is(err, ErrTimeout) {
-		t.Errorf("mute peer: got %v, want a timeout", err)
-	}
-	s, _ := muxes(t, Config{Stall: 30 * time.Millisecond, Idle: 10 * time.Millisecond}, Link{})
-	if err := s.Channel(0).Recv(make([]byte, 1)); !errors.Is(err, ErrTimeout) {
-		t.Errorf("stalled peer: got %v, want a timeout", err)
-	}
-}
-
-// A party that computes for long stays alive through the Mux's own frames.
-func TestSlowComputeIsNotDeath(t *testing.T) {
-	s, c := muxes(t, Config{Idle: 80 * time.Millisecond}, Link{})
-	go func() {
-		time.Sleep(400 * time.Millisecond)
-		_ = errors.Join(c.Channel(0).Send([]byte{1}), c.Channel(0).Flush())
-	}()
-	if err := s.Channel(0).Recv(make([]byte, 1)); err != nil {
-		t.Errorf("slow peer: %v", err)
-	}
-}
-
 func TestContextEndsWaits(t *testing.T) {
 	a, b := tcpPair(t)
 	defer b.Close()

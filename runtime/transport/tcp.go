@@ -70,7 +70,7 @@ func refused(err error) error {
 		return fmt.Errorf("%w: it does not speak TLS: %w", ErrPeerClosed, err)
 	case errors.As(err, &op) && op.Op == "remote error" && !damaged(op.Err): // crypto/tls marks the peer's alerts so
 		return fmt.Errorf("%w: %w", ErrAuth, err)
-	case errors.As(err, &op) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed):
+	case errors.As(err, &op), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return fmt.Errorf("%w: %w", ErrPeerClosed, err)
 	}
 	return fmt.Errorf("%w: %w", ErrAuth, err) // no common version, a certificate that was not sent

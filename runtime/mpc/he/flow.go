@@ -3,6 +3,8 @@ package he
 import (
 	"context"
 	"sync"
+
+	"secc.example/secc/runtime/guard"
 )
 
 // produce runs work(worker, job) for jobs 0..n-1 on several workers and hands
@@ -46,8 +48,11 @@ func produce(ctx context.Context, n, threads int, work func(worker, job int) ([]
 		go func() {
 			defer wg.Done()
 			for i := range jobs {
-				b, err := work(w, i)
-				slots[i] <- result{b, err}
+				var r result
+				if err := guard.Do(func() (err error) { r.b, err = work(w, i); return err }); err != nil {
+					r = result{err: err}
+				}
+				slots[i] <- r
 			}
 		}()
 	}
@@ -88,7 +93,7 @@ func consume(ctx context.Context, n, threads int, read func(job int) ([]byte, er
 				if ctx.Err() != nil {
 					continue
 				}
-				if err := work(w, it.job, it.b); err != nil {
+				if err := guard.Do(func() error { return work(w, it.job, it.b) }); err != nil {
 					cancel(err)
 				}
 			}

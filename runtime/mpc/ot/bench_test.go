@@ -44,7 +44,7 @@ func cpuTime(b *testing.B) int64 {
 // drain takes everything and throws it away.
 func drain(b *testing.B, s *stock, total int) error {
 	for left := total; left > 0; left -= slabSize {
-		batch, err := s.take(b.Context(), min(left, slabSize))
+		batch, err := s.take(b.Context(), min(left, slabSize), nil)
 		if err != nil {
 			return err
 		}

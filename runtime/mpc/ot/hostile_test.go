@@ -231,7 +231,7 @@ func TestClose(t *testing.T) {
 		for _, c := range []*stock{&s.stock, &r.stock} {
 			c.Close()
 			c.Close()
-			if _, err := c.take(t.Context(), slabSize); !errors.Is(err, ErrClosed) {
+			if _, err := c.take(t.Context(), slabSize, nil); !errors.Is(err, ErrClosed) {
 				t.Errorf("after Close: %v", err)
 			}
 		}

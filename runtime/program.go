@@ -1,0 +1,136 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/he"
+	"secc.example/secc/runtime/transport"
+)
+
+// Program is a plan made ready to run: checked, hashed and laid out once for all
+// sessions. It is not written to afterwards, so sessions share it.
+type Program struct {
+	plan   *plan.Plan
+	digest plan.Digest
+	cost   *plan.Report
+	waves  []wave
+	last   []int // of every slot the last wave that touches it
+	calls  int
+	width  int // lanes of the widest wave
+	cots   plan.COTs
+	keys   he.KeySpec
+	queues plan.Queues
+	table  map[plan.Proto]Kernel
+}
+
+// wave is calls that run side by side.
+type wave struct {
+	calls   [][]*plan.Step
+	cots    []plan.COTs   // what each call takes
+	largest int           // the call that takes them as they are made
+	compute time.Duration // predicted, of both parties
+}
+
+// Prepare checks a plan and makes it ready.
+func Prepare(p *plan.Plan) (*Program, error) {
+	digest, err := p.Digest() // validates
+	if err != nil {
+		return nil, err
+	}
+	g := layOut(p)
+	g.digest = digest
+	if g.cost, err = p.Cost(); err != nil {
+		return nil, err
+	}
+	if g.keys, err = linearKeys(p); err != nil {
+		return nil, err
+	}
+	g.cots, g.queues = p.COTs(), p.Queues()
+	return g, nil
+}
+
+// layOut is what a walk of the plan needs.
+func layOut(p *plan.Plan) *Program {
+	g := &Program{plan: p, last: make([]int, len(p.Slots)), width: 1, table: kernels()}
+	for i, calls := range p.Waves() {
+		w := wave{calls: calls, largest: p.Largest(calls)}
+		for _, steps := range calls {
+			cost := p.CallCost(steps)
+			w.cots = append(w.cots, cost.COTs)
+			w.compute += computeTime(cost)
+			for _, s := range steps {
+				for _, list := range [2][]plan.Slot{s.In, s.Out} {
+					for _, x := range list {
+						g.last[x] = i
+					}
+				}
+			}
+		}
+		g.waves = append(g.waves, w)
+		g.calls += len(calls)
+		g.width = max(g.width, len(calls))
+	}
+	return g
+}
+
+// cotTime is what a correlated OT and the bits it is used for take, in a round figure.
+const cotTime = 20 * time.Nanosecond
+
+// computeTime predicts how long the two parties compute for a call, one after the other
+// on one core each.
+func computeTime(c plan.Cost) time.Duration {
+	d := cotTime * time.Duration(c.COTs.ServerSends+c.COTs.ClientSends)
+	for u, nanos := range plan.DefaultUnits() {
+		d += time.Duration(nanos * (c.Work.Server[u] + c.Work.Client[u]))
+	}
+	return d
+}
+
+// Plan is what was prepared.
+func (g *Program) Plan() *plan.Plan { return g.plan }
+
+// Memory bounds what either party holds during one session.
+func (g *Program) Memory() plan.Memory { return g.cost.Memory }
+
+// Serve runs the server's side of one session and takes over conn. The report
+// holds what was measured. Weights may be shared by sessions.
+func (g *Program) Serve(ctx context.Context, conn net.Conn, weights Weights, cfg Config) (*plan.Report, error) {
+	s := newSession(ctx, conn, transport.Server, g, cfg)
+	s.party.Weights = weights
+	_, report, err := s.whole(nil)
+	return report, err
+}
+
+// Run runs the client's side of one session and takes over conn. The inputs
+// are encoded; the outputs are ring elements.
+func (g *Program) Run(ctx context.Context, conn net.Conn, inputs []Vec, cfg Config) ([]Vec, *plan.Report, error) {
+	if err := checkInputs(g.plan, inputs); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return newSession(ctx, conn, transport.Client, g, cfg).whole(inputs)
+}
+
+// Serve is Prepare and Program.Serve, for a single session.
+func Serve(ctx context.Context, conn net.Conn, p *plan.Plan, weights Weights, cfg Config) (*plan.Report, error) {
+	g, err := Prepare(p)
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	return g.Serve(ctx, conn, weights, cfg)
+}
+
+// Run is Prepare and Program.Run, for a single session.
+func Run(ctx context.Context, conn net.Conn, p *plan.Plan, inputs []Vec, cfg Config) ([]Vec, *plan.Report, error) {
+	g, err := Prepare(p)
+	if err != nil {
+		conn.Close()
+		return nil, nil, fmt.Errorf("run: %w", err)
+	}
+	return g.Run(ctx, conn, inputs, cfg)
+}
