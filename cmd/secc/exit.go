@@ -71,6 +71,8 @@ func hintOf(err error) string {
 	switch {
 	case errors.Is(err, transport.ErrMismatch):
 		return "both parties need the same .plan file, and the server the .weights file made with it"
+	case errors.Is(err, transport.ErrBusy):
+		return "try again later; the server's --max-sessions says how many it serves at once"
 	case errors.Is(err, transport.ErrAuth):
 		return "check --tls-cert, --tls-key and --tls-ca on both sides"
 	}
@@ -106,7 +108,7 @@ func exitCode(err error) int {
 		return exitViolation
 	case errors.Is(err, transport.ErrResources):
 		return exitResources
-	case errors.Is(err, transport.ErrPeerClosed), errors.Is(err, transport.ErrTimeout), errors.Is(err, transport.ErrPeerFailed),
+	case errors.Is(err, transport.ErrPeerClosed), errors.Is(err, transport.ErrTimeout), errors.Is(err, transport.ErrPeerFailed), errors.Is(err, transport.ErrBusy),
 		errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr):
 		return exitNetwork
 	}

@@ -35,6 +35,9 @@ type runFlags struct {
 	top      int
 	json     bool
 	once     bool
+
+	maxSessions int
+
 	ready    string
 	insecure bool
 	tls      transport.TLSFiles
@@ -42,6 +45,8 @@ type runFlags struct {
 	threads  int
 	link     string
 	timeout  time.Duration
+	stall    time.Duration
+	verbose  bool
 	quiet    bool
 	profile  string
 }
@@ -58,7 +63,7 @@ the weights.`,
 		Example: `  secc run --party=server --plan model.plan --weights model.weights --listen 127.0.0.1:7766
   secc run --party=client --plan model.plan --connect 127.0.0.1:7766 --input scan.png --labels labels.txt`,
 		Args: usageArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+		RunE: func(c *cobra.Command, _ []string) error { return f.explained(f.run(c)) },
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.party, "party", "", "which side this is: server or client")
@@ -80,6 +85,9 @@ the weights.`,
 	fl.IntVar(&f.threads, "threads", 0, "cores to use (default: all)")
 	fl.StringVar(&f.link, "shape", "", "imitate a network: lan, wan, or rtt=40ms,bw=400M (both sides)")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "give up when nothing was heard from the peer for so long")
+	fl.DurationVar(&f.stall, "stall", 0, "give up when nothing has moved for so long although the peer shows signs of life (default: 60 s and twice what the operator is predicted to compute)")
+	fl.IntVar(&f.maxSessions, "max-sessions", 0, "server: clients served at once; more are told that it is busy (default: what fits into the free memory)")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "say of an error what each layer had to say, and log connections that said nothing")
 	fl.BoolVarP(&f.quiet, "quiet", "q", false, "no progress on standard error")
 	fl.StringVar(&f.profile, "cpu-profile", "", "write a CPU profile (pprof) to this file")
 	fl.Lookup("cpu-profile").Hidden = true
@@ -94,12 +102,13 @@ func (f *runFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if f.timeout <= 0 || f.threads < 0 || f.top < 0 {
-		return usage("--timeout must be positive, --threads and --top not negative")
+	if f.timeout <= 0 || f.stall < 0 || f.threads < 0 || f.top < 0 || f.maxSessions < 0 {
+		return usage("--timeout must be positive, --stall, --threads, --top and --max-sessions not negative")
 	}
 	if err := f.belongs(c); err != nil {
 		return err
 	}
+	debug.SetTraceback("none") // a trace prints arguments, which here are keys and shares
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // the most memory counts here, and there is little garbage
 	}
@@ -113,7 +122,7 @@ func (f *runFlags) run(c *cobra.Command) error {
 		}
 		defer stop()
 	}
-	cfg := runtime.Config{Threads: f.threads, Transport: transport.Config{Idle: f.timeout}}
+	cfg := runtime.Config{Threads: f.threads, Stall: f.stall, Transport: transport.Config{Idle: f.timeout}}
 	switch f.party {
 	case "server":
 		return f.serve(c, cfg, link)
@@ -121,6 +130,15 @@ func (f *runFlags) run(c *cobra.Command) error {
 		return f.client(c, cfg, link)
 	}
 	return usage("--party must be server or client, not %q", f.party)
+}
+
+// explained adds to a session's error, with --verbose, what each layer had to say.
+func (f *runFlags) explained(err error) error {
+	var ended *runtime.Ended
+	if !f.verbose || !errors.As(err, &ended) {
+		return err
+	}
+	return fmt.Errorf("%w\nsecc: because: %s", err, ended.Chain())
 }
 
 // profileTo samples where this process spends its time until stop.
@@ -152,7 +170,7 @@ func loadPlan(path string) (*plan.Plan, error) {
 func (f *runFlags) belongs(c *cobra.Command) error {
 	others := map[string][]string{
 		"server": {"connect", "input", "labels", "top", "tls-server-name"},
-		"client": {"weights", "listen", "once", "ready-file"},
+		"client": {"weights", "listen", "once", "ready-file", "max-sessions"},
 	}
 	for _, name := range others[f.party] {
 		if c.Flags().Changed(name) {

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -17,6 +17,7 @@ import (
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/service"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -32,23 +33,14 @@ func openWeights(path string, p *plan.Plan) (*plan.Weights, func(), error) {
 	return w, func() { done() }, nil
 }
 
-// server is a listening server: one goroutine a session, weights shared.
-type server struct {
-	flags   *runFlags
-	cmd     *cobra.Command
-	plan    *plan.Plan
-	weights *plan.Weights
-	cfg     runtime.Config
-	link    transport.Link
-	tls     *tls.Config
-	log     *slog.Logger
-	print   sync.Mutex
-}
-
 func (f *runFlags) serve(c *cobra.Command, cfg runtime.Config, link transport.Link) error {
 	p, err := loadPlan(f.planPath)
 	if err != nil {
 		return err
+	}
+	program, err := runtime.Prepare(p)
+	if err != nil {
+		return usage("%s: %w", f.planPath, err)
 	}
 	if f.weights == "" {
 		f.weights = weightsPath(f.planPath)
@@ -58,12 +50,19 @@ func (f *runFlags) serve(c *cobra.Command, cfg runtime.Config, link transport.Li
 		return err
 	}
 	defer closeWeights()
-	s := &server{flags: f, cmd: c, plan: p, weights: w, cfg: cfg, link: link, log: newLog(c.ErrOrStderr())}
+	out := newOutlets(c, f.verbose)
+	defer out.close()
+	s := service.Config{Program: program, Weights: w, Session: cfg, Link: link, Log: out.log, MaxSessions: f.maxSessions, Once: f.once}
+	s.Done = func(log *slog.Logger, r *plan.Report) { out.done(log, r, f.json) }
 	if f.tls != (transport.TLSFiles{}) {
-		if s.tls, err = f.tls.Config(transport.Server, ""); err != nil {
+		if s.TLS, err = f.tls.Config(transport.Server, ""); err != nil {
 			return usage("%w", err)
 		}
 	}
+	return f.listenAndServe(c.Context(), service.New(s), s)
+}
+
+func (f *runFlags) listenAndServe(ctx context.Context, server *service.Server, s service.Config) error {
 	if _, err := net.ResolveTCPAddr("tcp", f.listen); err != nil {
 		return usage("--listen: %w", err)
 	}
@@ -72,14 +71,58 @@ func (f *runFlags) serve(c *cobra.Command, cfg runtime.Config, link transport.Li
 		return coded(exitNetwork, fmt.Errorf("listen: %w", err))
 	}
 	defer l.Close()
-	if err := plainAllowed(l.Addr(), s.tls, f.insecure); err != nil {
+	if err := plainAllowed(l.Addr(), s.TLS, f.insecure); err != nil {
 		return err
 	}
-	s.log.Info("listening", "addr", l.Addr().String(), "plan", p.Model, "tls", s.tls != nil)
+	s.Log.Info("listening", "addr", l.Addr().String(), "plan", s.Program.Plan().Model, "tls", s.TLS != nil, "sessions", server.MaxSessions())
 	if err := writeReady(f.ready, l.Addr().String()); err != nil {
 		return usage("--ready-file: %w", err)
 	}
-	return s.accept(c.Context(), l)
+	return server.Serve(ctx, l)
+}
+
+// outlets are a server's log and results. Whoever reads them slowly, or not at all, must not
+// hold up the sessions.
+type outlets struct {
+	err, out *service.Lines
+	log      *slog.Logger
+}
+
+func newOutlets(c *cobra.Command, verbose bool) *outlets {
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more
+	o := &outlets{err: service.NewLines(c.ErrOrStderr()), out: service.NewLines(c.OutOrStdout())}
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	o.log = slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
+	return o
+}
+
+// done logs what a session took, and prints its report if that is wanted.
+func (o *outlets) done(log *slog.Logger, r *plan.Report, asJSON bool) {
+	log.Info("done", "took", summary(r))
+	if !asJSON {
+		return
+	}
+	r.PeakRSS = peakRSS()
+	if err := printJSON(o.out, r); err != nil {
+		o.log.Error("report", "err", err)
+	}
+	if n := o.out.Dropped(); n > 0 {
+		o.log.Error("reports were dropped: nobody reads standard output", "reports", n)
+	}
+}
+
+// lastLines is how long a server that ends waits for its readers.
+const lastLines = time.Second
+
+func (o *outlets) close() {
+	if n := o.err.Dropped(); n > 0 {
+		o.log.Error("lines of this log were dropped: its reader was too slow", "lines", n)
+	}
+	o.out.Close(lastLines)
+	o.err.Close(lastLines)
 }
 
 // plainAllowed refuses connections in the clear that leave the machine.
@@ -91,91 +134,26 @@ func plainAllowed(addr net.Addr, conf *tls.Config, insecure bool) error {
 		"give --tls-cert and --tls-key (client: --tls-ca), or --insecure on a network you trust")
 }
 
-// accept serves until the context ends: then it stops accepting and the
-// sessions end with it.
-func (s *server) accept(ctx context.Context, l net.Listener) error {
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
-	var sessions sync.WaitGroup
-	defer sessions.Wait()
-	for id := 1; ; id++ {
-		raw, err := l.Accept()
-		if ctx.Err() != nil {
-			s.log.Info("stopped")
-			return nil
-		}
-		if err != nil {
-			if passing(err) { // a crowd of clients must not end the server
-				s.log.Warn("accept", "err", err)
-				time.Sleep(100 * time.Millisecond)
-				continue
-			}
-			return coded(exitNetwork, fmt.Errorf("accept: %w", err))
-		}
-		if s.flags.once {
-			return s.session(ctx, raw, id)
-		}
-		sessions.Go(func() { _ = s.session(ctx, raw, id) }) // logged; the server goes on
-	}
-}
-
-// passing reports whether an error of Accept goes away by itself: no file
-// descriptors are left, or a client hung up before its turn.
-func passing(err error) bool {
-	ne := net.Error(nil)
-	return errors.As(err, &ne) && ne.Timeout() || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ECONNABORTED)
-}
-
-// session serves one client.
-func (s *server) session(ctx context.Context, raw net.Conn, id int) error {
-	log := s.log.With("session", id, "peer", raw.RemoteAddr().String())
-	conn, err := transport.Accepted(ctx, raw, s.tls, s.link)
-	if err != nil {
-		log.Error("refused", "err", err)
-		return err
-	}
-	log.Info("open")
-	report, err := runtime.Serve(ctx, conn, s.plan, s.weights, s.cfg)
-	if err != nil {
-		log.Error("failed", "err", err)
-		return err
-	}
-	log.Info("done", "took", summary(report))
-	report.PeakRSS = peakRSS()
-	if s.flags.json {
-		s.print.Lock()
-		defer s.print.Unlock()
-		return printJSON(s.cmd.OutOrStdout(), report)
-	}
-	return nil
-}
-
-// dial connects to the server.
+// dial connects to the server. What is checked for being on this machine is the address that
+// is then connected to, not one that the name had a moment before.
 func (f *runFlags) dial(ctx context.Context, link transport.Link) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(f.connect)
 	if err != nil {
 		return nil, usage("--connect: %w", err)
 	}
-	var conf *tls.Config
+	d := transport.Dialer{Link: link}
 	if f.tls != (transport.TLSFiles{}) || f.tlsName != "" {
 		if f.tlsName == "" {
 			f.tlsName = host
 		}
-		if conf, err = f.tls.Config(transport.Client, f.tlsName); err != nil {
+		if d.TLS, err = f.tls.Config(transport.Client, f.tlsName); err != nil {
 			return nil, usage("%w", err)
 		}
 	}
-	if conf == nil && !f.insecure {
-		addr, err := net.ResolveTCPAddr("tcp", f.connect)
-		if err != nil {
-			return nil, coded(exitNetwork, fmt.Errorf("connect: %w", err))
-		}
-		if err := plainAllowed(addr, conf, false); err != nil {
-			return nil, err
-		}
-	}
-	conn, err := transport.Dial(ctx, f.connect, conf, link)
-	if err != nil && !errors.Is(err, transport.ErrAuth) {
+	d.Allow = func(addr net.Addr) error { return plainAllowed(addr, d.TLS, f.insecure) }
+	conn, err := d.Dial(ctx, f.connect)
+	var refused *codedError
+	if err != nil && !errors.Is(err, transport.ErrAuth) && !errors.As(err, &refused) {
 		err = hint(coded(exitNetwork, err), "is the server running, and is the address right?")
 	}
 	return conn, err

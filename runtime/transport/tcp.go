@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -17,18 +18,39 @@ import (
 // handshakeTime bounds the making of a connection, and then its TLS handshake.
 const handshakeTime = 10 * time.Second
 
-// Dial opens a TCP connection, with TLS unless conf is nil.
-func Dial(ctx context.Context, addr string, conf *tls.Config, link Link) (net.Conn, error) {
+// Dialer opens TCP connections.
+type Dialer struct {
+	TLS   *tls.Config // nil: in the clear
+	Link  Link
+	Allow func(addr net.Addr) error // asked for every address before anything is sent to it; nil: all are
+}
+
+// Dial opens a connection to host:port.
+func (o Dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	d := net.Dialer{Timeout: handshakeTime}
+	if o.Allow != nil {
+		d.Control = func(_, addr string, _ syscall.RawConn) error {
+			at, err := netip.ParseAddrPort(addr)
+			if err != nil {
+				return err
+			}
+			return o.Allow(net.TCPAddrFromAddrPort(at))
+		}
+	}
 	raw, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	c := link.Shape(raw)
-	if conf == nil {
+	c := o.Link.Shape(raw)
+	if o.TLS == nil {
 		return c, nil
 	}
-	return handshake(ctx, tls.Client(c, conf), handshakeTime)
+	return handshake(ctx, tls.Client(c, o.TLS), handshakeTime)
+}
+
+// Dial opens a TCP connection, with TLS unless conf is nil.
+func Dial(ctx context.Context, addr string, conf *tls.Config, link Link) (net.Conn, error) {
+	return Dialer{TLS: conf, Link: link}.Dial(ctx, addr)
 }
 
 // Accepted prepares a connection that a listener gave out, with TLS unless conf is nil.
