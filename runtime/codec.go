@@ -39,6 +39,17 @@ func encode(x float64, t plan.SlotType) uint64 {
 	return uint64(int64(math.Floor(v))) & mask(t.Bits)
 }
 
+// Clipped counts the values that a format cannot hold: Encode cuts them.
+func Clipped(values []float32, t plan.SlotType) (n int) {
+	half := math.Ldexp(1, t.Bits-1)
+	for _, x := range values {
+		if v := math.Round(math.Ldexp(float64(x), t.Frac)); v < -half || v >= half {
+			n++
+		}
+	}
+	return n
+}
+
 // Decode turns revealed ring elements into the plan's outputs, with what the
 // client computes itself at the end.
 func Decode(p *plan.Plan, values []Vec) ([]plan.OutputValues, error) {
@@ -73,7 +84,7 @@ func post(o plan.Output, x []float64, shape []int) ([]float64, error) {
 		case "softmax", "log_softmax":
 			softmax(x, shape, f.Axis, f.Op == "log_softmax")
 		case "func":
-			g, ok := scalar(f)
+			g, ok := f.Scalar()
 			if !ok {
 				return nil, fmt.Errorf("unknown function %q", f.Name)
 			}

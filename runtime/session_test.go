@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"slices"
 	"testing"
@@ -172,5 +173,21 @@ func TestEncodeDecode(t *testing.T) {
 	}
 	if want := []float32{0.5, 0.75, 0.25, 1, 0}; !slices.Equal(out[0].Values, want) {
 		t.Errorf("decoded %v, want %v", out[0].Values, want)
+	}
+}
+
+// What Encode cuts, Clipped counts, to the last value that fits.
+func TestClippedCountsWhatEncodeCuts(t *testing.T) {
+	slot := plan.SlotType{Shape: []int{1}, Bits: 12, Frac: 3}
+	p := &plan.Plan{Slots: []plan.SlotType{slot}, Inputs: []plan.Input{{Name: "x", Shape: slot.Shape}}}
+	for _, x := range []float32{0, 1, 255.875, 255.9, 255.94, 256, 300, 511, -255.9, -256, -256.05, -256.1, -257, -511, -1e30, 1e30} {
+		v, err := Encode(p, [][]float32{{x}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cut := math.Abs(float64(Signed(v[0][0], 12))/8-float64(x)) > 1.0/16
+		if got := Clipped([]float32{x}, slot); (got == 1) != cut {
+			t.Errorf("%g becomes %g: %d counted", x, float64(Signed(v[0][0], 12))/8, got)
+		}
 	}
 }

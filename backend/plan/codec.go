@@ -21,8 +21,20 @@ type Digest [sha256.Size]byte
 
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
-// Encode validates the plan and writes it: the same plan always gives the same bytes.
+// Encode validates the plan and writes it: the same plan always gives the same
+// bytes. It refuses what Decode would refuse.
 func Encode(p *Plan) ([]byte, error) {
+	b, err := encode(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := unmarshal(b[len(magic):], new(Plan)); err != nil {
+		return nil, fmt.Errorf("plan: cannot be read again: %w", err)
+	}
+	return b, nil
+}
+
+func encode(p *Plan) ([]byte, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
@@ -38,7 +50,7 @@ func Encode(p *Plan) ([]byte, error) {
 
 // Digest is the digest of the plan's encoding.
 func (p *Plan) Digest() (Digest, error) {
-	b, err := Encode(p)
+	b, err := encode(p)
 	if err != nil {
 		return Digest{}, err
 	}
@@ -68,7 +80,7 @@ func Decode(b []byte) (*Plan, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	again, err := Encode(p)
+	again, err := encode(p)
 	if err != nil {
 		return nil, err
 	}

@@ -74,11 +74,82 @@ func TestValidateRefuses(t *testing.T) {
 		{"axis", func(p *Plan) { p.Outputs[0].Post[1].Axis = 1 }},
 		{"which no input names", func(p *Plan) { p.Inputs = nil }},
 		{"reveal mode", func(p *Plan) { p.Reveal = "all" }},
+		{"no outputs", func(p *Plan) { p.Outputs = nil }},
+		{"which is no output", func(p *Plan) { reveals(p, 2) }},
+		{"reveals something else", func(p *Plan) { p.Reveal = RevealArgMax }},
+		{"reveals something else", func(p *Plan) { p.Reveal = RevealTopK }},
+		{"no function", func(p *Plan) { p.Outputs[0].Post[1] = PostOp{Op: "func", Name: "frobnicate"} }},
+		{"no function", func(p *Plan) { p.Outputs[0].Post[1] = PostOp{Op: "func"} }},
+		{"not UTF-8", func(p *Plan) { p.Labels[1] = "caf\xe9" }},
+		{"not UTF-8", func(p *Plan) { p.Model = "\xff" }},
+		{"not UTF-8", func(p *Plan) { p.Rounds[0][1].Name = "\xff" }},
+		{"not UTF-8", func(p *Plan) { p.Inputs[0].Name = "\xff" }},
+		{"not UTF-8", func(p *Plan) { p.Outputs[0].Name = "\xff" }},
+		{"name is too long", func(p *Plan) { p.Model = strings.Repeat("x", maxName+1) }},
+		{"too many labels", func(p *Plan) { p.Labels = make([]string, maxLabels+1) }},
 	} {
 		p := small()
 		c.spoil(p)
 		if err := p.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("want an error about %q, got %v", c.want, err)
+		}
+	}
+}
+
+// reveals adds a step that reveals a slot.
+func reveals(p *Plan, slot Slot) {
+	p.Slots = append(p.Slots, p.Slots[slot])
+	p.Rounds = append(p.Rounds, []Step{{Proto: ProtoReveal, Op: "reveal", Name: "more", In: []Slot{slot}, Out: []Slot{Slot(len(p.Slots) - 1)}}})
+}
+
+// winners is a plan that reveals the k largest of each row of scores, which it
+// promises to be all.
+func winners(promise Reveal, k int) *Plan {
+	p := oneStep(SlotType{[]int{1, 4}, 16, 8}, SlotType{[]int{1, k}, 16, 0}, Step{Proto: ProtoArgMax, Compare: &Compare{Bits: 16, Hi: 16, Leaf: 2, K: k}})
+	p.Reveal = promise
+	kind := OTKind{Kind: OTSoftSpoken, K: 2}
+	p.OT = OT{kind, kind}
+	return p
+}
+
+// What a plan says of the answer is what its steps do: a client that is promised
+// an index gets no more, however the plan was made.
+func TestValidateHoldsReveal(t *testing.T) {
+	for _, c := range []struct {
+		promise Reveal
+		k       int
+		more    bool // the scores too, as another output
+		ok      bool
+	}{
+		{RevealArgMax, 1, false, true}, {RevealTopK, 1, false, true}, {RevealTopK, 3, false, true}, {RevealValues, 1, false, true},
+		{RevealValues, 1, true, true}, {RevealArgMax, 2, false, false}, {RevealArgMax, 1, true, false}, {RevealTopK, 3, true, false},
+	} {
+		p := winners(c.promise, c.k)
+		if c.more {
+			reveals(p, 0)
+			p.Outputs = append(p.Outputs, Output{Name: "scores", Shape: []int{1, 4}, Slot: 3})
+		}
+		if err := p.Validate(); (err == nil) != c.ok {
+			t.Errorf("%s, %d winners, scores revealed %v: %v", c.promise, c.k, c.more, err)
+		}
+	}
+}
+
+// What Encode writes, Decode reads: strings that CBOR readers refuse are refused at once.
+func TestEncodeRefusesWhatDecodeDoes(t *testing.T) {
+	for _, spoil := range []func(*Plan, string){
+		func(p *Plan, s string) { p.Labels[0] = s }, func(p *Plan, s string) { p.Rounds[0][0].Op = s }, func(p *Plan, s string) { p.Outputs[0].Name = s },
+	} {
+		for _, text := range []string{"ü", "\x00", "\xc3", "\xed\xa0\x80", "\u202e"} {
+			p := small()
+			spoil(p, text)
+			b, err := Encode(p)
+			if err != nil {
+				continue
+			}
+			if _, err := Decode(b); err != nil {
+				t.Errorf("%q was written and cannot be read: %v", text, err)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"unicode/utf8"
 )
 
 // Limits that a plan must keep, so that nothing read from a file can make a
@@ -43,6 +44,12 @@ func (p *Plan) Validate() error {
 		return err
 	}
 	if err := p.checkOutputs(); err != nil {
+		return err
+	}
+	if err := p.checkReveals(); err != nil {
+		return err
+	}
+	if err := p.checkText(); err != nil {
 		return err
 	}
 	return p.checkSetup()
@@ -272,14 +279,64 @@ func (p *Plan) checkOutputs() error {
 			}
 		}
 	}
-	if len(p.Labels) > 1<<20 {
-		return errors.New("plan: too many labels")
+	return nil
+}
+
+// checkReveals checks that the client learns what the plan says and no more:
+// every revealed slot is an output, and where the plan promises indices alone,
+// only what an argmax gives is revealed.
+func (p *Plan) checkReveals() error {
+	if len(p.Outputs) == 0 {
+		return errors.New("plan: no outputs")
 	}
-	switch p.Reveal {
-	case RevealValues, RevealArgMax, RevealTopK:
-		return nil
+	shown := map[Slot]bool{}
+	for _, o := range p.Outputs {
+		shown[o.Slot] = true
 	}
-	return fmt.Errorf("plan: reveal mode %.40q", string(p.Reveal))
+	most, ok := map[Reveal]int{RevealValues: 0, RevealArgMax: 1, RevealTopK: MaxElems}[p.Reveal]
+	if !ok {
+		return fmt.Errorf("plan: reveal mode %.40q", string(p.Reveal))
+	}
+	winners := map[Slot]int{} // by slot: how many indices of each row it holds
+	for at, s := range p.Steps() {
+		switch {
+		case s.Proto == ProtoArgMax:
+			winners[s.Out[0]] = s.Compare.K
+		case s.Proto != ProtoReveal:
+		case !shown[s.Out[0]]:
+			return fmt.Errorf("plan: round %d step %d (%.40q) reveals slot %d, which is no output", at.Round, at.Position, s.Name, s.In[0])
+		case p.Reveal != RevealValues && (winners[s.In[0]] == 0 || winners[s.In[0]] > most):
+			return fmt.Errorf("plan: reveal %s: round %d step %d (%.40q) reveals something else", p.Reveal, at.Round, at.Position, s.Name)
+		}
+	}
+	return nil
+}
+
+// maxLabels bounds the labels of a plan.
+const maxLabels = 1 << 20
+
+// checkText checks that every string is text, which is all that a plan file holds.
+func (p *Plan) checkText() error {
+	if len(p.Labels) > maxLabels || len(p.Model) > maxName {
+		return errors.New("plan: too many labels, or the network's name is too long")
+	}
+	texts := append([]string{p.Model}, p.Labels...)
+	for _, in := range p.Inputs {
+		texts = append(texts, in.Name, in.Preprocess.Preset)
+	}
+	for _, o := range p.Outputs {
+		texts = append(texts, o.Name)
+	}
+	for _, s := range p.Steps() {
+		texts = append(texts, s.Op, s.Name, s.W)
+		if s.Func != nil {
+			texts = append(texts, s.Func.Name)
+		}
+	}
+	if i := slices.IndexFunc(texts, func(s string) bool { return !utf8.ValidString(s) }); i >= 0 {
+		return fmt.Errorf("plan: %.40q is not UTF-8", texts[i])
+	}
+	return nil
 }
 
 func (o Output) checkPost(shape []int) error {
@@ -300,8 +357,8 @@ func (o Output) checkPost(shape []int) error {
 				return fmt.Errorf("%s: axis %d of %v", f.Op, f.Axis, shape)
 			}
 		case "func":
-			if len(f.Name) > maxName || notFinite(f.Alpha) || notFinite(f.Beta) {
-				return errors.New("func: bad parameters")
+			if _, ok := f.Scalar(); !ok || notFinite(f.Alpha) || notFinite(f.Beta) {
+				return fmt.Errorf("func: no function %.40q, or bad parameters", f.Name)
 			}
 		default:
 			return fmt.Errorf("unknown function %.40q", f.Op)

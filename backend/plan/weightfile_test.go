@@ -2,6 +2,9 @@ package plan
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"io"
 	"math"
 	"slices"
 	"testing"
@@ -38,6 +41,53 @@ func TestWeightsRoundTrip(t *testing.T) {
 	}
 	if _, err := w.Ints("1/w", 5); err == nil {
 		t.Error("wrong size accepted")
+	}
+}
+
+// Sections tile the file: none may overlap another, leave a gap, or reach beyond
+// the end, and none may be of a type that nobody reads.
+func TestWeightsLayout(t *testing.T) {
+	section := func(dtype string, n int, from, to int64) WeightInfo {
+		return WeightInfo{dtype, []int{n}, [2]int64{from, to}}
+	}
+	for _, c := range []struct {
+		what string
+		ok   bool
+		all  []WeightInfo
+		size int
+	}{
+		{"two side by side", true, []WeightInfo{section("I16", 2, 0, 4), section("I8", 4, 4, 8)}, 8},
+		{"one over another", false, []WeightInfo{section("I16", 2, 0, 4), section("I16", 3, 2, 8)}, 8},
+		{"twice the same", false, []WeightInfo{section("I8", 4, 0, 4), section("I8", 4, 0, 4)}, 4},
+		{"begins inside another", false, []WeightInfo{section("I8", 4, 0, 4), section("I8", 4, 2, 8)}, 8},
+		{"begins before the file", false, []WeightInfo{section("I8", 4, -2, 4)}, 4},
+		{"a gap", false, []WeightInfo{section("I8", 2, 0, 2), section("I8", 2, 4, 6)}, 6},
+		{"a gap before the first", false, []WeightInfo{section("I8", 2, 2, 4)}, 4},
+		{"bytes behind the last", false, []WeightInfo{section("I8", 2, 0, 2)}, 4},
+		{"beyond the end", false, []WeightInfo{section("I8", 4, 0, 4)}, 2},
+		{"fewer bytes than elements", false, []WeightInfo{section("I16", 4, 0, 4)}, 4},
+		{"from behind to the front", false, []WeightInfo{section("I8", 2, 4, 2)}, 4},
+		{"an unknown type", false, []WeightInfo{section("F32", 1, 0, 4)}, 4},
+		{"no elements", false, []WeightInfo{section("I8", 0, 0, 0)}, 0},
+	} {
+		head := map[string]any{metadata: weightsMeta{weightsSchema, Digest{}.String(), checksum{}.String()}}
+		for i, s := range c.all {
+			head[string(rune('a'+i))] = s
+		}
+		text, err := json.Marshal(head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...)
+		b = append(b, make([]byte, c.size)...)
+		if _, err := OpenWeights(bytes.NewReader(b), int64(len(b))); (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
+	for _, twice := range [][]WeightTensor{{{"a", []int{1}, []int64{1}}, {"a", []int{1}, []int64{2}}}, {{metadata, []int{1}, []int64{1}}}, {{"\xff", []int{1}, []int64{1}}}} {
+		if err := WriteWeights(io.Discard, Digest{}, twice); err == nil {
+			t.Errorf("%v was written", twice)
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	goruntime "runtime"
 	"runtime/debug"
@@ -203,7 +202,7 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 		return usage("%w", err)
 	}
 	for i, in := range p.Inputs {
-		if n := clipped(real[i], p.Slots[in.Slot]); n > 0 {
+		if n := runtime.Clipped(real[i], p.Slots[in.Slot]); n > 0 {
 			newLog(c.ErrOrStderr()).Warn("values too large for the plan's number format were cut: expect a wrong answer", "input", in.Name, "values", n)
 		}
 	}
@@ -224,17 +223,6 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 		return printJSON(c.OutOrStdout(), report)
 	}
 	return printAnswer(c.OutOrStdout(), report)
-}
-
-// clipped counts the values that a format cannot hold.
-func clipped(values []float32, t plan.SlotType) (n int) {
-	limit := math.Ldexp(1, t.Bits-1-t.Frac)
-	for _, x := range values {
-		if math.Abs(float64(x)) > limit {
-			n++
-		}
-	}
-	return n
 }
 
 func (f *runFlags) infer(ctx context.Context, p *plan.Plan, inputs []runtime.Vec, cfg runtime.Config, link transport.Link) (*plan.Report, error) {

@@ -1,25 +1,10 @@
-package runtime
+package plan
 
-import (
-	"math"
-	"slices"
+import "math"
 
-	"secc.example/secc/backend/plan"
-)
-
-// PostFuncs lists the functions a client can apply to what was revealed to it.
-// They are those of the IR by the same names; a test holds them equal.
-func PostFuncs() []string {
-	var names []string
-	for n := range postFuncs {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// scalar gives the function that a plan names.
-func scalar(f plan.PostOp) (func(float64) float64, bool) {
+// Scalar gives the function that a "func" names; the client applies it to every
+// element. A test holds the names and the meanings equal to the IR's.
+func (f PostOp) Scalar() (func(float64) float64, bool) {
 	g, ok := postFuncs[f.Name]
 	return func(x float64) float64 { return g(x, f.Alpha, f.Beta) }, ok
 }
