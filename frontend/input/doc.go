@@ -61,7 +61,7 @@ func Hint(err error) string { return hint.Of(err) }
 func notFiniteAt(values []float32) error {
 	for i, x := range values {
 		if x-x != 0 {
-			return fmt.Errorf("element %d is not a finite number", i)
+			return fmt.Errorf("element %d is not a finite number: fill in what is missing, as when the network was trained", i)
 		}
 	}
 	return nil

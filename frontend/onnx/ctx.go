@@ -115,9 +115,12 @@ func (c *ctx) constant(i int, what string) *Tensor {
 
 func (c *ctx) constantOf(o *operand, what string) *Tensor {
 	if o.con == nil {
-		r := &refusal{reason: fmt.Sprintf("%s (%q) must be known at compile time", what, o.name), bind: o.graphInput}
+		r := &refusal{
+			reason: fmt.Sprintf("%s (%q) must be known at compile time", what, o.name), bind: o.graphInput,
+			hint: "export the model so that it is computed from constants and shapes alone",
+		}
 		if o.graphInput != "" {
-			r.hint = fmt.Sprintf("make the graph input %q an initialiser", o.graphInput)
+			r.hint = fmt.Sprintf("if it is the same number in every run, fix it with --set %s=NUMBER", o.graphInput)
 		}
 		c.fail(r)
 	}

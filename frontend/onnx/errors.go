@@ -70,6 +70,10 @@ type refusal struct {
 	bind         string
 }
 
+// lastResort is what can be done about every node that stands near an end of the
+// network, and what must be done about others.
+const lastResort = "cut the model before this node and compute the rest from the revealed output, or after it and feed its result; else replace it before export"
+
 func (r *refusal) Error() string { return r.reason }
 
 func refuse(format string, args ...any) error {

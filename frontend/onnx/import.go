@@ -191,6 +191,9 @@ func (im *importer) node(n *node) error {
 }
 
 func (im *importer) refuse(n *node, r *refusal) {
+	if r.hint == "" {
+		r.hint = lastResort
+	}
 	im.report.Entries = append(im.report.Entries, Unsupported{
 		Node: n.name, Op: n.op, Domain: n.domain, Opset: n.opset, Reason: r.reason, Hint: r.hint, Bind: r.bind,
 	})

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"fmt"
 	"slices"
 
 	"secc.example/secc/ir"
@@ -299,8 +300,26 @@ func (c *ctx) crop(x *operand, before, after []int) *operand {
 func gather(c *ctx) []*operand {
 	x := c.in[0]
 	axis := c.axis(c.int("axis", 0), len(x.shape), false)
-	index := c.constant(1, "indices")
+	index := c.knownIndices(1)
 	return one(c.gather(x, axis, c.indexList(index), index.Shape))
+}
+
+// knownIndices insists on indices that are no data: which element is read would
+// tell them to the server.
+func (c *ctx) knownIndices(i int) *Tensor {
+	o := c.in[i]
+	if o.con != nil {
+		return o.con
+	}
+	r := &refusal{
+		reason: fmt.Sprintf("indices (%q) that depend on data", o.name), bind: o.graphInput,
+		hint: "choose by a product instead: OneHot (or Equal with a range) of the indices, times the table (MatMul)",
+	}
+	if o.graphInput != "" {
+		r.hint = "export the model from its embeddings (inputs_embeds), or multiply OneHot of them by the table (MatMul): the client's own indices (token ids) stay secret then"
+	}
+	c.fail(r)
+	return nil
 }
 
 // indexList reads the elements of an index tensor of any rank.
@@ -327,7 +346,7 @@ func (c *ctx) flatPick(x *operand, at, shape []int) *operand {
 func gatherElements(c *ctx) []*operand {
 	x := c.in[0]
 	axis := c.axis(c.int("axis", 0), len(x.shape), false)
-	t := c.constant(1, "indices")
+	t := c.knownIndices(1)
 	if len(t.Shape) != len(x.shape) {
 		c.failf("indices have shape %v, data %v", t.Shape, x.shape)
 	}
@@ -352,7 +371,7 @@ func gatherElements(c *ctx) []*operand {
 }
 
 func gatherND(c *ctx) []*operand {
-	x, t := c.in[0], c.constant(1, "indices")
+	x, t := c.in[0], c.knownIndices(1)
 	if c.int("batch_dims", 0) != 0 || len(t.Shape) == 0 {
 		c.refuse("batch dimensions in GatherND")
 	}

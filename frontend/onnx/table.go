@@ -57,7 +57,11 @@ const (
 
 // hints say what helps against a reason, where something does.
 var hints = map[string]string{
-	controlFlow: "branches on shapes disappear when the model is simplified for a fixed input shape",
+	controlFlow: "compute both branches and choose with Where; a condition that is the same in every run is fixed with --set NAME=VALUE",
+	sequences:   "export tensors in their place: Split and Concat, or Slice",
+	stringData:  "move it before the network: the client feeds numbers",
+	dataShaped:  "keep all elements and multiply by a mask, or compute it from the revealed output",
+	randomness:  "export for inference (model.eval()), or feed the numbers as an input",
 }
 
 // refusedByName are standard operators that are out of the question, with the reason.

@@ -131,7 +131,7 @@ func run(dir, only string, secure int64, asJSON bool, w io.Writer) (sum total, e
 type indexRow struct {
 	Name   string
 	Flags  []string // more flags of secc compile
-	Secure bool     // run it securely whatever its size
+	Secure bool     `json:"two_processes"` // run it securely whatever its size
 }
 
 func index(dir string) (rows []indexRow, err error) {

@@ -171,7 +171,7 @@ func (s *score) String() string {
 
 var (
 	quoted = regexp.MustCompile(`(node|input|output|initialiser|operator) "[^"]+"`)
-	remedy = regexp.MustCompile(`(?i)--[a-z]|\b(export|convert|give|use|set|fix|replace|move|compute|cut|train|name|call|add|calibrate|split|remove|simplify|quantise|feed|clean|fill)\b`)
+	remedy = regexp.MustCompile(`(?i)--[a-z]|\b(export|convert|give|use|set|fix|replace|move|compute|cut|train|name|call|add|calibrate|split|remove|simplify|quantise|feed|clean|fill|choose|keep|take|multiply)\b`)
 	broken = regexp.MustCompile(`(?i)\b(BUG|panic|internal|no valid model)\b`)
 )
 
