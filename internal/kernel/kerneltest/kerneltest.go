@@ -22,7 +22,8 @@ func Each(t *testing.T, test func(t *testing.T), kernels ...*kernel.Kernel) {
 	}
 }
 
-// Bench is Each for benchmarks.
+// Bench is Each for benchmarks; it adds the processor time of an iteration, for
+// machines that are not idle.
 func Bench(b *testing.B, bench func(b *testing.B), kernels ...*kernel.Kernel) {
 	b.Helper()
 	for v := kernel.Portable; v <= kernel.IFMA; v++ {
@@ -31,7 +32,9 @@ func Bench(b *testing.B, bench func(b *testing.B), kernels ...*kernel.Kernel) {
 		}
 		b.Run(v.String(), func(b *testing.B) {
 			force(b, v, kernels)
+			before := CPU()
 			bench(b)
+			b.ReportMetric(float64((CPU()-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 		})
 	}
 }

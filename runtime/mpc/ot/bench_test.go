@@ -2,9 +2,9 @@ package ot
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 
+	"secc.example/secc/internal/kernel/kerneltest"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -14,7 +14,7 @@ func BenchmarkDirection(b *testing.B) {
 	for _, cfg := range configs() {
 		b.Run(cfg.name(), func(b *testing.B) {
 			const total = 8 << 20
-			before := cpuTime(b)
+			before := kerneltest.CPU().Nanoseconds()
 			for range b.N {
 				s, r, _, _ := pair(b, cfg, total)
 				done := make(chan error, 1)
@@ -26,19 +26,10 @@ func BenchmarkDirection(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/total/2, "cpu-ns/COT") // of one party
+			b.ReportMetric(float64(kerneltest.CPU().Nanoseconds()-before)/float64(b.N)/total/2, "cpu-ns/COT") // of one party
 			b.ReportMetric(total*float64(b.N)/b.Elapsed().Seconds()/1e6, "MCOT/s")
 		})
 	}
-}
-
-// cpuTime is the user time of the process in nanoseconds.
-func cpuTime(b *testing.B) int64 {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		b.Fatal(err)
-	}
-	return r.Utime.Nano() + r.Stime.Nano()
 }
 
 // drain takes everything and throws it away.
@@ -59,25 +50,29 @@ type sink struct{ transport.Conn }
 func (sink) Send([]byte) error { return nil }
 
 // BenchmarkSilent is what a sender computes for a COT once it is under way.
-func BenchmarkSilent(b *testing.B) {
+func BenchmarkSilent(b *testing.B) { kerneltest.Bench(b, benchSilent, gathering, prg.Kernel) }
+
+func benchSilent(b *testing.B) {
 	for depth := 10; depth <= 13; depth++ {
 		p, _ := paramsOf(depth)
 		b.Run(fmt.Sprint("set", depth), func(b *testing.B) {
 			f := newFerret(sink{}, p, prg.Block{1, 2}, MaxTotal, randomVector(p.first(MaxTotal)))
 			f.delta = prg.Block{3, 4}
 			rows := make([]prg.Block, slabSize)
-			before := cpuTime(b)
+			before := kerneltest.CPU().Nanoseconds()
 			for b.Loop() {
 				if err := f.fill(rows); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N)/float64(len(rows)), "cpu-ns/COT")
+			b.ReportMetric(float64(kerneltest.CPU().Nanoseconds()-before)/float64(b.N)/float64(len(rows)), "cpu-ns/COT")
 		})
 	}
 }
 
-func BenchmarkGather(b *testing.B) {
+func BenchmarkGather(b *testing.B) { kerneltest.Bench(b, benchGather, gathering, prg.Kernel) }
+
+func benchGather(b *testing.B) {
 	x := randomVector(1 << 18)
 	dst, index := make([]prg.Block, 4096), make([]prg.Block, indexBlocks(rowsAtOnce))
 	c := prg.NewCipher(prg.Block{1, 2})
@@ -92,7 +87,9 @@ func BenchmarkGather(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(dst)), "ns/row")
 }
 
-func BenchmarkTranspose(b *testing.B) {
+func BenchmarkTranspose(b *testing.B) { kerneltest.Bench(b, benchTranspose, transposing) }
+
+func benchTranspose(b *testing.B) {
 	rows, cols := make([]prg.Block, 8192), randomVector(8192)
 	for b.Loop() {
 		transpose(rows, cols)

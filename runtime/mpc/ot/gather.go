@@ -1,6 +1,11 @@
 package ot
 
-import "secc.example/secc/runtime/mpc/prg"
+import (
+	"secc.example/secc/internal/kernel"
+	"secc.example/secc/runtime/mpc/prg"
+)
+
+var gathering = kernel.New("ot.gather", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // lineSize is the number of blocks of a line, 64 bytes: what a code entry of
 // lineSize rows together takes. Row j of a group takes block j + turn (modulo lineSize) of
@@ -19,32 +24,45 @@ func indexBlocks(n int) int {
 // indices are public.
 func gather(dst, leaves, x, index []prg.Block) {
 	leaves = leaves[:len(dst)]
-	groups := 0
-	if accelerated() && len(dst) >= lineSize {
-		groups = len(dst) / lineSize
+	groups, v := len(dst)/lineSize, gathering.Variant()
+	switch {
+	case groups == 0:
+	case v == kernel.Portable:
+		for g := range groups {
+			gatherGroup((*[lineSize]prg.Block)(dst[g*lineSize:]), leaves[g*lineSize:], x, index, g*lpnWeight)
+		}
+	default:
 		_ = index[(groups*lpnWeight+3)/4-1]
-		gatherAsm(&dst[0][0], &leaves[0][0], &x[0][0], lineMask(x)<<6, &index[0][0], groups)
+		run := gather128
+		if v == kernel.AVX512 {
+			run = gather512
+		}
+		run(&dst[0][0], &leaves[0][0], &x[0][0], lineMask(x)<<6, &index[0][0], groups)
 	}
-	gatherGeneric(dst, leaves, x, index, groups)
+	if at := groups * lineSize; at < len(dst) {
+		var sum [lineSize]prg.Block
+		rest := sum
+		copy(rest[:], leaves[at:])
+		gatherGroup(&sum, rest[:], x, index, groups*lpnWeight)
+		copy(dst[at:], sum[:])
+	}
 }
 
 func lineMask(x []prg.Block) uint32 { return uint32(len(x)/lineSize - 1) }
 
-// gatherGeneric works from a group of rows on.
-func gatherGeneric(dst, leaves, x, index []prg.Block, group int) {
+// gatherGroup makes four rows from the words of index from number word on.
+func gatherGroup(dst *[lineSize]prg.Block, leaves, x, index []prg.Block, word int) {
 	mask := lineMask(x)
-	for at := group * lineSize; at < len(dst); at += lineSize {
-		var sum [lineSize]prg.Block
-		n := copy(sum[:], leaves[at:])
-		for j := range lpnWeight {
-			w := at/lineSize*lpnWeight + j
-			word := uint32(index[w/4][w/2%2] >> (w % 2 * 32))
-			line := (*[lineSize]prg.Block)(x[word>>6&mask*lineSize:])
-			turn := word >> 30
-			for i := range sum {
-				sum[i] = sum[i].Xor(line[(uint32(i)+turn)%lineSize])
-			}
-		}
-		copy(dst[at:at+n], sum[:])
+	a, b, c, d := leaves[0], leaves[1], leaves[2], leaves[3]
+	for w := word; w < word+lpnWeight; w++ {
+		pick := uint32(index[w/4][w/2%2] >> (w % 2 * 32))
+		line := (*[lineSize]prg.Block)(x[pick>>6&mask*lineSize:])
+		turn := pick >> 30
+		r0, r1, r2, r3 := &line[turn], &line[(turn+1)%lineSize], &line[(turn+2)%lineSize], &line[(turn+3)%lineSize]
+		a[0], a[1] = a[0]^r0[0], a[1]^r0[1]
+		b[0], b[1] = b[0]^r1[0], b[1]^r1[1]
+		c[0], c[1] = c[0]^r2[0], c[1]^r2[1]
+		d[0], d[1] = d[0]^r3[0], d[1]^r3[1]
 	}
+	*dst = [lineSize]prg.Block{a, b, c, d}
 }

@@ -4,10 +4,15 @@
 
 package ot
 
-// gatherAsm adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.
+// gather512 adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.
 //
 //go:noescape
-func gatherAsm(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
+func gather512(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
+
+// gather128 is gather512.
+//
+//go:noescape
+func gather128(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
 
 // transposeAsm transposes 128 columns of 512 bits, stride bytes apart, to 512 rows; tmp holds 8192 bytes.
 //

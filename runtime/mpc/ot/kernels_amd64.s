@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func gatherAsm(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
+// func gather512(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
 // Requires: AVX, AVX512F
-TEXT ·gatherAsm(SB), NOSPLIT, $0-48
+TEXT ·gather512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ leaves+8(FP), CX
 	MOVQ x+16(FP), DX
@@ -143,6 +143,196 @@ DATA turns<>+232(SB)/8, $0x0000000000000003
 DATA turns<>+240(SB)/8, $0x0000000000000004
 DATA turns<>+248(SB)/8, $0x0000000000000005
 GLOBL turns<>(SB), RODATA|NOPTR, $256
+
+// func gather128(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
+// Requires: AVX
+TEXT ·gather128(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ leaves+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ index+32(FP), BX
+	MOVQ n+40(FP), SI
+	MOVL mask+24(FP), DI
+
+gather:
+	CMPQ    SI, $0x00000001
+	JLT     gather_end
+	VMOVDQU (CX), X0
+	VMOVDQU 16(CX), X1
+	VMOVDQU 32(CX), X2
+	VMOVDQU 48(CX), X3
+	MOVL    (BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    4(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    8(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    12(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    16(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    20(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    24(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    28(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    32(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	MOVL    36(BX), R8
+	MOVL    R8, R9
+	ANDL    DI, R8
+	SHRL    $0x1e, R9
+	SHLL    $0x04, R9
+	ADDQ    DX, R8
+	VPXOR   (R8)(R9*1), X0, X0
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X1, X1
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X2, X2
+	ADDL    $0x10, R9
+	ANDL    $0x30, R9
+	VPXOR   (R8)(R9*1), X3, X3
+	VMOVDQU X0, (AX)
+	VMOVDQU X1, 16(AX)
+	VMOVDQU X2, 32(AX)
+	VMOVDQU X3, 48(AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, AX
+	ADDQ    $0x28, BX
+	SUBQ    $0x00000001, SI
+	JMP     gather
+
+gather_end:
+	RET
 
 // func transposeAsm(rows *uint64, cols *uint64, stride int, tmp *uint64)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, GFNI

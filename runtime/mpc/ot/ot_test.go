@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"secc.example/secc/internal/kernel"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -69,7 +70,7 @@ func sizes(cfg Config) []int {
 	switch {
 	case cfg.Set == 10:
 		return []int{1, 7, 64, 65, 100_000, 1_700_000} // the last takes three iterations
-	case cfg.Kind == Ferret && !accelerated():
+	case cfg.Kind == Ferret && gathering.Variant() == kernel.Portable:
 		return []int{65}
 	}
 	return []int{1, 7, 64, 65, 100_000}

@@ -1,13 +1,18 @@
 package ot
 
-import "secc.example/secc/runtime/mpc/prg"
+import (
+	"secc.example/secc/internal/kernel"
+	"secc.example/secc/runtime/mpc/prg"
+)
+
+var transposing = kernel.New("ot.transpose", kernel.When(kernel.AVX512, kernel.X86.GFNI512))
 
 // transpose turns 128 columns of len(cols) bits (column c at cols[c*w:], w =
 // len(cols)/128 blocks) into len(rows) rows of 128 bits. Both lengths are equal
 // and a multiple of 512.
 func transpose(rows, cols []prg.Block) {
 	rows = rows[:len(cols)]
-	if accelerated() {
+	if transposing.Variant() != kernel.Portable {
 		var tmp [512]prg.Block
 		for at := 0; at < len(cols); at += 512 {
 			transposeAsm(&rows[at][0], &cols[at/128][0], len(cols)/128*prg.BlockSize, &tmp[0][0])

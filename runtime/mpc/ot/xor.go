@@ -1,15 +1,20 @@
 package ot
 
-import "secc.example/secc/runtime/mpc/prg"
+import (
+	"secc.example/secc/internal/kernel"
+	"secc.example/secc/runtime/mpc/prg"
+)
 
 //go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg ot"
+
+var adding = kernel.New("ot.xor", kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // The vectors of SoftSpoken have a multiple of 4 blocks (rowsUnit).
 
 // xorInto sets dst = a ^ b.
 func xorInto(dst, a, b []prg.Block) {
 	a, b = a[:len(dst)], b[:len(dst)]
-	if accelerated() && len(dst) > 0 {
+	if adding.Variant() != kernel.Portable && len(dst) > 0 {
 		xorAsm(&dst[0][0], &a[0][0], &b[0][0], len(dst))
 		return
 	}
@@ -25,7 +30,7 @@ func xorGeneric(dst, a, b []prg.Block) {
 // xorWire writes a ^ b to dst in wire form.
 func xorWire(dst []byte, a, b []prg.Block) {
 	dst, b = dst[:len(a)*prg.BlockSize], b[:len(a)]
-	if accelerated() && len(a) > 0 {
+	if adding.Variant() != kernel.Portable && len(a) > 0 {
 		xorWireAsm(&dst[0], &a[0][0], &b[0][0], len(a))
 		return
 	}
@@ -41,7 +46,7 @@ func xorWireGeneric(dst []byte, a, b []prg.Block) {
 // addMasked adds blocks in wire form, masked, to dst. Time does not depend on mask.
 func addMasked(dst []prg.Block, src []byte, mask uint64) {
 	src = src[:len(dst)*prg.BlockSize]
-	if accelerated() && len(dst) > 0 {
+	if adding.Variant() != kernel.Portable && len(dst) > 0 {
 		addMaskedAsm(&dst[0][0], &src[0], mask, len(dst))
 		return
 	}

@@ -2,10 +2,11 @@ package ring
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"secc.example/secc/internal/kernel/kerneltest"
 )
 
 func random(r *rand.Rand, n, bits int) []uint64 {
@@ -67,27 +68,15 @@ func TestPaddingIsRefused(t *testing.T) {
 	}
 }
 
-// variants are the kernels that can run here; the portable one always can.
-func variants() []bool {
-	if accelerated() {
-		return []bool{false, true}
-	}
-	return []bool{false}
-}
+func TestSlice(t *testing.T) { kerneltest.Each(t, testSlice, slicing) }
 
-func TestSlice(t *testing.T) {
-	for _, fast := range variants() {
-		t.Run(fmt.Sprintf("assembly=%v", fast), func(t *testing.T) { testSlice(t, fast) })
-	}
-}
-
-func testSlice(t *testing.T, fast bool) {
+func testSlice(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range sizes {
 		for _, c := range []struct{ lo, count int }{{0, 1}, {3, 2}, {58, 6}, {5, 14}, {0, 64}, {63, 1}, {20, 44}} {
 			x := random(r, n, 64)
 			p := Planes(c.count, n)
-			slice(p, x, c.lo, fast)
+			Slice(p, x, c.lo)
 			for i := range x {
 				for j := range p {
 					if Bit(p[j], i) != x[i]>>(c.lo+j)&1 {
@@ -106,21 +95,14 @@ func testSlice(t *testing.T, fast bool) {
 	}
 }
 
-func BenchmarkSlice14(b *testing.B) {
+func BenchmarkSlice14(b *testing.B) { kerneltest.Bench(b, benchSlice14, slicing) }
+
+func benchSlice14(b *testing.B) {
 	x := random(rand.New(rand.NewPCG(3, 4)), 8192, 64)
 	p := Planes(14, len(x))
 	b.SetBytes(int64(8 * len(x)))
 	for b.Loop() {
 		Slice(p, x, 1)
-	}
-}
-
-func BenchmarkSlicePortable14(b *testing.B) {
-	x := random(rand.New(rand.NewPCG(3, 4)), 8192, 64)
-	p := Planes(14, len(x))
-	b.SetBytes(int64(8 * len(x)))
-	for b.Loop() {
-		slice(p, x, 1, false)
 	}
 }
 

@@ -1,12 +1,14 @@
 package ring
 
+import "secc.example/secc/internal/kernel"
+
 //go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg ring"
+
+var slicing = kernel.New("ring.slice", kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // Slice transposes: bit i of planes[j] becomes bit lo+j of x[i]. Bits past the
 // last element are zero.
-func Slice(planes [][]uint64, x []uint64, lo int) { slice(planes, x, lo, accelerated()) }
-
-func slice(planes [][]uint64, x []uint64, lo int, fast bool) {
+func Slice(planes [][]uint64, x []uint64, lo int) {
 	if len(planes) == 0 || len(x) == 0 {
 		return
 	}
@@ -16,10 +18,10 @@ func slice(planes [][]uint64, x []uint64, lo int, fast bool) {
 	full := len(x) / 64
 	switch {
 	case full == 0:
-	case fast:
-		sliceAsm(&planes[0], len(planes), &x[0], full, uint64(lo))
-	default:
+	case slicing.Variant() == kernel.Portable:
 		slicePortable(planes, x[:full*64], lo)
+	default:
+		sliceAsm(&planes[0], len(planes), &x[0], full, uint64(lo))
 	}
 	if rest := x[full*64:]; len(rest) > 0 {
 		for j, p := range planes {

@@ -11,6 +11,7 @@ import (
 func main() {
 	ConstraintExpr("!purego")
 	gather()
+	gather128()
 	transpose()
 	xor()
 	Generate()
@@ -57,8 +58,8 @@ const weight = 10
 // gather takes one line of four blocks (a vector) for each entry of four rows:
 // the word's middle bits are the line's offset in bytes, its top two the turn.
 func gather() {
-	begin("gatherAsm", "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)",
-		"gatherAsm adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.")
+	begin("gather512", "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)",
+		"gather512 adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.")
 	dst, leaves, x, index, n := gp("dst"), gp("leaves"), gp("x"), gp("index"), gp("n")
 	mask := Load(Param("mask"), GP32())
 	turns := GP64()
@@ -95,6 +96,44 @@ func gather() {
 		ADDQ(Imm(4*weight), index)
 	})
 	end()
+}
+
+// gather128 is gather with registers of a block, each loaded from where its row's
+// turn says.
+func gather128() {
+	begin("gather128", "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)", "gather128 is gather512.")
+	dst, leaves, x, index, n := gp("dst"), gp("leaves"), gp("x"), gp("index"), gp("n")
+	mask := Load(Param("mask"), GP32())
+	loop("gather", n, 1, func() {
+		var sums [4]VecVirtual
+		for i := range sums {
+			sums[i] = XMM()
+			VMOVDQU(Mem{Base: leaves, Disp: 16 * i}, sums[i])
+		}
+		for e := range weight {
+			at, turn := GP64(), GP64()
+			MOVL(Mem{Base: index, Disp: 4 * e}, at.As32())
+			MOVL(at.As32(), turn.As32())
+			ANDL(mask, at.As32())
+			SHRL(Imm(30), turn.As32())
+			SHLL(Imm(4), turn.As32())
+			ADDQ(x, at)
+			for i := range sums {
+				VPXOR(Mem{Base: at, Index: turn, Scale: 1}, sums[i], sums[i])
+				if i < 3 {
+					ADDL(Imm(16), turn.As32())
+					ANDL(Imm(48), turn.As32())
+				}
+			}
+		}
+		for i := range sums {
+			VMOVDQU(sums[i], Mem{Base: dst, Disp: 16 * i})
+		}
+		ADDQ(Imm(64), leaves)
+		ADDQ(Imm(64), dst)
+		ADDQ(Imm(4*weight), index)
+	})
+	RET()
 }
 
 // unpack is one level of a transposition of bytes, within 128-bit lanes:

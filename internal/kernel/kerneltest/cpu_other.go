@@ -1,0 +1,8 @@
+//go:build !unix
+
+package kerneltest
+
+import "time"
+
+// CPU is zero: this system does not tell processor time.
+func CPU() time.Duration { return 0 }
