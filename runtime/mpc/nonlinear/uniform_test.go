@@ -1,0 +1,193 @@
+package nonlinear
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/mpctest"
+	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
+)
+
+// Every message must be uniform given the receiver's view, not only right. The
+// observer's inputs and its part of all correlations are the same for all elements, and only
+// what it lacks is fresh: then every bit that it receives, and the sum of every two, is balanced over
+// the elements. A pad used twice leaves all results right and shows here.
+
+// maxBias is far beyond what balanced planes reach: some 10^6 of them and of their
+// pairs stay below 5.5 standard deviations.
+const maxBias = 6.5
+
+// uniformCase is one protocol in one shape on elements that all have the same
+// share x at this party, of 12 bits.
+type uniformCase struct {
+	name string
+	run  func(ctx context.Context, p *Party, x []uint64) error
+}
+
+// none forgets a protocol's result.
+func none[T any](_ T, err error) error { return err }
+
+const uniformBits = 12
+
+func uniformCases() (all []uniformCase) {
+	add := func(name string, run func(ctx context.Context, p *Party, x []uint64) error) {
+		all = append(all, uniformCase{name, run})
+	}
+	for _, tree := range trees {
+		g := Sign{uniformBits, 1, uniformBits, tree}
+		tree := fmt.Sprintf("%+v", tree)
+		add("DReLU "+tree, func(ctx context.Context, p *Party, x []uint64) error { return none(p.DReLU(ctx, x, g)) })
+		add("Above "+tree, func(ctx context.Context, p *Party, x []uint64) error {
+			return none(p.Above(ctx, x, []int64{3, 3 + 16, 40, 40 - 128}, g))
+		})
+		add("ExtendAny "+tree, func(ctx context.Context, p *Party, x []uint64) error {
+			return none(p.ExtendAny(ctx, x, uniformBits, 20, g.Tree))
+		})
+		add("TruncateExact "+tree, func(ctx context.Context, p *Party, x []uint64) error {
+			return none(p.TruncateExact(ctx, x, uniformBits, 5, 14, g.Tree))
+		})
+	}
+	return append(all, flatCases(Sign{uniformBits, 0, uniformBits, wire.Tree{Leaf: 3}})...)
+}
+
+// flatCases are the protocols whose shape is their tree's or that have none.
+func flatCases(g Sign) (all []uniformCase) {
+	bits := g.Bits
+	add := func(name string, run func(ctx context.Context, p *Party, x []uint64) error) {
+		all = append(all, uniformCase{name, run})
+	}
+	bitsOf := func(x []uint64, at int) []uint64 { // a shared bit, the same for all elements
+		b := make([]uint64, ring.Words(len(x)))
+		for i := range b {
+			b[i] = -(x[0] >> at & 1)
+		}
+		return b
+	}
+	add("And", func(ctx context.Context, p *Party, x []uint64) error {
+		return none(p.And(ctx, len(x), bitsOf(x, 1), bitsOf(x, 2)))
+	})
+	add("Mux", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Mux(ctx, bitsOf(x, 0), x, bits)) })
+	add("ToArith", func(ctx context.Context, p *Party, x []uint64) error {
+		return none(p.ToArith(ctx, bitsOf(x, 3), len(x), 17))
+	})
+	add("Relu", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Relu(ctx, x, g, nil)) })
+	add("Clip", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Clip(ctx, x, g, -5, 9)) })
+	add("ClipBelow", func(ctx context.Context, p *Party, x []uint64) error { return none(p.ClipBelow(ctx, x, g, 7)) })
+	add("ClipAbove", func(ctx context.Context, p *Party, x []uint64) error { return none(p.ClipAbove(ctx, x, g, 7)) })
+	add("ExtendNonNeg", func(ctx context.Context, p *Party, x []uint64) error { return none(p.ExtendNonNeg(ctx, x, bits, 20)) })
+	add("Extend", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Extend(ctx, x, bits, 20)) })
+	add("TruncateStochastic", func(ctx context.Context, p *Party, x []uint64) error {
+		return none(p.TruncateStochastic(ctx, x, bits, 5, 14))
+	})
+	add("Mul", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Mul(ctx, x, x, bits)) })
+	add("Square", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Square(ctx, x, bits)) })
+	add("MatMul", func(ctx context.Context, p *Party, x []uint64) error {
+		return none(p.MatMul(ctx, x, x[:4], Matrix{1, len(x) / 4, 4, 1}, bits))
+	})
+	factor := func(p *Party, x []uint64) []uint64 { // the server's
+		if p.Role != transport.Server {
+			return nil
+		}
+		f := make([]uint64, len(x))
+		for i := range f {
+			f[i] = 11
+		}
+		return f
+	}
+	add("MulByServer", func(ctx context.Context, p *Party, x []uint64) error {
+		return none(p.MulByServer(ctx, x, factor(p, x), 4, bits))
+	})
+	add("PRelu", func(ctx context.Context, p *Party, x []uint64) error {
+		return none(p.PRelu(ctx, x, g, factor(p, x), 3))
+	})
+	add("LinearOT", func(ctx context.Context, p *Party, x []uint64) error {
+		w := len(x) / 64
+		c := &Conv{Batch: 1, G: 1, CIn: 1, COut: 2, H: 64, W: w, OH: 64, OW: w, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1,
+			Bits: bits, Digits: []BitRange{{0, 4}}, Taps: []Reach{{0, 64, 0, w}}, Piece: 1 << 16, Wave: 1 << 16}
+		return none(p.LinearOT(ctx, x, c, []int64{5, -3}, []int64{1, 2}))
+	})
+	add("Select", func(ctx context.Context, p *Party, x []uint64) error {
+		net := wire.Network{Inputs: 3, Levels: [][][2]int32{{{0, 1}}, {{3, 2}}}, Outputs: []int32{4}}
+		_, _, err := p.Select(ctx, append(append(append([]uint64(nil), x...), x...), x...), len(x), net, g, 2)
+		return err
+	})
+	for name, f := range map[string]Pieces{
+		"steps": {Knots: []int64{-40, 0, 40}, Slope: []int64{0, 0, 0, 0}, Offset: []int64{0, 1, 2, 3}},
+		"lines": {Knots: []int64{-40, 40}, Slope: []int64{0, 3, 1}, Offset: []int64{0, 120, 200}, Frac: 3},
+	} {
+		add("Spline of "+name, func(ctx context.Context, p *Party, x []uint64) error { return none(p.Spline(ctx, x, f, g, bits)) })
+	}
+	return all
+}
+
+// biasOf runs a case on n elements with one share for all and gives the worst
+// deviation of what the observer received.
+func biasOf(t *testing.T, c uniformCase, view *mpctest.View, observer transport.Role, share [2]uint64, n int) (worst float64, planes int) {
+	t.Helper()
+	pair := mpctest.NewPair(1)
+	seen := &mpctest.Recorder{Conn: pair.Conn[observer]}
+	err := pair.Run(func(ctx context.Context, role transport.Role) error {
+		p := &Party{Role: role, Conn: pair.Conn[role], Corr: From(view.Sources(role))}
+		if role == observer {
+			p.Conn = seen
+		}
+		x := make([]uint64, n)
+		for i := range x {
+			x[i] = share[role]
+		}
+		return c.run(ctx, p, x)
+	})
+	if err != nil {
+		t.Fatalf("%s: %v", c.name, err)
+	}
+	return seen.Bias(n)
+}
+
+func TestMessagesAreUniformGivenTheView(t *testing.T) {
+	n, pairs := 1024, 1
+	if slow {
+		n, pairs = wire.Chunk, 3
+	}
+	r := rand.New(rand.NewPCG(11, 12))
+	most, all := 0.0, 0
+	for _, c := range uniformCases() {
+		for observer := range transport.Role(2) {
+			for range pairs {
+				share := [2]uint64{r.Uint64() & ring.Mask(uniformBits), r.Uint64() & ring.Mask(uniformBits)}
+				worst, planes := biasOf(t, c, mpctest.NewView(observer, r.Uint64()), observer, share, n)
+				if worst > maxBias {
+					t.Errorf("%s: what party %d receives with shares %d and %d is off by %.1f standard deviations", c.name, observer, share[0], share[1], worst)
+				}
+				most, all = max(most, worst), all+planes*(planes+1)/2
+				if planes == 0 && c.name != "LinearOT" && c.name != "MulByServer" {
+					t.Errorf("%s: party %d received nothing that could be looked at", c.name, observer)
+				}
+			}
+		}
+	}
+	t.Logf("%d planes and pairs of planes, %.2f standard deviations at most", all, most)
+}
+
+// oneBatch are those that take a single batch in a direction, so that none can
+// be dealt twice.
+var oneBatch = map[string]bool{
+	"And": true, "Mux": true, "ToArith": true, "Extend": true, "ExtendNonNeg": true, "TruncateStochastic": true, "LinearOT": true,
+}
+
+// The test sees what it is for: batches dealt twice.
+func TestUniformitySeesPadsUsedTwice(t *testing.T) {
+	for _, c := range uniformCases() {
+		worst := 0.0
+		for observer := range transport.Role(2) {
+			w, _ := biasOf(t, c, mpctest.NewReusedView(observer, 5), observer, [2]uint64{1234, 987}, 1024)
+			worst = max(worst, w)
+		}
+		if worst < 20 && !oneBatch[c.name] {
+			t.Errorf("%s: pads used twice show as %.1f standard deviations", c.name, worst)
+		}
+	}
+}
