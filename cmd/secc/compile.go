@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 // compileFlags are the flags of secc compile, which explain shares.
 type compileFlags struct {
 	out        string
+	name       string
 	calibrate  []string
 	preprocess string
 	labels     string
@@ -66,6 +68,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringArrayVar(&f.calibrate, "calibrate", nil, "example inputs that the number formats are fitted to: a file or a directory; may be repeated")
 	fl.StringVar(&f.preprocess, "preprocess", "", "how images become inputs: imagenet, unit or raw, and/or crop=square, via=, resize=,colour=,layout=,scale=,shift=,mean=,std=")
+	fl.StringVar(&f.name, "name", "", "name of the network, which the plan makes public (default: the file's own)")
 	fl.StringVar(&f.labels, "labels", "", "file with one label a line, carried in the plan")
 	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224, or without a name for the only input; may be repeated")
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
@@ -242,20 +245,14 @@ func (f *compileFlags) source(path string) (data []byte, o secc.Options, err err
 	return data, o, nil
 }
 
-// modelName is the file's name, or that of its directory if every model is
-// called model.onnx.
-func modelName(path string) string {
-	name := strings.TrimSuffix(filepath.Base(path), ".onnx")
-	if abs, err := filepath.Abs(path); err == nil && name == "model" {
-		return filepath.Base(filepath.Dir(abs))
-	}
-	return name
-}
+// modelName is the name of a model's file. Where it lies is nobody's business: the
+// name stands in the plan.
+func modelName(path string) string { return strings.TrimSuffix(filepath.Base(path), ".onnx") }
 
 // options is what the flags say about the model at a path.
 func (f *compileFlags) options(path string) (o secc.Options, err error) {
 	o = secc.Options{
-		Name: modelName(path), Dir: filepath.Dir(path), Batch: f.batch, Calibration: secc.Files(f.calibrate...),
+		Name: cmp.Or(f.name, modelName(path)), Dir: filepath.Dir(path), Batch: f.batch, Calibration: secc.Files(f.calibrate...),
 		Bits: f.bits, Exact: f.truncation == "exact", Target: passes.Target(f.target), Linear: passes.Linear(f.linear),
 		Winograd: passes.Choice(f.winograd), XOperator: passes.XChoice(f.xOperator),
 	}

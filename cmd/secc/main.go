@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"secc.example/secc/cmd/internal/out"
 )
 
 func main() { os.Exit(Main()) }
@@ -26,7 +28,13 @@ func Main() int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	root := newRootCmd()
+	results := out.New(os.Stdout)
+	root.SetOut(results)
+	root.SetErr(out.New(os.Stderr))
 	err := root.ExecuteContext(ctx)
+	if lost := results.Err(); lost != nil && err == nil {
+		err = fmt.Errorf("standard output: %w", lost)
+	}
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		fmt.Fprintln(root.ErrOrStderr(), "secc: interrupted")
 		return exitInterrupted

@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/runtime"
 )
 
@@ -28,8 +28,8 @@ const barSteps = 1000
 
 func newProgress(w io.Writer, quiet bool, p *plan.Plan) *progress {
 	s := &progress{w: w, quiet: quiet, share: workShares(p), next: time.Now().Add(time.Second)}
-	if f, ok := w.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
-		s.bar = progressbar.NewOptions(barSteps, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24),
+	if f, ok := out.File(w); ok && !quiet && term.IsTerminal(int(f.Fd())) {
+		s.bar = progressbar.NewOptions(barSteps, progressbar.OptionSetWriter(f), progressbar.OptionSetWidth(24),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(60*time.Millisecond),
 			progressbar.OptionSetElapsedTime(true))
 	}
@@ -60,7 +60,7 @@ func (s *progress) step(p runtime.Progress) {
 	done := s.share[min(p.Call, len(s.share)-1)]
 	name := ""
 	if p.Next != nil {
-		name = fmt.Sprintf("%s %s", p.Next.Op, p.Next.Name)
+		name = out.Line(fmt.Sprintf("%s %s", p.Next.Op, p.Next.Name))
 	}
 	if s.bar != nil {
 		s.bar.Describe(fmt.Sprintf("%-32.32s", name))

@@ -13,6 +13,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -247,6 +248,9 @@ func loadLabels(path string, p *plan.Plan) ([]string, error) {
 		return nil, usage("labels: %w", err)
 	}
 	text := strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n")
+	if !utf8.ValidString(text) {
+		return nil, usage("labels: %s is not UTF-8", path)
+	}
 	if strings.TrimSpace(text) == "" {
 		return nil, usage("labels: %s holds none", path)
 	}

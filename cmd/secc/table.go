@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
 )
 
 // bytesText prints a number of bytes for people.
@@ -67,6 +68,7 @@ func secondsText(s float64) string { return fmt.Sprintf("%.3f", s) }
 
 // shorten keeps the end of a name, which tells operators apart.
 func shorten(s string, n int) string {
+	s = out.Line(s)
 	if i := strings.Index(s, ", "); i > 0 && len(s) > n {
 		s = s[:i] + fmt.Sprintf(" (and %d more)", strings.Count(s, ", "))
 	}
@@ -158,5 +160,5 @@ func labelName(l plan.LabelScore) string {
 	if l.Label == "" {
 		return fmt.Sprintf("class %d", l.Index)
 	}
-	return l.Label
+	return out.Line(l.Label)
 }

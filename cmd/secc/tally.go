@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"secc.example/secc/cmd/internal/out"
 )
 
 // tally shows how many examples are done: a bar on a terminal, elsewhere a line
@@ -22,8 +23,8 @@ type tally struct {
 
 func newTally(w io.Writer, quiet bool, n int) *tally {
 	t := &tally{w: w, n: n, quiet: quiet, start: time.Now(), next: time.Now().Add(2 * time.Second)}
-	if f, ok := w.(*os.File); ok && !quiet && term.IsTerminal(int(f.Fd())) {
-		t.bar = progressbar.NewOptions(n, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(24),
+	if f, ok := out.File(w); ok && !quiet && term.IsTerminal(int(f.Fd())) {
+		t.bar = progressbar.NewOptions(n, progressbar.OptionSetWriter(f), progressbar.OptionSetWidth(24),
 			progressbar.OptionSetDescription("examples"), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(60*time.Millisecond), progressbar.OptionSetElapsedTime(true))
 	}
