@@ -175,3 +175,20 @@ func TestParameterSetsArePinned(t *testing.T) {
 		t.Errorf("row weight %d, lines of %d, bootstrap group %d, base OTs %d", lpnWeight, lineSize, bootstrapK, baseCount)
 	}
 }
+
+// TestBasePointsAreFresh: every base OT has a scalar of its own. With one for
+// all, the points would show which choices are equal.
+func TestBasePointsAreFresh(t *testing.T) {
+	tag := Config{Kind: SoftSpoken, K: 4}.tag(1)
+	hello := append(append(tag[:], make([]byte, seedSize)...), edwards25519.NewGeneratorPoint().Bytes()...)
+	seen := map[string]bool{}
+	for range 2 {
+		points := answerBase(t, tag, hello, prg.Block{5, 6})
+		for i := range baseCount {
+			seen[string(points[i*pointSize:][:pointSize])] = true
+		}
+	}
+	if len(seen) != 2*baseCount {
+		t.Errorf("%d different points in two runs of %d", len(seen), baseCount)
+	}
+}
