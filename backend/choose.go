@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 )
 
 // linearStep is a linear operator whose encoding is still to be chosen.
@@ -42,66 +44,189 @@ func (l *lowering) choosePackings() error {
 	return nil
 }
 
-// treeShape is a way to compare: radix of the leaves, and a log-depth tree (few
-// rounds) or a ripple (few bits). Extra is what it takes beyond its correlated
-// OTs, in nanoseconds a compared bit, as measured with free OTs (BenchmarkReluAlone).
+// treeShape is a way to compare. Extra is what it takes beyond its correlated OTs, in
+// nanoseconds a compared bit, as measured with free OTs (BenchmarkReluAlone).
 type treeShape struct {
-	leaf   int
-	ripple bool
-	extra  float64
-	client bool // the client chooses: a clip's bounds share OTs, and the step ends up to a round trip later
+	wire.Tree
+	extra float64
 }
 
+// treeShapes: radix of the leaves, and a log-depth tree (few rounds) or a ripple (few
+// bits). With the client choosing, a clip's bounds share OTs, and the step ends up to a
+// round trip later.
 func treeShapes() []treeShape {
 	return []treeShape{
-		{2, true, 0, false}, {1, true, 0, false}, {2, false, 0.5, false}, {3, false, 1, false}, {1, false, 1, false}, {4, false, 2, false},
-		{2, false, 0.5, true}, {3, false, 1, true}, {4, false, 2, true},
+		{wire.Tree{Leaf: 2, Ripple: true}, 0}, {wire.Tree{Leaf: 1, Ripple: true}, 0},
+		{wire.Tree{Leaf: 2}, 0.5}, {wire.Tree{Leaf: 3}, 1}, {wire.Tree{Leaf: 1}, 1}, {wire.Tree{Leaf: 4}, 2},
+		{wire.Tree{Leaf: 2, Arity: 3}, 0.7}, {wire.Tree{Leaf: 3, Arity: 3}, 1.2}, {wire.Tree{Leaf: 4, Arity: 3}, 2.2}, {wire.Tree{Leaf: 5, Arity: 3}, 4},
+		{wire.Tree{Leaf: 2, ClientChooses: true}, 0.5}, {wire.Tree{Leaf: 3, ClientChooses: true}, 1}, {wire.Tree{Leaf: 4, ClientChooses: true}, 2},
 	}
 }
 
-// chooseTree picks the shape of step i's comparisons that takes the fewest
-// seconds under the profile, the making of correlated OTs included.
-func (l *lowering) chooseTree(i int) {
-	s := &l.steps[i]
-	if s.Compare == nil {
-		return
-	}
-	after := l.extensionOf(s.Out[0])
-	var best plan.Compare
-	least := math.Inf(1)
-	for _, try := range treeShapes() {
-		if try.client && s.Proto != plan.ProtoClip {
-			continue
-		}
-		s.Compare.Leaf, s.Compare.Ripple, s.Compare.ClientChooses = try.leaf, try.ripple, try.client
-		if t := l.price(s, after, try.extra); t < least {
-			least, best = t, *s.Compare
-		}
-	}
-	*s.Compare = best
-}
+// mostBytes is how many times the bytes of a plan may grow for fewer flights: seconds
+// decide, but who pays for traffic or shares a line should not be surprised.
+const mostBytes = 1.15
 
-// extensionOf finds an extension that reads a slot; nil for none.
-func (l *lowering) extensionOf(x plan.Slot) *plan.Step {
-	for i := range l.steps {
-		if s := &l.steps[i]; s.Proto == plan.ProtoExtend && s.In[0] == x {
-			return s
+// chooseTrees picks the shapes of all comparisons. Bytes are made dearer until
+// what flights are saved with stays within mostBytes.
+func (l *lowering) chooseTrees() error {
+	pick := func(dear float64, fewer bool) int64 {
+		for i := range l.steps {
+			l.chooseTree(i, dear, fewer)
+		}
+		return l.bytes()
+	}
+	least := float64(pick(1, false))
+	for dear := 1.0; dear < 1e3 && float64(pick(dear, true)) > mostBytes*least; dear *= 1.25 {
+		if err := l.stopped(); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// bytes is what all steps send, with a bit for each correlated OT.
+func (l *lowering) bytes() (n int64) {
+	for i := range l.steps {
+		s := &l.steps[i]
+		if s.Proto == plan.ProtoExtend && l.covered(s) {
+			continue
+		}
+		c := l.plan.CallCost([]*plan.Step{s})
+		n += c.ToServer() + c.ToClient() + (c.COTs.ServerSends+c.COTs.ClientSends)/8
+	}
+	return n
+}
+
+// covered reports whether a wide relu makes an extension unnecessary.
+func (l *lowering) covered(e *plan.Step) bool {
+	for i := range l.steps {
+		if s := &l.steps[i]; s.Out[0] == e.In[0] {
+			return s.Compare != nil && s.Compare.ExtendTo > 0
+		}
+	}
+	return false
+}
+
+// chooseTree picks the shape of step i's comparisons that takes the fewest seconds
+// under the profile, the making of correlated OTs included, with bytes dear times as
+// dear as they are. With fewer, shapes that send more for fewer flights are tried too:
+// joins of three, and relus that are wide at once where an extension follows.
+func (l *lowering) chooseTree(i int, dear float64, fewer bool) {
+	s := &l.steps[i]
+	if s.Compare == nil {
+		return
+	}
+	after := l.extensionOf(s)
+	var best plan.Compare
+	least := math.Inf(1)
+	for _, try := range treeShapes() {
+		if try.ClientChooses && s.Proto != plan.ProtoClip || try.Arity > 2 && !fewer {
+			continue
+		}
+		s.Compare.SetTree(try.Tree)
+		for _, to := range widths(s, after) {
+			if to > 0 && !fewer {
+				continue
+			}
+			s.Compare.ExtendTo = to
+			if t := l.price(s, after, try.extra, dear); t < least {
+				least, best = t, *s.Compare
+			}
+		}
+	}
+	*s.Compare = best
+}
+
+// widths are what a comparison's result may be extended to; 0 is not at all.
+func widths(s, after *plan.Step) []int {
+	if s.Proto == plan.ProtoRelu && after != nil && !after.Extend.Any {
+		return []int{0, after.Extend.To}
+	}
+	return []int{0}
+}
+
+// extensionOf finds the widest extension that reads what a step makes; nil for none.
+func (l *lowering) extensionOf(s *plan.Step) (most *plan.Step) {
+	for i := range l.steps {
+		if e := &l.steps[i]; e.Proto == plan.ProtoExtend && e.In[0] == s.Out[0] && (most == nil || e.Extend.To > most.Extend.To) {
+			most = e
+		}
+	}
+	return most
+}
+
 // price is the seconds that a comparison takes, in the place where most stand:
 // between two linear operators, perhaps with an extension before the second.
-func (l *lowering) price(s, extend *plan.Step, extra float64) float64 {
+func (l *lowering) price(s, extend *plan.Step, extra, dear float64) float64 {
 	p := l.options.Profile
 	c := l.plan.CallCost([]*plan.Step{s})
-	flights := c.Flights
-	if extend != nil {
-		flights = c.Add(l.plan.CallCost([]*plan.Step{extend})).Flights
-	}
 	bits := c.Work.Server[plan.UnitElem] * float64(s.Compare.Hi-s.Compare.Lo)
-	return p.busy(c) + p.latency(between(flights)) + p.makeCOTs(c.COTs) + extra*bits/1e9/float64(max(p.Threads, 1))
+	if extend != nil && s.Compare.ExtendTo == 0 {
+		c = c.Add(l.plan.CallCost([]*plan.Step{extend}))
+	}
+	sent := 8 * float64(c.ToServer()+c.ToClient()) / p.Bandwidth
+	return p.busy(c) + (dear-1)*sent + p.latency(between(c.Flights)) + p.makeCOTs(c.COTs) + extra*bits/1e9/float64(max(p.Threads, 1))
+}
+
+// widen lets the relus that chooseTree made wide take the place of the widest
+// extension that follows. Whoever reads a narrower result drops the bits above it, locally.
+func (l *lowering) widen() {
+	wide := map[plan.Slot]plan.Slot{} // by the narrow result
+	same := map[plan.Slot]plan.Slot{} // results of extensions that are one
+	var kept []plan.Step
+	for _, s := range l.steps {
+		for i, x := range s.In {
+			if y, ok := same[x]; ok {
+				s.In[i] = y
+			}
+		}
+		switch narrow, ok := l.widened(&s); {
+		case ok:
+			wide[narrow] = s.Out[0]
+			kept = append(kept, s)
+			if l.reads(narrow) {
+				kept = append(kept, dropBits(s, s.Out[0], narrow))
+			}
+			continue
+		case s.Proto == plan.ProtoExtend:
+			w, ok := wide[s.In[0]]
+			if ok && l.plan.Slots[w].Bits == s.Extend.To {
+				same[s.Out[0]] = w
+				continue
+			}
+			if ok {
+				s = dropBits(s, w, s.Out[0])
+			}
+		}
+		kept = append(kept, s)
+	}
+	l.steps = kept
+}
+
+// widened gives a wide relu its wide slot, and says which one it had.
+func (l *lowering) widened(s *plan.Step) (narrow plan.Slot, ok bool) {
+	if s.Compare == nil || s.Compare.ExtendTo == 0 {
+		return 0, false
+	}
+	narrow = s.Out[0]
+	s.Out = []plan.Slot{l.extensionOf(s).Out[0]}
+	return narrow, true
+}
+
+// dropBits is the local step of a node that makes a narrow slot of a wide one.
+func dropBits(of plan.Step, wide, narrow plan.Slot) plan.Step {
+	return plan.Step{Proto: plan.ProtoReduce, Op: of.Op, Name: of.Name, In: []plan.Slot{wide}, Out: []plan.Slot{narrow}}
+}
+
+// reads reports whether a step other than an extension, or an output, reads a slot.
+func (l *lowering) reads(x plan.Slot) bool {
+	for i := range l.steps {
+		if s := &l.steps[i]; s.Proto != plan.ProtoExtend && slices.Contains(s.In, x) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(l.plan.Outputs, func(o plan.Output) bool { return o.Slot == x })
 }
 
 // between is the rounds from the upload of one linear operator to that of the

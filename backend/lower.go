@@ -53,12 +53,10 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if err := l.choosePackings(); err != nil {
 		return nil, nil, err
 	}
-	for i := range l.steps {
-		if err := l.stopped(); err != nil {
-			return nil, nil, err
-		}
-		l.chooseTree(i)
+	if err := l.chooseTrees(); err != nil {
+		return nil, nil, err
 	}
+	l.widen()
 	l.plan.Rounds = schedule(l.steps, l.flights)
 	if keys, err := l.plan.LinearKeys(); err != nil {
 		return nil, nil, fmt.Errorf("backend: BUG: %w", err)

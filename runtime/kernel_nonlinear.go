@@ -115,14 +115,8 @@ func runRelu(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([]Vec
 	if err != nil {
 		return nil, err
 	}
-	y, err := p.Relu(ctx, c.In[0], signOf(c.Compare), flip)
-	if err != nil || c.Compare.ExtendTo == 0 {
-		return one(y, err)
-	}
-	if c.Compare.ServerFlip { // the result's sign is the server's secret
-		return one(p.Extend(ctx, y, c.Compare.Bits, c.Compare.ExtendTo))
-	}
-	return one(p.ExtendNonNeg(ctx, y, c.Compare.Bits, c.Compare.ExtendTo))
+	a := c.Compare
+	return one(p.Relu(ctx, c.In[0], signOf(a), a.ServerFlip, flip, max(a.Bits, a.ExtendTo)))
 }
 
 // flips spreads the server's secret signs over the elements, bit-packed.

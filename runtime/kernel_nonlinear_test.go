@@ -171,7 +171,8 @@ func compares(bits int) (all []plan.Compare) {
 		}
 	}
 	for _, leaf := range []int{1, 2, 3, 4} {
-		all = append(all, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, ClientChooses: true})
+		all = append(all, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, ClientChooses: true},
+			plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, Arity: 3}, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf + 1, Arity: 3, ClientChooses: true})
 	}
 	if bits > 4 {
 		all = append(all, plan.Compare{Bits: bits, Lo: 2, Hi: bits - 1, Leaf: 2})

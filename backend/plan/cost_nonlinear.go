@@ -22,7 +22,12 @@ func (c Cost) withWork(u Unit, elems int) Cost {
 
 // Tree is how a step computes carries.
 func (c *Compare) Tree() wire.Tree {
-	return wire.Tree{Leaf: c.Leaf, Ripple: c.Ripple, ClientChooses: c.ClientChooses}
+	return wire.Tree{Leaf: c.Leaf, Ripple: c.Ripple, Arity: c.Arity, ClientChooses: c.ClientChooses}
+}
+
+// SetTree chooses how a step computes carries.
+func (c *Compare) SetTree(t wire.Tree) {
+	c.Leaf, c.Ripple, c.Arity, c.ClientChooses = t.Leaf, t.Ripple, t.Arity, t.ClientChooses
 }
 
 // costCarries counts the circuit of some carries, n times.
@@ -42,10 +47,11 @@ func costCarries(n int, w *wire.Carries) (c Cost) {
 	} else {
 		c.COTs.ClientSends = ots
 	}
-	for level, joins := range w.Levels {
-		c.Flights = append(c.Flights, crossing(int64(w.Opened(level))*plane(n))...)
-		c.COTs.ClientSends += int64(n) * int64(len(joins))
-		c.COTs.ServerSends += int64(n) * int64(len(joins))
+	for level := range w.Levels {
+		bits, ots := w.Opened(level)
+		c.Flights = append(c.Flights, crossing(int64(bits)*plane(n))...)
+		c.COTs.ClientSends += int64(n) * int64(ots)
+		c.COTs.ServerSends += int64(n) * int64(ots)
 	}
 	return c.withWork(UnitAND, 0)
 }
@@ -56,17 +62,18 @@ func costCarry(n, m, leaf int) Cost {
 }
 
 // costDReLU is the sign of n elements.
-func costDReLU(n int, c *Compare) Cost { return costAbove(n, c, []int64{0}) }
+func costDReLU(n int, c *Compare) Cost { return costAbove(n, c.compared(), c.Tree(), []int64{0}, c.Lo) }
 
-// costAbove compares n elements with each of some public thresholds: the low
-// bits in which these agree once.
-func costAbove(n int, c *Compare, at []int64) Cost {
-	m := c.Hi - c.Lo - 1
+// compared is the number of bits whose carry decides a sign.
+func (c *Compare) compared() int { return c.Hi - c.Lo - 1 }
+
+// costAbove compares m bits of n elements, from bit lo on, with each of some public
+// thresholds: the low bits in which these agree once.
+func costAbove(n, m int, t wire.Tree, at []int64, lo int) Cost {
 	if m == 0 {
 		return Cost{}
 	}
-	t := c.Tree()
-	return costCarries(n, wire.NewCarries(m, t.Split(m, wire.Agree(at)-c.Lo), len(at), t))
+	return costCarries(n, wire.NewCarries(m, t.Split(m, wire.Agree(at)-lo), len(at), t))
 }
 
 // costTerms is one flight of products of one party's bits with the other's
@@ -98,13 +105,15 @@ func toArith(bits int) []int {
 	return []int{bits - 1}
 }
 
-// CostRelu is DReLU, a multiplexer and, where asked, an extension.
+// CostRelu is DReLU and a multiplexer. Where the result is wider, the operand is
+// extended beside the comparison, so that the multiplexer's result is wide at once.
 func CostRelu(n int, c *Compare) Cost {
-	cost := costDReLU(n, c).Add(costTerms(n, []int{c.Bits}, []int{c.Bits}))
+	sign, width := costDReLU(n, c), c.Bits
 	if c.ExtendTo > c.Bits {
-		cost = cost.Add(CostExtend(n, &Extend{From: c.Bits, To: c.ExtendTo}))
+		sign = sign.Beside(costTerms(n, nil, []int{c.ExtendTo - c.Bits}))
+		width = c.ExtendTo
 	}
-	return cost
+	return sign.Add(costTerms(n, []int{width}, []int{width}))
 }
 
 // LeafOf is the radix that a field which may be left out means.
@@ -155,7 +164,7 @@ func CostClip(n int, c *Compare) Cost {
 	below, above := c.Bounded()
 	switch {
 	case below && above:
-		return costAbove(n, c, []int64{c.Min, c.Max}).Add(costTerms(n, []int{c.Bits}, append([]int{c.Bits}, toArith(c.Bits)...)))
+		return costAbove(n, c.compared(), c.Tree(), []int64{c.Min, c.Max}, c.Lo).Add(costTerms(n, []int{c.Bits}, append([]int{c.Bits}, toArith(c.Bits)...)))
 	case below || above:
 		one := *c
 		one.ExtendTo = 0
@@ -171,9 +180,11 @@ func costSelect(levels []int, copies int, c *Compare, indexBits int) Cost {
 	if indexBits > 0 {
 		widths = append(widths, indexBits)
 	}
+	t, m := c.Tree(), c.compared()
 	for _, gates := range levels {
 		n := copies * gates
-		cost = cost.Add(costDReLU(n, c)).Add(costTerms(n, widths, widths))
+		cost = cost.Add(costAbove(n, m, t, []int64{0}, c.Lo)).Add(costTerms(n, widths, widths))
+		t = t.Next(m)
 	}
 	return cost
 }
@@ -244,7 +255,7 @@ func CostFunc(n, inBits, outBits int, f *Func) Cost {
 	if len(s.Knots) == 0 {
 		return c
 	}
-	c = c.Add(costAbove(n, &Compare{Bits: inBits, Hi: inBits, Leaf: LeafOf(f.Leaf), ClientChooses: true}, s.Knots))
+	c = c.Add(costAbove(n, inBits-1, wire.Tree{Leaf: LeafOf(f.Leaf), ClientChooses: true}, s.Knots, 0))
 	var byServer, byClient []int
 	for range s.Knots {
 		if s.Flat() {

@@ -290,14 +290,15 @@ type Truncate struct {
 // low bits (the sign may be wrong for 0 <= x < 2^Lo only).
 type Compare struct {
 	Bits, Lo, Hi int
-	Leaf         int  // leaf radix in bits, 1 to 4: fewer OTs or fewer bits
+	Leaf         int  // leaf radix in bits, 1 to wire.MaxLeaf: fewer OTs or fewer bits
 	Ripple       bool `cbor:",omitempty"` // one AND a bit instead of a log-depth tree
+	Arity        int  `cbor:",omitempty"` // neighbours that a node of the tree joins: 2 (or 0) or 3, fewer flights
 
 	// ClientChooses turns the leaves round: after a linear operator they end one
 	// latency later, but several thresholds (clip) share the client's choices and OTs.
 	ClientChooses bool `cbor:",omitempty"`
 
-	ExtendTo   int   `cbor:",omitempty"` // relu: also give the result in Z_2^ExtendTo as Out[1] (or as the only output)
+	ExtendTo   int   `cbor:",omitempty"` // relu: the result is in Z_2^ExtendTo, wider than Bits; 0: in Z_2^Bits
 	ServerFlip bool  `cbor:",omitempty"` // relu: x*[s*x >= 0]; the server flips its share of the bit where W+"/flip" is 1, spread as Spread says
 	Min, Max   int64 `cbor:",omitempty"` // clip bounds in ulp
 	K          int   `cbor:",omitempty"` // argmax: top-k

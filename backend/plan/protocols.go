@@ -294,8 +294,11 @@ func (c *Compare) check(bits int) error {
 	if c.Bits != bits || c.Bits > 62 || c.Lo < 0 || c.Hi > c.Bits || c.Hi-c.Lo < 2 {
 		return fmt.Errorf("compares bits [%d, %d) of %d", c.Lo, c.Hi, bits)
 	}
-	if c.Leaf < 1 || c.Leaf > 4 {
+	if c.Leaf < 1 || c.Leaf > wire.MaxLeaf {
 		return fmt.Errorf("leaves of %d bits", c.Leaf)
+	}
+	if c.Arity < 0 || c.Arity == 1 || c.Arity > wire.MaxArity || c.Arity > 2 && c.Ripple {
+		return fmt.Errorf("joins of %d (ripple %v)", c.Arity, c.Ripple)
 	}
 	return nil
 }

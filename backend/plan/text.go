@@ -161,6 +161,9 @@ func (l *Linear) text() string {
 
 func (c *Compare) text() string {
 	s := fmt.Sprintf(" (bits %d..%d of %d, leaf %d", c.Lo, c.Hi, c.Bits, c.Leaf)
+	if c.Arity > 2 {
+		s += fmt.Sprintf(", joins of %d", c.Arity)
+	}
 	if c.Ripple {
 		s += ", ripple"
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
-	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/ring"
@@ -226,12 +225,8 @@ func reluParty(ctx context.Context, m *transport.Mux, role transport.Role, kind 
 }
 
 func reluOf(ctx context.Context, p *nonlinear.Party, c *plan.Compare, x []uint64) ([]uint64, error) {
-	s := nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: wire.Tree{Leaf: c.Leaf, Ripple: c.Ripple}}
-	y, err := p.Relu(ctx, x, s, nil)
-	if err != nil || c.ExtendTo == 0 {
-		return y, err
-	}
-	return p.ExtendNonNeg(ctx, y, c.Bits, c.ExtendTo)
+	s := nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: c.Tree()}
+	return p.Relu(ctx, x, s, false, nil, max(c.Bits, c.ExtendTo))
 }
 
 // wrongRelus: the client opens its shares to the server, which counts the

@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"frontend/input":         {"backend/plan", "frontend/input/dicom", "frontend/input/internal/hint"},
 	"frontend/input/dicom":   {"frontend/input/internal/hint", "frontend/input/internal/ljpeg"},
 	"passes":                 {"ir", "backend", "backend/plan"},
-	"backend":                {"ir", "backend/plan"},
+	"backend":                {"ir", "backend/plan", "backend/plan/wire"},
 	"backend/plan":           {"backend/plan/wire", "internal/safefile"},
 	"runtime":                {"backend/plan", "backend/plan/wire", "runtime/guard", "runtime/transport", "runtime/mpc/ring", "runtime/mpc/prg", "runtime/mpc/ot", "runtime/mpc/poly", "runtime/mpc/he", "runtime/mpc/nonlinear"},
 	"runtime/service":        {"backend/plan", "runtime", "runtime/guard", "runtime/transport"},

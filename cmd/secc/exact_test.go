@@ -68,6 +68,7 @@ func simulatedInts(t *testing.T, g *ir.Graph, in []*tensor.Dense) (all map[opera
 func compareSteps(t *testing.T, name string, p *plan.Plan, got map[plan.Slot][]int64, want map[operatorKey][][]int64) {
 	t.Helper()
 	elements, operators := 0, map[string]int{}
+	var wide [][]int64 // results of relus that stand for the extensions after them
 	for _, step := range p.Steps() {
 		k := operatorKey{step.Op, step.Name}
 		x := got[step.Out[0]]
@@ -76,6 +77,9 @@ func compareSteps(t *testing.T, name string, p *plan.Plan, got map[plan.Slot][]i
 		}
 		y := want[k][0]
 		want[k] = want[k][1:]
+		if step.Compare != nil && step.Compare.ExtendTo > 0 {
+			wide = append(wide, x)
+		}
 		if !slices.Equal(x, y) {
 			t.Errorf("%s: %s %q (%s): %d of %d elements differ from the simulation", name, step.Op, step.Name, step.Proto, differing(x, y), len(y))
 		}
@@ -83,6 +87,12 @@ func compareSteps(t *testing.T, name string, p *plan.Plan, got map[plan.Slot][]i
 		operators[step.Op]++
 	}
 	for k, left := range want {
+		covered := func(x []int64) bool {
+			return slices.ContainsFunc(wide, func(y []int64) bool { return slices.Equal(x, y) })
+		}
+		if k.op == string(ir.OpExtend) {
+			left = slices.DeleteFunc(left, covered)
+		}
 		if len(left) > 0 {
 			t.Errorf("%s: no step computes %s %q", name, k.op, k.name)
 		}

@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// Tree says how a carry is computed: leaves of Leaf bits (1 to 4) and then a
-// tree of log depth, or one bit after the other (fewest bits, most rounds).
+// Tree says how a carry is computed: leaves of at most Leaf bits (1 to MaxLeaf) and
+// then a tree of log depth, whose nodes join Arity neighbours in a flight (2, or 3 for
+// fewer flights and more bits), or one bit after the other (fewest bits, most rounds).
 //
 // In leaves of 2 bits and more one party chooses and the other answers: the
 // server, whose choices can leave together with a linear operator's response,
@@ -15,7 +16,22 @@ import (
 type Tree struct {
 	Leaf          int
 	Ripple        bool
+	Arity         int // 2 or 3; 0 means 2
 	ClientChooses bool
+}
+
+// Limits of a Tree.
+const (
+	MaxLeaf  = 5
+	MaxArity = 3
+)
+
+// arity is the number of neighbours that a node joins.
+func (t Tree) arity() int {
+	if t.Ripple {
+		return 2
+	}
+	return max(t.Arity, 2)
 }
 
 // Crossing reports whether leaves are products of one bit of either party, in
@@ -25,23 +41,24 @@ func (t Tree) Crossing() bool { return t.Leaf == 1 }
 // ChoosesAtClient reports whether the client is the one that chooses in leaves.
 func (t Tree) ChoosesAtClient() bool { return t.ClientChooses && !t.Crossing() }
 
-// lowGroups splits m bits, lowest first, that no carry enters. A single bit at
-// position 1 is no leaf: it is added to the carry of group 0 by one AND (majority).
+// lowGroups splits m bits, lowest first, that no carry enters: the lowest group is
+// the largest, since nobody asks whether it propagates.
 func (t Tree) lowGroups(m int) []int {
 	g := []int{min(t.Leaf, m)}
 	return append(g, t.topGroups(m-g[0])...)
 }
 
-// topGroups splits m bits that a carry enters later.
-func (t Tree) topGroups(m int) (g []int) {
+// topGroups splits m bits that a carry enters later, as evenly as can be: a bit
+// more doubles what a leaf sends.
+func (t Tree) topGroups(m int) []int {
 	if t.Ripple {
 		return slices.Repeat([]int{1}, m)
 	}
-	if first := m % t.Leaf; first > 0 {
-		g = append(g, first)
-		m -= first
+	g := make([]int, (m+t.Leaf-1)/t.Leaf)
+	for i := range g {
+		g[i] = (m + i) / len(g)
 	}
-	return append(g, slices.Repeat([]int{t.Leaf}, m/t.Leaf)...)
+	return g
 }
 
 // Split says how many of the low bits that several m-bit sums share are worth a
@@ -54,9 +71,9 @@ func (t Tree) Split(m, shared int) int {
 		}
 		return shared
 	}
-	full := levels(len(t.lowGroups(m)))
+	full := t.levels(len(t.lowGroups(m)))
 	for j := shared; j > 0; j-- {
-		if max(levels(len(t.lowGroups(j))), levels(len(t.topGroups(m-j))))+1 <= full {
+		if max(t.levels(len(t.lowGroups(j))), t.levels(len(t.topGroups(m-j))))+1 <= full {
 			return j
 		}
 	}
@@ -64,16 +81,32 @@ func (t Tree) Split(m, shared int) int {
 }
 
 // levels is the depth of a tree over some groups.
-func levels(groups int) int { return bits.Len(uint(groups - 1)) }
+func (t Tree) levels(groups int) (n int) {
+	for ; groups > 1; n++ {
+		groups = (groups + t.arity() - 1) / t.arity()
+	}
+	return n
+}
+
+// Next is the tree of the comparisons that follow those of m bits by t and a
+// multiplexer. With an odd number of levels the party that chose ends last, and
+// the other, which can begin at once, chooses next: a flight less.
+func (t Tree) Next(m int) Tree {
+	if !t.Ripple && m > 0 && t.levels(len(t.lowGroups(m)))%2 == 1 {
+		t.ClientChooses = !t.ClientChooses
+	}
+	return t
+}
 
 // lone reports whether group i is a single bit that waits for the carry below
-// it and so has no leaf.
+// it and so has no leaf. A single bit at position 1 is added to the carry of
+// group 0 by one AND (majority).
 func (t Tree) lone(i int, groups []int, lowest bool) bool {
 	switch {
 	case groups[i] != 1:
 		return false
 	case lowest:
-		return i == 1 || i > 1 && t.Ripple
+		return i == 1 && (t.arity() == 2 || len(groups) == 2) || i > 1 && t.Ripple
 	}
 	return t.Ripple || len(groups) == 1
 }
@@ -125,9 +158,12 @@ func (l *Leaf) Answers() int {
 	return one * len(l.Sums)
 }
 
-// Join makes one node of two neighbours: (g, p) o (g', p') = (g ^ p g', p p').
-// High may be a lone bit, which is added to the carry of Low.
-type Join struct{ Low, High, Out int }
+// Join makes one node of neighbours, lowest first: (g, p) o (g', p') = (g ^ p g', p p').
+// The higher of two may be a lone bit, which is added to the carry of the lower.
+type Join struct {
+	In  []int // 2 or 3 nodes
+	Out int
+}
 
 // Node is a run of bits of one sum: a pair (generate, propagate), or a single bit
 // that waits for the carry below it.
@@ -161,7 +197,7 @@ func NewCarries(m, common, sums int, t Tree) *Carries {
 		tops = t.lowGroups(m)
 	}
 	if common > 0 && !t.Ripple {
-		entry = max(entry, levels(len(tops)))
+		entry = max(entry, t.levels(len(tops)))
 	}
 	from := len(b.Leaves)
 	for sum := range sums {
@@ -206,33 +242,38 @@ func (b *carryBuilder) sum(low, entry int, nodes []int) int {
 		return root
 	}
 	root, _ := b.tree(nodes, 0)
-	return b.join(entry, low, root)
+	return b.join(entry, []int{low, root})
 }
 
 // tree joins neighbours, level by level, from a level on; an odd node at the top
 // goes up as it is. It returns the last node and the level after.
 func (b *carryBuilder) tree(nodes []int, level int) (root, after int) {
 	for ; len(nodes) > 1; level++ {
-		pairs := len(nodes) / 2
-		if b.Tree.Ripple {
-			pairs = 1
-		}
 		var up []int
-		for i := range pairs {
-			up = append(up, b.join(level, nodes[2*i], nodes[2*i+1]))
+		for len(nodes) > 0 {
+			some := nodes[:min(b.Tree.arity(), len(nodes))]
+			nodes = nodes[len(some):]
+			if len(some) == 1 {
+				up = append(up, some[0])
+			} else {
+				up = append(up, b.join(level, some))
+			}
+			if b.Tree.Ripple {
+				break
+			}
 		}
-		nodes = append(up, nodes[2*pairs:]...)
+		nodes = append(up, nodes...)
 	}
 	return nodes[0], level
 }
 
-func (b *carryBuilder) join(level, low, high int) int {
+func (b *carryBuilder) join(level int, in []int) int {
 	for len(b.Levels) <= level {
 		b.Levels = append(b.Levels, nil)
 	}
 	id := len(b.Nodes)
-	b.Nodes = append(b.Nodes, Node{Propagates: b.Nodes[low].Propagates})
-	b.Levels[level] = append(b.Levels[level], Join{low, high, id})
+	b.Nodes = append(b.Nodes, Node{Propagates: b.Nodes[in[0]].Propagates})
+	b.Levels[level] = append(b.Levels[level], Join{slices.Clone(in), id})
 	return id
 }
 
@@ -271,17 +312,31 @@ func (c *Carries) Answers() (n int) {
 	return n
 }
 
-// Opened is the number of bits that each party opens on a level: of every join
-// the masked operand that both products share, and one a product.
-func (c *Carries) Opened(level int) (n int) {
+// Opened is the number of bits that each party sends for the joins of a level,
+// and the number of OTs each way they take.
+//
+// Two nodes: the masked operand that both products share, and one a product. Three: the four
+// or five masked operands, and the corrections of all but one of the upper OT's
+// pads (nonlinear.chain).
+func (c *Carries) Opened(level int) (bits, ots int) {
 	for _, j := range c.Levels[level] {
-		n += 2
+		bottom := 1 // values that are multiplied by all factors above them
 		if c.Nodes[j.Out].Propagates {
-			n++
+			bottom++
+		}
+		ots += len(j.In) - 1
+		bits += 1 + bottom
+		if len(j.In) == 3 {
+			bits += 2 + ChainPads(bottom) - 1
 		}
 	}
-	return n
+	return bits, ots
 }
+
+// ChainPads is the number of pad bits of the upper OT of a join of three: the
+// operand that the upper factor alone multiplies, the lower factor, and for each value
+// at the bottom itself and its product with the lower factor.
+func ChainPads(bottom int) int { return 2 + 2*bottom }
 
 // Agree is the number of low bits in which all thresholds are equal; 0 for one
 // threshold, which has nobody to share with.

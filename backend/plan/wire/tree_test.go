@@ -29,7 +29,10 @@ func evaluate(w *Carries, s, c []uint64) []uint64 {
 	for _, joins := range w.Levels {
 		next := make([]pair, len(joins))
 		for i, j := range joins {
-			next[i] = pair{v[j.High].gen ^ v[j.High].prop&v[j.Low].gen, v[j.High].prop & v[j.Low].prop}
+			next[i] = v[j.In[0]]
+			for _, in := range j.In[1:] {
+				next[i] = pair{v[in].gen ^ v[in].prop&next[i].gen, v[in].prop & next[i].prop}
+			}
 		}
 		for i, j := range joins {
 			v[j.Out] = next[i]
@@ -46,8 +49,8 @@ func evaluate(w *Carries, s, c []uint64) []uint64 {
 // are evaluated with what earlier ones gave.
 func TestCircuitsComputeCarries(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for leaf := 1; leaf <= 4; leaf++ {
-		for _, tree := range []Tree{{Leaf: leaf}, {Leaf: leaf, Ripple: true}, {Leaf: leaf, ClientChooses: true}} {
+	for leaf := 1; leaf <= MaxLeaf; leaf++ {
+		for _, tree := range []Tree{{Leaf: leaf}, {Leaf: leaf, Ripple: true}, {Leaf: leaf, ClientChooses: true}, {Leaf: leaf, Arity: 3}, {Leaf: leaf, Arity: 3, ClientChooses: true}} {
 			for m := 1; m <= 20; m++ {
 				for _, sums := range []int{1, 2, 40} {
 					for _, common := range []int{0, tree.Split(m, m/2), m - 1} {

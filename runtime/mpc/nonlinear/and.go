@@ -24,26 +24,40 @@ type gate struct {
 // One flight, both ways: 1 + len(y) bits a gate and element. Exact. Leaks nothing:
 // what is opened is masked by fresh uniform bits.
 func (p *Party) and(ctx context.Context, n int, gates []gate) error {
+	return p.joins(ctx, n, gates, nil)
+}
+
+// joins evaluates gates and chains in one flight. What a chain sends is 4 masked bits
+// and 3 corrections (5 and 5 with two values at its bottom), for two OTs each way: each bit
+// is masked by a uniform bit of its own, the corrections by the pad that the peer lacks.
+func (p *Party) joins(ctx context.Context, n int, gates []gate, chains []chain) error {
 	for i := range gates {
 		gates[i].alloc(n)
 	}
-	err := chunks(n, func(lo, n int) error {
-		for i := range gates {
-			if err := p.mask(ctx, &gates[i], lo, n); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	for i := range chains {
+		chains[i].alloc(n)
+	}
+	err := p.eachJoin(n, gates, chains,
+		func(g *gate, lo, n int) error { return p.mask(ctx, g, lo, n) },
+		func(c *chain, lo, n int) error { return p.maskChain(ctx, c, lo, n) })
 	if err != nil {
 		return err
 	}
 	if err := p.Conn.Flush(); err != nil {
 		return err
 	}
+	return p.eachJoin(n, gates, chains, p.open, p.openChain)
+}
+
+func (p *Party) eachJoin(n int, gates []gate, chains []chain, one func(*gate, int, int) error, three func(*chain, int, int) error) error {
 	return chunks(n, func(lo, n int) error {
 		for i := range gates {
-			if err := p.open(&gates[i], lo, n); err != nil {
+			if err := one(&gates[i], lo, n); err != nil {
+				return err
+			}
+		}
+		for i := range chains {
+			if err := three(&chains[i], lo, n); err != nil {
 				return err
 			}
 		}
@@ -109,7 +123,7 @@ func (p *Party) open(g *gate, lo, n int) error {
 	for i := range dx {
 		dx[i] ^= in[i]
 	}
-	own := -uint64(1 & ^p.Role) // all ones at the server: it adds the product of the openings
+	own := p.serverMask() // the server adds the product of the openings
 	for j := range g.b {
 		if err := p.recvBits(in, n); err != nil {
 			return err

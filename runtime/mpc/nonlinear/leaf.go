@@ -40,30 +40,46 @@ type leafSum struct {
 // Two flights: the chooser t bits a group, then the other 2^t-1 a table; a pair's propagate
 // bit, a1 a0 ^ c1 c0 ^ a1 c0 ^ a0 c1, needs two products of bits: 2 bits. Exact. The
 // chooser sends masked bits, the other masked table entries.
-func (p *Party) leaves(ctx context.Context, n int, groups []leaf, chooser transport.Role) error {
+//
+// beside are products of bits and numbers whose messages travel with the leaves'.
+func (p *Party) leaves(ctx context.Context, n int, groups []leaf, chooser transport.Role, beside []term) error {
 	if p.Role == chooser {
-		return p.leavesChooser(ctx, n, groups)
+		return p.leavesChooser(ctx, n, groups, beside)
 	}
-	return p.leavesAnswerer(ctx, n, groups)
+	return p.leavesAnswerer(ctx, n, groups, beside)
 }
 
-func (p *Party) leavesChooser(ctx context.Context, n int, groups []leaf) error {
+func (p *Party) leavesChooser(ctx context.Context, n int, groups []leaf, beside []term) error {
 	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.choose(ctx, l, lo, n) })
 	if err != nil {
+		return err
+	}
+	if err := p.startProducts(ctx, n, beside); err != nil {
 		return err
 	}
 	if err := p.Conn.Flush(); err != nil {
 		return err
 	}
+	if err := p.endProducts(n, beside); err != nil {
+		return err
+	}
 	return eachLeaf(n, groups, p.lookUp)
 }
 
-func (p *Party) leavesAnswerer(ctx context.Context, n int, groups []leaf) error {
+// leavesAnswerer sends its half of beside before the answers, so that the chooser
+// reads them in that order; both leave with one flush.
+func (p *Party) leavesAnswerer(ctx context.Context, n int, groups []leaf, beside []term) error {
 	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.tables(ctx, l, lo, n) })
 	if err != nil {
 		return err
 	}
+	if err := p.startProducts(ctx, n, beside); err != nil {
+		return err
+	}
 	if err := eachLeaf(n, groups, p.permute); err != nil {
+		return err
+	}
+	if err := p.endProducts(n, beside); err != nil {
 		return err
 	}
 	if err := eachLeaf(n, groups, p.answer); err != nil {
@@ -374,15 +390,21 @@ func (p *Party) lookUpPair(own [][]uint64, s *leafSum, lo, n int) error {
 //
 // Functionality: gen = <s & c>; prop, where asked, is local. One flight, both ways:
 // 1 bit each; one OT a group, client as sender. Exact; leaks nothing.
-func (p *Party) bitLeaves(ctx context.Context, n int, groups []leaf) error {
+func (p *Party) bitLeaves(ctx context.Context, n int, groups []leaf, beside []term) error {
 	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.maskBit(ctx, l, lo, n) })
 	if err != nil {
+		return err
+	}
+	if err := p.startProducts(ctx, n, beside); err != nil {
 		return err
 	}
 	if err := p.Conn.Flush(); err != nil {
 		return err
 	}
-	return eachLeaf(n, groups, p.openBit)
+	if err := eachLeaf(n, groups, p.openBit); err != nil {
+		return err
+	}
+	return p.endProducts(n, beside)
 }
 
 func (p *Party) maskBit(ctx context.Context, l *leaf, lo, n int) error {

@@ -32,6 +32,8 @@ var trees = []wire.Tree{
 	{Leaf: 1}, {Leaf: 2}, {Leaf: 3}, {Leaf: 4},
 	{Leaf: 1, Ripple: true}, {Leaf: 2, Ripple: true}, {Leaf: 3, Ripple: true}, {Leaf: 4, Ripple: true},
 	{Leaf: 2, ClientChooses: true}, {Leaf: 4, ClientChooses: true},
+	{Leaf: 1, Arity: 3}, {Leaf: 2, Arity: 3}, {Leaf: 4, Arity: 3}, {Leaf: 5, Arity: 3},
+	{Leaf: 2, Arity: 3, ClientChooses: true}, {Leaf: 5, Arity: 3, ClientChooses: true},
 }
 
 // allPairs lists every pair of shares of Z_2^bits.
@@ -127,29 +129,39 @@ func draw(r *rand.Rand, n, width, bits int) []uint64 {
 	return x
 }
 
+// Every tree, with and without flips and extension: which, changes with the width.
 func TestRelu(t *testing.T) {
 	forSizes(t, func(t *testing.T, r *rand.Rand, bits, n int) {
-		for _, tree := range trees {
+		for i, tree := range trees {
+			flipped, to, width := (i+bits)%2 == 0, bits, bits
+			if (i/2+bits/2)%2 == 0 && bits > 2 {
+				to = bits + 11
+			}
+			if flipped && to > bits {
+				width-- // what Extend promises
+			}
 			g := Sign{bits, 0, bits, tree}
-			x := draw(r, n, bits, bits)
+			x := draw(r, n, width, bits)
 			flip := make([]uint64, ring.Words(n))
 			for i := range flip {
-				flip[i] = r.Uint64()
+				if flipped {
+					flip[i] = r.Uint64()
+				}
 			}
 			in := mpctest.Share(r, x, bits)
 			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) {
-				if p.Role == transport.Client {
-					return p.Relu(ctx, in[p.Role], g, nil)
+				if p.Role == transport.Client || !flipped {
+					return p.Relu(ctx, in[p.Role], g, flipped, nil, to)
 				}
-				return p.Relu(ctx, in[p.Role], g, flip)
+				return p.Relu(ctx, in[p.Role], g, flipped, flip, to)
 			})
-			for i, v := range mpctest.Open(y, bits) {
-				want := x[i]
+			for i, v := range mpctest.Open(y, to) {
+				want := uint64(ring.Signed(x[i], bits)) & ring.Mask(to)
 				if neg := ring.Signed(x[i], bits) < 0; neg != (ring.Bit(flip, i) == 1) {
 					want = 0
 				}
 				if v != want {
-					t.Fatalf("%+v: element %d: %d gave %d", tree, i, x[i], v)
+					t.Fatalf("%+v to %d bits (flipped %v): element %d: %d gave %d", tree, to, flipped, i, x[i], v)
 				}
 			}
 		}

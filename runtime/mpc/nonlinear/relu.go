@@ -38,6 +38,11 @@ func (p *Party) DReLU(ctx context.Context, x []uint64, s Sign) ([]uint64, error)
 // Low bits in which all thresholds agree are compared once: there the shares of all
 // x - at[i] have the same bits. Flights as DReLU, and its error at every threshold.
 func (p *Party) Above(ctx context.Context, x []uint64, at []int64, s Sign) ([][]uint64, error) {
+	return p.above(ctx, x, at, s, nil)
+}
+
+// above is Above with the messages of some products beside it.
+func (p *Party) above(ctx context.Context, x []uint64, at []int64, s Sign, beside []term) ([][]uint64, error) {
 	m := s.Hi - s.Lo - 1
 	own, signs := make([][][]uint64, len(at)), make([][]uint64, len(at))
 	for i, t := range at {
@@ -45,9 +50,14 @@ func (p *Party) Above(ctx context.Context, x []uint64, at []int64, s Sign) ([][]
 		ring.Slice(planes, p.plus(x, -uint64(t), s.Bits), s.Lo)
 		own[i], signs[i] = planes[:m], planes[m]
 	}
+	if m == 0 && len(beside) > 0 {
+		if err := p.products(ctx, len(x), beside); err != nil {
+			return nil, err
+		}
+	}
 	if m > 0 {
 		common := s.Tree.Split(m, wire.Agree(at)-s.Lo)
-		c, err := p.carries(ctx, len(x), own, wire.NewCarries(m, common, len(at), s.Tree))
+		c, err := p.carries(ctx, len(x), own, wire.NewCarries(m, common, len(at), s.Tree), beside)
 		if err != nil {
 			return nil, fmt.Errorf("sign: %w", err)
 		}
@@ -101,19 +111,40 @@ func (p *Party) mux(b, x, out []uint64, bits int) []term {
 	return t
 }
 
-// Relu gives x*[x >= 0] in Z_2^Bits.
+// Relu gives x*[x >= 0] in Z_2^to, to >= Bits.
 //
-// flip, at the server only and nil for none, is a bit vector: where it is set the
-// result is x*[x <= 0] instead (the server flips its share of the sign: the client
-// learns nothing of it). Error: x instead of 0, or 0 instead of x, for 0 <= x < 2^Lo.
-// DReLU then Mux: their flights, bits and leakage (none).
-func (p *Party) Relu(ctx context.Context, x []uint64, s Sign, flip []uint64) ([]uint64, error) {
-	b, err := p.DReLU(ctx, x, s)
+// flip, at the server only, is a bit vector: where it is set the result is x*[x <= 0]
+// instead (the server flips its share of the sign: the client learns nothing of it);
+// flipped, public, says whether there is one. Error: x instead of 0, or 0 instead of x,
+// for 0 <= x < 2^Lo.
+//
+// DReLU then Mux: their flights, bits and leakage (none). Where to > Bits the operand is
+// extended in DReLU's first flights (ExtendNonNeg: 1 bit and to-Bits more) and multiplied in
+// Z_2^to. Where x is negative that extension is wrong, and multiplied by 0. With flips x
+// is what may be negative: then Extend, which needs |x| < 2^(Bits-2).
+func (p *Party) Relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip []uint64, to int) ([]uint64, error) {
+	var beside []term
+	wide, end := x, func() {}
+	if to > s.Bits {
+		off := uint64(0)
+		if flipped {
+			off = 1 << (s.Bits - 2)
+		}
+		wide = p.plus(x, off, s.Bits)
+		t, unwrap := p.wrap(wide, s.Bits, to-s.Bits)
+		beside = []term{t}
+		end = func() {
+			unwrap(wide, s.Bits)
+			wide = p.plus(wide, -off, to)
+		}
+	}
+	b, err := p.above(ctx, x, []int64{0}, s, beside)
 	if err != nil {
 		return nil, err
 	}
+	end()
 	if flip != nil {
-		xor(b, flip)
+		xor(b[0], flip)
 	}
-	return p.Mux(ctx, b, x, s.Bits)
+	return p.Mux(ctx, b[0], wide, to)
 }

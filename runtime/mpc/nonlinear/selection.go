@@ -44,7 +44,8 @@ func (g *grid) add(block []uint64) {
 // shares of the network's outputs, where a gate gives max(a, b) = b + (a-b)*[a-b >= 0] and
 // min(a, b) = a + b - max. With indexBits > 0 also shares, in Z_2^indexBits, of the input
 // number that each output came from; of equal numbers the first operand wins.
-// A level takes the flights of DReLU and one. Error: up to 2^Lo - 1 too little a level.
+// A level takes the flights of DReLU and one, of which neighbours may share one
+// (wire.Tree.Next). Error: up to 2^Lo - 1 too little a level.
 // Leaks nothing: which comparisons are made does not depend on any of them.
 func (p *Party) Select(ctx context.Context, x []uint64, copies int, net wire.Network, s Sign, indexBits int) (values, indices []uint64, err error) {
 	val := grid{copies, []int32{0}, [][]uint64{x}}
@@ -56,6 +57,7 @@ func (p *Party) Select(ctx context.Context, x []uint64, copies int, net wire.Net
 		if err := p.selectLevel(ctx, level, net.Both, s, indexBits, &val, &idx); err != nil {
 			return nil, nil, fmt.Errorf("selection level %d: %w", i, err)
 		}
+		s.Tree = s.Tree.Next(s.Hi - s.Lo - 1)
 	}
 	values = val.gather(net.Outputs)
 	if indexBits > 0 {

@@ -32,18 +32,28 @@ type term struct {
 // and term; one OT. Exact; leaks nothing: e is masked by a uniform choice, d by the pad
 // the receiver lacks.
 func (p *Party) products(ctx context.Context, n int, terms []term) error {
-	// The server's OTs are taken before the client's: see bothWays.
-	slices.SortStableFunc(terms, func(a, b term) int { return int(a.sender) - int(b.sender) })
-	for i := range terms {
-		terms[i].alloc(n, p.Role)
-	}
-	err := chunks(n, func(lo, n int) error { return p.maskTerms(ctx, terms, lo, n) })
-	if err != nil {
+	if err := p.startProducts(ctx, n, terms); err != nil {
 		return err
 	}
 	if err := p.Conn.Flush(); err != nil {
 		return err
 	}
+	return p.endProducts(n, terms)
+}
+
+// startProducts is this party's half of products. What it sends leaves with the
+// next flush; other protocols may run before endProducts.
+func (p *Party) startProducts(ctx context.Context, n int, terms []term) error {
+	// The server's OTs are taken before the client's: see bothWays.
+	slices.SortStableFunc(terms, func(a, b term) int { return int(a.sender) - int(b.sender) })
+	for i := range terms {
+		terms[i].alloc(n, p.Role)
+	}
+	return chunks(n, func(lo, n int) error { return p.maskTerms(ctx, terms, lo, n) })
+}
+
+// endProducts receives the peer's half.
+func (p *Party) endProducts(n int, terms []term) error {
 	return chunks(n, func(lo, n int) error {
 		for i := range terms {
 			if err := p.openTerm(&terms[i], lo, n); err != nil {
