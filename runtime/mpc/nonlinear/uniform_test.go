@@ -41,6 +41,9 @@ func uniformCases() (all []uniformCase) {
 		g := Sign{uniformBits, 1, uniformBits, tree}
 		tree := fmt.Sprintf("%+v", tree)
 		add("DReLU "+tree, func(ctx context.Context, p *Party, x []uint64) error { return none(p.DReLU(ctx, x, g)) })
+		add("Relu, wide "+tree, func(ctx context.Context, p *Party, x []uint64) error {
+			return none(p.Relu(ctx, x, g, false, nil, 20))
+		})
 		add("Above "+tree, func(ctx context.Context, p *Party, x []uint64) error {
 			return none(p.Above(ctx, x, []int64{3, 3 + 16, 40, 40 - 128}, g))
 		})
@@ -74,7 +77,10 @@ func flatCases(g Sign) (all []uniformCase) {
 	add("ToArith", func(ctx context.Context, p *Party, x []uint64) error {
 		return none(p.ToArith(ctx, bitsOf(x, 3), len(x), 17))
 	})
-	add("Relu", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Relu(ctx, x, g, nil)) })
+	add("Relu", func(ctx context.Context, p *Party, x []uint64) error {
+		return none(p.Relu(ctx, x, g, false, nil, bits))
+	})
+	add("Relu, flipped and wide", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Relu(ctx, x, g, true, nil, 20)) })
 	add("Clip", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Clip(ctx, x, g, -5, 9)) })
 	add("ClipBelow", func(ctx context.Context, p *Party, x []uint64) error { return none(p.ClipBelow(ctx, x, g, 7)) })
 	add("ClipAbove", func(ctx context.Context, p *Party, x []uint64) error { return none(p.ClipAbove(ctx, x, g, 7)) })
