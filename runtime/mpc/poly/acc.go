@@ -7,13 +7,15 @@ import (
 
 // maxProducts is how many products an accumulator takes before it must be
 // reduced. IFMA: the low words grow by less than 2^52 a product from a value
-// below 2^52, so 4095 products stay below 2^64. The portable form (128 bits,
+// below 2^52, so 4095 products stay below 2^64. FMA: the high words grow by at most 2^51, the
+// low ones by less than 2^50, and stay below 2^63. The portable form (128 bits,
 // products below 2^100) would allow more; one bound keeps the variants alike.
 const maxProducts = 4095
 
 // Acc is a polynomial under accumulation: sums of products that are not reduced
 // before Reduce. The two words of a position are the product's halves at bit 52
-// (IFMA) or at bit 64 (portable). Not safe for concurrent use.
+// (IFMA), at bit 49 with the low half signed (FMA) or at bit 64 (portable). Not safe for
+// concurrent use.
 type Acc struct {
 	r      *Ring
 	lo, hi []uint64
@@ -46,7 +48,7 @@ func (a *Acc) reserve(k int) {
 func (a *Acc) Add(x []uint64) {
 	a.r.check(x)
 	a.reserve(1)
-	if a.r.ifma { // the low words have room for it: see maxProducts
+	if a.r.ifma || a.r.fma != nil { // the low words have room for it: see maxProducts
 		for i, v := range x {
 			a.lo[i] += v
 		}
@@ -110,6 +112,10 @@ func (r *Ring) dotRange(accs []*Acc, xs [][][]uint64, w [][]uint64, from, to int
 		dotIFMA(accs, xs, w, from, to, rep)
 		return
 	}
+	if r.fma != nil {
+		dotFMA(accs, xs, w, from, to, rep)
+		return
+	}
 	for j, a := range accs {
 		for k := from; k < to; k++ {
 			mulAddGeneric(a.lo, a.hi, xs[j][k], w[k], rep)
@@ -125,9 +131,12 @@ func (r *Ring) AddProducts(dst []uint64, x, w [][]uint64) {
 	r.checkTerms(x, w)
 	for len(w) > 0 {
 		k := min(len(w), maxProducts-1)
-		if r.ifma {
+		switch {
+		case r.ifma:
 			r.addProductsIFMA(dst, x[:k], w[:k])
-		} else {
+		case r.fma != nil:
+			r.addProductsFMA(dst, x[:k], w[:k])
+		default:
 			r.addProductsGeneric(dst, x[:k], w[:k])
 		}
 		x, w = x[k:], w[k:]
@@ -167,6 +176,10 @@ func (a *Acc) Reduce(dst []uint64) {
 	r.check(dst)
 	if r.ifma {
 		a.reduceIFMA(dst)
+		return
+	}
+	if r.fma != nil {
+		a.reduceFMA(dst)
 		return
 	}
 	for i := range dst {

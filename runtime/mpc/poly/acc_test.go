@@ -121,8 +121,13 @@ func TestReduceWords(t *testing.T) {
 	for _, r := range testRings(t, 1<<14) {
 		a := r.NewAcc()
 		unit := powMod(2, 64, r.q)
-		if r.ifma {
+		low := func(x uint64) uint64 { return x % r.q }
+		switch r.variant {
+		case IFMA:
 			unit = powMod(2, 52, r.q)
+		case FMA: // the low word is signed
+			unit = powMod(2, 49, r.q)
+			low = func(x uint64) uint64 { return (x%r.q + x>>63*(r.q-powMod(2, 64, r.q))) % r.q }
 		}
 		got, want := r.NewPoly(), r.NewPoly()
 		for i := range want {
@@ -130,7 +135,7 @@ func TestReduceWords(t *testing.T) {
 			if rng.IntN(3) == 0 {
 				a.lo[i] |= 1<<52 - 1
 			}
-			want[i] = (mulMod(a.hi[i], unit, r.q) + a.lo[i]%r.q) % r.q
+			want[i] = (mulMod(a.hi[i], unit, r.q) + low(a.lo[i])) % r.q
 		}
 		a.Reduce(got)
 		equal(t, r.String(), got, want)

@@ -46,6 +46,10 @@ func (r *Ring) Mul(dst, a, b []uint64) {
 		r.mulIFMA(dst, a, b)
 		return
 	}
+	if r.fma != nil {
+		r.mulFMA(dst, a, b)
+		return
+	}
 	for i := range dst {
 		hi, lo := bits.Mul64(a[i], b[i])
 		dst[i] = r.reduce128(hi, lo)

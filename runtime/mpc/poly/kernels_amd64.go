@@ -7,14 +7,7 @@ package poly
 import (
 	"math/bits"
 	"unsafe"
-
-	"golang.org/x/sys/cpu"
 )
-
-// haveIFMA says that processor and system support every instruction that the
-// kernels use.
-var haveIFMA = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL &&
-	cpu.X86.HasAVX512IFMA && cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VPOPCNTDQ && cpu.X86.HasAVX512VAES && cpu.X86.HasAES
 
 const (
 	ifmaMinForward = 64  // one block of the innermost six levels

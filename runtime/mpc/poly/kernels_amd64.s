@@ -3506,3 +3506,1381 @@ done:
 	MOVQ DI, read+56(FP)
 	VZEROUPPER
 	RET
+
+// func fmaForward2First(p *uint64, w *float64, s *float64, m int, stride int, c *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaForward2First(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         s+16(FP), DX
+	MOVQ         m+24(FP), BX
+	MOVQ         stride+32(FP), SI
+	MOVQ         c+40(FP), DI
+	VBROADCASTSD (DI), Y0
+	VBROADCASTSD 8(DI), Y1
+	VBROADCASTSD 16(DI), Y1
+	MOVQ         BX, DI
+
+block:
+	VBROADCASTSD (CX)(DI*8), Y2
+	VBROADCASTSD (DX)(DI*8), Y3
+	MOVQ         SI, R8
+	SHRQ         $0x05, R8
+
+column:
+	VMOVUPD      (AX), Y4
+	VMOVUPD      (AX)(SI*1), Y5
+	VPOR         Y1, Y4, Y4
+	VSUBPD       Y1, Y4, Y4
+	VPOR         Y1, Y5, Y5
+	VSUBPD       Y1, Y5, Y5
+	VMULPD       Y3, Y5, Y7
+	VMULPD       Y2, Y5, Y6
+	VROUNDPD     $0x08, Y7, Y7
+	VFMSUB213PD  Y6, Y2, Y5
+	VFNMADD231PD Y0, Y7, Y6
+	VADDPD       Y6, Y5, Y5
+	VADDPD       Y5, Y4, Y6
+	VSUBPD       Y5, Y4, Y5
+	VMOVAPD      Y6, Y4
+	VMOVUPD      Y4, (AX)
+	VMOVUPD      Y5, (AX)(SI*1)
+	ADDQ         $0x20, AX
+	DECQ         R8
+	JNE          column
+	ADDQ         SI, AX
+	INCQ         DI
+	DECQ         BX
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func fmaForward4First(p *uint64, w *float64, s *float64, m int, stride int, c *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaForward4First(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         s+16(FP), DX
+	MOVQ         m+24(FP), BX
+	MOVQ         stride+32(FP), SI
+	MOVQ         c+40(FP), DI
+	VBROADCASTSD (DI), Y0
+	VBROADCASTSD 8(DI), Y1
+	VBROADCASTSD 16(DI), Y1
+	LEAQ         (SI)(SI*2), DI
+	MOVQ         BX, R8
+
+block:
+	VBROADCASTSD (CX)(R8*8), Y2
+	VBROADCASTSD (DX)(R8*8), Y3
+	LEAQ         (R8)(R8*1), R9
+	VBROADCASTSD (CX)(R9*8), Y4
+	VBROADCASTSD (DX)(R9*8), Y5
+	VBROADCASTSD 8(CX)(R9*8), Y6
+	VBROADCASTSD 8(DX)(R9*8), Y7
+	MOVQ         SI, R9
+	SHRQ         $0x05, R9
+
+column:
+	VMOVUPD      (AX), Y8
+	VMOVUPD      (AX)(SI*1), Y9
+	VMOVUPD      (AX)(SI*2), Y10
+	VMOVUPD      (AX)(DI*1), Y11
+	VPOR         Y1, Y8, Y8
+	VSUBPD       Y1, Y8, Y8
+	VPOR         Y1, Y9, Y9
+	VSUBPD       Y1, Y9, Y9
+	VPOR         Y1, Y10, Y10
+	VSUBPD       Y1, Y10, Y10
+	VPOR         Y1, Y11, Y11
+	VSUBPD       Y1, Y11, Y11
+	VMULPD       Y3, Y10, Y13
+	VMULPD       Y2, Y10, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y2, Y10
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y10, Y10
+	VADDPD       Y10, Y8, Y12
+	VSUBPD       Y10, Y8, Y10
+	VMOVAPD      Y12, Y8
+	VMULPD       Y3, Y11, Y13
+	VMULPD       Y2, Y11, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y2, Y11
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y11, Y11
+	VADDPD       Y11, Y9, Y12
+	VSUBPD       Y11, Y9, Y11
+	VMOVAPD      Y12, Y9
+	VMULPD       Y5, Y9, Y13
+	VMULPD       Y4, Y9, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y4, Y9
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y9, Y9
+	VADDPD       Y9, Y8, Y12
+	VSUBPD       Y9, Y8, Y9
+	VMOVAPD      Y12, Y8
+	VMULPD       Y7, Y11, Y13
+	VMULPD       Y6, Y11, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y6, Y11
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y11, Y11
+	VADDPD       Y11, Y10, Y12
+	VSUBPD       Y11, Y10, Y11
+	VMOVAPD      Y12, Y10
+	VMOVUPD      Y8, (AX)
+	VMOVUPD      Y9, (AX)(SI*1)
+	VMOVUPD      Y10, (AX)(SI*2)
+	VMOVUPD      Y11, (AX)(DI*1)
+	ADDQ         $0x20, AX
+	DECQ         R9
+	JNE          column
+	ADDQ         SI, AX
+	ADDQ         SI, AX
+	ADDQ         SI, AX
+	INCQ         R8
+	DECQ         BX
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func fmaForward4(p *uint64, w *float64, s *float64, m int, stride int, c *float64)
+// Requires: AVX, FMA3
+TEXT ·fmaForward4(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         s+16(FP), DX
+	MOVQ         m+24(FP), BX
+	MOVQ         stride+32(FP), SI
+	MOVQ         c+40(FP), DI
+	VBROADCASTSD (DI), Y0
+	VBROADCASTSD 8(DI), Y1
+	VBROADCASTSD 16(DI), Y2
+	LEAQ         (SI)(SI*2), DI
+	MOVQ         BX, R8
+
+block:
+	VBROADCASTSD (CX)(R8*8), Y2
+	VBROADCASTSD (DX)(R8*8), Y3
+	LEAQ         (R8)(R8*1), R9
+	VBROADCASTSD (CX)(R9*8), Y4
+	VBROADCASTSD (DX)(R9*8), Y5
+	VBROADCASTSD 8(CX)(R9*8), Y6
+	VBROADCASTSD 8(DX)(R9*8), Y7
+	MOVQ         SI, R9
+	SHRQ         $0x05, R9
+
+column:
+	VMOVUPD      (AX), Y8
+	VMOVUPD      (AX)(SI*1), Y9
+	VMOVUPD      (AX)(SI*2), Y10
+	VMOVUPD      (AX)(DI*1), Y11
+	VMULPD       Y1, Y8, Y12
+	VROUNDPD     $0x08, Y12, Y12
+	VFNMADD231PD Y0, Y12, Y8
+	VMULPD       Y1, Y9, Y12
+	VROUNDPD     $0x08, Y12, Y12
+	VFNMADD231PD Y0, Y12, Y9
+	VMULPD       Y3, Y10, Y13
+	VMULPD       Y2, Y10, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y2, Y10
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y10, Y10
+	VADDPD       Y10, Y8, Y12
+	VSUBPD       Y10, Y8, Y10
+	VMOVAPD      Y12, Y8
+	VMULPD       Y3, Y11, Y13
+	VMULPD       Y2, Y11, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y2, Y11
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y11, Y11
+	VADDPD       Y11, Y9, Y12
+	VSUBPD       Y11, Y9, Y11
+	VMOVAPD      Y12, Y9
+	VMULPD       Y5, Y9, Y13
+	VMULPD       Y4, Y9, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y4, Y9
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y9, Y9
+	VADDPD       Y9, Y8, Y12
+	VSUBPD       Y9, Y8, Y9
+	VMOVAPD      Y12, Y8
+	VMULPD       Y7, Y11, Y13
+	VMULPD       Y6, Y11, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y6, Y11
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y11, Y11
+	VADDPD       Y11, Y10, Y12
+	VSUBPD       Y11, Y10, Y11
+	VMOVAPD      Y12, Y10
+	VMOVUPD      Y8, (AX)
+	VMOVUPD      Y9, (AX)(SI*1)
+	VMOVUPD      Y10, (AX)(SI*2)
+	VMOVUPD      Y11, (AX)(DI*1)
+	ADDQ         $0x20, AX
+	DECQ         R9
+	JNE          column
+	ADDQ         SI, AX
+	ADDQ         SI, AX
+	ADDQ         SI, AX
+	INCQ         R8
+	DECQ         BX
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func fmaInverse4(p *uint64, w *float64, s *float64, m int, stride int, c *float64)
+// Requires: AVX, FMA3
+TEXT ·fmaInverse4(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         s+16(FP), DX
+	MOVQ         m+24(FP), BX
+	MOVQ         stride+32(FP), SI
+	MOVQ         c+40(FP), DI
+	VBROADCASTSD (DI), Y0
+	VBROADCASTSD 8(DI), Y1
+	VBROADCASTSD 16(DI), Y2
+	LEAQ         (SI)(SI*2), DI
+	MOVQ         BX, R8
+
+block:
+	VBROADCASTSD (CX)(R8*8), Y2
+	VBROADCASTSD (DX)(R8*8), Y3
+	LEAQ         (R8)(R8*1), R9
+	VBROADCASTSD (CX)(R9*8), Y4
+	VBROADCASTSD (DX)(R9*8), Y5
+	VBROADCASTSD 8(CX)(R9*8), Y6
+	VBROADCASTSD 8(DX)(R9*8), Y7
+	MOVQ         SI, R9
+	SHRQ         $0x05, R9
+
+column:
+	VMOVUPD      (AX), Y8
+	VMOVUPD      (AX)(SI*1), Y9
+	VMOVUPD      (AX)(SI*2), Y10
+	VMOVUPD      (AX)(DI*1), Y11
+	VADDPD       Y9, Y8, Y12
+	VSUBPD       Y9, Y8, Y9
+	VMOVAPD      Y12, Y8
+	VMULPD       Y5, Y9, Y13
+	VMULPD       Y4, Y9, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y4, Y9
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y9, Y9
+	VADDPD       Y11, Y10, Y12
+	VSUBPD       Y11, Y10, Y11
+	VMOVAPD      Y12, Y10
+	VMULPD       Y7, Y11, Y13
+	VMULPD       Y6, Y11, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y6, Y11
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y11, Y11
+	VADDPD       Y10, Y8, Y12
+	VSUBPD       Y10, Y8, Y10
+	VMOVAPD      Y12, Y8
+	VMULPD       Y3, Y10, Y13
+	VMULPD       Y2, Y10, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y2, Y10
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y10, Y10
+	VADDPD       Y11, Y9, Y12
+	VSUBPD       Y11, Y9, Y11
+	VMOVAPD      Y12, Y9
+	VMULPD       Y3, Y11, Y13
+	VMULPD       Y2, Y11, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y2, Y11
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y11, Y11
+	VMULPD       Y1, Y8, Y12
+	VROUNDPD     $0x08, Y12, Y12
+	VFNMADD231PD Y0, Y12, Y8
+	VMULPD       Y1, Y9, Y12
+	VROUNDPD     $0x08, Y12, Y12
+	VFNMADD231PD Y0, Y12, Y9
+	VMOVUPD      Y8, (AX)
+	VMOVUPD      Y9, (AX)(SI*1)
+	VMOVUPD      Y10, (AX)(SI*2)
+	VMOVUPD      Y11, (AX)(DI*1)
+	ADDQ         $0x20, AX
+	DECQ         R9
+	JNE          column
+	ADDQ         SI, AX
+	ADDQ         SI, AX
+	ADDQ         SI, AX
+	INCQ         R8
+	DECQ         BX
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func fmaInverseLast2(p *uint64, w *float64, s *float64, stride int, c *float64, scale *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaInverseLast2(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         s+16(FP), CX
+	MOVQ         stride+24(FP), CX
+	MOVQ         c+32(FP), DX
+	VBROADCASTSD (DX), Y0
+	VBROADCASTSD 8(DX), Y1
+	VBROADCASTSD 16(DX), Y2
+	MOVQ         scale+40(FP), DX
+	MOVQ         CX, BX
+	SHRQ         $0x05, BX
+
+column:
+	VMOVUPD      (AX), Y3
+	VMOVUPD      (AX)(CX*1), Y4
+	VADDPD       Y4, Y3, Y5
+	VSUBPD       Y4, Y3, Y4
+	VMOVAPD      Y5, Y3
+	VMOVUPD      (DX), Y5
+	VMOVUPD      32(DX), Y6
+	VMULPD       Y6, Y3, Y7
+	VMULPD       Y5, Y3, Y6
+	VROUNDPD     $0x08, Y7, Y7
+	VFMSUB213PD  Y6, Y5, Y3
+	VFNMADD231PD Y0, Y7, Y6
+	VADDPD       Y6, Y3, Y3
+	VMULPD       Y1, Y3, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y3
+	VXORPD       Y5, Y5, Y5
+	VCMPPD       $0x01, Y5, Y3, Y5
+	VANDPD       Y0, Y5, Y5
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y2, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPD      64(DX), Y5
+	VMOVUPD      96(DX), Y6
+	VMULPD       Y6, Y4, Y7
+	VMULPD       Y5, Y4, Y6
+	VROUNDPD     $0x08, Y7, Y7
+	VFMSUB213PD  Y6, Y5, Y4
+	VFNMADD231PD Y0, Y7, Y6
+	VADDPD       Y6, Y4, Y4
+	VMULPD       Y1, Y4, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y4
+	VXORPD       Y5, Y5, Y5
+	VCMPPD       $0x01, Y5, Y4, Y5
+	VANDPD       Y0, Y5, Y5
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y2, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VMOVUPD      Y3, (AX)
+	VMOVUPD      Y4, (AX)(CX*1)
+	ADDQ         $0x20, AX
+	DECQ         BX
+	JNE          column
+	VZEROUPPER
+	RET
+
+// func fmaInverseLast4(p *uint64, w *float64, s *float64, stride int, c *float64, scale *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaInverseLast4(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         s+16(FP), DX
+	MOVQ         stride+24(FP), BX
+	MOVQ         c+32(FP), SI
+	VBROADCASTSD (SI), Y0
+	VBROADCASTSD 8(SI), Y1
+	VBROADCASTSD 16(SI), Y2
+	MOVQ         scale+40(FP), SI
+	MOVQ         $0x00000001, DI
+	VBROADCASTSD (CX)(DI*8), Y3
+	VBROADCASTSD (DX)(DI*8), Y3
+	LEAQ         (DI)(DI*1), DI
+	VBROADCASTSD (CX)(DI*8), Y3
+	VBROADCASTSD (DX)(DI*8), Y4
+	VBROADCASTSD 8(CX)(DI*8), Y5
+	VBROADCASTSD 8(DX)(DI*8), Y6
+	LEAQ         (BX)(BX*2), CX
+	MOVQ         BX, DX
+	SHRQ         $0x05, DX
+
+column:
+	VMOVUPD      (AX), Y7
+	VMOVUPD      (AX)(BX*1), Y8
+	VMOVUPD      (AX)(BX*2), Y9
+	VMOVUPD      (AX)(CX*1), Y10
+	VADDPD       Y8, Y7, Y11
+	VSUBPD       Y8, Y7, Y8
+	VMOVAPD      Y11, Y7
+	VMULPD       Y4, Y8, Y12
+	VMULPD       Y3, Y8, Y11
+	VROUNDPD     $0x08, Y12, Y12
+	VFMSUB213PD  Y11, Y3, Y8
+	VFNMADD231PD Y0, Y12, Y11
+	VADDPD       Y11, Y8, Y8
+	VADDPD       Y10, Y9, Y11
+	VSUBPD       Y10, Y9, Y10
+	VMOVAPD      Y11, Y9
+	VMULPD       Y6, Y10, Y12
+	VMULPD       Y5, Y10, Y11
+	VROUNDPD     $0x08, Y12, Y12
+	VFMSUB213PD  Y11, Y5, Y10
+	VFNMADD231PD Y0, Y12, Y11
+	VADDPD       Y11, Y10, Y10
+	VADDPD       Y9, Y7, Y11
+	VSUBPD       Y9, Y7, Y9
+	VMOVAPD      Y11, Y7
+	VMOVUPD      (SI), Y11
+	VMOVUPD      32(SI), Y12
+	VMULPD       Y12, Y7, Y13
+	VMULPD       Y11, Y7, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y11, Y7
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y7, Y7
+	VMULPD       Y1, Y7, Y11
+	VROUNDPD     $0x08, Y11, Y11
+	VFNMADD231PD Y0, Y11, Y7
+	VXORPD       Y11, Y11, Y11
+	VCMPPD       $0x01, Y11, Y7, Y11
+	VANDPD       Y0, Y11, Y11
+	VADDPD       Y11, Y7, Y7
+	VADDPD       Y2, Y7, Y7
+	VPXOR        Y2, Y7, Y7
+	VMOVUPD      64(SI), Y11
+	VMOVUPD      96(SI), Y12
+	VMULPD       Y12, Y9, Y13
+	VMULPD       Y11, Y9, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y11, Y9
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y9, Y9
+	VMULPD       Y1, Y9, Y11
+	VROUNDPD     $0x08, Y11, Y11
+	VFNMADD231PD Y0, Y11, Y9
+	VXORPD       Y11, Y11, Y11
+	VCMPPD       $0x01, Y11, Y9, Y11
+	VANDPD       Y0, Y11, Y11
+	VADDPD       Y11, Y9, Y9
+	VADDPD       Y2, Y9, Y9
+	VPXOR        Y2, Y9, Y9
+	VADDPD       Y10, Y8, Y11
+	VSUBPD       Y10, Y8, Y10
+	VMOVAPD      Y11, Y8
+	VMOVUPD      (SI), Y11
+	VMOVUPD      32(SI), Y12
+	VMULPD       Y12, Y8, Y13
+	VMULPD       Y11, Y8, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y11, Y8
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y8, Y8
+	VMULPD       Y1, Y8, Y11
+	VROUNDPD     $0x08, Y11, Y11
+	VFNMADD231PD Y0, Y11, Y8
+	VXORPD       Y11, Y11, Y11
+	VCMPPD       $0x01, Y11, Y8, Y11
+	VANDPD       Y0, Y11, Y11
+	VADDPD       Y11, Y8, Y8
+	VADDPD       Y2, Y8, Y8
+	VPXOR        Y2, Y8, Y8
+	VMOVUPD      64(SI), Y11
+	VMOVUPD      96(SI), Y12
+	VMULPD       Y12, Y10, Y13
+	VMULPD       Y11, Y10, Y12
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y12, Y11, Y10
+	VFNMADD231PD Y0, Y13, Y12
+	VADDPD       Y12, Y10, Y10
+	VMULPD       Y1, Y10, Y11
+	VROUNDPD     $0x08, Y11, Y11
+	VFNMADD231PD Y0, Y11, Y10
+	VXORPD       Y11, Y11, Y11
+	VCMPPD       $0x01, Y11, Y10, Y11
+	VANDPD       Y0, Y11, Y11
+	VADDPD       Y11, Y10, Y10
+	VADDPD       Y2, Y10, Y10
+	VPXOR        Y2, Y10, Y10
+	VMOVUPD      Y7, (AX)
+	VMOVUPD      Y8, (AX)(BX*1)
+	VMOVUPD      Y9, (AX)(BX*2)
+	VMOVUPD      Y10, (AX)(CX*1)
+	ADDQ         $0x20, AX
+	DECQ         DX
+	JNE          column
+	VZEROUPPER
+	RET
+
+// func fmaForwardTail(p *uint64, w *float64, s *float64, lanes **float64, m int, c *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaForwardTail(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         s+16(FP), DX
+	MOVQ         lanes+24(FP), BX
+	MOVQ         m+32(FP), SI
+	MOVQ         c+40(FP), DI
+	VBROADCASTSD (DI), Y0
+	VBROADCASTSD 8(DI), Y1
+	VBROADCASTSD 16(DI), Y2
+	MOVQ         (BX), DI
+	MOVQ         8(BX), R8
+	MOVQ         16(BX), R9
+	MOVQ         24(BX), BX
+	MOVQ         SI, R10
+
+block:
+	VMOVUPD      (AX), Y3
+	VMOVUPD      32(AX), Y4
+	VMOVUPD      64(AX), Y5
+	VMOVUPD      96(AX), Y6
+	VMULPD       Y1, Y3, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VFNMADD231PD Y0, Y7, Y3
+	VMULPD       Y1, Y4, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VFNMADD231PD Y0, Y7, Y4
+	VBROADCASTSD (CX)(R10*8), Y7
+	VBROADCASTSD (DX)(R10*8), Y8
+	LEAQ         (R10)(R10*1), R11
+	VBROADCASTSD (CX)(R11*8), Y9
+	VBROADCASTSD (DX)(R11*8), Y10
+	VBROADCASTSD 8(CX)(R11*8), Y11
+	VBROADCASTSD 8(DX)(R11*8), Y12
+	VMULPD       Y8, Y5, Y14
+	VMULPD       Y7, Y5, Y13
+	VROUNDPD     $0x08, Y14, Y14
+	VFMSUB213PD  Y13, Y7, Y5
+	VFNMADD231PD Y0, Y14, Y13
+	VADDPD       Y13, Y5, Y5
+	VADDPD       Y5, Y3, Y13
+	VSUBPD       Y5, Y3, Y5
+	VMOVAPD      Y13, Y3
+	VMULPD       Y8, Y6, Y13
+	VMULPD       Y7, Y6, Y8
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y8, Y7, Y6
+	VFNMADD231PD Y0, Y13, Y8
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y6, Y4, Y7
+	VSUBPD       Y6, Y4, Y6
+	VMOVAPD      Y7, Y4
+	VMULPD       Y10, Y4, Y8
+	VMULPD       Y9, Y4, Y7
+	VROUNDPD     $0x08, Y8, Y8
+	VFMSUB213PD  Y7, Y9, Y4
+	VFNMADD231PD Y0, Y8, Y7
+	VADDPD       Y7, Y4, Y4
+	VADDPD       Y4, Y3, Y7
+	VSUBPD       Y4, Y3, Y4
+	VMOVAPD      Y7, Y3
+	VMULPD       Y12, Y6, Y8
+	VMULPD       Y11, Y6, Y7
+	VROUNDPD     $0x08, Y8, Y8
+	VFMSUB213PD  Y7, Y11, Y6
+	VFNMADD231PD Y0, Y8, Y7
+	VADDPD       Y7, Y6, Y6
+	VADDPD       Y6, Y5, Y7
+	VSUBPD       Y6, Y5, Y6
+	VMOVAPD      Y7, Y5
+	VUNPCKLPD    Y4, Y3, Y7
+	VUNPCKHPD    Y4, Y3, Y3
+	VUNPCKLPD    Y6, Y5, Y4
+	VUNPCKHPD    Y6, Y5, Y5
+	VPERM2F128   $0x20, Y4, Y7, Y6
+	VPERM2F128   $0x20, Y5, Y3, Y8
+	VPERM2F128   $0x31, Y4, Y7, Y4
+	VPERM2F128   $0x31, Y5, Y3, Y3
+	VMULPD       Y1, Y6, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y6
+	VMULPD       Y1, Y8, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y8
+	VMOVUPD      (DI), Y5
+	VMOVUPD      (R8), Y7
+	VMOVUPD      (R9), Y9
+	VMOVUPD      (BX), Y10
+	VMOVUPD      32(R9), Y11
+	VMOVUPD      32(BX), Y12
+	VMULPD       Y7, Y4, Y14
+	VMULPD       Y5, Y4, Y13
+	VROUNDPD     $0x08, Y14, Y14
+	VFMSUB213PD  Y13, Y5, Y4
+	VFNMADD231PD Y0, Y14, Y13
+	VADDPD       Y13, Y4, Y4
+	VADDPD       Y4, Y6, Y13
+	VSUBPD       Y4, Y6, Y4
+	VMOVAPD      Y13, Y6
+	VMULPD       Y7, Y3, Y13
+	VMULPD       Y5, Y3, Y7
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y7, Y5, Y3
+	VFNMADD231PD Y0, Y13, Y7
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y3, Y8, Y5
+	VSUBPD       Y3, Y8, Y3
+	VMOVAPD      Y5, Y8
+	VMULPD       Y10, Y8, Y7
+	VMULPD       Y9, Y8, Y5
+	VROUNDPD     $0x08, Y7, Y7
+	VFMSUB213PD  Y5, Y9, Y8
+	VFNMADD231PD Y0, Y7, Y5
+	VADDPD       Y5, Y8, Y8
+	VADDPD       Y8, Y6, Y5
+	VSUBPD       Y8, Y6, Y8
+	VMOVAPD      Y5, Y6
+	VMULPD       Y12, Y3, Y7
+	VMULPD       Y11, Y3, Y5
+	VROUNDPD     $0x08, Y7, Y7
+	VFMSUB213PD  Y5, Y11, Y3
+	VFNMADD231PD Y0, Y7, Y5
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y3, Y4, Y5
+	VSUBPD       Y3, Y4, Y3
+	VMOVAPD      Y5, Y4
+	VMULPD       Y1, Y6, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y6
+	VXORPD       Y5, Y5, Y5
+	VCMPPD       $0x01, Y5, Y6, Y5
+	VANDPD       Y0, Y5, Y5
+	VADDPD       Y5, Y6, Y6
+	VADDPD       Y2, Y6, Y6
+	VPXOR        Y2, Y6, Y6
+	VMULPD       Y1, Y8, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y8
+	VXORPD       Y5, Y5, Y5
+	VCMPPD       $0x01, Y5, Y8, Y5
+	VANDPD       Y0, Y5, Y5
+	VADDPD       Y5, Y8, Y8
+	VADDPD       Y2, Y8, Y8
+	VPXOR        Y2, Y8, Y8
+	VMULPD       Y1, Y4, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y4
+	VXORPD       Y5, Y5, Y5
+	VCMPPD       $0x01, Y5, Y4, Y5
+	VANDPD       Y0, Y5, Y5
+	VADDPD       Y5, Y4, Y4
+	VADDPD       Y2, Y4, Y4
+	VPXOR        Y2, Y4, Y4
+	VMULPD       Y1, Y3, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y3
+	VXORPD       Y5, Y5, Y5
+	VCMPPD       $0x01, Y5, Y3, Y5
+	VANDPD       Y0, Y5, Y5
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y2, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VUNPCKLPD    Y8, Y6, Y5
+	VUNPCKHPD    Y8, Y6, Y6
+	VUNPCKLPD    Y3, Y4, Y7
+	VUNPCKHPD    Y3, Y4, Y3
+	VPERM2F128   $0x20, Y7, Y5, Y4
+	VPERM2F128   $0x20, Y3, Y6, Y8
+	VPERM2F128   $0x31, Y7, Y5, Y5
+	VPERM2F128   $0x31, Y3, Y6, Y3
+	VMOVUPD      Y4, (AX)
+	VMOVUPD      Y8, 32(AX)
+	VMOVUPD      Y5, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+	ADDQ         $+128, AX
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, BX
+	INCQ         R10
+	DECQ         SI
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func fmaInverseTail(p *uint64, w *float64, s *float64, lanes **float64, m int, c *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaInverseTail(SB), NOSPLIT, $0-48
+	MOVQ         p+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         s+16(FP), DX
+	MOVQ         lanes+24(FP), BX
+	MOVQ         m+32(FP), SI
+	MOVQ         c+40(FP), DI
+	VBROADCASTSD (DI), Y0
+	VBROADCASTSD 8(DI), Y1
+	VBROADCASTSD 16(DI), Y2
+	MOVQ         (BX), DI
+	MOVQ         8(BX), R8
+	MOVQ         16(BX), R9
+	MOVQ         24(BX), BX
+	MOVQ         SI, R10
+
+block:
+	VMOVUPD      (AX), Y3
+	VMOVUPD      32(AX), Y4
+	VMOVUPD      64(AX), Y5
+	VMOVUPD      96(AX), Y6
+	VPOR         Y2, Y3, Y3
+	VSUBPD       Y2, Y3, Y3
+	VPOR         Y2, Y4, Y4
+	VSUBPD       Y2, Y4, Y4
+	VPOR         Y2, Y5, Y5
+	VSUBPD       Y2, Y5, Y5
+	VPOR         Y2, Y6, Y6
+	VSUBPD       Y2, Y6, Y6
+	VUNPCKLPD    Y4, Y3, Y7
+	VUNPCKHPD    Y4, Y3, Y3
+	VUNPCKLPD    Y6, Y5, Y4
+	VUNPCKHPD    Y6, Y5, Y5
+	VPERM2F128   $0x20, Y4, Y7, Y6
+	VPERM2F128   $0x20, Y5, Y3, Y8
+	VPERM2F128   $0x31, Y4, Y7, Y4
+	VPERM2F128   $0x31, Y5, Y3, Y3
+	VMOVUPD      (DI), Y5
+	VMOVUPD      (R8), Y7
+	VMOVUPD      (R9), Y9
+	VMOVUPD      (BX), Y10
+	VMOVUPD      32(R9), Y11
+	VMOVUPD      32(BX), Y12
+	VADDPD       Y8, Y6, Y13
+	VSUBPD       Y8, Y6, Y8
+	VMOVAPD      Y13, Y6
+	VMULPD       Y10, Y8, Y13
+	VMULPD       Y9, Y8, Y10
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y10, Y9, Y8
+	VFNMADD231PD Y0, Y13, Y10
+	VADDPD       Y10, Y8, Y8
+	VADDPD       Y3, Y4, Y9
+	VSUBPD       Y3, Y4, Y3
+	VMOVAPD      Y9, Y4
+	VMULPD       Y12, Y3, Y10
+	VMULPD       Y11, Y3, Y9
+	VROUNDPD     $0x08, Y10, Y10
+	VFMSUB213PD  Y9, Y11, Y3
+	VFNMADD231PD Y0, Y10, Y9
+	VADDPD       Y9, Y3, Y3
+	VADDPD       Y4, Y6, Y9
+	VSUBPD       Y4, Y6, Y4
+	VMOVAPD      Y9, Y6
+	VMULPD       Y7, Y4, Y10
+	VMULPD       Y5, Y4, Y9
+	VROUNDPD     $0x08, Y10, Y10
+	VFMSUB213PD  Y9, Y5, Y4
+	VFNMADD231PD Y0, Y10, Y9
+	VADDPD       Y9, Y4, Y4
+	VADDPD       Y3, Y8, Y9
+	VSUBPD       Y3, Y8, Y3
+	VMOVAPD      Y9, Y8
+	VMULPD       Y7, Y3, Y9
+	VMULPD       Y5, Y3, Y7
+	VROUNDPD     $0x08, Y9, Y9
+	VFMSUB213PD  Y7, Y5, Y3
+	VFNMADD231PD Y0, Y9, Y7
+	VADDPD       Y7, Y3, Y3
+	VMULPD       Y1, Y6, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y6
+	VMULPD       Y1, Y8, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y8
+	VUNPCKLPD    Y8, Y6, Y5
+	VUNPCKHPD    Y8, Y6, Y6
+	VUNPCKLPD    Y3, Y4, Y7
+	VUNPCKHPD    Y3, Y4, Y3
+	VPERM2F128   $0x20, Y7, Y5, Y4
+	VPERM2F128   $0x20, Y3, Y6, Y8
+	VPERM2F128   $0x31, Y7, Y5, Y5
+	VPERM2F128   $0x31, Y3, Y6, Y3
+	VBROADCASTSD (CX)(R10*8), Y6
+	VBROADCASTSD (DX)(R10*8), Y7
+	LEAQ         (R10)(R10*1), R11
+	VBROADCASTSD (CX)(R11*8), Y9
+	VBROADCASTSD (DX)(R11*8), Y10
+	VBROADCASTSD 8(CX)(R11*8), Y11
+	VBROADCASTSD 8(DX)(R11*8), Y12
+	VADDPD       Y8, Y4, Y13
+	VSUBPD       Y8, Y4, Y8
+	VMOVAPD      Y13, Y4
+	VMULPD       Y10, Y8, Y13
+	VMULPD       Y9, Y8, Y10
+	VROUNDPD     $0x08, Y13, Y13
+	VFMSUB213PD  Y10, Y9, Y8
+	VFNMADD231PD Y0, Y13, Y10
+	VADDPD       Y10, Y8, Y8
+	VADDPD       Y3, Y5, Y9
+	VSUBPD       Y3, Y5, Y3
+	VMOVAPD      Y9, Y5
+	VMULPD       Y12, Y3, Y10
+	VMULPD       Y11, Y3, Y9
+	VROUNDPD     $0x08, Y10, Y10
+	VFMSUB213PD  Y9, Y11, Y3
+	VFNMADD231PD Y0, Y10, Y9
+	VADDPD       Y9, Y3, Y3
+	VADDPD       Y5, Y4, Y9
+	VSUBPD       Y5, Y4, Y5
+	VMOVAPD      Y9, Y4
+	VMULPD       Y7, Y5, Y10
+	VMULPD       Y6, Y5, Y9
+	VROUNDPD     $0x08, Y10, Y10
+	VFMSUB213PD  Y9, Y6, Y5
+	VFNMADD231PD Y0, Y10, Y9
+	VADDPD       Y9, Y5, Y5
+	VADDPD       Y3, Y8, Y9
+	VSUBPD       Y3, Y8, Y3
+	VMOVAPD      Y9, Y8
+	VMULPD       Y7, Y3, Y9
+	VMULPD       Y6, Y3, Y7
+	VROUNDPD     $0x08, Y9, Y9
+	VFMSUB213PD  Y7, Y6, Y3
+	VFNMADD231PD Y0, Y9, Y7
+	VADDPD       Y7, Y3, Y3
+	VMULPD       Y1, Y4, Y6
+	VROUNDPD     $0x08, Y6, Y6
+	VFNMADD231PD Y0, Y6, Y4
+	VMULPD       Y1, Y8, Y6
+	VROUNDPD     $0x08, Y6, Y6
+	VFNMADD231PD Y0, Y6, Y8
+	VMOVUPD      Y4, (AX)
+	VMOVUPD      Y8, 32(AX)
+	VMOVUPD      Y5, 64(AX)
+	VMOVUPD      Y3, 96(AX)
+	ADDQ         $+128, AX
+	ADDQ         $0x20, DI
+	ADDQ         $0x20, R8
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, BX
+	INCQ         R10
+	DECQ         SI
+	JNE          block
+	VZEROUPPER
+	RET
+
+// func fmaDot(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+// Requires: AVX, AVX2, BMI2, FMA3
+TEXT ·fmaDot(SB), NOSPLIT, $0-72
+	MOVQ         from+40(FP), AX
+	MOVQ         c+64(FP), CX
+	VBROADCASTSD 16(CX), Y0
+	VBROADCASTSD 24(CX), Y1
+	VBROADCASTSD 32(CX), Y2
+	MOVQ         terms+32(FP), DX
+	IMULQ        40(CX), DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         terms+32(FP), DX
+	IMULQ        24(CX), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+
+positions:
+	MOVQ    lo0+0(FP), CX
+	VMOVDQU (CX)(AX*8), Y5
+	VPSUBQ  Y3, Y5, Y5
+	MOVQ    hi0+8(FP), CX
+	VMOVDQU (CX)(AX*8), Y6
+	VPSUBQ  Y4, Y6, Y6
+	MOVQ    shift+56(FP), CX
+	SHRXQ   CX, AX, CX
+	MOVQ    terms+32(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    x0+16(FP), SI
+
+terms:
+	MOVQ        (BX), DI
+	VMOVUPD     (DI)(CX*8), Y7
+	VPOR        Y0, Y7, Y7
+	VSUBPD      Y0, Y7, Y7
+	MOVQ        (SI), DI
+	VPOR        (DI)(AX*8), Y0, Y8
+	VSUBPD      Y0, Y8, Y8
+	VMOVAPD     Y1, Y9
+	VFMADD231PD Y7, Y8, Y9
+	VPADDQ      Y9, Y6, Y6
+	VSUBPD      Y9, Y2, Y9
+	VFMADD231PD Y7, Y8, Y9
+	VPADDQ      Y9, Y5, Y5
+	ADDQ        $0x18, SI
+	ADDQ        $0x18, BX
+	DECQ        DX
+	JNE         terms
+	MOVQ        lo0+0(FP), CX
+	VMOVDQU     Y5, (CX)(AX*8)
+	MOVQ        hi0+8(FP), CX
+	VMOVDQU     Y6, (CX)(AX*8)
+	ADDQ        $0x04, AX
+	MOVQ        to+48(FP), CX
+	CMPQ        AX, CX
+	JLT         positions
+	VZEROUPPER
+	RET
+
+// func fmaDotPair(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+// Requires: AVX, AVX2, BMI2, FMA3
+TEXT ·fmaDotPair(SB), NOSPLIT, $0-96
+	MOVQ         from+64(FP), AX
+	MOVQ         c+88(FP), CX
+	VBROADCASTSD 16(CX), Y0
+	VBROADCASTSD 24(CX), Y1
+	VBROADCASTSD 32(CX), Y2
+	MOVQ         terms+56(FP), DX
+	IMULQ        40(CX), DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         terms+56(FP), DX
+	IMULQ        24(CX), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+
+positions:
+	MOVQ    lo0+0(FP), CX
+	VMOVDQU (CX)(AX*8), Y5
+	VPSUBQ  Y3, Y5, Y5
+	MOVQ    hi0+8(FP), CX
+	VMOVDQU (CX)(AX*8), Y6
+	VPSUBQ  Y4, Y6, Y6
+	MOVQ    lo1+16(FP), CX
+	VMOVDQU (CX)(AX*8), Y7
+	VPSUBQ  Y3, Y7, Y7
+	MOVQ    hi1+24(FP), CX
+	VMOVDQU (CX)(AX*8), Y8
+	VPSUBQ  Y4, Y8, Y8
+	MOVQ    shift+80(FP), CX
+	SHRXQ   CX, AX, CX
+	MOVQ    terms+56(FP), DX
+	MOVQ    w+48(FP), BX
+	MOVQ    x0+32(FP), SI
+	MOVQ    x1+40(FP), DI
+
+terms:
+	MOVQ        (BX), R8
+	VMOVUPD     (R8)(CX*8), Y9
+	VPOR        Y0, Y9, Y9
+	VSUBPD      Y0, Y9, Y9
+	MOVQ        (SI), R8
+	VPOR        (R8)(AX*8), Y0, Y10
+	VSUBPD      Y0, Y10, Y10
+	VMOVAPD     Y1, Y11
+	VFMADD231PD Y9, Y10, Y11
+	VPADDQ      Y11, Y6, Y6
+	VSUBPD      Y11, Y2, Y11
+	VFMADD231PD Y9, Y10, Y11
+	VPADDQ      Y11, Y5, Y5
+	ADDQ        $0x18, SI
+	MOVQ        (DI), R8
+	VPOR        (R8)(AX*8), Y0, Y10
+	VSUBPD      Y0, Y10, Y10
+	VMOVAPD     Y1, Y11
+	VFMADD231PD Y9, Y10, Y11
+	VPADDQ      Y11, Y8, Y8
+	VSUBPD      Y11, Y2, Y11
+	VFMADD231PD Y9, Y10, Y11
+	VPADDQ      Y11, Y7, Y7
+	ADDQ        $0x18, DI
+	ADDQ        $0x18, BX
+	DECQ        DX
+	JNE         terms
+	MOVQ        lo0+0(FP), CX
+	VMOVDQU     Y5, (CX)(AX*8)
+	MOVQ        hi0+8(FP), CX
+	VMOVDQU     Y6, (CX)(AX*8)
+	MOVQ        lo1+16(FP), CX
+	VMOVDQU     Y7, (CX)(AX*8)
+	MOVQ        hi1+24(FP), CX
+	VMOVDQU     Y8, (CX)(AX*8)
+	ADDQ        $0x04, AX
+	MOVQ        to+72(FP), CX
+	CMPQ        AX, CX
+	JLT         positions
+	VZEROUPPER
+	RET
+
+// func fmaDotTwice(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+// Requires: AVX, AVX2, BMI2, FMA3
+TEXT ·fmaDotTwice(SB), NOSPLIT, $0-72
+	MOVQ         from+40(FP), AX
+	MOVQ         c+64(FP), CX
+	VBROADCASTSD 16(CX), Y0
+	VBROADCASTSD 24(CX), Y1
+	VBROADCASTSD 32(CX), Y2
+	MOVQ         terms+32(FP), DX
+	IMULQ        40(CX), DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         terms+32(FP), DX
+	IMULQ        24(CX), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+
+positions:
+	MOVQ    lo0+0(FP), CX
+	VMOVDQU (CX)(AX*8), Y5
+	VPSUBQ  Y3, Y5, Y5
+	MOVQ    hi0+8(FP), CX
+	VMOVDQU (CX)(AX*8), Y6
+	VPSUBQ  Y4, Y6, Y6
+	MOVQ    shift+56(FP), CX
+	SHRXQ   CX, AX, CX
+	MOVQ    terms+32(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    x0+16(FP), SI
+
+terms:
+	MOVQ        (BX), DI
+	VMOVUPD     (DI)(CX*8), X7
+	VPERMPD     $0x50, Y7, Y7
+	VPOR        Y0, Y7, Y7
+	VSUBPD      Y0, Y7, Y7
+	MOVQ        (SI), DI
+	VPOR        (DI)(AX*8), Y0, Y8
+	VSUBPD      Y0, Y8, Y8
+	VMOVAPD     Y1, Y9
+	VFMADD231PD Y7, Y8, Y9
+	VPADDQ      Y9, Y6, Y6
+	VSUBPD      Y9, Y2, Y9
+	VFMADD231PD Y7, Y8, Y9
+	VPADDQ      Y9, Y5, Y5
+	ADDQ        $0x18, SI
+	ADDQ        $0x18, BX
+	DECQ        DX
+	JNE         terms
+	MOVQ        lo0+0(FP), CX
+	VMOVDQU     Y5, (CX)(AX*8)
+	MOVQ        hi0+8(FP), CX
+	VMOVDQU     Y6, (CX)(AX*8)
+	ADDQ        $0x04, AX
+	MOVQ        to+48(FP), CX
+	CMPQ        AX, CX
+	JLT         positions
+	VZEROUPPER
+	RET
+
+// func fmaDotPairTwice(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+// Requires: AVX, AVX2, BMI2, FMA3
+TEXT ·fmaDotPairTwice(SB), NOSPLIT, $0-96
+	MOVQ         from+64(FP), AX
+	MOVQ         c+88(FP), CX
+	VBROADCASTSD 16(CX), Y0
+	VBROADCASTSD 24(CX), Y1
+	VBROADCASTSD 32(CX), Y2
+	MOVQ         terms+56(FP), DX
+	IMULQ        40(CX), DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         terms+56(FP), DX
+	IMULQ        24(CX), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+
+positions:
+	MOVQ    lo0+0(FP), CX
+	VMOVDQU (CX)(AX*8), Y5
+	VPSUBQ  Y3, Y5, Y5
+	MOVQ    hi0+8(FP), CX
+	VMOVDQU (CX)(AX*8), Y6
+	VPSUBQ  Y4, Y6, Y6
+	MOVQ    lo1+16(FP), CX
+	VMOVDQU (CX)(AX*8), Y7
+	VPSUBQ  Y3, Y7, Y7
+	MOVQ    hi1+24(FP), CX
+	VMOVDQU (CX)(AX*8), Y8
+	VPSUBQ  Y4, Y8, Y8
+	MOVQ    shift+80(FP), CX
+	SHRXQ   CX, AX, CX
+	MOVQ    terms+56(FP), DX
+	MOVQ    w+48(FP), BX
+	MOVQ    x0+32(FP), SI
+	MOVQ    x1+40(FP), DI
+
+terms:
+	MOVQ        (BX), R8
+	VMOVUPD     (R8)(CX*8), X9
+	VPERMPD     $0x50, Y9, Y9
+	VPOR        Y0, Y9, Y9
+	VSUBPD      Y0, Y9, Y9
+	MOVQ        (SI), R8
+	VPOR        (R8)(AX*8), Y0, Y10
+	VSUBPD      Y0, Y10, Y10
+	VMOVAPD     Y1, Y11
+	VFMADD231PD Y9, Y10, Y11
+	VPADDQ      Y11, Y6, Y6
+	VSUBPD      Y11, Y2, Y11
+	VFMADD231PD Y9, Y10, Y11
+	VPADDQ      Y11, Y5, Y5
+	ADDQ        $0x18, SI
+	MOVQ        (DI), R8
+	VPOR        (R8)(AX*8), Y0, Y10
+	VSUBPD      Y0, Y10, Y10
+	VMOVAPD     Y1, Y11
+	VFMADD231PD Y9, Y10, Y11
+	VPADDQ      Y11, Y8, Y8
+	VSUBPD      Y11, Y2, Y11
+	VFMADD231PD Y9, Y10, Y11
+	VPADDQ      Y11, Y7, Y7
+	ADDQ        $0x18, DI
+	ADDQ        $0x18, BX
+	DECQ        DX
+	JNE         terms
+	MOVQ        lo0+0(FP), CX
+	VMOVDQU     Y5, (CX)(AX*8)
+	MOVQ        hi0+8(FP), CX
+	VMOVDQU     Y6, (CX)(AX*8)
+	MOVQ        lo1+16(FP), CX
+	VMOVDQU     Y7, (CX)(AX*8)
+	MOVQ        hi1+24(FP), CX
+	VMOVDQU     Y8, (CX)(AX*8)
+	ADDQ        $0x04, AX
+	MOVQ        to+72(FP), CX
+	CMPQ        AX, CX
+	JLT         positions
+	VZEROUPPER
+	RET
+
+// func fmaDotBroadcast(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+// Requires: AVX, AVX2, BMI2, FMA3
+TEXT ·fmaDotBroadcast(SB), NOSPLIT, $0-72
+	MOVQ         from+40(FP), AX
+	MOVQ         c+64(FP), CX
+	VBROADCASTSD 16(CX), Y0
+	VBROADCASTSD 24(CX), Y1
+	VBROADCASTSD 32(CX), Y2
+	MOVQ         terms+32(FP), DX
+	IMULQ        40(CX), DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         terms+32(FP), DX
+	IMULQ        24(CX), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+
+positions:
+	MOVQ    lo0+0(FP), CX
+	VMOVDQU (CX)(AX*8), Y5
+	VPSUBQ  Y3, Y5, Y5
+	MOVQ    hi0+8(FP), CX
+	VMOVDQU (CX)(AX*8), Y6
+	VPSUBQ  Y4, Y6, Y6
+	MOVQ    shift+56(FP), CX
+	SHRXQ   CX, AX, CX
+	MOVQ    terms+32(FP), DX
+	MOVQ    w+24(FP), BX
+	MOVQ    x0+16(FP), SI
+
+terms:
+	MOVQ         (BX), DI
+	VBROADCASTSD (DI)(CX*8), Y7
+	VPOR         Y0, Y7, Y7
+	VSUBPD       Y0, Y7, Y7
+	MOVQ         (SI), DI
+	VPOR         (DI)(AX*8), Y0, Y8
+	VSUBPD       Y0, Y8, Y8
+	VMOVAPD      Y1, Y9
+	VFMADD231PD  Y7, Y8, Y9
+	VPADDQ       Y9, Y6, Y6
+	VSUBPD       Y9, Y2, Y9
+	VFMADD231PD  Y7, Y8, Y9
+	VPADDQ       Y9, Y5, Y5
+	ADDQ         $0x18, SI
+	ADDQ         $0x18, BX
+	DECQ         DX
+	JNE          terms
+	MOVQ         lo0+0(FP), CX
+	VMOVDQU      Y5, (CX)(AX*8)
+	MOVQ         hi0+8(FP), CX
+	VMOVDQU      Y6, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	MOVQ         to+48(FP), CX
+	CMPQ         AX, CX
+	JLT          positions
+	VZEROUPPER
+	RET
+
+// func fmaDotPairBroadcast(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+// Requires: AVX, AVX2, BMI2, FMA3
+TEXT ·fmaDotPairBroadcast(SB), NOSPLIT, $0-96
+	MOVQ         from+64(FP), AX
+	MOVQ         c+88(FP), CX
+	VBROADCASTSD 16(CX), Y0
+	VBROADCASTSD 24(CX), Y1
+	VBROADCASTSD 32(CX), Y2
+	MOVQ         terms+56(FP), DX
+	IMULQ        40(CX), DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         terms+56(FP), DX
+	IMULQ        24(CX), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+
+positions:
+	MOVQ    lo0+0(FP), CX
+	VMOVDQU (CX)(AX*8), Y5
+	VPSUBQ  Y3, Y5, Y5
+	MOVQ    hi0+8(FP), CX
+	VMOVDQU (CX)(AX*8), Y6
+	VPSUBQ  Y4, Y6, Y6
+	MOVQ    lo1+16(FP), CX
+	VMOVDQU (CX)(AX*8), Y7
+	VPSUBQ  Y3, Y7, Y7
+	MOVQ    hi1+24(FP), CX
+	VMOVDQU (CX)(AX*8), Y8
+	VPSUBQ  Y4, Y8, Y8
+	MOVQ    shift+80(FP), CX
+	SHRXQ   CX, AX, CX
+	MOVQ    terms+56(FP), DX
+	MOVQ    w+48(FP), BX
+	MOVQ    x0+32(FP), SI
+	MOVQ    x1+40(FP), DI
+
+terms:
+	MOVQ         (BX), R8
+	VBROADCASTSD (R8)(CX*8), Y9
+	VPOR         Y0, Y9, Y9
+	VSUBPD       Y0, Y9, Y9
+	MOVQ         (SI), R8
+	VPOR         (R8)(AX*8), Y0, Y10
+	VSUBPD       Y0, Y10, Y10
+	VMOVAPD      Y1, Y11
+	VFMADD231PD  Y9, Y10, Y11
+	VPADDQ       Y11, Y6, Y6
+	VSUBPD       Y11, Y2, Y11
+	VFMADD231PD  Y9, Y10, Y11
+	VPADDQ       Y11, Y5, Y5
+	ADDQ         $0x18, SI
+	MOVQ         (DI), R8
+	VPOR         (R8)(AX*8), Y0, Y10
+	VSUBPD       Y0, Y10, Y10
+	VMOVAPD      Y1, Y11
+	VFMADD231PD  Y9, Y10, Y11
+	VPADDQ       Y11, Y8, Y8
+	VSUBPD       Y11, Y2, Y11
+	VFMADD231PD  Y9, Y10, Y11
+	VPADDQ       Y11, Y7, Y7
+	ADDQ         $0x18, DI
+	ADDQ         $0x18, BX
+	DECQ         DX
+	JNE          terms
+	MOVQ         lo0+0(FP), CX
+	VMOVDQU      Y5, (CX)(AX*8)
+	MOVQ         hi0+8(FP), CX
+	VMOVDQU      Y6, (CX)(AX*8)
+	MOVQ         lo1+16(FP), CX
+	VMOVDQU      Y7, (CX)(AX*8)
+	MOVQ         hi1+24(FP), CX
+	VMOVDQU      Y8, (CX)(AX*8)
+	ADDQ         $0x04, AX
+	MOVQ         to+72(FP), CX
+	CMPQ         AX, CX
+	JLT          positions
+	VZEROUPPER
+	RET
+
+// func fmaAddProducts(dst *uint64, x *[]uint64, w *[]uint64, terms int, n int, c *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaAddProducts(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+32(FP), CX
+	MOVQ         c+40(FP), DX
+	VBROADCASTSD (DX), Y0
+	VBROADCASTSD 8(DX), Y1
+	VBROADCASTSD 16(DX), Y2
+	XORQ         DX, DX
+
+positions:
+	VMOVUPD (AX)(DX*8), Y3
+	VPOR    Y2, Y3, Y3
+	VSUBPD  Y2, Y3, Y3
+	MOVQ    terms+24(FP), BX
+	MOVQ    x+8(FP), SI
+	MOVQ    w+16(FP), DI
+
+terms:
+	MOVQ         (SI), R8
+	MOVQ         (DI), R9
+	VMOVUPD      (R8)(DX*8), Y4
+	VMOVUPD      (R9)(DX*8), Y5
+	VPOR         Y2, Y4, Y4
+	VSUBPD       Y2, Y4, Y4
+	VPOR         Y2, Y5, Y5
+	VSUBPD       Y2, Y5, Y5
+	VMULPD       Y5, Y4, Y6
+	VMULPD       Y1, Y6, Y7
+	VROUNDPD     $0x08, Y7, Y7
+	VFMSUB213PD  Y6, Y5, Y4
+	VFNMADD231PD Y0, Y7, Y6
+	VADDPD       Y6, Y4, Y4
+	VMULPD       Y1, Y3, Y5
+	VROUNDPD     $0x08, Y5, Y5
+	VFNMADD231PD Y0, Y5, Y3
+	VADDPD       Y4, Y3, Y3
+	ADDQ         $0x18, SI
+	ADDQ         $0x18, DI
+	DECQ         BX
+	JNE          terms
+	VMULPD       Y1, Y3, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VFNMADD231PD Y0, Y4, Y3
+	VXORPD       Y4, Y4, Y4
+	VCMPPD       $0x01, Y4, Y3, Y4
+	VANDPD       Y0, Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y2, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPD      Y3, (AX)(DX*8)
+	ADDQ         $0x04, DX
+	CMPQ         DX, CX
+	JLT          positions
+	VZEROUPPER
+	RET
+
+// func fmaMul(dst *uint64, a *uint64, b *uint64, n int, c *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaMul(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         n+24(FP), BX
+	MOVQ         c+32(FP), SI
+	VBROADCASTSD (SI), Y0
+	VBROADCASTSD 8(SI), Y1
+	VBROADCASTSD 16(SI), Y2
+	SHRQ         $0x02, BX
+
+vector:
+	VMOVUPD      (CX), Y3
+	VMOVUPD      (DX), Y4
+	VPOR         Y2, Y3, Y3
+	VSUBPD       Y2, Y3, Y3
+	VPOR         Y2, Y4, Y4
+	VSUBPD       Y2, Y4, Y4
+	VMULPD       Y4, Y3, Y5
+	VMULPD       Y1, Y5, Y6
+	VROUNDPD     $0x08, Y6, Y6
+	VFMSUB213PD  Y5, Y4, Y3
+	VFNMADD231PD Y0, Y6, Y5
+	VADDPD       Y5, Y3, Y3
+	VMULPD       Y1, Y3, Y4
+	VROUNDPD     $0x08, Y4, Y4
+	VFNMADD231PD Y0, Y4, Y3
+	VXORPD       Y4, Y4, Y4
+	VCMPPD       $0x01, Y4, Y3, Y4
+	VANDPD       Y0, Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y2, Y3, Y3
+	VPXOR        Y2, Y3, Y3
+	VMOVUPD      Y3, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         BX
+	JNE          vector
+	VZEROUPPER
+	RET

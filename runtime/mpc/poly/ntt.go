@@ -15,6 +15,10 @@ func (r *Ring) InvNTT(p []uint64) {
 		r.inverseIFMA(p)
 		return
 	}
+	if r.fma != nil && r.n >= fmaMin {
+		r.inverseFMA(p)
+		return
+	}
 	r.inverseGeneric(p)
 }
 
@@ -23,6 +27,10 @@ func (r *Ring) InvNTT(p []uint64) {
 func (r *Ring) forward(p []uint64, m int) {
 	if r.ifma && len(p) >= ifmaMinForward && m <= len(p)/ifmaMinForward {
 		r.forwardIFMA(p, m)
+		return
+	}
+	if r.fma != nil && m <= len(p)/fmaMin {
+		r.forwardFMA(p, m)
 		return
 	}
 	r.forwardGeneric(p, m)

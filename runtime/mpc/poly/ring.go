@@ -21,6 +21,7 @@ type Ring struct {
 	psi     uint64 // primitive 2n-th root of unity
 	variant Variant
 	ifma    bool
+	fma     *fmaTables // of the variant FMA
 
 	fwd, inv twiddles
 	nInv     operand // n^-1
@@ -69,6 +70,9 @@ func NewRing(n int, q uint64, opts ...Option) (*Ring, error) {
 	r.variant = r.variant.resolve()
 	r.ifma = r.variant == IFMA
 	r.fill()
+	if r.variant == FMA {
+		r.fma = r.newFMATables()
+	}
 	return r, nil
 }
 
@@ -103,17 +107,17 @@ func (r *Ring) newTwiddles(root uint64) twiddles {
 		t.w[j], t.s64[j], t.s52[j] = p, shoup64(p, r.q), shoup52(p, r.q)
 		p = mulMod(p, root, r.q)
 	}
-	t.w2, t.s2 = regroup(t.w, 2), regroup(t.s52, 2)
-	t.w4, t.s4 = regroup(t.w, 4), regroup(t.s52, 4)
+	t.w2, t.s2 = regroup(t.w, 2, 8), regroup(t.s52, 2, 8)
+	t.w4, t.s4 = regroup(t.w, 4, 8), regroup(t.s52, 4, 8)
 	return t
 }
 
-// regroup deinterleaves every group of 8k values by k: [h][j] = src[k*j+h].
-func regroup(src []uint64, k int) []uint64 {
-	dst := make([]uint64, len(src))
-	for g := 0; g+8*k <= len(src); g += 8 * k {
-		for o := range 8 * k {
-			dst[g+o%k*8+o/k] = src[g+o]
+// regroup deinterleaves every group of lanes*k values by k: [h][j] = src[k*j+h].
+func regroup[T uint64 | float64](src []T, k, lanes int) []T {
+	dst := make([]T, len(src))
+	for g := 0; g+lanes*k <= len(src); g += lanes * k {
+		for o := range lanes * k {
+			dst[g+o%k*lanes+o/k] = src[g+o]
 		}
 	}
 	return dst

@@ -213,3 +213,83 @@ func ternaryVector(dst *uint64, words *uint64, n int, q uint64)
 //
 //go:noescape
 func uniformVector(dst *uint64, words *uint64, n int, room int, q uint64, mask uint64) (taken int, read int)
+
+// fmaForward2First runs levels of 2 columns, stride bytes apart, on m blocks. It reads words.
+//
+//go:noescape
+func fmaForward2First(p *uint64, w *float64, s *float64, m int, stride int, c *float64)
+
+// fmaForward4First runs levels of 4 columns, stride bytes apart, on m blocks. It reads words.
+//
+//go:noescape
+func fmaForward4First(p *uint64, w *float64, s *float64, m int, stride int, c *float64)
+
+// fmaForward4 runs levels of 4 columns, stride bytes apart, on m blocks.
+//
+//go:noescape
+func fmaForward4(p *uint64, w *float64, s *float64, m int, stride int, c *float64)
+
+// fmaInverse4 runs levels of 4 columns, stride bytes apart, on m blocks.
+//
+//go:noescape
+func fmaInverse4(p *uint64, w *float64, s *float64, m int, stride int, c *float64)
+
+// fmaInverseLast2 runs the last inverse levels, scales by 1/n and writes words. scale is (1/n, over q, last factor/n, over q).
+//
+//go:noescape
+func fmaInverseLast2(p *uint64, w *float64, s *float64, stride int, c *float64, scale *float64)
+
+// fmaInverseLast4 runs the last inverse levels, scales by 1/n and writes words. scale is (1/n, over q, last factor/n, over q).
+//
+//go:noescape
+func fmaInverseLast4(p *uint64, w *float64, s *float64, stride int, c *float64, scale *float64)
+
+// fmaForwardTail runs the four innermost levels of m blocks of 16. lanes holds four pointers: factors and factors over q of the lane levels, positioned.
+//
+//go:noescape
+func fmaForwardTail(p *uint64, w *float64, s *float64, lanes **float64, m int, c *float64)
+
+// fmaInverseTail runs the four innermost levels of m blocks of 16. lanes holds four pointers: factors and factors over q of the lane levels, positioned.
+//
+//go:noescape
+func fmaInverseTail(p *uint64, w *float64, s *float64, lanes **float64, m int, c *float64)
+
+// fmaDot adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator) as lo + hi*2^49. A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 4.
+//
+//go:noescape
+func fmaDot(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+
+// fmaDotPair adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator) as lo + hi*2^49. A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 4.
+//
+//go:noescape
+func fmaDotPair(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+
+// fmaDotTwice adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator) as lo + hi*2^49. A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 4.
+//
+//go:noescape
+func fmaDotTwice(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+
+// fmaDotPairTwice adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator) as lo + hi*2^49. A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 4.
+//
+//go:noescape
+func fmaDotPairTwice(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+
+// fmaDotBroadcast adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator) as lo + hi*2^49. A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 4.
+//
+//go:noescape
+func fmaDotBroadcast(lo0 *uint64, hi0 *uint64, x0 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+
+// fmaDotPairBroadcast adds x0[k]*w[k] for all terms k (and x1[k]*w[k] to the second accumulator) as lo + hi*2^49. A value of w stands for 2^shift positions; it covers positions from <= i < to, multiples of 4.
+//
+//go:noescape
+func fmaDotPairBroadcast(lo0 *uint64, hi0 *uint64, lo1 *uint64, hi1 *uint64, x0 *[]uint64, x1 *[]uint64, w *[]uint64, terms int, from int, to int, shift uint64, c *float64)
+
+// fmaAddProducts adds the sum of x[k]*w[k] to dst modulo q. n is a multiple of 4.
+//
+//go:noescape
+func fmaAddProducts(dst *uint64, x *[]uint64, w *[]uint64, terms int, n int, c *float64)
+
+// fmaMul sets dst = a*b mod q. n is a multiple of 4.
+//
+//go:noescape
+func fmaMul(dst *uint64, a *uint64, b *uint64, n int, c *float64)

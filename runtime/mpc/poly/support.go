@@ -88,6 +88,9 @@ func (r *Ring) firstBlock(block, k int) int {
 	if r.ifma && k >= ifmaMinForward {
 		return max(block, ifmaMinForward)
 	}
+	if r.fma != nil && k >= fmaMin {
+		return max(block, fmaMin)
+	}
 	return block
 }
 

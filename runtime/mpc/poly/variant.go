@@ -1,6 +1,12 @@
 package poly
 
-// Variant names an implementation of the kernels.
+import "secc.example/secc/internal/kernel"
+
+// Kernel is all arithmetic of a ring: transforms, products, sampling, packing.
+var Kernel = kernel.New("poly.ring", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.IFMA, kernel.X86.IFMA && kernel.X86.VAES512))
+
+// Variant names an implementation of the kernels. A ring keeps to the one it was
+// made with, since accumulators differ.
 type Variant uint8
 
 const (
@@ -8,39 +14,53 @@ const (
 	Auto Variant = iota
 	// Generic is portable Go.
 	Generic
+	// FMA is AVX2: transforms and products in double precision; all else is portable.
+	FMA
 	// IFMA is AVX-512 with IFMA, VBMI, VPOPCNTDQ and VAES (amd64).
 	IFMA
 )
 
+var kernelOf = map[Variant]kernel.Variant{Generic: kernel.Portable, FMA: kernel.AVX2, IFMA: kernel.IFMA}
+
 // String returns the name used in benchmark rows.
 func (v Variant) String() string {
-	switch v {
-	case Generic:
-		return "generic"
-	case IFMA:
-		return "ifma"
+	if v == Auto {
+		return "auto"
 	}
-	return "auto"
+	return kernelOf[v].String()
 }
 
 // Available reports whether v can run here.
-func (v Variant) Available() bool { return v != IFMA || haveIFMA }
+func (v Variant) Available() bool {
+	for _, w := range Variants() {
+		if v == w {
+			return true
+		}
+	}
+	return v == Auto
+}
 
 // resolve turns Auto into a concrete variant.
 func (v Variant) resolve() Variant {
 	if v != Auto {
 		return v
 	}
-	if haveIFMA {
-		return IFMA
+	return ofKernel(Kernel.Variant())
+}
+
+func ofKernel(k kernel.Variant) Variant {
+	for v, of := range kernelOf {
+		if of == k {
+			return v
+		}
 	}
-	return Generic
+	panic("BUG: poly: no ring for " + k.String())
 }
 
 // Variants lists what can run here, fastest last.
-func Variants() []Variant {
-	if haveIFMA {
-		return []Variant{Generic, IFMA}
+func Variants() (vs []Variant) {
+	for _, k := range Kernel.Variants() {
+		vs = append(vs, ofKernel(k))
 	}
-	return []Variant{Generic}
+	return vs
 }

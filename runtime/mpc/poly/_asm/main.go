@@ -17,6 +17,7 @@ func main() {
 	torus()
 	packing()
 	sampling()
+	fma()
 	Generate()
 }
 
