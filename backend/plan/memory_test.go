@@ -23,3 +23,33 @@ func TestAlive(t *testing.T) {
 		t.Errorf("%+v with a slot of 8 MiB more, %+v before", big, small)
 	}
 }
+
+// The bound is the sum of its parts, times what the collector and the heap's pages add
+// (runs let dead memory grow to half of what is alive), and the program.
+func TestMemoryIsTheSumOfItsParts(t *testing.T) {
+	x := SlotType{Bits: 16, Shape: []int{1 << 20}}
+	p := &Plan{
+		Slots:  []SlotType{x, x},
+		Rounds: [][]Step{{{Proto: ProtoInput, Out: []Slot{0}}}, {{Proto: ProtoReveal, In: []Slot{0}, Out: []Slot{1}}}},
+	}
+	q := p.Queues()
+	if want := (Queues{Window: 2 << 20, Early: 2 << 20}); q != want { // what is revealed: 16 bits an element
+		t.Errorf("queues %+v, want %+v", q, want)
+	}
+	slots, joined := int64(2*8<<20), int64(3*8<<20)
+	queues := int64(3+1+1)*q.Window + q.Early
+	if got, want := p.Memory().Server, int64(40<<20)+(slots+joined+queues+q.Window)*16/10; got < want-2 || got > want+2 {
+		t.Errorf("%d bytes, want %d", got, want)
+	}
+}
+
+// Windows follow the plan within their bounds; what is taken in early is the largest wave.
+func TestQueuesFollowThePlan(t *testing.T) {
+	for n, want := range map[int]Queues{1: {leastWindow, 2}, 1 << 18: {1 << 19, 1 << 19}, 1 << 24: {mostWindow, 1 << 25}} {
+		x := SlotType{Bits: 16, Shape: []int{n}}
+		p := &Plan{Slots: []SlotType{x, x}, Rounds: [][]Step{{{Proto: ProtoReveal, In: []Slot{0}, Out: []Slot{1}}}}}
+		if q := p.Queues(); q != want {
+			t.Errorf("%d elements: %+v, want %+v", n, q, want)
+		}
+	}
+}
