@@ -14,17 +14,19 @@ import (
 func FreeMemory() int64 {
 	least := int64(math.MaxInt64)
 	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		if n, ok := available(b); ok {
-			least = n
+		if n := field(b, "MemAvailable:"); n > 0 {
+			least = n << 10
 		}
 	}
-	for _, g := range [2][2]string{
-		{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-		{"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"},
+	for _, g := range [2]cgroup{
+		{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat", "inactive_file"},
+		{
+			"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+			"/sys/fs/cgroup/memory/memory.stat", "total_inactive_file",
+		},
 	} {
-		limit, used := number(g[0]), number(g[1])
-		if limit > 0 {
-			least = min(least, max(limit-used, 1))
+		if n, ok := g.free(); ok {
+			least = min(least, n)
 		}
 	}
 	if least == math.MaxInt64 {
@@ -33,15 +35,33 @@ func FreeMemory() int64 {
 	return least
 }
 
-// available reads MemAvailable.
-func available(meminfo []byte) (int64, bool) {
-	for s := bufio.NewScanner(bytes.NewReader(meminfo)); s.Scan(); {
-		if f := strings.Fields(s.Text()); len(f) == 3 && f[0] == "MemAvailable:" {
-			kib, err := strconv.ParseInt(f[1], 10, 54)
-			return kib << 10, err == nil
+// cgroup names the files of a container's memory: its limit, what is used, and the line of
+// its statistics that tells how much of that is files' pages that would be given up.
+type cgroup struct{ limit, used, stat, idle string }
+
+// free is what is left below the limit, if there is one.
+func (g cgroup) free() (int64, bool) {
+	limit := number(g.limit)
+	if limit <= 0 {
+		return 0, false
+	}
+	var idle int64
+	if b, err := os.ReadFile(g.stat); err == nil {
+		idle = field(b, g.idle)
+	}
+	return max(limit-number(g.used)+idle, 1), true
+}
+
+// field reads the number behind a name, in a file of one such pair a line; 0 without it.
+func field(file []byte, name string) int64 {
+	for s := bufio.NewScanner(bytes.NewReader(file)); s.Scan(); {
+		if f := strings.Fields(s.Text()); len(f) >= 2 && f[0] == name {
+			if n, err := strconv.ParseInt(f[1], 10, 53); err == nil {
+				return n
+			}
 		}
 	}
-	return 0, false
+	return 0
 }
 
 // number reads a file that holds one; 0 for anything else ("max").

@@ -135,6 +135,7 @@ func TestBrokenHandshakes(t *testing.T) {
 				t.Errorf("%s: took %v", name, d)
 			}
 			b.Close()
+			time.Sleep(time.Minute) // the peer ends
 		})
 	}
 }
