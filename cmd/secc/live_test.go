@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"secc.example/secc/backend/plan"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/transport"
@@ -112,14 +111,6 @@ func TestPlainDialChecksTheAddressItConnectsTo(t *testing.T) {
 			t.Errorf("%s: connected to %s after %d queries", name, got, queries.Load())
 		}
 		c.Close()
-	}
-}
-
-// A value is cut from 2^(bits-1-frac) on.
-func TestClippedCountsWhatIsCut(t *testing.T) {
-	format := plan.SlotType{Bits: 12, Frac: 3}
-	if n := clipped([]float32{0, 255, -256, 256, 256.5, -257, 400, -512}, format); n != 4 {
-		t.Errorf("%d values are cut, want 4", n)
 	}
 }
 

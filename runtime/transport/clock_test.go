@@ -321,3 +321,32 @@ func TestPanicEndsTheConnection(t *testing.T) {
 type panicking struct{ net.Conn }
 
 func (panicking) Read([]byte) (int, error) { panic("BUG: reader") }
+
+// What fills the window before the wait begins is granted too: nothing more comes that would
+// remind anybody of it.
+func TestElsewhereGrantsWhatLiesThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		cfg := Config{Window: 256 << 10, Idle: time.Hour, Stall: time.Minute}
+		s, c := NewMux(t.Context(), a, cfg), NewMux(t.Context(), b, cfg)
+		defer s.Close()
+		defer c.Close()
+		const n = 4 << 20
+		lane := c.Lanes(0).Conn(0)
+		both(t, func() error {
+			x := s.Channel(0)
+			return errors.Join(x.Send(make([]byte, n)), x.Flush(), s.Channel(1).Send([]byte{1}), s.Channel(1).Flush())
+		}, func() error {
+			time.Sleep(time.Second) // the window is full
+			back, err := lane.Elsewhere()
+			if err != nil {
+				return err
+			}
+			if err := c.Channel(1).Recv(make([]byte, 1)); err != nil {
+				return err
+			}
+			back()
+			return lane.Recv(make([]byte, n))
+		})
+	})
+}
