@@ -57,6 +57,9 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
+	if err := checkLabels(g, o.Labels); err != nil {
+		return nil, err
+	}
 	o.say("reading calibration inputs")
 	p, warnings, err := o.passes(g)
 	if err != nil {

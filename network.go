@@ -31,6 +31,9 @@ type Network struct {
 }
 
 func newNetwork(made *passes.Result, profile backend.Profile) (*Network, error) {
+	if err := made.Plan.CheckLabels(made.Plan.Labels); err != nil {
+		return nil, &OptionError{"labels", err}
+	}
 	r, err := priced(made.Plan, profile)
 	if err != nil {
 		return nil, err

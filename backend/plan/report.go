@@ -27,8 +27,10 @@ type Report struct {
 
 	// Only from a run.
 	Outputs  []OutputValues `json:"outputs,omitempty"`
-	Labels   []LabelScore   `json:"labels,omitempty"`
-	Findings bool           `json:"findings,omitempty"` // every label has a score from 0 to 1 of its own
+	Answers  []Answer       `json:"answers,omitempty"`  // every output for every input
+	Labels   []LabelScore   `json:"labels,omitempty"`   // those of the first answer
+	Findings bool           `json:"findings,omitempty"` // every label of the first answer has a score from 0 to 1 of its own
+	Warnings []string       `json:"warnings,omitempty"` // what about the inputs looks as if it were not meant so
 	PeakRSS  int64          `json:"peak_rss_bytes,omitempty"`
 }
 

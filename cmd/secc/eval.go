@@ -68,7 +68,7 @@ the owner of the model.`,
 	f.register(c)
 	fl := c.Flags()
 	fl.StringArrayVar(&f.data, "data", nil, "examples: a file or a directory (images, .npy, .pb, .u8, raw float32); may be repeated")
-	fl.Lookup("labels").Usage = "what the answers should be, a line an example (or a JSON list): a class number or name, or 0 and 1 for each output (AUROC)"
+	fl.Lookup("labels").Usage = "what the answers should be: a line an example (or a JSON list), lines of file,answer (or a JSON map), or the word folders; an answer is a class number or name, or 0 and 1 for each output (AUROC)"
 	fl.StringVar(&f.model, "model", "", "the ONNX file a plan was made of (default: the one beside it)")
 	fl.StringVar(&f.reference, "reference", "", "compare with these answers of another engine (raw float32, .npy, .pb), not with the cleartext network's")
 	fl.IntVar(&f.n, "n", 0, "how many examples to take (default: all)")
@@ -140,17 +140,18 @@ func (f *evalFlags) examples(log io.Writer, p *plan.Plan, answers string) (*exam
 		return nil, err
 	}
 	cases := set.cases
+	truth, err := loadTruth(answers, p, set.sources, f.n)
+	if err != nil {
+		return nil, err
+	}
 	if f.n > 0 && f.n < len(cases) {
 		cases = cases[:f.n]
 	}
-	e := &examples{cases: cases}
+	e := &examples{cases: cases, truth: truth}
 	if f.secure {
 		if e.secure = f.secureN; e.secure == 0 || e.secure > len(cases) {
 			e.secure = len(cases)
 		}
-	}
-	if e.truth, err = loadTruth(answers, p, len(cases)); err != nil {
-		return nil, err
 	}
 	if f.reference != "" {
 		e.against = filepath.Base(f.reference)

@@ -193,6 +193,9 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	if err != nil {
 		return err
 	}
+	if err := checkLabels(p, labels); err != nil {
+		return err
+	}
 	real, warnings, err := loadInputs(f.inputs, input.Specs(p))
 	if err != nil {
 		return err
@@ -214,11 +217,8 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	if err != nil {
 		return err
 	}
-	top := f.top
-	if report.Findings = findings(p); report.Findings && !c.Flags().Changed("top") {
-		top = len(labels)
-	}
-	report.Labels = answerLabels(p, report.Outputs, labels, top)
+	fillAnswers(report, p, labels, f.top, !c.Flags().Changed("top"))
+	report.Warnings = warnings
 	report.PeakRSS = peakRSS()
 	if f.json {
 		return printJSON(c.OutOrStdout(), report)

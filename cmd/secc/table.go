@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -76,89 +75,4 @@ func shorten(s string, n int) string {
 		return "..." + s[len(s)-n+3:]
 	}
 	return s
-}
-
-// topLabels ranks the first output. Without labels the index stands alone.
-func topLabels(outputs []plan.OutputValues, labels []string, top int) []plan.LabelScore {
-	if len(outputs) == 0 {
-		return nil
-	}
-	var all []plan.LabelScore
-	for i, v := range outputs[0].Values {
-		l := plan.LabelScore{Index: i, Score: float64(v)}
-		if i < len(labels) {
-			l.Label = strings.TrimSpace(labels[i])
-		}
-		all = append(all, l)
-	}
-	slices.SortStableFunc(all, func(a, b plan.LabelScore) int {
-		switch {
-		case a.Score > b.Score:
-			return -1
-		case a.Score < b.Score:
-			return 1
-		}
-		return 0
-	})
-	return all[:min(top, len(all))]
-}
-
-// answerLabels are the client's labels: by score, or, where the plan reveals
-// indices only, in the order it gives them, without scores.
-func answerLabels(p *plan.Plan, outputs []plan.OutputValues, labels []string, top int) []plan.LabelScore {
-	if p.Reveal == plan.RevealValues {
-		return topLabels(outputs, labels, top)
-	}
-	var all []plan.LabelScore
-	for _, v := range outputs[0].Values {
-		l := plan.LabelScore{Index: int(v)}
-		if l.Index >= 0 && l.Index < len(labels) {
-			l.Label = strings.TrimSpace(labels[l.Index])
-		}
-		all = append(all, l)
-	}
-	return all[:min(top, len(all))]
-}
-
-// findings reports whether the first output scores every label by itself: its
-// values went through a sigmoid, so that several may apply, or none.
-func findings(p *plan.Plan) bool {
-	if len(p.Outputs) == 0 || p.Reveal != plan.RevealValues {
-		return false
-	}
-	yes := false
-	for _, f := range p.Outputs[0].Post {
-		switch f.Op {
-		case "func":
-			yes = f.Name == "sigmoid"
-		case "softmax", "log_softmax":
-			yes = false
-		}
-	}
-	return yes
-}
-
-// printAnswer prints the labels and what the run took.
-func printAnswer(w io.Writer, r *plan.Report) error {
-	scored := slices.ContainsFunc(r.Labels, func(l plan.LabelScore) bool { return l.Score != 0 })
-	for i, l := range r.Labels {
-		if r.Findings {
-			fmt.Fprintf(w, "%5.1f %%  %s\n", 100*l.Score, labelName(l))
-			continue
-		}
-		if !scored { // the plan reveals indices only
-			fmt.Fprintf(w, "%2d. %s\n", i+1, labelName(l))
-			continue
-		}
-		fmt.Fprintf(w, "%2d. %-28s %12.5f\n", i+1, labelName(l), l.Score)
-	}
-	_, err := fmt.Fprintln(w, summary(r))
-	return err
-}
-
-func labelName(l plan.LabelScore) string {
-	if l.Label == "" {
-		return fmt.Sprintf("class %d", l.Index)
-	}
-	return out.Line(l.Label)
 }

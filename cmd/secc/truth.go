@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,43 +20,83 @@ type truth struct {
 	multi [][]bool
 }
 
-// loadTruth reads the file of right answers.
-func loadTruth(path string, p *plan.Plan, n int) (*truth, error) {
-	if path == "" {
-		return nil, nil
+// byFolder is what --labels says where the names of folders are the answers.
+const byFolder = "folders"
+
+// loadTruth reads the right answers of examples, which come from the given files:
+// by position, by the names of files, or from the names of their folders. Only the
+// first n are wanted, if n is not 0; by position there may be as many answers.
+func loadTruth(from string, p *plan.Plan, sources []string, n int) (*truth, error) {
+	all := sources
+	if n > 0 {
+		sources = sources[:min(n, len(sources))]
 	}
-	b, err := input.ReadFile(path)
+	var lines []string
+	var err error
+	switch {
+	case from == "":
+		if lines = folders(all); !areLabels(lines, p.Labels) {
+			return nil, nil
+		}
+	case from == byFolder:
+		lines, err = folderClasses(all, p)
+	default:
+		lines, err = labelFile(from, sources, len(all))
+	}
 	if err != nil {
-		return nil, usage("--labels: %w", err)
+		return nil, usage("--labels %s: %w", from, err)
 	}
-	lines, err := answerLines(b)
-	if err != nil {
-		return nil, usage("--labels %s: %w", path, err)
+	_, outs := p.KindOf(0)
+	if outs == 0 {
+		return nil, usage("--labels: the first output is no list of classes, its shape is %v", p.Outputs[0].Shape)
 	}
-	if len(lines) < n {
-		return nil, usage("--labels %s: %d answers for %d examples", path, len(lines), n)
-	}
-	outs := classes(p)
 	t := new(truth)
-	for i, line := range lines[:n] {
+	for i, line := range lines[:len(sources)] {
 		if err := t.add(line, p.Labels, outs); err != nil {
-			return nil, usage("--labels %s: answer %d: %w", path, i+1, err)
+			return nil, usage("--labels %s: answer %d: %w", from, i+1, err)
 		}
 	}
 	if t.class != nil && t.multi != nil {
-		return nil, usage("--labels %s: some answers name a class, others have a 0 or 1 for each output", path)
+		return nil, usage("--labels %s: some answers name a class, others have a 0 or 1 for each output", from)
 	}
 	return t, nil
 }
 
+// labelFile gives the answers for examples from a file, which may be about all
+// that there are.
+func labelFile(file string, sources []string, all int) ([]string, error) {
+	b, err := input.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	text := strings.TrimSpace(strings.TrimPrefix(string(b), "\ufeff"))
+	if strings.HasPrefix(text, "{") {
+		named, err := jsonMap(text)
+		if err != nil {
+			return nil, err
+		}
+		return lookUp(named, sources)
+	}
+	lines, err := answerLines(text)
+	if err != nil {
+		return nil, err
+	}
+	if named := namedLines(lines, sources); named != nil {
+		return lookUp(named, sources)
+	}
+	if len(lines) != len(sources) && len(lines) != all {
+		return nil, fmt.Errorf("%d answers for %d examples", len(lines), all)
+	}
+	return lines, nil
+}
+
 // answerLines splits a text or JSON file into one answer a line.
-func answerLines(b []byte) ([]string, error) {
-	text := strings.TrimSpace(string(b))
+func answerLines(text string) ([]string, error) {
 	if !strings.HasPrefix(text, "[") {
 		return strings.Split(strings.ReplaceAll(text, "\r", ""), "\n"), nil
 	}
 	var list []any
-	if err := json.Unmarshal(b, &list); err != nil {
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		return nil, err
 	}
 	lines := make([]string, len(list))
@@ -61,6 +104,115 @@ func answerLines(b []byte) ([]string, error) {
 		lines[i] = strings.Trim(fmt.Sprint(x), "[]")
 	}
 	return lines, nil
+}
+
+func jsonMap(text string) (map[string]string, error) {
+	var all map[string]any
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, err
+	}
+	named := map[string]string{}
+	for file, x := range all {
+		named[file] = strings.Trim(fmt.Sprint(x), "[]")
+	}
+	return named, nil
+}
+
+// namedLines takes lines of the form file,answer apart, under a heading or not;
+// nil if they do not name any of the files.
+func namedLines(lines, sources []string) map[string]string {
+	if slices.ContainsFunc(sources[1:], func(s string) bool { return s == sources[0] }) {
+		return nil // one file with many examples
+	}
+	named, hits := map[string]string{}, 0
+	for _, line := range lines {
+		fields, err := csv.NewReader(strings.NewReader(line)).Read()
+		if err != nil || len(fields) < 2 {
+			continue
+		}
+		file := strings.TrimSpace(fields[0])
+		if slices.ContainsFunc(sources, func(s string) bool { return s == file || path.Base(s) == path.Base(file) }) {
+			hits++
+		}
+		named[file] = strings.TrimSpace(strings.Join(fields[1:], ","))
+	}
+	if hits == 0 {
+		return nil
+	}
+	return named
+}
+
+// lookUp finds the answer of every example: under its path, or under its name
+// alone where only one example has it.
+func lookUp(named map[string]string, sources []string) ([]string, error) {
+	bases := map[string]int{}
+	for _, s := range sources {
+		bases[path.Base(s)]++
+	}
+	byBase := map[string]string{}
+	for file, answer := range named {
+		byBase[path.Base(file)] = answer
+	}
+	lines := make([]string, len(sources))
+	var missing []string
+	for i, s := range sources {
+		answer, ok := named[s]
+		if !ok && bases[path.Base(s)] == 1 {
+			answer, ok = byBase[path.Base(s)]
+		}
+		if !ok {
+			missing = append(missing, s)
+		}
+		lines[i] = answer
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("%d of %d examples have no answer, the first is %q", len(missing), len(sources), missing[0])
+	}
+	return lines, nil
+}
+
+// folders gives the name of the folder that each file lies in.
+func folders(sources []string) []string {
+	names := make([]string, len(sources))
+	for i, s := range sources {
+		if dir := path.Dir(s); dir != "." {
+			names[i] = path.Base(dir)
+		}
+	}
+	return names
+}
+
+// areLabels says whether all names are among the plan's labels.
+func areLabels(names, labels []string) bool {
+	for _, n := range names {
+		if n == "" || !slices.Contains(labels, n) {
+			return false
+		}
+	}
+	return len(names) > 0
+}
+
+// folderClasses makes answers of the folders' names: labels of the plan or class
+// numbers, else the folders in the order of their names, as torchvision's
+// ImageFolder counts them.
+func folderClasses(sources []string, p *plan.Plan) ([]string, error) {
+	names := folders(sources)
+	if slices.Contains(names, "") {
+		return nil, errors.New("some examples lie in no folder")
+	}
+	all := slices.Compact(slices.Sorted(slices.Values(names)))
+	_, outs := p.KindOf(0)
+	numbers := !slices.ContainsFunc(all, func(s string) bool { _, err := strconv.Atoi(s); return err != nil })
+	if areLabels(names, p.Labels) || numbers {
+		return names, nil
+	}
+	if len(all) != outs {
+		return nil, fmt.Errorf("%d folders for %d classes: name the folders as the plan's labels, or by class number", len(all), outs)
+	}
+	for i, n := range names {
+		names[i] = strconv.Itoa(slices.Index(all, n))
+	}
+	return names, nil
 }
 
 func (t *truth) add(line string, labels []string, outs int) error {
@@ -71,6 +223,10 @@ func (t *truth) add(line string, labels []string, outs int) error {
 	fields := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" ,;\t", r) })
 	if len(fields) == 1 {
 		class, err := strconv.Atoi(fields[0])
+		if err == nil && outs == 1 && (class == 0 || class == 1) { // one finding
+			t.multi = append(t.multi, []bool{class == 1})
+			return nil
+		}
 		if err != nil || class < 0 || class >= outs {
 			return fmt.Errorf("%.40q is neither a label of the plan nor one of %d class numbers", line, outs)
 		}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
+)
+
+// answersOf reads every output of a run for every input of it.
+func answersOf(p *plan.Plan, outputs []plan.OutputValues, labels []string, top int, all bool) (list []plan.Answer) {
+	batch := p.Batch()
+	for i := range batch {
+		for k, o := range outputs {
+			kind, classes := p.KindOf(k)
+			a := plan.Answer{Input: i + 1, Output: o.Name, Kind: kind}
+			per := len(o.Values) / batch
+			values := o.Values[i*per : (i+1)*per]
+			most := top
+			if all && kind == plan.AnswerFindings {
+				most = len(values)
+			}
+			a.Labels = ranked(kind, values, named(labels, classes), most)
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// named are the labels where they are those of an output's classes.
+func named(labels []string, classes int) []string {
+	if len(labels) != classes {
+		return nil
+	}
+	return labels
+}
+
+// ranked gives the classes of an answer, the best first, at most so many.
+func ranked(kind plan.AnswerKind, values []float32, labels []string, most int) (all []plan.LabelScore) {
+	switch kind {
+	case plan.AnswerTensor:
+		return nil
+	case plan.AnswerClasses:
+		for _, v := range values {
+			all = append(all, plan.LabelScore{Index: int(v)})
+		}
+	case plan.AnswerPlaces:
+		all = shares(values)
+	default:
+		for i, v := range values {
+			all = append(all, plan.LabelScore{Index: i, Score: float64(v)})
+		}
+		slices.SortStableFunc(all, byScore)
+	}
+	all = all[:min(most, len(all))]
+	for i := range all {
+		if at := all[i].Index; at >= 0 && at < len(labels) {
+			all[i].Label = strings.TrimSpace(labels[at])
+		}
+	}
+	return all
+}
+
+func byScore(a, b plan.LabelScore) int {
+	switch {
+	case a.Score > b.Score:
+		return -1
+	case a.Score < b.Score:
+		return 1
+	}
+	return 0
+}
+
+// shares counts how much of the places each class takes.
+func shares(values []float32) (all []plan.LabelScore) {
+	count := map[int]int{}
+	for _, v := range values {
+		count[int(v)]++
+	}
+	for class, n := range count {
+		all = append(all, plan.LabelScore{Index: class, Score: float64(n) / float64(len(values))})
+	}
+	slices.SortFunc(all, func(a, b plan.LabelScore) int {
+		if c := byScore(a, b); c != 0 {
+			return c
+		}
+		return a.Index - b.Index
+	})
+	return all
+}
+
+// checkLabels counts labels against the outputs of a plan.
+func checkLabels(p *plan.Plan, labels []string) error {
+	if err := p.CheckLabels(labels); err != nil {
+		return hint(usage("%w", err), "one line for each class, in the order of the network's outputs; none is left out and none added")
+	}
+	return nil
+}
+
+// fillAnswers puts what outputs mean into the report of a run.
+func fillAnswers(r *plan.Report, p *plan.Plan, labels []string, top int, all bool) {
+	r.Answers = answersOf(p, r.Outputs, labels, top, all)
+	if len(r.Answers) == 0 {
+		return
+	}
+	first := r.Answers[0]
+	r.Findings = first.Kind == plan.AnswerFindings
+	r.Labels = first.Labels
+}
+
+// maxPrinted is how many values of a tensor are printed.
+const maxPrinted = 16
+
+// printAnswer prints every output for every input, and what the run took.
+func printAnswer(w io.Writer, r *plan.Report) error {
+	inputs := 1
+	for _, a := range r.Answers {
+		inputs = max(inputs, a.Input)
+	}
+	for i, a := range r.Answers {
+		if inputs > 1 && (i == 0 || r.Answers[i-1].Input != a.Input) {
+			fmt.Fprintf(w, "input %d:\n", a.Input)
+		}
+		at := slices.IndexFunc(r.Outputs, func(o plan.OutputValues) bool { return o.Name == a.Output })
+		if len(r.Outputs) > 1 && at >= 0 {
+			fmt.Fprintf(w, "output %s %v:\n", out.Line(a.Output), r.Outputs[at].Shape)
+		}
+		if a.Kind == plan.AnswerTensor {
+			printTensor(w, r.Outputs[at], inputs, a.Input)
+			continue
+		}
+		for rank, l := range a.Labels {
+			printLabel(w, a, rank+1, l)
+		}
+	}
+	_, err := fmt.Fprintln(w, summary(r))
+	return err
+}
+
+// printLabel prints one line of an answer.
+func printLabel(w io.Writer, a plan.Answer, rank int, l plan.LabelScore) {
+	switch a.Kind {
+	case plan.AnswerFindings:
+		fmt.Fprintf(w, "%5.1f %%  %s\n", 100*l.Score, labelName(l))
+	case plan.AnswerShares:
+		fmt.Fprintf(w, "%2d. %-28s %10.1f %%\n", rank, labelName(l), 100*l.Score)
+	case plan.AnswerPlaces:
+		fmt.Fprintf(w, "%5.1f %% of the places: %s\n", 100*l.Score, labelName(l))
+	case plan.AnswerClasses:
+		fmt.Fprintf(w, "%2d. %s\n", rank, labelName(l))
+	default:
+		fmt.Fprintf(w, "%2d. %-28s %12.5f\n", rank, labelName(l), l.Score)
+	}
+}
+
+// printTensor prints the part of an output that belongs to one input: all of it
+// if it is small.
+func printTensor(w io.Writer, o plan.OutputValues, inputs, of int) {
+	per := len(o.Values) / inputs
+	values := o.Values[(of-1)*per : of*per]
+	if len(values) <= maxPrinted {
+		fmt.Fprintln(w, strings.Trim(fmt.Sprint(values), "[]"))
+		return
+	}
+	sum := 0.0
+	for _, v := range values {
+		sum += float64(v)
+	}
+	fmt.Fprintf(w, "%d values from %.5g to %.5g, mean %.5g (--json prints all)\n", len(values), slices.Min(values), slices.Max(values), sum/float64(len(values)))
+}
+
+func labelName(l plan.LabelScore) string {
+	if l.Label == "" {
+		return fmt.Sprintf("class %d", l.Index)
+	}
+	return out.Line(l.Label)
+}
