@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/passes"
@@ -81,7 +82,7 @@ func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
-	return &Prepared{p, m.warnings}, nil
+	return &Prepared{p, m.warnings, m.figures()}, nil
 }
 
 // Compile makes the network for a profile.
@@ -115,6 +116,7 @@ func (m *Model) WithXOperators(ctx context.Context) ([]byte, *passes.XReport, er
 type Prepared struct {
 	*passes.Prepared
 	warnings []string
+	seen     map[string]*plan.Seen // of every input, in calibration
 }
 
 // Warnings are what the user should know of.
@@ -137,5 +139,8 @@ func (p *Prepared) Network(ctx context.Context, profile backend.Profile) (*Netwo
 		return nil, ofModel(ctx, err)
 	}
 	made.Warnings = p.Warnings()
+	for i := range made.Plan.Inputs {
+		made.Plan.Inputs[i].Seen = p.seen[made.Plan.Inputs[i].Name]
+	}
 	return newNetwork(made, profile)
 }

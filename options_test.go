@@ -92,3 +92,24 @@ func TestExamplesThatDoNotFit(t *testing.T) {
 		}
 	}
 }
+
+// The plan says what calibration saw, so that a client is warned of other inputs.
+func TestFiguresOfCalibration(t *testing.T) {
+	g := new(ir.Graph)
+	x, err := g.Input("x", []int{1, 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Calibration: Values(input.Case{{1, 2, 3, 6}}, input.Case{{-1, 0, 0, 1}})}
+	p, _, err := o.passes(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := (&Model{Graph: g, Options: p}).figures()[x.Name]
+	if s == nil || s.Inputs != 2 || s.Min != -1 || s.Max != 6 || s.Mean[0] != 1.5 {
+		t.Errorf("%+v", s)
+	}
+	if s := (&Model{Graph: g}).figures()[x.Name]; s != nil {
+		t.Errorf("without calibration: %+v", s)
+	}
+}

@@ -68,6 +68,16 @@ type Input struct {
 	Min        float64 `cbor:",omitempty"`
 	Shift      []int   `cbor:",omitempty"`
 	Inner      int     `cbor:",omitempty"`
+	Seen       *Seen   `cbor:",omitempty"`
+}
+
+// Seen are public figures of the calibration inputs, by which a client is warned
+// of an input that is not like them.
+type Seen struct {
+	Inputs          int
+	Min, Max        float64
+	Mean, Deviation []float64 // of every channel, or of all together
+	Colour          string    `cbor:",omitempty"` // "grey" or "colour" if all pictures were
 }
 
 // Scaled is element i of an input as it is encoded, before it is rounded.

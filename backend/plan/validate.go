@@ -184,6 +184,9 @@ func (p *Plan) checkInputs() error {
 		if !slices.Equal(in.Shape, p.Slots[in.Slot].Shape) {
 			return fmt.Errorf("plan: input %.40q: shape %v, slot has %v", in.Name, in.Shape, p.Slots[in.Slot].Shape)
 		}
+		if err := in.Seen.check(); err != nil {
+			return fmt.Errorf("plan: input %.40q: %w", in.Name, err)
+		}
 		if err := in.Preprocess.check(in.Shape); err != nil {
 			return fmt.Errorf("plan: input %.40q: preprocessing: %w", in.Name, err)
 		}
@@ -251,6 +254,17 @@ func (c Preprocess) check(shape []int) error {
 		if len(v) > 4 || slices.ContainsFunc(v, notFinite) {
 			return errors.New("scale and shift: at most 4 finite numbers")
 		}
+	}
+	return nil
+}
+
+func (s *Seen) check() error {
+	if s == nil {
+		return nil
+	}
+	if s.Inputs < 1 || len(s.Mean) > 4 || len(s.Mean) != len(s.Deviation) || slices.ContainsFunc(slices.Concat(s.Mean, s.Deviation, []float64{s.Min, s.Max}), notFinite) ||
+		!slices.Contains([]string{"", "grey", "colour"}, s.Colour) {
+		return errors.New("figures of calibration that are none")
 	}
 	return nil
 }

@@ -207,6 +207,7 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	}
 	for i, in := range p.Inputs {
 		if n := runtime.Clipped(real[i], p.Slots[in.Slot]); n > 0 {
+			warnings = append(warnings, fmt.Sprintf("input %q: %d values too large for the plan's number format were cut: expect a wrong answer", in.Name, n))
 			newLog(c.ErrOrStderr()).Warn("values too large for the plan's number format were cut: expect a wrong answer", "input", in.Name, "values", n)
 		}
 	}

@@ -21,13 +21,14 @@ type Spec struct {
 	Name  string
 	Shape []int
 	Prep  plan.Preprocess
+	Seen  *plan.Seen // what calibration saw; may be nil
 }
 
 // Specs gives the inputs of a plan.
 func Specs(p *plan.Plan) []Spec {
 	var s []Spec
 	for _, in := range p.Inputs {
-		s = append(s, Spec{in.Name, in.Shape, in.Preprocess})
+		s = append(s, Spec{in.Name, in.Shape, in.Preprocess, in.Seen})
 	}
 	return s
 }

@@ -58,7 +58,7 @@ func Load(args []string, want []Spec) ([]Tensor, error) {
 		if len(a.Values) != want[at].N() || !a.fits(want[at]) {
 			return nil, fmt.Errorf("input %q: %s has shape %v, the network wants %v", want[at].Name, path, a.Shape, want[at].Shape)
 		}
-		out[at] = Tensor{a.Values, a.Warnings}
+		out[at] = Tensor{a.Values, append(a.Warnings, want[at].Unlike(a.Values)...)}
 	}
 	return out, nil
 }
