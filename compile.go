@@ -2,7 +2,10 @@ package secc
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
@@ -54,7 +57,10 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 		return nil, err
 	}
 	o.say("reading the model")
-	g, err := onnx.Import(model, o.imports())
+	opts := o.imports()
+	published := map[string]int{}
+	opts.Published = func(what string) { published[what]++ }
+	g, err := onnx.Import(model, opts)
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
@@ -66,7 +72,22 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{g, p, warnings}, context.Cause(ctx)
+	return &Model{g, p, slices.Concat(becomesPublic(published), warnings)}, context.Cause(ctx)
+}
+
+// becomesPublic says what the plan tells of the model's initialisers.
+func becomesPublic(published map[string]int) []string {
+	var all []string
+	for _, what := range slices.Sorted(maps.Keys(published)) {
+		if n := published[what]; n > 1 {
+			what = fmt.Sprintf("%s (%d nodes)", what, n)
+		}
+		all = append(all, what)
+	}
+	if all == nil {
+		return nil
+	}
+	return []string{"initialisers that become public with the plan: " + strings.Join(all, "; ")}
 }
 
 func (o *Options) say(stage string) {

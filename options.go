@@ -21,6 +21,8 @@ type Options struct {
 	InputShapes map[string][]int // shapes that the file leaves open; "" is the only input
 	Batch       int              // inputs in one run; 0: as in the file, or 1
 
+	PublishConstants bool // initialisers may stand in the plan where an operator has no form that keeps them the server's
+
 	Calibration Examples        // what number formats are fitted to; nil: random inputs, with a warning
 	Preprocess  plan.Preprocess // how images become inputs
 	Labels      []string        // names of the classes, public
@@ -115,7 +117,7 @@ func (o *Options) checkReveal() error {
 
 // imports are the options of the front end.
 func (o *Options) imports() onnx.Options {
-	return onnx.Options{InputShapes: o.InputShapes, Batch: o.Batch, Dir: o.Dir, Name: o.Name}
+	return onnx.Options{InputShapes: o.InputShapes, Batch: o.Batch, Dir: o.Dir, Name: o.Name, PublishConstants: o.PublishConstants}
 }
 
 // passes are the options of the compiler for a graph: calibration inputs are read.

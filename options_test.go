@@ -18,13 +18,14 @@ import (
 func TestOptionsReachTheCompiler(t *testing.T) {
 	kept := map[string]string{
 		"Constants": "for the conformance suite, whose graphs take weights as inputs",
+		"Published": "is a warning",
 		"Margin":    "follows from Overflow",
 		"Overflow":  "for experiments",
 		"Trace":     "for tests of passes",
 		"Stop":      "is the context",
 	}
 	o := Options{
-		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Batch: 1,
+		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Batch: 1, PublishConstants: true,
 		Calibration: Values(input.Case{make([]float32, 12)}), Preprocess: plan.Preprocess{Preset: "raw"}, Labels: []string{"a"},
 		Reveal: plan.RevealTopK, TopK: 1, Profile: backend.Profile{Name: "x"}, Bits: 16, Exact: true, Target: passes.TargetCost, MaxDrop: 0.1,
 		Linear: passes.LinearOT, Winograd: passes.ChoiceOff, XOperator: "off", XDrop: 0.1, Progress: func(passes.Stage) {},

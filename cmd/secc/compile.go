@@ -29,6 +29,7 @@ type compileFlags struct {
 	labels     string
 	shapes     []string
 	batch      int
+	publish    bool
 	bits       int
 	profile    string
 	truncation string
@@ -72,6 +73,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.labels, "labels", "", "file with one label a line, carried in the plan")
 	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224, or without a name for the only input; may be repeated")
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
+	fl.BoolVar(&f.publish, "publish-constants", false, "let initialisers stand in the plan where an operator has no form that keeps them the server's (exponents)")
 	fl.StringVar(&f.target, "target", "", "what formats favour: accuracy (wide, nothing dropped) or cost (comparisons drop bits within --max-drop); between the two if not given")
 	fl.StringVar(&f.maxDrop, "max-drop", "", "accuracy that --target cost may give up (default: 1%)")
 	fl.StringVar(&f.linear, "linear", "rlwe", "how convolutions and products by weights are computed: rlwe, ot (correlated OT, the weights' bits as choices) or auto (each by its predicted seconds)")
@@ -259,6 +261,7 @@ func (f *compileFlags) options(path string) (o secc.Options, err error) {
 	if f.truncation != "" && f.truncation != "stochastic" && f.truncation != "exact" {
 		return o, usage("--truncation must be stochastic or exact, not %q", f.truncation)
 	}
+	o.PublishConstants = f.publish
 	if o.InputShapes, err = parseShapes(f.shapes); err != nil {
 		return o, err
 	}

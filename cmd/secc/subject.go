@@ -82,7 +82,7 @@ func (f *compileFlags) cleartext(p *plan.Plan, planPath, model string) (*ir.Grap
 		for _, in := range p.Inputs {
 			shapes[in.Name] = in.Shape
 		}
-		return onnx.Import(b, onnx.Options{InputShapes: shapes, Dir: filepath.Dir(path), Name: p.Model})
+		return onnx.Import(b, onnx.Options{InputShapes: shapes, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: f.publish})
 	}
 	return nil, nil
 }

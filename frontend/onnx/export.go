@@ -113,6 +113,9 @@ func (x *exporter) value(v *ir.Value) error {
 		return nil
 	case ir.OpConst:
 		x.name[v] = x.floats(v.Name, v.Type.Shape, ir.Floats(v.Attrs.(*ir.ConstAttrs).Real))
+		if v.Type.Holder == ir.Public {
+			x.constant(x.name[v])
+		}
 		return nil
 	}
 	in := make([]string, len(v.Args))
@@ -143,8 +146,19 @@ func (x *exporter) ints(name string, data []int) string {
 	return x.tensor(name, Int64, []int{len(data)}, raw)
 }
 
+// scalar gives a number that is an operator's attribute: a Constant node, since it
+// is as public as the operator, and initialisers are not.
 func (x *exporter) scalar(name string, f float64) string {
-	return x.floats(name, nil, []float32{float32(f)})
+	return x.constant(x.floats(name, nil, []float32{float32(f)}))
+}
+
+// constant turns the initialiser that was stored last into a Constant node.
+func (x *exporter) constant(name string) string {
+	last := len(x.graph.Initializer) - 1
+	t := x.graph.Initializer[last]
+	x.graph.Initializer = x.graph.Initializer[:last]
+	x.node("Constant", name, nil, name, &onnxpb.Attribute{Name: "value", Type: onnxpb.Attribute_TENSOR, T: t})
+	return name
 }
 
 func (x *exporter) tensor(name string, t DType, shape []int, raw []byte) string {

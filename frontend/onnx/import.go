@@ -16,6 +16,9 @@ type Options struct {
 	Constants   map[string]*Tensor // graph inputs that are constants of this compilation, not data
 	Dir         string             // where external data lies; ImportFile sets it
 	Name        string             // name of the graph; default: the file's
+
+	PublishConstants bool              // initialisers may stand in the plan where an operator has no other form
+	Published        func(what string) // is told what each initialiser is that will; may be nil
 }
 
 // maxFile bounds the model file; larger weights are external data.

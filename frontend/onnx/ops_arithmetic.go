@@ -98,6 +98,9 @@ func (c *ctx) pow(x, e *operand) *operand {
 		return c.foldPow(x, e)
 	}
 	t := c.constantOf(e, "the exponent")
+	if !c.mayPublish(e, "the exponent") {
+		c.fail(refuseHint("allow it with --publish-constants", "the exponent (%q) is an initialiser and would become public", e.name))
+	}
 	if t.N() == 0 {
 		c.refuse("no exponents")
 	}
@@ -236,11 +239,47 @@ func clip(c *ctx) []*operand {
 	x := c.in[0]
 	low, high := math.Inf(-1), math.Inf(1)
 	if c.opset < 11 {
-		low, high = c.float("min", low), c.float("max", high)
-	} else {
-		low, high = c.scalar(1, "min", low), c.scalar(2, "max", high)
+		return one(c.clip(x, c.float("min", low), c.float("max", high)))
 	}
-	return one(c.clip(x, low, high))
+	lower, upper := c.bound(1, "min"), c.bound(2, "max")
+	if lower.known && upper.known {
+		return one(c.clip(x, lower.or(low), upper.or(high)))
+	}
+	// A bound that is secret, or computed, is compared with like any other value.
+	if lower.o != nil {
+		x = c.binary(ir.OpMax, x, lower.o)
+	}
+	if upper.o != nil {
+		x = c.binary(ir.OpMin, x, upper.o)
+	}
+	return one(x)
+}
+
+// bound is an optional bound of a Clip; known says that it is absent or may stand
+// in the plan.
+type bound struct {
+	o     *operand
+	known bool
+}
+
+func (c *ctx) bound(i int, what string) bound {
+	o := c.arg(i)
+	if o == nil {
+		return bound{nil, true}
+	}
+	if o.N() != 1 {
+		c.failf("%s has shape %v, want one number", what, o.shape)
+	}
+	o = c.reshape(o)
+	return bound{o, o.con != nil && (c.in[0].con != nil || c.mayPublish(o, what))}
+}
+
+// or is the number of a bound.
+func (b bound) or(missing float64) float64 {
+	if b.o == nil {
+		return missing
+	}
+	return b.o.con.at(0)
 }
 
 // clip bounds x; where the bounds cross the upper one wins, as in ONNX.

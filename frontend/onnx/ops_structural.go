@@ -244,9 +244,10 @@ var padModes = map[string]ir.PadMode{
 func pad(c *ctx) []*operand {
 	x := c.in[0]
 	pads := c.indicesOr(1, "pads")
-	value := c.float("value", 0)
-	if c.arg(2) != nil {
+	value, hidden := c.float("value", 0), false
+	if o := c.arg(2); o != nil {
 		value = c.scalar(2, "constant_value", 0)
+		hidden = x.con == nil && !c.mayPublish(o, "the padding")
 	}
 	mode, ok := padModes[c.str("mode", "constant")]
 	if !ok {
@@ -259,7 +260,23 @@ func pad(c *ctx) []*operand {
 	if slices.Max(append([]int{0}, slices.Concat(before, after)...)) == 0 {
 		return one(x)
 	}
-	return one(c.emit(ir.OpPad, &ir.PadAttrs{Before: before, After: after, Value: value, Mode: mode}, x.dtype, x))
+	a := &ir.PadAttrs{Before: before, After: after, Value: value, Mode: mode}
+	if hidden && mode == ir.PadConstant {
+		return one(c.padSecretly(x, a))
+	}
+	return one(c.emit(ir.OpPad, a, x.dtype, x))
+}
+
+// padSecretly pads with zeros and adds the server's number there.
+func (c *ctx) padSecretly(x *operand, a *ir.PadAttrs) *operand {
+	inside := c.emit(ir.OpPad, &ir.PadAttrs{Before: a.Before, After: a.After, Value: 1}, x.dtype, c.expand(c.number(0, x.dtype), x.shape...))
+	if inside.con == nil {
+		c.refuse("padding to %v with a number that stays the server's", inside.shape)
+	}
+	value := a.Value
+	a.Value = 0
+	frame := c.foldMap(inside.con, func(outside float64) float64 { return outside * value })
+	return c.add(c.emit(ir.OpPad, a, x.dtype, x), c.secret(frame))
 }
 
 // padsPerAxis spreads ONNX's [begins..., ends...] over all dimensions.

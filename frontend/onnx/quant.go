@@ -3,6 +3,8 @@ package onnx
 import (
 	"math"
 	"slices"
+
+	"secc.example/secc/ir"
 )
 
 // quantOps carry the QDQ form of quantised models: weights stored as integers,
@@ -57,7 +59,7 @@ func (c *ctx) spread(values []float32, x *operand, along int) *operand {
 	if along >= 0 {
 		shape = slices.Concat([]int{len(values)}, slices.Repeat([]int{1}, len(x.shape)-along-1))
 	}
-	return c.known(&Tensor{DType: Float, Shape: shape, F: values})
+	return c.secret(&Tensor{DType: Float, Shape: shape, F: values})
 }
 
 func quantize(c *ctx) []*operand {
@@ -85,17 +87,29 @@ func quantize(c *ctx) []*operand {
 			}
 			continue
 		}
-		real = c.saturating(x, low, high)
+		real = c.saturating(x, low, high, c.publicQuant())
 	}
 	return one(&operand{name: c.name, dtype: d, shape: x.shape, quant: &quantised{real, scale, zero, along}})
 }
 
+// publicQuant reports whether scale and zero point may stand in the plan.
+func (c *ctx) publicQuant() bool {
+	return c.mayPublish(c.in[1], "the scale") && (c.arg(2) == nil || c.mayPublish(c.in[2], "the zero point"))
+}
+
 // saturating clips, leaving out the lower bound where the value is a rectified one.
-func (c *ctx) saturating(x *operand, low, high float64) *operand {
-	if x.val != nil && x.val.Op == "relu" && low <= 0 {
-		low = math.Inf(-1)
+// Bounds that are secret are compared with.
+func (c *ctx) saturating(x *operand, low, high float64, public bool) *operand {
+	rectified := x.val != nil && x.val.Op == "relu" && low <= 0
+	switch {
+	case public && rectified:
+		return c.clip(x, math.Inf(-1), high)
+	case public:
+		return c.clip(x, low, high)
+	case !rectified:
+		x = c.binary(ir.OpMax, x, c.secretNumber(low))
 	}
-	return c.clip(x, low, high)
+	return c.binary(ir.OpMin, x, c.secretNumber(high))
 }
 
 func quantRange(d DType, scale float32, zero *Tensor, i int) (low, high float64) {
@@ -129,7 +143,6 @@ func dequantize(c *ctx) []*operand {
 		y = c.sub(y, c.spread(zero.Floats(), x, along))
 	}
 	y = c.mul(y, c.spread(scale.F, x, along))
-	y.public = false
 	return one(y)
 }
 

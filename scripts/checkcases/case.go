@@ -165,7 +165,7 @@ func (t *trial) load() error {
 
 // importOptions reads those flags of secc compile that the importer minds.
 func importOptions(flags []string) (onnx.Options, error) {
-	o := onnx.Options{InputShapes: map[string][]int{}}
+	o := onnx.Options{InputShapes: map[string][]int{}, PublishConstants: true} // the same numbers
 	for i := 0; i+1 < len(flags); i += 2 {
 		eq := strings.LastIndex(flags[i+1], "=")
 		switch name := flags[i+1][:max(eq, 0)]; flags[i] {
