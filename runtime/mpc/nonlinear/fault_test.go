@@ -114,6 +114,24 @@ func TestPaddingThatIsNotZeroIsAViolation(t *testing.T) {
 	}
 }
 
+// said is a connection on which one message comes in, whatever goes out.
+type said struct {
+	script
+	message []byte
+}
+
+func (s *said) Recv(p []byte) error { copy(p, s.message); return nil }
+
+// Numbers too: three of five bits leave one bit of their two bytes, which must be zero.
+func TestPaddingOfNumbersIsChecked(t *testing.T) {
+	for last, want := range map[byte]error{0x7f: nil, 0x80: transport.ErrViolation} {
+		p := &Party{Conn: &said{message: []byte{0xff, last}}}
+		if err := p.recvWords(make([]uint64, 3), 5); !errors.Is(err, want) {
+			t.Errorf("numbers whose last byte is %#x: %v, want %v", last, err, want)
+		}
+	}
+}
+
 func TestShortMessageIsAnErrorOnBothSides(t *testing.T) {
 	short := func(p []byte) []byte { return p[:len(p)-1] }
 	for _, role := range []transport.Role{transport.Server, transport.Client} {

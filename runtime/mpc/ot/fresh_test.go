@@ -75,6 +75,12 @@ func TestNumbersGoOn(t *testing.T) {
 	if _, err := sr.Take(t.Context(), 1); !errors.Is(err, ErrExhausted) {
 		t.Errorf("a reserve that is used up gives %v", err)
 	}
+	if _, err := s.Take(t.Context(), 501); !errors.Is(err, ErrExhausted) { // 500 of 1000 are left
+		t.Errorf("a sender that has too few left gives %v", err)
+	}
+	if _, err := r.Take(t.Context(), 501); !errors.Is(err, ErrExhausted) {
+		t.Errorf("a receiver that has too few left gives %v", err)
+	}
 }
 
 // TestBlocksNeverRepeat: over several messages of SoftSpoken and several
