@@ -30,6 +30,8 @@ type Options struct {
 	Reveal plan.Reveal // how much of the output the client learns; "" is plan.RevealValues
 	TopK   int         // for plan.RevealTopK
 
+	RevealStochastic bool // operators whose values are revealed may round by chance, as inside the network
+
 	Profile   backend.Profile // the network between the parties; zero: LAN
 	Bits      int             // ring of activations; 0: 16, or what calibration asks for
 	Exact     bool            // exact rounding
@@ -125,7 +127,7 @@ func (o *Options) imports() onnx.Options {
 func (o *Options) passes(g *ir.Graph) (p passes.Options, warnings []string, err error) {
 	p = passes.Options{
 		Bits: o.Bits, Profile: o.Profile, Exact: o.Exact, Target: o.Target, MaxDrop: o.MaxDrop, Linear: o.Linear, Winograd: o.Winograd,
-		Reveal: o.Reveal, TopK: o.TopK, XOperator: o.XOperator, XDrop: o.XDrop, Labels: o.Labels, Progress: o.Progress,
+		Reveal: o.Reveal, TopK: o.TopK, RevealStochastic: o.RevealStochastic, XOperator: o.XOperator, XDrop: o.XDrop, Labels: o.Labels, Progress: o.Progress,
 	}
 	specs, err := o.specs(g)
 	if err != nil {

@@ -135,8 +135,20 @@ func (l *lowering) mul(v *ir.Value) (plan.Slot, error) {
 		}
 		in[i] = l.broadcast(v, s, a.Type, v.Type.Shape)
 	}
-	m := &plan.Mul{Shift: v.Attrs.(*ir.LinearAttrs).Shift}
-	return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...), nil
+	return l.product(v, &plan.Mul{}, in), nil
+}
+
+// product multiplies and rounds: by chance on the spot, exactly in a step of its own.
+func (l *lowering) product(v *ir.Value, m *plan.Mul, in [2]plan.Slot) plan.Slot {
+	a, wide := *v.Attrs.(*ir.LinearAttrs), v.Args[0].Type.Elem.Bits
+	if !a.Exact || a.Shift == 0 {
+		m.Shift = a.Shift
+		return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...)
+	}
+	e := ir.Elem{Bits: wide, Frac: v.Type.Elem.Frac + a.Shift}
+	x := l.emitAs(v, v.Type.Shape, e, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...)
+	t := &plan.Truncate{From: wide, Shift: a.Shift, To: v.Type.Elem.Bits, Exact: true}
+	return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Truncate: t}, x)
 }
 
 // matMul lowers a product of two shared matrices, batched.
@@ -148,7 +160,7 @@ func (l *lowering) matMul(v *ir.Value) (plan.Slot, error) {
 	if len(b) == 1 {
 		b = []int{b[0], 1}
 	}
-	m := &plan.Mul{M: a[len(a)-2], K: a[len(a)-1], N: b[len(b)-1], Shift: v.Attrs.(*ir.LinearAttrs).Shift}
+	m := &plan.Mul{M: a[len(a)-2], K: a[len(a)-1], N: b[len(b)-1]}
 	batch, err := ir.Broadcast(a[:len(a)-2], b[:len(b)-2])
 	if err != nil {
 		return 0, err
@@ -164,5 +176,5 @@ func (l *lowering) matMul(v *ir.Value) (plan.Slot, error) {
 		t.Shape = shape
 		in[i] = l.broadcast(v, s, t, append(append([]int{}, batch...), shape[len(shape)-2:]...))
 	}
-	return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...), nil
+	return l.product(v, m, in), nil
 }

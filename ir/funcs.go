@@ -19,6 +19,9 @@ func realFunc(a *FuncAttrs) (func(float64) float64, bool) {
 	if !ok {
 		return nil, false
 	}
+	if a.Grid > 0 {
+		return func(x float64) float64 { return f(math.Round(x/a.Grid)*a.Grid, a.Alpha, a.Beta) }, true
+	}
 	return func(x float64) float64 { return f(x, a.Alpha, a.Beta) }, true
 }
 

@@ -29,10 +29,12 @@ type PReluAttrs struct {
 }
 
 // FuncAttrs names an elementwise function (see Funcs). Out is the format of the
-// result in fixed point, zero in the real phase.
+// result in fixed point, zero in the real phase. With a Grid the argument is a
+// multiple of it but for errors, and the function is taken at the nearest multiple.
 type FuncAttrs struct {
 	Name        string
 	Alpha, Beta float64
+	Grid        float64
 	Out         Elem
 }
 

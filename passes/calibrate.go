@@ -55,6 +55,7 @@ func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*tensor.Dense, 
 			constants[v] = spanOf(data(v))
 		}
 	}
+	watched := onGrids(g, tail)
 	each := make([]map[*ir.Value]span, len(inputs))
 	c.reference = make([][][]float32, len(inputs))
 	count := cfg.count("calibration inputs in real numbers", len(inputs))
@@ -64,6 +65,9 @@ func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*tensor.Dense, 
 			s, known := constants[v]
 			if !known {
 				s = spanOf(ir.Floats(t))
+			}
+			if watched[v] {
+				s.grid = gridOf(ir.Floats(t))
 			}
 			if s.n < len(ir.Floats(t)) && err == nil && !tail[v] {
 				err = refusal(v, "its result holds a value that is infinite or not a number")
@@ -133,7 +137,7 @@ func squaresOf(xs []float32) float64 {
 
 // with puts together what two sets of inputs show.
 func (s span) with(t span) span {
-	return span{math.Min(s.lo, t.lo), math.Max(s.hi, t.hi), append(s.maxima, t.maxima...), s.n + t.n, s.squares + t.squares}
+	return span{math.Min(s.lo, t.lo), math.Max(s.hi, t.hi), append(s.maxima, t.maxima...), s.n + t.n, s.squares + t.squares, s.grid.with(t.grid)}
 }
 
 // finiteConstants finds weights that no format can hold.

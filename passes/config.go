@@ -22,10 +22,13 @@ type Options struct {
 	Winograd    Choice            // convolutions by Winograd's algorithm; "" is ChoiceAuto
 	Reveal      plan.Reveal       // how much of the output the client learns; "" is RevealValues
 	TopK        int               // for RevealTopK
-	XOperator   XChoice           // convolutions to replace by X-operators; "" is ChoiceAuto
-	XDrop       float64           // accuracy that X-operators may give up; 0: none, so that auto replaces nothing
-	Labels      []string
-	Preprocess  []plan.Preprocess // one an input; may be shorter
+
+	RevealStochastic bool // operators whose values are revealed may round by chance, as inside the network
+
+	XOperator  XChoice // convolutions to replace by X-operators; "" is ChoiceAuto
+	XDrop      float64 // accuracy that X-operators may give up; 0: none, so that auto replaces nothing
+	Labels     []string
+	Preprocess []plan.Preprocess // one an input; may be shorter
 
 	Trace    func(pass string, g *ir.Graph) // called after every pass; may be nil
 	Stop     func() error                   // asked often: an error ends the compilation with it; may be nil

@@ -16,6 +16,7 @@ type span struct {
 	maxima  []float64
 	n       int
 	squares float64
+	grid    grid // where it matters
 }
 
 func (s span) abs() float64 { return math.Max(-s.lo, s.hi) }
@@ -44,7 +45,7 @@ const maxRing = 48
 type formats struct {
 	k      int
 	margin map[*ir.Value]float64
-	exact  bool
+	exact  map[*ir.Value]bool // products that round exactly
 	target Target
 	spans  map[*ir.Value]span
 	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
@@ -291,7 +292,7 @@ func (f *formats) weightBits(v *ir.Value, norm float64) int {
 	if norm > 0 {
 		n := int(math.Ceil(math.Log2(norm)))
 		s = min(s, maxNorm-n)
-		if f.exact { // the product is re-shared in the whole accumulator
+		if f.exact[v] { // the product is re-shared in the whole accumulator
 			s = min(s, (exactRoom-f.k-f.fracOf(v.Args[0])+f.fracOf(v)-n)/2)
 		}
 	}

@@ -20,7 +20,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 	}
 	cfg.say("formats", 0, 0)
 	f := &formats{
-		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: cfg.Exact, target: cfg.Target, spans: spans,
+		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: exactRoundings(g, cfg, tail, spans), target: cfg.Target, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
 		tiles: map[*ir.Value]tileBits{},
@@ -30,7 +30,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 	if err := f.solve(g); err != nil {
 		return err
 	}
-	b := &fixer{formats: f, old: g, out: &ir.Graph{Name: g.Name}, exact: cfg.Exact, tail: tail,
+	b := &fixer{formats: f, old: g, out: &ir.Graph{Name: g.Name}, tail: tail,
 		made: map[*ir.Value]*ir.Value{}, wide: map[wideKey]*ir.Value{}, nonneg: map[*ir.Value]bool{}, ranges: map[*ir.Value]span{}}
 	if err := b.build(); err != nil {
 		return err
@@ -75,7 +75,6 @@ func secrets(g *ir.Graph, tail map[*ir.Value]bool) map[*ir.Value]bool {
 type fixer struct {
 	*formats
 	old, out   *ir.Graph
-	exact      bool
 	tail       map[*ir.Value]bool
 	made       map[*ir.Value]*ir.Value // real value -> fixed value in its own ring
 	wide       map[wideKey]*ir.Value   // the same in a wider ring
@@ -236,7 +235,7 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 		return &c, nil
 	case *ir.FuncAttrs:
 		c := *a
-		c.Out = b.elem(v)
+		c.Out, c.Grid = b.elem(v), b.gridFor(v)
 		return &c, nil
 	}
 	switch v.Op {
@@ -244,6 +243,16 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 		return nil, refusal(v, "has no secure form here")
 	}
 	return v.Attrs, nil
+}
+
+// gridFor is the grid that a function with jumps may count on: one that the
+// argument's format can tell from its neighbours after an error of an ulp.
+func (b *fixer) gridFor(v *ir.Value) float64 {
+	step, ok := jumpGrid(v, b.spans)
+	if !ok || math.Ldexp(step, b.fracOf(v.Args[0])) < 3 {
+		return 0
+	}
+	return step
 }
 
 // signMargin is the margin of comparisons beyond that of formats where they are
@@ -362,7 +371,7 @@ func (b *fixer) lateIn(v *ir.Value, bits int) (*ir.Value, error) {
 
 func (b *fixer) conv(v *ir.Value) (*ir.Value, error) {
 	a := *v.Attrs.(*ir.ConvAttrs)
-	a.Shift, a.Exact = b.shift(v), b.exact
+	a.Shift, a.Exact = b.shift(v), b.exact[v]
 	l, s := b.ring(v), b.weight[v]
 	x, err := b.inRing(v.Args[0], l, v.Name)
 	if err != nil {
@@ -393,7 +402,7 @@ func (b *fixer) mul(v *ir.Value) (*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.out.New(v.Op, v.Name, &ir.LinearAttrs{Shift: b.shift(v), Exact: b.exact}, x, y)
+	return b.out.New(v.Op, v.Name, &ir.LinearAttrs{Shift: b.shift(v), Exact: b.exact[v]}, x, y)
 }
 
 func (b *fixer) prelu(v *ir.Value) (*ir.Value, error) {
@@ -406,7 +415,7 @@ func (b *fixer) prelu(v *ir.Value) (*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &ir.PReluAttrs{LinearAttrs: ir.LinearAttrs{Shift: b.shift(v), Exact: b.exact}}
+	a := &ir.PReluAttrs{LinearAttrs: ir.LinearAttrs{Shift: b.shift(v), Exact: b.exact[v]}}
 	a.Hi = b.high(v.Args[0], b.spans[v.Args[0]].abs())
 	return b.out.New(ir.OpPRelu, v.Name, a, x, w)
 }

@@ -182,7 +182,7 @@ func (b *fixer) tiled(v *ir.Value, k *tileKernel) (*ir.Value, error) {
 	if b.shift(v) == 0 {
 		return x, nil
 	}
-	return b.out.New(ir.OpTruncate, v.Name, &ir.TruncateAttrs{Shift: b.shift(v), Bits: b.k, Exact: b.exact}, x)
+	return b.out.New(ir.OpTruncate, v.Name, &ir.TruncateAttrs{Shift: b.shift(v), Bits: b.k, Exact: b.exact[v]}, x)
 }
 
 func (b *fixer) addBias(v, x *ir.Value) (*ir.Value, error) {

@@ -107,7 +107,7 @@ func LinearOp(l *plan.Linear) (*he.Op, error) {
 		UploadBits: k.UploadBits, C0Bits: k.C0Bits, C1Bits: k.C1Bits, ClientInput: l.ClientInput,
 	}
 	if l.Exact && l.Shift > 0 {
-		op.Offset = 2 // makes the error positive; without a shift the truncation's own rounding does
+		op.Offset = 1 << (plan.ExactGuard - 1) // makes the error positive; without a shift the truncation's own rounding does
 	}
 	return op, nil
 }

@@ -11,7 +11,8 @@ import (
 //	acc/2^(InBits-EngineBits) + e + (rounding of the client's phase) + (rounding of the server's mask),
 //
 // the last two each within 1/2. e is bounded here. With |e| <= MaxNoise = 1/2
-// the result is within 1 of the correctly rounded one, always.
+// the result is within 1 of the correctly rounded one, always. Where the result is
+// exact, all three together must stay below half of what the guard bits hold.
 //
 // e is a sum of
 //   - bounded parts: the rounding of c0 to C0Bits; the encoding of both shares,
@@ -38,10 +39,19 @@ import (
 // P[|X| > t] <= 2 exp(-t^2/2V); t is taken such that the union over all outputs
 // of the operator stays below 2^-FailureBits.
 
-// MaxNoise bounds e, in units of the last place of the output.
+// MaxNoise bounds e where the result is not exact.
 const MaxNoise = 0.5
 
-// FailureBits: the probability that any output of an operator exceeds MaxNoise
+// maxNoise is MaxNoise, or for an exact operator what its guard bits hold beside
+// the two roundings and are certain to hold: less than half of 2^ExactGuard.
+func (l *Linear) maxNoise() float64 {
+	if l.Exact {
+		return 1<<(ExactGuard-1) - 1 - 1./64
+	}
+	return MaxNoise
+}
+
+// FailureBits: the probability that any output of an operator exceeds maxNoise
 // is below 2^-FailureBits.
 const FailureBits = 40
 
@@ -129,7 +139,7 @@ func (y *Layout) uploadRoom(p Packing) float64 {
 	z := *y
 	z.p = p
 	n := z.Noise(math.Exp2(float64(y.l.NormLog2)))
-	room := (MaxNoise-n.Bounded)/n.deviations() - 1e-9
+	room := (y.l.maxNoise()-n.Bounded)/n.deviations() - 1e-9
 	if room <= 0 {
 		return -1
 	}
@@ -165,8 +175,8 @@ func CheckNoise(l *Linear, weights []int64) error {
 	if err != nil {
 		return err
 	}
-	if e := y.Noise(norm).Bound(); !(e <= MaxNoise) {
-		return fmt.Errorf("linear: noise may reach %.3f ulp with probability 2^-%d, allowed are %.3f", e, FailureBits, MaxNoise)
+	if e := y.Noise(norm).Bound(); !(e <= l.maxNoise()) {
+		return fmt.Errorf("linear: noise may reach %.3f ulp with probability 2^-%d, allowed are %.3f", e, FailureBits, l.maxNoise())
 	}
 	return nil
 }

@@ -179,8 +179,8 @@ func (y *Layout) validate() error {
 	if p.UploadBits < leastUpload || p.UploadBits > QBits || p.C0Bits < l.EngineBits() || p.C0Bits > QBits || p.C1Bits < p.C0Bits || p.C1Bits > QBits {
 		return fmt.Errorf("%d, %d and %d bits a coefficient", p.UploadBits, p.C0Bits, p.C1Bits)
 	}
-	if e := y.Noise(math.Exp2(float64(l.NormLog2))).Bound(); !(e <= MaxNoise) {
-		return fmt.Errorf("noise may reach %.3f ulp, allowed are %.3f", e, MaxNoise)
+	if e := y.Noise(math.Exp2(float64(l.NormLog2))).Bound(); !(e <= l.maxNoise()) {
+		return fmt.Errorf("noise may reach %.3f ulp, allowed are %.3f", e, l.maxNoise())
 	}
 	return nil
 }

@@ -257,13 +257,23 @@ func (t *TotalCost) sum() {
 	t.Seconds = s.Seconds + o.Seconds
 }
 
+// exactly says that a result is rounded to the nearest number.
+func exactly(yes bool) string {
+	if yes {
+		return ", exact"
+	}
+	return ""
+}
+
 // format prints the formats a step works in, and what it compares or shifts.
 func (p *Plan) format(s *Step) string {
 	out := p.Slots[s.Out[0]]
 	f := fmt.Sprintf("i%d.%d", out.Bits, out.Frac)
 	switch {
 	case s.Linear != nil:
-		return fmt.Sprintf("i%d >> %d = %s", s.Linear.InBits, s.Linear.Shift, f)
+		return fmt.Sprintf("i%d >> %d = %s", s.Linear.InBits, s.Linear.Shift, f) + exactly(s.Linear.Exact)
+	case s.Truncate != nil:
+		return fmt.Sprintf("i%d >> %d = %s", s.Truncate.From, s.Truncate.Shift, f) + exactly(s.Truncate.Exact)
 	case s.Compare != nil:
 		return fmt.Sprintf("%s [%d,%d)", f, s.Compare.Lo, s.Compare.Hi)
 	case s.Extend != nil:

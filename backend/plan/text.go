@@ -134,7 +134,7 @@ func (s *Step) attrText() string {
 	case s.Linear != nil:
 		b.WriteString(s.Linear.text())
 	case s.Truncate != nil:
-		fmt.Fprintf(&b, " (>> %d)", s.Truncate.Shift)
+		fmt.Fprintf(&b, " (>> %d%s)", s.Truncate.Shift, exactly(s.Truncate.Exact))
 	case s.Compare != nil:
 		b.WriteString(s.Compare.text())
 	case s.Mul != nil:
@@ -155,8 +155,8 @@ func (w *Pool) text() string {
 }
 
 func (l *Linear) text() string {
-	return fmt.Sprintf(" (%d->%d groups %d, %dx%d stride %dx%d dilation %dx%d pad %d,%d; i%d >> %d, norm 2^%d; %+v)",
-		l.CIn, l.COut, l.G, l.KH, l.KW, l.SH, l.SW, l.DH, l.DW, l.PT, l.PL, l.InBits, l.Shift, l.NormLog2, l.Packing)
+	return fmt.Sprintf(" (%d->%d groups %d, %dx%d stride %dx%d dilation %dx%d pad %d,%d; i%d >> %d%s, norm 2^%d; %+v)",
+		l.CIn, l.COut, l.G, l.KH, l.KW, l.SH, l.SW, l.DH, l.DW, l.PT, l.PL, l.InBits, l.Shift, exactly(l.Exact), l.NormLog2, l.Packing)
 }
 
 func (c *Compare) text() string {

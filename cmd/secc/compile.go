@@ -42,6 +42,8 @@ type compileFlags struct {
 	json       bool
 	cpuProfile string
 	timing     bool
+
+	revealRounding string
 }
 
 func newCompileCmd() *cobra.Command {
@@ -82,6 +84,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.IntVar(&f.bits, "bits", 0, "ring bits of activations (default: 16)")
 	fl.StringVar(&f.profile, "profile", "lan", "network the plan is made for: lan, wan, loopback or rtt=40ms,bw=400M")
 	fl.StringVar(&f.reveal, "reveal", "values", "how much of the output the client learns: values, argmax or topk:K (indices only, computed on shares)")
+	fl.StringVar(&f.revealRounding, "reveal-rounding", "exact", "rounding of operators whose values the client learns: exact, or stochastic (cheaper; answers tell it a little more of the last layer's weights)")
 	fl.StringVar(&f.truncation, "truncation", "stochastic", "rounding after products: stochastic (1 ulp, cheap) or exact")
 }
 
@@ -257,6 +260,10 @@ func (f *compileFlags) options(path string) (o secc.Options, err error) {
 		Name: cmp.Or(f.name, modelName(path)), Dir: filepath.Dir(path), Batch: f.batch, Calibration: secc.Files(f.calibrate...),
 		Bits: f.bits, Exact: f.truncation == "exact", Target: passes.Target(f.target), Linear: passes.Linear(f.linear),
 		Winograd: passes.Choice(f.winograd), XOperator: passes.XChoice(f.xOperator),
+		RevealStochastic: f.revealRounding == "stochastic",
+	}
+	if f.revealRounding != "" && f.revealRounding != "stochastic" && f.revealRounding != "exact" {
+		return o, usage("--reveal-rounding must be exact or stochastic, not %q", f.revealRounding)
 	}
 	if f.truncation != "" && f.truncation != "stochastic" && f.truncation != "exact" {
 		return o, usage("--truncation must be stochastic or exact, not %q", f.truncation)
