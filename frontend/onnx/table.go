@@ -79,7 +79,7 @@ var refusedByName = map[string]string{
 
 // tables maps domains to their operators. It is built once and never changes.
 var tables = map[string]map[string]opRow{
-	"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps, scatterOps, selectOps, recurrentOps),
+	"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps),
 	"com.microsoft": microsoftOps,
 }
 

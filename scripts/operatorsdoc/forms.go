@@ -37,5 +37,6 @@ var secure = []struct{ form, ops string }{
 	{"selection by a constant condition; by a secret one, mul", "Where"},
 	{"constants only, or a spline by a constant divisor", "Mod"},
 	{"always false: numbers in fixed point are finite", "IsInf IsNaN"},
+	{"what they stand for in real numbers: linear_rlwe or linear_ot, clipped to the type", "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul"},
 	{"copy at the scale given, clipped to the type", "QuantizeLinear DequantizeLinear"},
 }
