@@ -21,6 +21,7 @@ import (
 	"secc.example/secc"
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
 	"secc.example/secc/testdata"
 )
 
@@ -85,7 +86,7 @@ func demo(c *cobra.Command, dir string, asJSON bool) error {
 		return printJSON(c.OutOrStdout(), report)
 	}
 	say("")
-	if err := printAnswer(c.OutOrStdout(), report); err != nil {
+	if err := answer.Print(c.OutOrStdout(), report); err != nil {
 		return err
 	}
 	say("The server has not seen the image, the client has not seen the weights.")

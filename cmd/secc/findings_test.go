@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
 )
 
 // answered prints the answer of a plan with one slot behind each output.
@@ -15,9 +16,9 @@ func answered(t *testing.T, p *plan.Plan, labels []string, values ...[]float32) 
 	for i, v := range values {
 		r.Outputs = append(r.Outputs, plan.OutputValues{Name: p.Outputs[i].Name, Shape: p.Outputs[i].Shape, Values: v})
 	}
-	fillAnswers(r, p, labels, 5, true)
+	answer.Fill(r, p, labels, 5, true)
 	var b bytes.Buffer
-	if err := printAnswer(&b, r); err != nil {
+	if err := answer.Print(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")

@@ -10,7 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/transport"
 )
@@ -96,7 +98,8 @@ func TestPlainDialChecksTheAddressItConnectsTo(t *testing.T) {
 		refused bool
 	}{"here": {[][4]byte{here}, false}, "there": {[][4]byte{there}, true}, "changes": {[][4]byte{here, there}, false}, "changes back": {[][4]byte{there, here}, true}} {
 		queries := resolver(t, x.answers...)
-		c, err := (&runFlags{connect: "secc.example.:" + port}).dial(t.Context(), transport.Link{})
+		c, err := (&client.Client{Address: "secc.example.:" + port}).Dial(t.Context())
+		err = exit.OfClient(err)
 		if x.refused {
 			if err == nil || exitCode(err) != exitUsage || !strings.Contains(hintOf(err), "--insecure") {
 				t.Errorf("%s: got %v, want a refusal", name, err)

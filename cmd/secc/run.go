@@ -11,15 +11,16 @@ import (
 	goruntime "runtime"
 	"runtime/debug"
 	"runtime/pprof"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
+	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -201,10 +202,6 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 		return err
 	}
 	warn(c.ErrOrStderr(), warnings)
-	inputs, err := runtime.Encode(p, real)
-	if err != nil {
-		return usage("%w", err)
-	}
 	for i, in := range p.Inputs {
 		if n := runtime.Clipped(real[i], p.Slots[in.Slot]); n > 0 {
 			warnings = append(warnings, fmt.Sprintf("input %q: %d values too large for the plan's number format were cut: expect a wrong answer", in.Name, n))
@@ -213,49 +210,40 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	}
 	show := newProgress(c.ErrOrStderr(), f.quiet, p)
 	cfg.Progress = show.step
-	report, err := f.infer(c.Context(), p, inputs, cfg, link)
+	report, err := f.infer(c.Context(), p, real, cfg, link)
 	show.end()
 	if err != nil {
 		return err
 	}
-	fillAnswers(report, p, labels, f.top, !c.Flags().Changed("top"))
+	answer.Fill(report, p, labels, f.top, !c.Flags().Changed("top"))
 	report.Warnings = warnings
 	report.PeakRSS = peakRSS()
 	if f.json {
 		return printJSON(c.OutOrStdout(), report)
 	}
-	return printAnswer(c.OutOrStdout(), report)
+	return answer.Print(c.OutOrStdout(), report)
 }
 
-func (f *runFlags) infer(ctx context.Context, p *plan.Plan, inputs []runtime.Vec, cfg runtime.Config, link transport.Link) (*plan.Report, error) {
-	conn, err := f.dial(ctx, link)
+// infer asks the server.
+func (f *runFlags) infer(ctx context.Context, p *plan.Plan, values [][]float32, cfg runtime.Config, link transport.Link) (*plan.Report, error) {
+	conf, err := f.clientTLS()
 	if err != nil {
 		return nil, err
 	}
-	values, report, err := runtime.Run(ctx, conn, p, inputs, cfg)
-	if err != nil {
-		return nil, err
-	}
-	report.Outputs, err = runtime.Decode(p, values)
-	return report, err
+	c := client.Client{Plan: p, Address: f.connect, TLS: conf, Insecure: f.insecure, Link: link, Session: cfg}
+	report, err := c.Infer(ctx, values)
+	return report, exit.OfClient(err)
 }
 
 func loadLabels(path string, p *plan.Plan) ([]string, error) {
 	if path == "" {
 		return p.Labels, nil
 	}
-	b, err := input.ReadFile(path)
+	labels, err := answer.ReadLabels(path)
 	if err != nil {
 		return nil, usage("labels: %w", err)
 	}
-	text := strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n")
-	if !utf8.ValidString(text) {
-		return nil, usage("labels: %s is not UTF-8", path)
-	}
-	if strings.TrimSpace(text) == "" {
-		return nil, usage("labels: %s holds none", path)
-	}
-	return strings.Split(strings.TrimRight(text, "\n"), "\n"), nil
+	return labels, nil
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -277,10 +265,10 @@ func writeReady(path, addr string) error {
 	return errors.Join(os.WriteFile(part, []byte(addr+"\n"), 0o644), os.Rename(part, path))
 }
 
-// summary is one line on what a session took.
-func summary(r *plan.Report) string {
-	t := r.Total
-	return fmt.Sprintf("%s (set-up %s, online %s), %d rounds, %.2f s (set-up %.2f s, online %.2f s)",
-		bytesText(t.Bytes), bytesText(t.Setup.ClientToServer+t.Setup.ServerToClient), bytesText(t.Online.ClientToServer+t.Online.ServerToClient),
-		t.Rounds, t.Seconds, t.Setup.Seconds, t.Online.Seconds)
+// checkLabels counts labels against the outputs of a plan.
+func checkLabels(p *plan.Plan, labels []string) error {
+	if err := p.CheckLabels(labels); err != nil {
+		return hint(usage("%w", err), "one line for each class, in the order of the network's outputs; none is left out and none added")
+	}
+	return nil
 }

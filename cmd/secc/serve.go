@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -16,6 +17,8 @@ import (
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
+	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/service"
 	"secc.example/secc/runtime/transport"
@@ -71,8 +74,10 @@ func (f *runFlags) listenAndServe(ctx context.Context, server *service.Server, s
 		return coded(exitNetwork, fmt.Errorf("listen: %w", err))
 	}
 	defer l.Close()
-	if err := plainAllowed(l.Addr(), s.TLS, f.insecure); err != nil {
-		return err
+	if s.TLS == nil && !f.insecure {
+		if err := transport.OnThisMachine(l.Addr()); err != nil {
+			return exit.OfClient(err)
+		}
 	}
 	s.Log.Info("listening", "addr", l.Addr().String(), "plan", s.Program.Plan().Model, "tls", s.TLS != nil, "sessions", server.MaxSessions())
 	if err := writeReady(f.ready, l.Addr().String()); err != nil {
@@ -101,7 +106,7 @@ func newOutlets(c *cobra.Command, verbose bool) *outlets {
 
 // done logs what a session took, and prints its report if that is wanted.
 func (o *outlets) done(log *slog.Logger, r *plan.Report, asJSON bool) {
-	log.Info("done", "took", summary(r))
+	log.Info("done", "took", answer.Summary(r))
 	if !asJSON {
 		return
 	}
@@ -125,38 +130,20 @@ func (o *outlets) close() {
 	o.err.Close(lastLines)
 }
 
-// plainAllowed refuses connections in the clear that leave the machine.
-func plainAllowed(addr net.Addr, conf *tls.Config, insecure bool) error {
-	if conf != nil || insecure || transport.Loopback(addr) {
-		return nil
+// clientTLS is what the client's flags say of TLS; nil: in the clear.
+func (f *runFlags) clientTLS() (*tls.Config, error) {
+	if f.tls == (transport.TLSFiles{}) && f.tlsName == "" {
+		return nil, nil
 	}
-	return hint(usage("%v can be reached from other machines and TLS is off", addr),
-		"give --tls-cert and --tls-key (client: --tls-ca), or --insecure on a network you trust")
-}
-
-// dial connects to the server. What is checked for being on this machine is the address that
-// is then connected to, not one that the name had a moment before.
-func (f *runFlags) dial(ctx context.Context, link transport.Link) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(f.connect)
 	if err != nil {
 		return nil, usage("--connect: %w", err)
 	}
-	d := transport.Dialer{Link: link}
-	if f.tls != (transport.TLSFiles{}) || f.tlsName != "" {
-		if f.tlsName == "" {
-			f.tlsName = host
-		}
-		if d.TLS, err = f.tls.Config(transport.Client, f.tlsName); err != nil {
-			return nil, usage("%w", err)
-		}
+	conf, err := f.tls.Config(transport.Client, cmp.Or(f.tlsName, host))
+	if err != nil {
+		return nil, usage("%w", err)
 	}
-	d.Allow = func(addr net.Addr) error { return plainAllowed(addr, d.TLS, f.insecure) }
-	conn, err := d.Dial(ctx, f.connect)
-	var refused *codedError
-	if err != nil && !errors.Is(err, transport.ErrAuth) && !errors.As(err, &refused) {
-		err = hint(coded(exitNetwork, err), "is the server running, and is the address right?")
-	}
-	return conn, err
+	return conf, nil
 }
 
 // parseLink reads --shape: a profile's name, or its round trip and bandwidth.

@@ -9,19 +9,12 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
 	"secc.example/secc/cmd/internal/out"
 )
 
 // bytesText prints a number of bytes for people.
-func bytesText(n int64) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}
+func bytesText(n int64) string { return answer.Bytes(n) }
 
 // printCost prints the cost table. Local steps, which send nothing, are summed
 // up in one line unless all is set.

@@ -146,3 +146,14 @@ func Loopback(addr net.Addr) bool {
 	t, ok := addr.(*net.TCPAddr)
 	return ok && t.IP.IsLoopback()
 }
+
+// ErrClear says that what leaves the machine would leave it in the clear.
+var ErrClear = errors.New("TLS is off")
+
+// OnThisMachine refuses addresses of or for other machines.
+func OnThisMachine(addr net.Addr) error {
+	if Loopback(addr) {
+		return nil
+	}
+	return fmt.Errorf("%v can be reached from other machines and %w", addr, ErrClear)
+}

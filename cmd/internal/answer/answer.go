@@ -1,13 +1,16 @@
-package main
+// Package answer shows a client what it learnt.
+package answer
 
 import (
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/out"
+	"secc.example/secc/frontend/input"
 )
 
 // answersOf reads every output of a run for every input of it.
@@ -92,16 +95,8 @@ func shares(values []float32) (all []plan.LabelScore) {
 	return all
 }
 
-// checkLabels counts labels against the outputs of a plan.
-func checkLabels(p *plan.Plan, labels []string) error {
-	if err := p.CheckLabels(labels); err != nil {
-		return hint(usage("%w", err), "one line for each class, in the order of the network's outputs; none is left out and none added")
-	}
-	return nil
-}
-
-// fillAnswers puts what outputs mean into the report of a run.
-func fillAnswers(r *plan.Report, p *plan.Plan, labels []string, top int, all bool) {
+// Fill puts what outputs mean into the report of a run.
+func Fill(r *plan.Report, p *plan.Plan, labels []string, top int, all bool) {
 	r.Answers = answersOf(p, r.Outputs, labels, top, all)
 	if len(r.Answers) == 0 {
 		return
@@ -114,8 +109,8 @@ func fillAnswers(r *plan.Report, p *plan.Plan, labels []string, top int, all boo
 // maxPrinted is how many values of a tensor are printed.
 const maxPrinted = 16
 
-// printAnswer prints every output for every input, and what the run took.
-func printAnswer(w io.Writer, r *plan.Report) error {
+// Print prints every output for every input, and what the run took.
+func Print(w io.Writer, r *plan.Report) error {
 	inputs := 1
 	for _, a := range r.Answers {
 		inputs = max(inputs, a.Input)
@@ -136,7 +131,7 @@ func printAnswer(w io.Writer, r *plan.Report) error {
 			printLabel(w, a, rank+1, l)
 		}
 	}
-	_, err := fmt.Fprintln(w, summary(r))
+	_, err := fmt.Fprintln(w, Summary(r))
 	return err
 }
 
@@ -177,4 +172,39 @@ func labelName(l plan.LabelScore) string {
 		return fmt.Sprintf("class %d", l.Index)
 	}
 	return out.Line(l.Label)
+}
+
+// ReadLabels reads a file with one label a line.
+func ReadLabels(path string) ([]string, error) {
+	b, err := input.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	text := strings.ReplaceAll(strings.TrimPrefix(string(b), "\ufeff"), "\r\n", "\n")
+	if !utf8.ValidString(text) {
+		return nil, fmt.Errorf("%s is not UTF-8", path)
+	}
+	if strings.TrimSpace(text) == "" {
+		return nil, fmt.Errorf("%s holds none", path)
+	}
+	return strings.Split(strings.TrimRight(text, "\n"), "\n"), nil
+}
+
+// Summary is one line on what a session took.
+func Summary(r *plan.Report) string {
+	t := r.Total
+	return fmt.Sprintf("%s (set-up %s, online %s), %d rounds, %.2f s (set-up %.2f s, online %.2f s)",
+		Bytes(t.Bytes), Bytes(t.Setup.ClientToServer+t.Setup.ServerToClient), Bytes(t.Online.ClientToServer+t.Online.ServerToClient),
+		t.Rounds, t.Seconds, t.Setup.Seconds, t.Online.Seconds)
+}
+
+// Bytes prints a number of bytes for people.
+func Bytes(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }

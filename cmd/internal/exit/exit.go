@@ -1,0 +1,125 @@
+// Package exit turns errors into exit codes and hints. The codes are part of the
+// interface of every command.
+package exit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"syscall"
+
+	"secc.example/secc/frontend/input"
+	"secc.example/secc/runtime/client"
+	"secc.example/secc/runtime/transport"
+)
+
+// The exit codes.
+const (
+	OK          = 0
+	Other       = 1
+	Usage       = 2 // flags, files and inputs that cannot be used
+	Unsupported = 3 // the model is malformed or not supported
+	Tolerance   = 4 // an answer is outside the tolerance
+	Mismatch    = 5 // the parties do not run the same plan
+	Network     = 6
+	Auth        = 7
+	Violation   = 8 // the peer sent what the protocol does not allow
+	Resources   = 9
+	Interrupted = 130 // Ctrl-C or SIGTERM
+)
+
+// codedError carries an exit code that cannot be read off the error itself.
+type codedError struct {
+	code int
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+// Coded gives an error an exit code.
+func Coded(code int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &codedError{code, err}
+}
+
+// Usagef is an error of the user's command line or files.
+func Usagef(format string, args ...any) error { return &codedError{Usage, fmt.Errorf(format, args...)} }
+
+// hintedError adds a line that says what to do.
+type hintedError struct {
+	error
+	text string
+}
+
+func (e *hintedError) Unwrap() error { return e.error }
+
+// Hinted adds to an error what to do about it.
+func Hinted(err error, text string) error { return &hintedError{err, text} }
+
+// Hint is what to do about an error, or nothing.
+func Hint(err error) string {
+	var h *hintedError
+	if errors.As(err, &h) {
+		return h.text
+	}
+	if way := input.Hint(err); way != "" {
+		return way
+	}
+	switch {
+	case errors.Is(err, transport.ErrMismatch):
+		return "both parties need the same .plan file, and the server the .weights file made with it"
+	case errors.Is(err, transport.ErrBusy):
+		return "try again later; the server's --max-sessions says how many it serves at once"
+	case errors.Is(err, transport.ErrAuth):
+		return "check --tls-cert, --tls-key and --tls-ca on both sides"
+	case errors.Is(err, transport.ErrClear):
+		return "give --tls-cert and --tls-key (client: --tls-ca), or --insecure on a network you trust"
+	}
+	return ""
+}
+
+// OfClient says of an error of client.Infer what the user can do about it.
+func OfClient(err error) error {
+	var connect *client.ConnectError
+	switch {
+	case errors.Is(err, transport.ErrClear), errors.Is(err, client.ErrInput):
+		return Coded(Usage, err)
+	case errors.As(err, &connect) && !errors.Is(err, transport.ErrAuth):
+		return Hinted(Coded(Network, err), "is the server running, and is the address right?")
+	}
+	return err
+}
+
+// Code classifies an error.
+func Code(err error) int {
+	var c *codedError
+	var netErr net.Error
+	var file *fs.PathError
+	switch {
+	case err == nil:
+		return OK
+	case errors.As(err, &c):
+		return c.code
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return Resources
+	case errors.As(err, &file):
+		return Usage // before the network: the errors of files can be told from its only by their type
+	case errors.Is(err, transport.ErrMismatch):
+		return Mismatch
+	case errors.Is(err, transport.ErrAuth):
+		return Auth
+	case errors.Is(err, transport.ErrViolation):
+		return Violation
+	case errors.Is(err, transport.ErrResources):
+		return Resources
+	case errors.Is(err, transport.ErrPeerClosed), errors.Is(err, transport.ErrTimeout), errors.Is(err, transport.ErrPeerFailed), errors.Is(err, transport.ErrBusy),
+		errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr):
+		return Network
+	}
+	return Other
+}

@@ -1,0 +1,67 @@
+// Package client is the client's side of an inference from its numbers to the
+// answer: it connects, runs a session and decodes. It needs no compiler.
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/transport"
+)
+
+// Client asks a server.
+type Client struct {
+	Plan     *plan.Plan     // the same as the server's
+	Address  string         // host:port
+	TLS      *tls.Config    // nil: in the clear, and then only to this machine
+	Insecure bool           // in the clear to other machines too
+	Link     transport.Link // a network to imitate
+	Session  runtime.Config
+}
+
+// ErrInput says that the inputs are not those that the plan takes.
+var ErrInput = errors.New("the inputs do not fit the plan")
+
+// ConnectError says that no connection came about.
+type ConnectError struct{ Err error }
+
+func (e *ConnectError) Error() string { return e.Err.Error() }
+func (e *ConnectError) Unwrap() error { return e.Err }
+
+// Infer runs one session: inputs holds the values of every input, in row-major
+// order. The report holds the answer and what it took.
+func (c *Client) Infer(ctx context.Context, inputs [][]float32) (*plan.Report, error) {
+	encoded, err := runtime.Encode(c.Plan, inputs)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	conn, err := c.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values, report, err := runtime.Run(ctx, conn, c.Plan, encoded, c.Session)
+	if err != nil {
+		return nil, err
+	}
+	report.Outputs, err = runtime.Decode(c.Plan, values)
+	return report, err
+}
+
+// Dial connects. What is checked for being on this machine is the address that is
+// then connected to, not one that the name had a moment before.
+func (c *Client) Dial(ctx context.Context) (net.Conn, error) {
+	d := transport.Dialer{TLS: c.TLS, Link: c.Link}
+	if c.TLS == nil && !c.Insecure {
+		d.Allow = transport.OnThisMachine
+	}
+	conn, err := d.Dial(ctx, c.Address)
+	if err != nil {
+		return nil, &ConnectError{err}
+	}
+	return conn, nil
+}
