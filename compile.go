@@ -1,6 +1,7 @@
 package secc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -48,6 +49,8 @@ type Model struct {
 	Graph   *ir.Graph
 	Options passes.Options // calibration inputs are read
 
+	MaxBytes int64 // that an inference may send, about
+
 	warnings []string // about these
 }
 
@@ -72,7 +75,7 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{g, p, slices.Concat(becomesPublic(published), warnings)}, context.Cause(ctx)
+	return &Model{g, p, cmp.Or(o.MaxBytes, defaultMaxBytes), slices.Concat(becomesPublic(published), warnings)}, context.Cause(ctx)
 }
 
 // becomesPublic says what the plan tells of the model's initialisers.
@@ -90,6 +93,9 @@ func becomesPublic(published map[string]int) []string {
 	return []string{"initialisers that become public with the plan: " + strings.Join(all, "; ")}
 }
 
+// defaultMaxBytes is what an inference may send where nobody says otherwise.
+const defaultMaxBytes = 50 << 30
+
 func (o *Options) say(stage string) {
 	if o.Progress != nil {
 		o.Progress(passes.Stage{Name: stage})
@@ -99,6 +105,9 @@ func (o *Options) say(stage string) {
 // Prepare chooses formats and protocols: all that takes long and does not ask what
 // network lies between the parties.
 func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
+	if err := passes.Affordable(m.Graph, m.MaxBytes); err != nil {
+		return nil, ofModel(ctx, err)
+	}
 	p, err := passes.Prepare(m.Graph, m.until(ctx))
 	if err != nil {
 		return nil, ofModel(ctx, err)

@@ -41,6 +41,8 @@ type Options struct {
 	Winograd  passes.Choice   // "" is passes.ChoiceAuto
 	XOperator passes.XChoice  // convolutions to replace by X-operators; "" is passes.ChoiceAuto
 	XDrop     float64         // accuracy that X-operators may give up; 0: none
+	MaxBytes  int64           // that an inference may send, about, before work is put into a plan; 0: 50 GiB
+	Force     bool            // a network that does not answer like the model is made all the same, with a warning
 
 	Progress func(passes.Stage) // called at every stage of the compilation, one call at a time; may be nil
 }
@@ -127,7 +129,7 @@ func (o *Options) imports() onnx.Options {
 func (o *Options) passes(g *ir.Graph) (p passes.Options, warnings []string, err error) {
 	p = passes.Options{
 		Bits: o.Bits, Profile: o.Profile, Exact: o.Exact, Target: o.Target, MaxDrop: o.MaxDrop, Linear: o.Linear, Winograd: o.Winograd,
-		Reveal: o.Reveal, TopK: o.TopK, RevealStochastic: o.RevealStochastic, XOperator: o.XOperator, XDrop: o.XDrop, Labels: o.Labels, Progress: o.Progress,
+		Reveal: o.Reveal, TopK: o.TopK, RevealStochastic: o.RevealStochastic, XOperator: o.XOperator, XDrop: o.XDrop, Force: o.Force, Labels: o.Labels, Progress: o.Progress,
 	}
 	specs, err := o.specs(g)
 	if err != nil {

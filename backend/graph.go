@@ -44,32 +44,48 @@ func AttachGraph(w Weights, g *ir.Graph) Weights {
 		}
 		fmt.Fprintf(&b, "%s%s %s\n", dataLine, d, have[d])
 	}
-	bytes := b.String()
-	data := make([]int64, len(bytes))
-	for i := range len(bytes) {
-		data[i] = int64(int8(bytes[i]))
-	}
-	return append(w, plan.WeightTensor{Name: graphTensor, Shape: []int{len(data)}, Data: data})
+	return AttachNote(w, graphTensor, b.String())
 }
 
-// ReadGraph gives the graph that AttachGraph stored.
-func ReadGraph(w *plan.Weights) (*ir.Graph, error) {
-	n := w.Len(graphTensor)
+// AttachNote adds a text to the weights: what the compiler wants to know again.
+func AttachNote(w Weights, name, text string) Weights {
+	data := make([]int64, len(text))
+	for i := range len(text) {
+		data[i] = int64(int8(text[i]))
+	}
+	return append(w, plan.WeightTensor{Name: name, Shape: []int{len(data)}, Data: data})
+}
+
+// ReadNote gives the text that AttachNote stored; none is no error.
+func ReadNote(w *plan.Weights, name string) (text string, ok bool, err error) {
+	n := w.Len(name)
 	if n < 0 {
-		return nil, errors.New("weights: the file carries no graph: compile the model again")
+		return "", false, nil
 	}
 	if n > maxGraph {
-		return nil, fmt.Errorf("weights: graph of %d bytes", n)
+		return "", false, fmt.Errorf("weights: %s of %d bytes", name, n)
 	}
-	data, err := w.Ints(graphTensor, n)
+	data, err := w.Ints(name, n)
 	if err != nil {
-		return nil, err
+		return "", false, err
 	}
 	raw := make([]byte, n)
 	for i, x := range data {
 		raw[i] = byte(x)
 	}
-	text, rest, _ := strings.Cut(string(raw), "\n"+dataLine) // names are quoted: no name holds a line break
+	return string(raw), true, nil
+}
+
+// ReadGraph gives the graph that AttachGraph stored.
+func ReadGraph(w *plan.Weights) (*ir.Graph, error) {
+	raw, ok, err := ReadNote(w, graphTensor)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errors.New("weights: the file carries no graph: compile the model again")
+	}
+	text, rest, _ := strings.Cut(raw, "\n"+dataLine) // names are quoted: no name holds a line break
 	long := map[string]*ir.ConstAttrs{}
 	for line := range strings.SplitSeq(rest, "\n") {
 		digest, name, ok := strings.Cut(strings.TrimPrefix(line, dataLine), " ")

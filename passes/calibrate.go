@@ -30,6 +30,9 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 	if made {
 		cfg.warn("no calibration inputs: formats are chosen from random ones and may not hold real ones")
 	}
+	if n := len(inputs); !made && n < enoughInputs {
+		cfg.warn(fmt.Sprintf("formats are fitted to %d inputs, which say little about the next one: add %d typical ones to --calibrate, or more", n, enoughInputs-n))
+	}
 	if cfg.seen == nil {
 		cfg.seen = new(calibration)
 	}

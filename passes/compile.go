@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"secc.example/secc/backend"
@@ -79,9 +80,14 @@ func (p *Prepared) Plan(profile backend.Profile) (*Result, error) {
 	fixed, _ := p.fixed.Clone() // each result may be changed on its own
 	made, w, err := backend.Lower(fixed, backend.Options{Profile: profile, Stop: o.Stop, Reveal: o.Reveal, Outputs: p.source.OutputNames, Labels: o.Labels, Preprocess: o.Preprocess})
 	if err != nil {
-		return nil, fmt.Errorf("compile: %w", err)
+		return nil, fmt.Errorf("compile: %w", tooWide(o, err))
 	}
-	return &Result{made, backend.AttachGraph(w, fixed), fixed, p.cfg.overflow, p.cfg.Warnings, p.X}, nil
+	note, err := json.Marshal(p.cfg.findings)
+	if err != nil {
+		return nil, err
+	}
+	w = backend.AttachNote(backend.AttachGraph(w, fixed), findingsNote, string(note))
+	return &Result{made, w, fixed, p.cfg.overflow, p.cfg.Warnings, p.X}, nil
 }
 
 // anyProfile says that the graph would be the same for every profile: neither
@@ -90,9 +96,33 @@ func (p *Prepared) anyProfile() bool {
 	return p.cfg.Linear == LinearRLWE && p.options.keepsOperators()
 }
 
-// Rewrite gives the real graph as it is when formats are chosen: what every
-// value of the fixed graph would be without rounding.
-func Rewrite(g *ir.Graph, o Options) (*ir.Graph, error) {
+// findingsNote is the name under which weights keep the compiler's findings.
+const findingsNote = "findings"
+
+// ReadFindings gives what the compiler of some weights found in the calibration
+// inputs; nil if they do not say.
+func ReadFindings(w *plan.Weights) (Findings, error) {
+	text, ok, err := backend.ReadNote(w, findingsNote)
+	if err != nil || !ok {
+		return nil, err
+	}
+	var f Findings
+	if err := json.Unmarshal([]byte(text), &f); err != nil {
+		return nil, fmt.Errorf("weights: %s: %w", findingsNote, err)
+	}
+	return f, nil
+}
+
+// Rewritten is a real graph as it is when formats are chosen: what every value of
+// the fixed graph would be without rounding.
+type Rewritten struct {
+	Graph   *ir.Graph
+	factors map[int][]float32
+}
+
+// Rewrite makes the real graph that formats were chosen for, by what the compiler
+// found; without findings it measures again, on the options' calibration inputs.
+func Rewrite(g *ir.Graph, o Options, found Findings) (*Rewritten, error) {
 	real, _ := g.Clone()
 	var rewriting []Pass
 	for _, p := range Pipeline() {
@@ -100,5 +130,24 @@ func Rewrite(g *ir.Graph, o Options) (*ir.Graph, error) {
 			rewriting = append(rewriting, p)
 		}
 	}
-	return real, Run(real, rewriting, NewConfig(o))
+	cfg := NewConfig(o)
+	cfg.replay = found
+	err := Run(real, rewriting, cfg)
+	return &Rewritten{real, cfg.factors}, err
+}
+
+// Undo takes the factors out that the compiler gave the channels of value v of the
+// rewritten graph: x are its elements, which become those of the network as it was trained.
+func (r *Rewritten) Undo(v *ir.Value, x []float32) {
+	factor := r.factors[v.ID]
+	if factor == nil {
+		return
+	}
+	inner := 1
+	if len(v.Type.Shape) > 2 {
+		inner = ir.Numel(v.Type.Shape[2:])
+	}
+	for i := range x {
+		x[i] /= factor[i/inner%len(factor)]
+	}
 }

@@ -27,6 +27,7 @@ type Options struct {
 
 	XOperator  XChoice // convolutions to replace by X-operators; "" is ChoiceAuto
 	XDrop      float64 // accuracy that X-operators may give up; 0: none, so that auto replaces nothing
+	Force      bool    // a network that does not answer like the real one is a warning, no error
 	Labels     []string
 	Preprocess []plan.Preprocess // one an input; may be shorter
 
@@ -88,6 +89,7 @@ type Config struct {
 	reference [][][]float32      // the real network's outputs for each calibration input
 	overflow  float64            // probability that an inference leaves the formats
 	rounding  float64            // deviation of the outputs by formats alone
+	named     int                // the ring that the user named; 0: none
 	grows     bool               // if these formats do not do, wider ones are tried
 	outgrown  bool               // they do not, whatever comparisons drop
 	trials    *trials            // of the fixed graph

@@ -29,6 +29,14 @@ func decompose(g *ir.Graph, _ *Config) error {
 			if mixes(v, read, tail) {
 				return reformat(g, v)
 			}
+		case ir.OpFunc:
+			switch {
+			case tail[v]:
+			case v.Attrs.(*ir.FuncAttrs).Name == "trunc":
+				return towardZero(g, v, mixes(v, read, tail))
+			case wholeFunc(v) && mixes(v, read, tail):
+				return reformat(g, v)
+			}
 		}
 		return nil, nil
 	})

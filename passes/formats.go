@@ -136,6 +136,7 @@ func (f *formats) solve(g *ir.Graph) error {
 	for changed := true; changed; { // fractions only go down, and not below zero in sum: it ends
 		changed = false
 		for _, v := range g.Values {
+			changed = f.settleWhole(v) || changed
 			if !f.secret[v] || !isProduct(v) {
 				continue
 			}

@@ -2,8 +2,10 @@ package passes
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
+	"secc.example/secc/backend"
 	"secc.example/secc/ir"
 )
 
@@ -25,32 +27,104 @@ func formatted(g *ir.Graph, o Options) (*ir.Graph, *Config, error) {
 	split := slices.IndexFunc(pipeline, func(p Pass) bool { return p.Name == firstOfRing })
 	real, _ := g.Clone()
 	before := NewConfig(o)
-	before.seen = new(calibration)
+	before.named, before.seen = o.Bits, new(calibration)
 	if err := Run(real, pipeline[:split], before); err != nil {
 		return nil, nil, err
 	}
-	for bits := before.Bits; ; bits++ {
-		cfg := *before
-		cfg.Bits, cfg.Warnings = bits, slices.Clone(before.Warnings)
-		cfg.grows = o.Bits == 0 && bits < accurateBits && len(cfg.Calibration) > 0
-		fixed, _ := real.Clone()
-		if err := Run(fixed, pipeline[split:], &cfg); err != nil {
-			return nil, nil, err
+	var best *formatting
+	for bits := before.Bits; ; bits = wider(bits) {
+		f, err := before.format(real, pipeline[split:], bits)
+		if err != nil && best != nil { // there is no room for more bits
+			return best.judged()
 		}
-		if len(cfg.Calibration) == 0 {
-			cfg.trials = nil // it holds much memory
-			return fixed, &cfg, nil
-		}
-		a, err := cfg.rehearse(fixed)
-		cfg.trials = nil
 		if err != nil {
-			return nil, nil, fmt.Errorf("rehearsal: %w", err)
+			return nil, nil, tooWide(o, err)
 		}
-		if !cfg.grows || cfg.satisfied(a) {
-			cfg.review(a)
-			return fixed, &cfg, nil
+		switch {
+		case len(before.Calibration) == 0 || f.cfg.satisfied(f.answer) || o.Bits != 0:
+			return f.judged()
+		case bits >= accurateBits && (best == nil || best.failing() && f.answer.error < best.answer.error):
+			best = f // of networks that do not fail, the one with the fewest bits
+		}
+		if bits >= widestBits {
+			return best.judged()
 		}
 	}
+}
+
+// widestBits is the widest ring that is tried where the user named none: there are
+// no tables for functions, and no room for filters, far beyond.
+const widestBits = 24
+
+// wider is the ring that is tried next. Beyond what --target accuracy takes only
+// networks come that fail, and these want several bits more.
+func wider(bits int) int {
+	if bits < accurateBits {
+		return bits + 1
+	}
+	return bits + 2
+}
+
+// formatting is a network in formats of some width, and how it answers.
+type formatting struct {
+	real, fixed *ir.Graph
+	cfg         *Config
+	answer      answer
+}
+
+// format runs the passes that read how wide the ring is, and the rehearsal.
+func (c *Config) format(real *ir.Graph, pipeline []Pass, bits int) (*formatting, error) {
+	cfg := *c
+	cfg.Bits, cfg.Warnings = bits, slices.Clone(c.Warnings)
+	cfg.grows = c.named == 0 && bits < accurateBits && len(cfg.Calibration) > 0
+	f := &formatting{real: real, cfg: &cfg}
+	f.fixed, _ = real.Clone()
+	if err := Run(f.fixed, pipeline, &cfg); err != nil {
+		return nil, err
+	}
+	defer func() { cfg.trials = nil }() // it holds much memory
+	if len(cfg.Calibration) == 0 {
+		return f, nil
+	}
+	var err error
+	if f.answer, err = cfg.rehearse(f.fixed); err != nil {
+		return nil, fmt.Errorf("rehearsal: %w", err)
+	}
+	if bits > accurateBits && c.named == 0 {
+		trial, _ := f.fixed.Clone()
+		_, _, err = backend.Lower(trial, backend.Options{Profile: cfg.Profile})
+	}
+	return f, err
+}
+
+// tooWide says what to do where a ring that the user named has no room.
+func tooWide(o Options, err error) error {
+	if err != nil && o.Bits > accurateBits {
+		return fmt.Errorf("formats of %d bits have no room here: leave --bits out, or ask for fewer: %w", o.Bits, err)
+	}
+	return err
+}
+
+// failing reports answers that are not the network's.
+func (f *formatting) failing() bool {
+	return f.answer.lost > 0 || f.answer.error > math.Max(poorDeviation, f.cfg.MaxDrop)
+}
+
+// judged gives the network, or the error that it does not answer like the real one.
+func (f *formatting) judged() (*ir.Graph, *Config, error) {
+	f.cfg.review(f.answer)
+	if len(f.cfg.Calibration) == 0 || !f.failing() {
+		return f.fixed, f.cfg, nil
+	}
+	poor, err := f.poor()
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !f.cfg.Force:
+		return nil, nil, poor
+	}
+	f.cfg.warn(poor.Error())
+	return f.fixed, f.cfg, nil
 }
 
 // rehearse compares the compiled network's answers with the real one's. Where
@@ -86,7 +160,7 @@ func (c *Config) satisfied(a answer) bool {
 
 // review warns of formats that spoil the answers.
 func (c *Config) review(a answer) {
-	if a.agree < a.answers || a.error > poorDeviation {
+	if a.lost == 0 && a.error <= math.Max(poorDeviation, c.MaxDrop) && (a.agree < a.answers || a.error > poorDeviation) {
 		c.warn(fmt.Sprintf("in %d-bit formats %d of %d calibration answers keep their best class, and outputs deviate by %.2g %% of their spread: more bits would help",
 			c.Bits, a.agree, a.answers, 100*a.error))
 	}

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestRingGrowsWhereAnswersNeedIt(t *testing.T) {
 	testGrowth(t, true)
 	raised := newBuilder(t)
 	raised.g.Outputs = []*ir.Value{outlier(raised, false)}
-	equal, err := Compile(raised.g, Options{Calibration: raised.samples(4)})
+	equal, err := Compile(raised.g, Options{Calibration: raised.samples(enoughInputs)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func TestRingGrowsWhereAnswersNeedIt(t *testing.T) {
 	}
 	plain := newBuilder(t)
 	plain.g.Outputs = []*ir.Value{networks()["lenet"](plain)}
-	narrow, err := Compile(plain.g, Options{Calibration: plain.samples(4)})
+	narrow, err := Compile(plain.g, Options{Calibration: plain.samples(enoughInputs)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestRingGrowsWhereAnswersNeedIt(t *testing.T) {
 func testGrowth(t *testing.T, single bool) {
 	b := newBuilder(t)
 	b.g.Outputs = []*ir.Value{outlier(b, single, &ir.TransposeAttrs{Perm: []int{0, 1, 3, 2}})}
-	calibration := b.samples(4)
+	calibration := b.samples(enoughInputs)
 	grown, err := Compile(b.g, Options{Calibration: calibration})
 	if err != nil {
 		t.Fatal(err)
@@ -62,12 +63,47 @@ func testGrowth(t *testing.T, single bool) {
 	if k := ringOf(grown.Fixed); k <= 16 || len(grown.Warnings) > 0 {
 		t.Errorf("a ring of %d bits, warnings %q; want more than 16 and none", k, grown.Warnings)
 	}
-	named, err := Compile(b.g, Options{Calibration: calibration, Bits: 10})
+	_, err = Compile(b.g, Options{Calibration: calibration, Bits: 10})
+	var poor *PoorError
+	if !errors.As(err, &poor) {
+		t.Fatalf("a ring of 10 bits: %v; want an error on the answers", err)
+	}
+	if poor.Bits != 10 || poor.Node != "conv" || poor.Op != ir.OpConv || poor.SNR > lostPrecision || !strings.Contains(poor.Remedy(), "leave --bits out") {
+		t.Errorf("a ring of 10 bits: %+v, %s; want a convolution that has lost its precision, and no --bits", poor, poor.Remedy())
+	}
+	forced, err := Compile(b.g, Options{Calibration: calibration, Bits: 10, Force: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k := ringOf(named.Fixed); k != 10 || len(named.Warnings) != 1 || !strings.Contains(named.Warnings[0], "in 10-bit formats") {
-		t.Errorf("a ring of %d bits, warnings %q; want 10 and one on the deviation", k, named.Warnings)
+	if k := ringOf(forced.Fixed); k != 10 || len(forced.Warnings) != 1 || !strings.Contains(forced.Warnings[0], "in 10-bit formats") {
+		t.Errorf("a ring of %d bits, warnings %q; want 10 and one on the deviation", k, forced.Warnings)
+	}
+}
+
+// A network that 18 bits do not do for gets more; one that no bits do for is an error
+// that names the operator at which precision is lost.
+func TestFailedRehearsal(t *testing.T) {
+	b := newBuilder(t)
+	x := b.input(1, 4)
+	wide := b.must(b.g.Const("wide", ir.NewReal([]int{4}, []float32{1, 1 << 11, 1, 1 << 11})))
+	tall := b.op(ir.OpMul, nil, x, wide)
+	small := b.op(ir.OpSlice, &ir.SliceAttrs{Start: []int{0, 0}, Step: []int{1, 2}, Size: []int{1, 2}}, b.op(ir.OpRelu, nil, tall))
+	b.g.Outputs = []*ir.Value{b.op(ir.OpMatMul, nil, small, b.weights(1, 2, 3))}
+	made, err := Compile(b.g, Options{Calibration: b.samples(16)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k := ringOf(made.Fixed); k <= accurateBits || k > widestBits {
+		t.Errorf("a ring of %d bits, want more than %d", k, accurateBits)
+	}
+	hard := newBuilder(t)
+	y := hard.op(ir.OpMul, nil, hard.op(ir.OpRelu, nil, hard.input(1, 4)), hard.must(hard.g.Const("scales", ir.NewReal([]int{4}, []float32{1 << 30, 1 << 30, 1, 1}))))
+	y = hard.op(ir.OpSlice, &ir.SliceAttrs{Start: []int{0, 2}, Step: []int{1, 1}, Size: []int{1, 2}}, y)
+	hard.g.Outputs = []*ir.Value{hard.op(ir.OpMatMul, nil, y, hard.weights(1, 2, 3))}
+	_, err = Compile(hard.g, Options{Calibration: hard.samples(16)})
+	var poor *PoorError
+	if !errors.As(err, &poor) || poor.Node != "slice" || strings.Contains(poor.Remedy(), "--bits") {
+		t.Errorf("scales 2^30 apart: %v; want an error that names what is left", err)
 	}
 }
 

@@ -166,6 +166,10 @@ func (b *fixer) fix(v *ir.Value) (*ir.Value, error) {
 		return b.mul(v)
 	case ir.OpPRelu:
 		return b.prelu(v)
+	case ir.OpFunc:
+		if wholeFunc(v) {
+			return b.whole(v)
+		}
 	}
 	args := make([]*ir.Value, len(v.Args))
 	for i, a := range v.Args {

@@ -44,6 +44,7 @@ const pausedMemory = 1 << 29
 type answer struct {
 	error          float64
 	agree, answers int
+	lost           int // answers whose largest output is another one, and was not nearly as large
 }
 
 // anything is a limit that every answer keeps.
@@ -202,8 +203,11 @@ func (s *tally) add(i int, outs []*ir.FixedTensor) {
 
 func (s *tally) one(got, want []float32) {
 	s.answer.answers++
-	if largest(got) == largest(want) {
+	a, b := largest(got), largest(want)
+	if a == b {
 		s.answer.agree++
+	} else if want[b]-want[a] > poorDeviation*(want[b]-slices.Min(want)) {
+		s.answer.lost++
 	}
 	for j, x := range want {
 		s.diff += (float64(got[j]) - float64(x)) * (float64(got[j]) - float64(x))

@@ -109,6 +109,14 @@ func (r *checkReport) refused(nodes []onnx.Node, err error) {
 	seen := map[string]bool{}
 	for _, e := range passes.Refusals(err) {
 		u := onnx.Unsupported{Reason: e.Error()}
+		var dear *passes.CostError
+		if errors.As(e, &dear) {
+			u.Hint = dear.Remedy()
+		}
+		var poor *passes.PoorError
+		if errors.As(e, &poor) {
+			u.Hint = poor.Remedy()
+		}
 		var at *passes.Refusal
 		if errors.As(e, &at) {
 			u = onnx.Unsupported{Node: at.Node, Op: string(at.Op), Reason: at.Reason}

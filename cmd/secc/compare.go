@@ -106,7 +106,7 @@ type operatorKey struct{ op, name string }
 
 // compare runs the three forms and pairs their values.
 func compare(ctx context.Context, s *subject, in []*tensor.Dense, threshold float64, secure bool) (*compareReport, error) {
-	real, err := realValues(s, in)
+	real, undo, err := realValues(s, in)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,12 @@ func compare(ctx context.Context, s *subject, in []*tensor.Dense, threshold floa
 	for _, v := range order {
 		k := operatorKey{string(v.Op), v.Name}
 		row := compareRow{Name: v.Name, Op: string(v.Op), Format: v.Type.Elem.String(), Wrapped: result.Ranges[v].Wrapped, OverRange: result.Ranges[v].Over}
-		row.fill(real[k], sim[k], run[k], v.Type.Elem.Frac)
+		row.apart(sim[k], run[k], v.Type.Elem.Frac)
+		if un := undo[k]; un != nil {
+			un(sim[k])
+			un(run[k])
+		}
+		row.fill(real[k], sim[k], run[k])
 		if row.MaxAbs == nil {
 			continue // an extension or another value that exists in fixed point only
 		}
@@ -144,20 +149,27 @@ func compare(ctx context.Context, s *subject, in []*tensor.Dense, threshold floa
 
 func below(x *float64, limit float64) bool { return x != nil && *x < limit }
 
-// realValues evaluates the rewritten cleartext graph.
-func realValues(s *subject, in []*tensor.Dense) (map[operatorKey][]float32, error) {
-	g, err := s.rewritten()
+// realValues evaluates the rewritten cleartext graph, and says of values whose
+// channels the compiler multiplied how to undo that.
+func realValues(s *subject, in []*tensor.Dense) (vals map[operatorKey][]float32, undo map[operatorKey]func([]float32), err error) {
+	r, err := s.rewritten()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	vals := map[operatorKey][]float32{}
-	_, err = ir.Eval(g, in, ir.EvalOptions{Observe: func(v *ir.Value, t *tensor.Dense) {
+	vals, undo = map[operatorKey][]float32{}, map[operatorKey]func([]float32){}
+	_, err = ir.Eval(r.Graph, in, ir.EvalOptions{Observe: func(v *ir.Value, t *tensor.Dense) {
 		k := operatorKey{string(v.Op), v.Name}
 		if _, twice := vals[k]; v.Op != ir.OpConst && !twice {
 			vals[k] = append([]float32{}, ir.Floats(t)...)
+			r.Undo(v, vals[k])
+			undo[k] = func(x []float32) {
+				if len(x) == v.Type.N() {
+					r.Undo(v, x)
+				}
+			}
 		}
 	}})
-	return vals, err
+	return vals, undo, err
 }
 
 // secureValues runs the protocol and gives what every step computed.
@@ -213,7 +225,7 @@ func secureSlots(ctx context.Context, s *subject, in []*tensor.Dense) (sums map[
 }
 
 // fill computes the row's figures from what there is of the three forms.
-func (r *compareRow) fill(real, sim, run []float32, frac int) {
+func (r *compareRow) fill(real, sim, run []float32) {
 	if real != nil && len(real) == len(sim) {
 		top := 0.0
 		for _, x := range real {
@@ -225,6 +237,10 @@ func (r *compareRow) fill(real, sim, run []float32, frac int) {
 			r.RunError, r.RunSNR = distance(real, run)
 		}
 	}
+}
+
+// apart is how far the secure run is from the simulation, in ulp of the format.
+func (r *compareRow) apart(sim, run []float32, frac int) {
 	if len(run) == len(sim) && run != nil {
 		d, _ := distance(sim, run)
 		ulp := math.Ldexp(*d, frac)

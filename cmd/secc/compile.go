@@ -30,6 +30,8 @@ type compileFlags struct {
 	shapes     []string
 	batch      int
 	publish    bool
+	force      bool
+	maxBytes   int64
 	bits       int
 	profile    string
 	truncation string
@@ -82,6 +84,8 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.xOperator, "x-operator", "auto", "convolutions to replace by X-operators fitted on the calibration inputs: auto (what pays, within a --max-drop that is given; without one none), off, force (all), or names of layers, with commas between")
 	fl.StringVar(&f.winograd, "winograd", "auto", "3x3 and 5x5 convolutions over OT by Winograd's algorithm: auto (where the cost model says it pays), off or force")
 	fl.IntVar(&f.bits, "bits", 0, "ring bits of activations (default: 16)")
+	fl.Int64Var(&f.maxBytes, "max-bytes", 50<<30, "refuse early a network whose inference would send more, about (exit code 9)")
+	fl.BoolVar(&f.force, "force", false, "go on although the compiled network does not answer its own calibration inputs like the model (exit code 4 otherwise)")
 	fl.StringVar(&f.profile, "profile", "lan", "network the plan is made for: lan, wan, loopback or rtt=40ms,bw=400M")
 	fl.StringVar(&f.reveal, "reveal", "values", "how much of the output the client learns: values, argmax or topk:K (indices only, computed on shares)")
 	fl.StringVar(&f.revealRounding, "reveal-rounding", "exact", "rounding of operators whose values the client learns: exact, or stochastic (cheaper; answers tell it a little more of the last layer's weights)")
@@ -127,7 +131,7 @@ func (f *compileFlags) print(w io.Writer, made *secc.Network) error {
 		return err
 	}
 	printCost(w, made.Report, false)
-	fmt.Fprintf(w, "%v\nan inference leaves these formats with a probability of %.0e, by what calibration shows\n", formatsOf(fixed), made.Overflow)
+	fmt.Fprintf(w, "%v\nan inference leaves these formats with a probability below %.0e, by what calibration shows (95 %% confidence)\n", formatsOf(fixed), made.Overflow)
 	_, err = fmt.Fprintf(w, "%s (public), %s (server only)\n", f.out, secc.WeightsPath(f.out))
 	return err
 }
@@ -215,7 +219,7 @@ func flagged(err error) error {
 
 // inFile names the model in what is wrong with it.
 func inFile(path string, err error) error {
-	if err != nil && exitCode(err) == exitUnsupported {
+	if code := exitCode(err); code == exitUnsupported || code == exitTolerance || code == exitResources {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return err
@@ -259,7 +263,7 @@ func (f *compileFlags) options(path string) (o secc.Options, err error) {
 	o = secc.Options{
 		Name: cmp.Or(f.name, modelName(path)), Dir: filepath.Dir(path), Batch: f.batch, Calibration: secc.Files(f.calibrate...),
 		Bits: f.bits, Exact: f.truncation == "exact", Target: passes.Target(f.target), Linear: passes.Linear(f.linear),
-		Winograd: passes.Choice(f.winograd), XOperator: passes.XChoice(f.xOperator),
+		Winograd: passes.Choice(f.winograd), XOperator: passes.XChoice(f.xOperator), Force: f.force, MaxBytes: f.maxBytes,
 		RevealStochastic: f.revealRounding == "stochastic",
 	}
 	if f.revealRounding != "" && f.revealRounding != "stochastic" && f.revealRounding != "exact" {

@@ -209,4 +209,16 @@ func classes(p *plan.Plan) int {
 
 // rewritten is the cleartext model as the passes leave it, value by value the
 // counterpart of the fixed graph.
-func (s *subject) rewritten() (*ir.Graph, error) { return passes.Rewrite(s.real, passes.Options{}) }
+// It takes the factors and bounds that the compiler found from the weights; where
+// these are of another form of the network (X-operators), it finds new ones.
+func (s *subject) rewritten() (*passes.Rewritten, error) {
+	found, err := passes.ReadFindings(s.weights)
+	if err != nil {
+		return nil, err
+	}
+	r, err := passes.Rewrite(s.real, passes.Options{}, found)
+	if err != nil && found != nil {
+		return passes.Rewrite(s.real, passes.Options{}, nil)
+	}
+	return r, err
+}

@@ -1,0 +1,44 @@
+package passes
+
+import (
+	"errors"
+	"testing"
+
+	"secc.example/secc/ir"
+)
+
+// The estimate from shapes alone is within a factor of three of what the plan says,
+// and a network beyond the limit is refused with its most costly node.
+func TestAffordableKnowsTheOrderOfMagnitude(t *testing.T) {
+	for name, make := range networks() {
+		b := newBuilder(t)
+		b.g.Outputs = []*ir.Value{make(b)}
+		var dear *CostError
+		if err := Affordable(b.g, 0); !errors.As(err, &dear) || len(dear.Nodes) == 0 || dear.Nodes[0].Bytes < dear.Nodes[len(dear.Nodes)-1].Bytes {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := Affordable(b.g, dear.Bytes); err != nil {
+			t.Errorf("%s: exactly the limit: %v", name, err)
+		}
+	}
+	b := newBuilder(t)
+	x := b.conv(b.input(1, 8, 64, 64), 16, 3, 1, 1)
+	x = b.op(ir.OpRelu, nil, x)
+	x = b.op(ir.OpMaxPool, &ir.PoolAttrs{Kernel: []int{2, 2}, Strides: []int{2, 2}}, x)
+	x = b.op(ir.OpFunc, &ir.FuncAttrs{Name: "sigmoid"}, b.conv(x, 8, 3, 1, 1))
+	b.g.Outputs = []*ir.Value{b.conv(x, 4, 3, 1, 1)}
+	made, err := Compile(b.g, Options{Calibration: b.samples(16)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := made.Plan.Cost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dear *CostError
+	errors.As(Affordable(b.g, 0), &dear)
+	real := float64(r.Total.Online.ClientToServer + r.Total.Online.ServerToClient)
+	if ratio := float64(dear.Bytes) / real; ratio < 1./3 || ratio > 3 {
+		t.Errorf("estimated %d bytes, the plan takes %.0f", dear.Bytes, real)
+	}
+}
