@@ -1,6 +1,8 @@
 package ot
 
 import (
+	"runtime"
+
 	"secc.example/secc/internal/kernel"
 	"secc.example/secc/runtime/mpc/prg"
 )
@@ -28,6 +30,7 @@ func gather(dst, leaves, x, index []prg.Block) {
 	switch {
 	case groups == 0:
 	case v == kernel.Portable:
+		runtime.KeepAlive(touch(x, index[:groups*lpnWeight/4]))
 		for g := range groups {
 			gatherGroup((*[lineSize]prg.Block)(dst[g*lineSize:]), leaves[g*lineSize:], x, index, g*lpnWeight)
 		}
@@ -50,19 +53,35 @@ func gather(dst, leaves, x, index []prg.Block) {
 
 func lineMask(x []prg.Block) uint32 { return uint32(len(x)/lineSize - 1) }
 
-// gatherGroup makes four rows from the words of index from number word on.
+// touch reads a word of every line that is to be added up: a loop so short that
+// the processor has many lines under way at once, which it has not in gatherGroup.
+func touch(x, index []prg.Block) (read uint64) {
+	mask := uint64(lineMask(x))
+	for i := range index {
+		w0, w1 := index[i][0], index[i][1]
+		read ^= x[w0>>6&mask*lineSize][0] ^ x[w0>>38&mask*lineSize][0] ^ x[w1>>6&mask*lineSize][0] ^ x[w1>>38&mask*lineSize][0]
+	}
+	return read
+}
+
+// gatherGroup makes four rows from the words of index from number word on. The sums
+// are single words: the compiler keeps arrays in memory.
 func gatherGroup(dst *[lineSize]prg.Block, leaves, x, index []prg.Block, word int) {
 	mask := lineMask(x)
-	a, b, c, d := leaves[0], leaves[1], leaves[2], leaves[3]
+	l := (*[lineSize]prg.Block)(leaves)
+	a, b, c, d, e, f, g, h := l[0][0], l[0][1], l[1][0], l[1][1], l[2][0], l[2][1], l[3][0], l[3][1]
 	for w := word; w < word+lpnWeight; w++ {
 		pick := uint32(index[w/4][w/2%2] >> (w % 2 * 32))
 		line := (*[lineSize]prg.Block)(x[pick>>6&mask*lineSize:])
 		turn := pick >> 30
-		r0, r1, r2, r3 := &line[turn], &line[(turn+1)%lineSize], &line[(turn+2)%lineSize], &line[(turn+3)%lineSize]
-		a[0], a[1] = a[0]^r0[0], a[1]^r0[1]
-		b[0], b[1] = b[0]^r1[0], b[1]^r1[1]
-		c[0], c[1] = c[0]^r2[0], c[1]^r2[1]
-		d[0], d[1] = d[0]^r3[0], d[1]^r3[1]
+		r := &line[turn]
+		a, b = a^r[0], b^r[1]
+		r = &line[(turn+1)%lineSize]
+		c, d = c^r[0], d^r[1]
+		r = &line[(turn+2)%lineSize]
+		e, f = e^r[0], f^r[1]
+		r = &line[(turn+3)%lineSize]
+		g, h = g^r[0], h^r[1]
 	}
-	*dst = [lineSize]prg.Block{a, b, c, d}
+	*dst = [lineSize]prg.Block{{a, b}, {c, d}, {e, f}, {g, h}}
 }

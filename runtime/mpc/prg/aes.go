@@ -50,7 +50,8 @@ func (c *Cipher) Encrypt(x []Block) {
 	}
 }
 
-// What follows composes the kernels of Encrypt, for variants that have no others.
+// What follows composes the kernels of Encrypt, for variants that have no others,
+// word by word: the compiler keeps arrays in memory.
 
 // composedWidth is the number of blocks that are encrypted together.
 const composedWidth = 32
@@ -66,12 +67,14 @@ func (c *Cipher) composedFill(dst []Block, first uint64) {
 func (c *Cipher) composedHash(x []Block, index uint64) {
 	var plain [composedWidth]Block
 	for i := range x {
-		plain[i] = x[i].Sigma()
-		x[i] = Block{plain[i][0] ^ (index + uint64(i)), plain[i][1]}
+		p := &plain[i]
+		p[0], p[1] = x[i][1], x[i][0]^x[i][1] // Sigma
+		x[i][0], x[i][1] = p[0]^(index+uint64(i)), p[1]
 	}
 	c.Encrypt(x)
 	for i := range x {
-		x[i] = x[i].Xor(plain[i])
+		x[i][0] ^= plain[i][0]
+		x[i][1] ^= plain[i][1]
 	}
 }
 
@@ -80,7 +83,7 @@ func (c *Cipher) composedWords(dst []uint64, x []Block, off Block, index uint64)
 	for len(x) > 0 {
 		n := min(len(x), len(buf))
 		for i := range n {
-			buf[i] = x[i].Xor(off)
+			buf[i][0], buf[i][1] = x[i][0]^off[0], x[i][1]^off[1]
 		}
 		c.composedHash(buf[:n], index)
 		for i := range n {
@@ -92,22 +95,27 @@ func (c *Cipher) composedWords(dst []uint64, x []Block, off Block, index uint64)
 
 func (c *Cipher) composedExpand(nodes []Block, n int, fix Block, at, m uint64) (sum Block) {
 	var buf [composedWidth]Block
+	fix0, fix1 := fix[0], fix[1]
+	var sum0, sum1 uint64
 	for from := 0; from < n; from += len(buf) {
 		h := buf[:min(len(buf), n-from)]
 		low, high := nodes[from:][:len(h)], nodes[n+from:][:len(h)]
 		for i := range h {
-			x := low[i].Xor(fix.And(equalMask(uint64(from+i)&m, at)))
-			low[i], h[i] = x, x.Sigma()
+			mask := equalMask(uint64(from+i)&m, at)
+			x0, x1 := low[i][0]^fix0&mask, low[i][1]^fix1&mask
+			low[i][0], low[i][1] = x0, x1
+			h[i][0], h[i][1] = x1, x0^x1 // Sigma
 		}
 		c.Encrypt(h)
-		for i, y := range h {
-			x := low[i]
-			y = y.Xor(x.Sigma())
-			sum = sum.Xor(y)
-			low[i], high[i] = y, y.Xor(x)
+		for i := range h {
+			x0, x1 := low[i][0], low[i][1]
+			y0, y1 := h[i][0]^x1, h[i][1]^x0^x1
+			sum0, sum1 = sum0^y0, sum1^y1
+			low[i][0], low[i][1] = y0, y1
+			high[i][0], high[i][1] = y0^x0, y1^x1
 		}
 	}
-	return sum
+	return Block{sum0, sum1}
 }
 
 // composedFold gathers a piece of all streams after the other.
@@ -130,7 +138,9 @@ func composedFold(seeds []Cipher, cols, sum []Block, first uint64) {
 }
 
 func addTo(dst, src []Block) {
+	dst = dst[:len(src)]
 	for i := range src {
-		dst[i] = dst[i].Xor(src[i])
+		dst[i][0] ^= src[i][0]
+		dst[i][1] ^= src[i][1]
 	}
 }

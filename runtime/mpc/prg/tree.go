@@ -48,9 +48,11 @@ func Finish(nodes []Block, fix Block, at, leaf, mark uint64) {
 }
 
 func finishGeneric(nodes []Block, fix Block, at, m, leaf, mark uint64) {
+	fix0, fix1 := fix[0], fix[1]
 	for i := range nodes {
-		x := nodes[i].Xor(fix.And(equalMask(uint64(i)&m, at)))
-		nodes[i] = Block{x[0]&^1 | mark&equalMask(uint64(i), leaf), x[1]}
+		hit := equalMask(uint64(i)&m, at)
+		nodes[i][0] = (nodes[i][0]^fix0&hit)&^1 | mark&equalMask(uint64(i), leaf)
+		nodes[i][1] ^= fix1 & hit
 	}
 }
 
