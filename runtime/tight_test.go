@@ -87,6 +87,11 @@ func planOf(r *rand.Rand, cases []stepCase, kind plan.OTKind) (*plan.Plan, given
 	p := &plan.Plan{Version: plan.Version, Model: "tight", Reveal: plan.RevealValues, OT: plan.OT{ServerSends: kind, ClientSends: kind}}
 	slot := func(t plan.SlotType) plan.Slot { p.Slots = append(p.Slots, t); return plan.Slot(len(p.Slots) - 1) }
 	var rounds [3][]plan.Step
+	for i := range cases {
+		if cases[i].step.Proto == plan.ProtoLinearRLWE {
+			p.Modulus = testModulus
+		}
+	}
 	w, values := given{}, []Vec{}
 	for i := range cases {
 		sc := &cases[i]
@@ -135,7 +140,7 @@ func runTight(t *testing.T, r *rand.Rand, cases []stepCase, kind plan.OTKind) {
 	}
 	for i := range cases {
 		slack := int64(0)
-		if f := nonlinearProtocols()[cases[i].step.Proto].slack; f != nil {
+		if f := kernels()[cases[i].step.Proto].Slack; f != nil {
 			slack = int64(f(&p.Rounds[1][i]))
 		}
 		bits := cases[i].out[0].Bits
