@@ -50,7 +50,7 @@ func CheaperOverOT(convs []*ir.Value, p Profile, stop func() error) ([]bool, err
 	if err != nil {
 		return nil, err
 	}
-	if gain < p.Seconds(keys.Cost()) {
+	if gain < p.Seconds(plan.KeysCost(keys)) {
 		for i := range over {
 			over[i] = true
 		}

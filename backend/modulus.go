@@ -6,20 +6,20 @@ import (
 
 	"github.com/tuneinsight/lattigo/v5/ring"
 
-	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 )
 
 // largestDegree is the largest degree of an encrypted linear operator.
 const largestDegree = 4096
 
 // Modulus gives Q, the modulus of encrypted linear operators: the largest prime of
-// plan.QBits bits that is 1 modulo twice the largest degree, so that one prime
+// wire.QBits bits that is 1 modulo twice the largest degree, so that one prime
 // serves all degrees. Plans carry it, and whoever runs one checks it.
 var Modulus = sync.OnceValue(func() uint64 {
-	primes := ring.NewNTTFriendlyPrimesGenerator(plan.QBits, 2*largestDegree)
+	primes := ring.NewNTTFriendlyPrimesGenerator(wire.QBits, 2*largestDegree)
 	q, err := primes.NextDownstreamPrime()
 	if err != nil {
-		panic(fmt.Sprintf("BUG: backend: no prime of %d bits: %v", plan.QBits, err)) // both are constants
+		panic(fmt.Sprintf("BUG: backend: no prime of %d bits: %v", wire.QBits, err)) // both are constants
 	}
 	return q
 })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -36,7 +37,7 @@ func smallPlan(t testing.TB) (*plan.Plan, testWeights) {
 		},
 		Outputs: []plan.Output{{Name: "r", Shape: out.Shape, Slot: 3}}, Reveal: plan.RevealValues, Modulus: testModulus,
 	}
-	p.OT = plan.OT{ServerSends: plan.OTKind{Kind: plan.OTSoftSpoken, K: 2}, ClientSends: plan.OTKind{Kind: plan.OTSoftSpoken, K: 2}}
+	p.OT = plan.OT{ServerSends: plan.OTKind{Kind: wire.SoftSpoken, K: 2}, ClientSends: plan.OTKind{Kind: wire.SoftSpoken, K: 2}}
 	return p, testWeights{"c/w": {1, -2, 3, 4, 5, -6, 7, 8, 9, -1, 2, -3, 4, -5, 6, -7, 8, -9}, "c/b": {100, -200}}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/he"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/transport"
@@ -26,9 +27,9 @@ func slackLinear(s *plan.Step) uint64 {
 
 // linearKeys is what a session must set up for the plan's linear steps; the
 // degree is 0 when it has none.
-func linearKeys(p *plan.Plan) (he.KeySpec, error) {
+func linearKeys(p *plan.Plan) (wire.LinearKeys, error) {
 	k, err := p.LinearKeys()
-	return he.KeySpec{N: k.N, Modulus: k.Modulus, Secrets: k.Secrets, Levels: k.Levels}, err
+	return wire.LinearKeys{N: k.N, Modulus: k.Modulus, Secrets: k.Secrets, Levels: k.Levels}, err
 }
 
 // linearEngine is one party's keys, and the turn of the call that is about to run.
@@ -50,7 +51,7 @@ func (e *linearEngine) next() *linearEngine {
 }
 
 // newLinearEngine runs the set-up of the linear steps.
-func newLinearEngine(ctx context.Context, p *Party, conn transport.Conn, spec he.KeySpec) (*linearEngine, error) {
+func newLinearEngine(ctx context.Context, p *Party, conn transport.Conn, spec wire.LinearKeys) (*linearEngine, error) {
 	var e linearEngine
 	var err error
 	if p.Role == transport.Server {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ot"
@@ -188,7 +189,7 @@ func TestLinearOTNeverWaitsInACircle(t *testing.T) {
 	pair := mpctest.NewPair(1)
 	var made [2]*transport.PipeConn
 	made[transport.Server], made[transport.Client] = transport.Pipe()
-	cfg := ot.Config{Kind: ot.Ferret, Set: 10, Ahead: 1 << 14}
+	cfg := ot.Config{Kind: wire.Ferret, Set: 10, Ahead: 1 << 14}
 	var shares [2]Vec
 	shares[0], shares[1] = make(Vec, len(in.x)), in.x
 	var got [2]Vec

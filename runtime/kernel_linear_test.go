@@ -83,7 +83,7 @@ func (in linearInstance) check(t *testing.T, threads int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkCost(t, k.Cost().Add(l.Cost()), counts)
+	checkCost(t, plan.KeysCost(k).Add(l.Cost()), counts)
 }
 
 // runBoth shares x, sets up and runs both parties.

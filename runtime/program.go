@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan"
-	"secc.example/secc/runtime/mpc/he"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -22,7 +22,7 @@ type Program struct {
 	calls  int
 	width  int // lanes of the widest wave
 	cots   plan.COTs
-	keys   he.KeySpec
+	keys   wire.LinearKeys
 	queues plan.Queues
 	table  map[plan.Proto]Kernel
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -158,7 +159,7 @@ func TestEveryProtocolWithoutRoom(t *testing.T) {
 	for proto := range nonlinearProtocols() {
 		t.Run(string(proto), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(11, 1))
-			runTight(t, r, []stepCase{anyStep(t, r, proto, 20_000)}, plan.OTKind{Kind: plan.OTSoftSpoken, K: 2})
+			runTight(t, r, []stepCase{anyStep(t, r, proto, 20_000)}, plan.OTKind{Kind: wire.SoftSpoken, K: 2})
 		})
 	}
 	t.Run("linear_rlwe", func(t *testing.T) {
@@ -171,7 +172,7 @@ func TestEveryProtocolWithoutRoom(t *testing.T) {
 
 // Random steps side by side, by all ways of making correlated OTs.
 func TestRandomPlansWithoutRoom(t *testing.T) {
-	kinds := []plan.OTKind{{Kind: plan.OTSoftSpoken, K: 2}, {Kind: plan.OTSoftSpoken, K: 8}, {Kind: plan.OTFerret, Set: 10}}
+	kinds := []plan.OTKind{{Kind: wire.SoftSpoken, K: 2}, {Kind: wire.SoftSpoken, K: 8}, {Kind: wire.Ferret, Set: 10}}
 	var protos []plan.Proto
 	for _, proto := range []plan.Proto{plan.ProtoExtend, plan.ProtoTruncate, plan.ProtoRelu, plan.ProtoPRelu, plan.ProtoClip, plan.ProtoMaxPool, plan.ProtoArgMax, plan.ProtoMul, plan.ProtoFunc, plan.ProtoLinearOT} {
 		protos = append(protos, proto)

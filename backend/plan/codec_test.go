@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // small is a plan of local steps with one input and one revealed output:
@@ -107,7 +109,7 @@ func reveals(p *Plan, slot Slot) {
 func winners(promise Reveal, k int) *Plan {
 	p := oneStep(SlotType{[]int{1, 4}, 16, 8}, SlotType{[]int{1, k}, 16, 0}, Step{Proto: ProtoArgMax, Compare: &Compare{Bits: 16, Hi: 16, Leaf: 2, K: k}})
 	p.Reveal = promise
-	kind := OTKind{Kind: OTSoftSpoken, K: 2}
+	kind := OTKind{Kind: wire.SoftSpoken, K: 2}
 	p.OT = OT{kind, kind}
 	return p
 }

@@ -1,6 +1,10 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 // UploadBytes is the size of upload i of tile t on the wire.
 func (y *Layout) UploadBytes(t, i int) int {
@@ -15,7 +19,7 @@ func (y *Layout) ResponseBytes(t, m int) int {
 	return packedBytes(y.ResponseLen(t, m), y.p.C0Bits)
 }
 
-func packedBytes(n, bits int) int { return (n*bits + 7) / 8 }
+func packedBytes(n, bits int) int { return int(wire.PackedLen(n, bits)) }
 
 // Cost is what a valid operator needs: one flight of uploads, one of
 // responses, and the truncation if it is exact.
@@ -136,18 +140,10 @@ func (l *Linear) Memory() (server, client int64) {
 	return server, client
 }
 
-// LinearKeys is what a session must set up for its linear operators.
-type LinearKeys struct {
-	N       int
-	Modulus uint64
-	Secrets int                  // secret keys
-	Levels  [MaxDigits + 1][]int // by number of digits: the levels to switch at, ascending
-}
-
 // needs collects what operators ask of a session.
 type needs struct {
 	secrets int
-	levels  [MaxDigits + 1][16]bool
+	levels  [wire.MaxDigits + 1][16]bool
 }
 
 func (n *needs) add(p Packing, tiles int) {
@@ -157,8 +153,8 @@ func (n *needs) add(p Packing, tiles int) {
 	}
 }
 
-func (n *needs) keys(degree int) LinearKeys {
-	k := LinearKeys{N: degree, Secrets: n.secrets}
+func (n *needs) keys(degree int) wire.LinearKeys {
+	k := wire.LinearKeys{N: degree, Secrets: n.secrets}
 	for d := range n.levels {
 		for level, yes := range n.levels[d] {
 			if yes {
@@ -171,16 +167,16 @@ func (n *needs) keys(degree int) LinearKeys {
 
 // KeysOf collects what the operators of a plan need; without any, N is 0. They
 // must be valid and agree on N.
-func KeysOf(ls []*Linear) (LinearKeys, error) {
+func KeysOf(ls []*Linear) (wire.LinearKeys, error) {
 	var n needs
 	degree := 0
 	for _, l := range ls {
 		if degree != 0 && degree != l.Packing.N {
-			return LinearKeys{}, fmt.Errorf("plan: linear operators of degree %d and %d", degree, l.Packing.N)
+			return wire.LinearKeys{}, fmt.Errorf("plan: linear operators of degree %d and %d", degree, l.Packing.N)
 		}
 		y, err := l.NewLayout()
 		if err != nil {
-			return LinearKeys{}, err
+			return wire.LinearKeys{}, err
 		}
 		degree = l.Packing.N
 		n.add(l.Packing, y.Tiles())
@@ -188,31 +184,16 @@ func KeysOf(ls []*Linear) (LinearKeys, error) {
 	return n.keys(degree), nil
 }
 
-// SwitchKeys is the number of polynomials of all switching keys.
-func (k LinearKeys) SwitchKeys() int {
-	n := 0
-	for d, levels := range k.Levels {
-		n += d * len(levels)
-	}
-	return k.Secrets * n
-}
-
-// SeedBytes is what each party contributes to the public randomness.
-const SeedBytes = 32
-
-// Cost is the set-up of the linear engine: the server's seed, then the client's
+// KeysCost is the set-up of the linear engine: the server's seed, then the client's
 // seed with its public keys and switching keys. Nothing without linear operators.
-func (k LinearKeys) Cost() Cost {
+func KeysCost(k wire.LinearKeys) Cost {
 	if k.N == 0 {
 		return Cost{}
 	}
-	polys := k.Secrets + k.SwitchKeys()
-	unit := float64(k.N) / 4096
-	c := Cost{Flights: []Flight{
-		{ToClient: SeedBytes},
-		{ToServer: SeedBytes + int64(polys)*int64(packedBytes(k.N, QBits))},
-	}}
-	c.Work.Client[UnitEncrypt] = unit * float64(polys)
-	c.Work.Server[UnitNTT] = unit * float64(polys)
+	toClient, toServer := k.Bytes()
+	polys := float64(k.N) / 4096 * float64(k.Secrets+k.SwitchKeys())
+	c := Cost{Flights: []Flight{{ToClient: toClient}, {ToServer: toServer}}}
+	c.Work.Client[UnitEncrypt] = polys
+	c.Work.Server[UnitNTT] = polys
 	return c
 }

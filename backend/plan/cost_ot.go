@@ -1,16 +1,14 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 // How the correlated OTs of a session are made, and what that costs. The
 // package that makes them (runtime/mpc/ot) knows nothing of plans; a test there
 // holds its bytes and rounds to the figures below.
-
-// The extensions.
-const (
-	OTSoftSpoken = "softspoken" // K/128 of a block a COT, little work
-	OTFerret     = "ferret"     // silent: less than a bit a COT, a setup of some 0.3 MB
-)
 
 // OTKind is one direction's extension. The zero value is for a direction that
 // needs no COTs.
@@ -23,87 +21,17 @@ type OTKind struct {
 // OT says for both directions how COTs are made, named by who is OT sender.
 type OT struct{ ServerSends, ClientSends OTKind }
 
-// MaxCOTs bounds the COTs of one direction.
-const MaxCOTs = 1 << 44
-
 // OTCost is the cost of all COTs of a session. Setup is what is there before the first
 // COT; Stream follows while the COTs are being made, on channels of their own. Both are
 // exact. The flights of the two directions cross.
 type OTCost struct{ Setup, Stream Cost }
 
-// ferretSet is (k, t) of the set of a depth: see docs/SECURITY.md.
-func ferretSet(depth int) (k, t int64, ok bool) {
-	switch depth {
-	case 10:
-		return 1 << 17, 850, true
-	case 11:
-		return 1 << 18, 1170, true
-	case 12:
-		return 1 << 19, 1520, true
-	case 13:
-		return 1 << 20, 1900, true
-	}
-	return 0, 0, false
-}
-
-// Sizes on the wire; names as in runtime/mpc/ot.
-const (
-	otBlock     = 16
-	otHello     = 96           // receiver to sender: tag, seed, point
-	otPoints    = 32 + 128*32  // sender to receiver: seed, 128 points
-	otSums      = 128 * 2 * 16 // receiver to sender: sums of the levels of SoftSpoken's trees
-	otRowsUnit  = 512          // SoftSpoken rounds up to this many rows
-	otBootstrap = 8            // SoftSpoken's group size under Ferret
-	otSmallSet  = 10           // makes the first OTs of the others
-	otRowAlign  = 64           // Ferret's reserve is rounded up to this
-)
-
-// softBytes is what n COTs take, receiver to sender.
-func softBytes(k int, n int64) int64 {
-	rows := (n + otRowsUnit - 1) / otRowsUnit * otRowsUnit
-	return (128/int64(k) - 1) * rows / 8
-}
-
-// ferretTrees is the number of trees for n COTs, and of those of the first iteration.
-func ferretTrees(set int, n int64) (trees, first int64) {
-	k, t, _ := ferretSet(set)
-	rows := t << set
-	reserve := (k + t*int64(set) + otRowAlign - 1) / otRowAlign * otRowAlign
-	if n > rows {
-		full := (n - rows + rows - reserve - 1) / (rows - reserve) // all iterations but the last
-		trees, first = full*t, t
-		n -= full * (rows - reserve)
-	}
-	trees += (n + 1<<set - 1) >> set
-	if first == 0 {
-		first = trees
-	}
-	return trees, first
-}
-
-// ferretBytes is what n COTs take, sender to receiver, and the COTs that must be there before.
-func ferretBytes(set int, n int64) (bytes, before int64) {
-	k, _, _ := ferretSet(set)
-	trees, first := ferretTrees(set, n)
-	return trees * int64(set-1) * otBlock, k + first*int64(set)
-}
-
 // check says whether the kind exists and n COTs may be made with it.
 func (o OTKind) check(n int64) error {
-	if n < 0 || n > MaxCOTs {
-		return fmt.Errorf("%d COTs, limit %d", n, int64(MaxCOTs))
-	}
-	switch {
-	case n == 0 && o == OTKind{}:
+	if n == 0 && o == (OTKind{}) {
 		return nil
-	case o.Kind == OTSoftSpoken && o.Set == 0 && (o.K == 2 || o.K == 4 || o.K == 8):
-		return nil
-	case o.Kind == OTFerret && o.K == 0:
-		if _, _, ok := ferretSet(o.Set); ok {
-			return nil
-		}
 	}
-	return fmt.Errorf("no OT extension %.40q with k = %d, set %d for %d COTs", o.Kind, o.K, o.Set, n)
+	return wire.CheckOTs(o.Kind, o.K, o.Set, n)
 }
 
 // Validate checks that both directions can make what is needed.
@@ -130,16 +58,20 @@ func (o OTKind) flights(n int64) otFlights {
 	switch {
 	case n == 0:
 		return otFlights{}
-	case o.Kind == OTSoftSpoken:
-		return otFlights{[]int64{otHello, otPoints, otSums}, softBytes(o.K, n), 2}
+	case o.Kind == wire.SoftSpoken:
+		return otFlights{[]int64{wire.HelloBytes, wire.PointsBytes, wire.SumsBytes}, wire.SoftBytes(o.K, n), 2}
 	}
-	bytes, before := ferretBytes(o.Set, n)
-	f := otFlights{[]int64{otHello, otPoints, otSums}, bytes, 3}
-	if o.Set > otSmallSet {
-		small, first := ferretBytes(otSmallSet, before)
-		f.setup, before = append(f.setup, small), first
+	chain := wire.FerretChain(o.Set)
+	f := otFlights{[]int64{wire.HelloBytes, wire.PointsBytes, wire.SumsBytes}, 0, 3}
+	for i := len(chain) - 1; i >= 0; i-- { // backwards: each must make what the next begins with
+		if i == len(chain)-1 {
+			f.stream = chain[i].Bytes(n)
+		} else {
+			f.setup = append(f.setup, chain[i].Bytes(n))
+		}
+		n = int64(chain[i].First(n))
 	}
-	f.setup[2] += softBytes(otBootstrap, before)
+	f.setup[2] += wire.SoftBytes(wire.BootstrapK, n)
 	return f
 }
 
@@ -147,9 +79,9 @@ func (o OTKind) flights(n int64) otFlights {
 // COT of Ferret's set 11: 8 ns on a core of 2024 with VAES and AVX-512.
 func (o OTKind) work() float64 {
 	switch {
-	case o.Kind == OTSoftSpoken:
+	case o.Kind == wire.SoftSpoken:
 		return map[int]float64{2: 1.4, 4: 1.4, 8: 3.8}[o.K]
-	case o.Kind == OTFerret:
+	case o.Kind == wire.Ferret:
 		return map[int]float64{10: 1, 11: 1, 12: 1.1, 13: 1.7}[o.Set]
 	}
 	return 0
@@ -207,8 +139,8 @@ func (f otFlights) bytes(i int, stream bool) int64 {
 // otKinds are what ChooseOT chooses from, in order of preference.
 func otKinds() []OTKind {
 	return []OTKind{
-		{Kind: OTFerret, Set: 11}, {Kind: OTFerret, Set: 12}, {Kind: OTFerret, Set: 13}, {Kind: OTFerret, Set: 10},
-		{Kind: OTSoftSpoken, K: 8}, {Kind: OTSoftSpoken, K: 4}, {Kind: OTSoftSpoken, K: 2},
+		{Kind: wire.Ferret, Set: 11}, {Kind: wire.Ferret, Set: 12}, {Kind: wire.Ferret, Set: 13}, {Kind: wire.Ferret, Set: 10},
+		{Kind: wire.SoftSpoken, K: 8}, {Kind: wire.SoftSpoken, K: 4}, {Kind: wire.SoftSpoken, K: 2},
 	}
 }
 

@@ -1,6 +1,10 @@
 package plan
 
-import "testing"
+import (
+	"testing"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 func TestChooseOT(t *testing.T) {
 	units := DefaultUnits()
@@ -13,9 +17,9 @@ func TestChooseOT(t *testing.T) {
 		p    CostProfile
 		kind string
 	}{
-		{"few", 1000, wan, OTSoftSpoken},
-		{"few, fast network", 1000, lan, OTSoftSpoken},
-		{"many, slow network", 100e6, wan, OTFerret},
+		{"few", 1000, wan, wire.SoftSpoken},
+		{"few, fast network", 1000, lan, wire.SoftSpoken},
+		{"many, slow network", 100e6, wan, wire.Ferret},
 	} {
 		o := ChooseOT(COTs{ServerSends: c.n}, c.p)
 		if o.ServerSends.Kind != c.kind {
@@ -32,16 +36,16 @@ func TestChooseOT(t *testing.T) {
 
 func TestOTValidate(t *testing.T) {
 	some := COTs{ServerSends: 1, ClientSends: 1}
-	good := OTKind{Kind: OTSoftSpoken, K: 4}
+	good := OTKind{Kind: wire.SoftSpoken, K: 4}
 	for _, bad := range []OTKind{
-		{}, {Kind: OTSoftSpoken, K: 3}, {Kind: OTSoftSpoken, K: 4, Set: 11}, {Kind: OTFerret}, {Kind: OTFerret, Set: 14},
-		{Kind: OTFerret, Set: 11, K: 2}, {Kind: "iknp"},
+		{}, {Kind: wire.SoftSpoken, K: 3}, {Kind: wire.SoftSpoken, K: 4, Set: 11}, {Kind: wire.Ferret}, {Kind: wire.Ferret, Set: 14},
+		{Kind: wire.Ferret, Set: 11, K: 2}, {Kind: "iknp"},
 	} {
 		if (OT{bad, good}).Validate(some) == nil || (OT{good, bad}).Validate(some) == nil {
 			t.Errorf("%+v was accepted", bad)
 		}
 	}
-	if err := (OT{good, good}).Validate(COTs{ServerSends: MaxCOTs + 1}); err == nil {
+	if err := (OT{good, good}).Validate(COTs{ServerSends: wire.MaxOTs + 1}); err == nil {
 		t.Error("too many COTs were accepted")
 	}
 	if err := (OT{}).Validate(COTs{}); err != nil {
@@ -52,7 +56,7 @@ func TestOTValidate(t *testing.T) {
 func TestOTBitsPerCOT(t *testing.T) {
 	const n = 1e9
 	for set, most := range map[int]float64{10: 1.35, 11: 0.72, 12: 0.39, 13: 0.21} {
-		o := OT{ClientSends: OTKind{Kind: OTFerret, Set: set}}
+		o := OT{ClientSends: OTKind{Kind: wire.Ferret, Set: set}}
 		c := o.Cost(COTs{ClientSends: n})
 		all := c.Setup.Add(c.Stream)
 		bits := 8 * float64(all.ToServer()+all.ToClient()) / n

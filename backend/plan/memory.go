@@ -1,5 +1,7 @@
 package plan
 
+import "secc.example/secc/backend/plan/wire"
+
 // What a whole run holds at its peak: an upper bound, from the plan alone.
 
 const (
@@ -23,7 +25,7 @@ func (p *Plan) Memory() Memory {
 			m := p.workMemory(call)
 			now.Server, now.Client = now.Server+m.Server, now.Client+m.Client
 		}
-		aside := otBlock * p.asideCOTs(alive.wave)
+		aside := wire.BlockBytes * p.asideCOTs(alive.wave)
 		most.Server, most.Client = max(most.Server, now.Server+aside), max(most.Client, now.Client+aside)
 	}
 	q := p.Queues()
@@ -59,7 +61,7 @@ func (p *Plan) Queues() Queues {
 		q.Early = max(q.Early, up, down)
 	}
 	most := q.Early
-	if setup, err := p.setupCost(); err == nil { // a valid plan has one
+	if setup, err := p.KeysCost(); err == nil { // a valid plan has one
 		most = max(most, setup.ClientToServer, setup.ServerToClient)
 	}
 	q.Window = max(leastWindow, min(most, mostWindow))
@@ -182,9 +184,9 @@ func (p *Plan) otMemory() (n int64) {
 		if d.n == 0 {
 			continue
 		}
-		n += min(aheadMemory, otBlock*d.n)
-		if k, t, ok := ferretSet(d.kind.Set); ok {
-			n += 2*otBlock*(k+t*int64(d.kind.Set)) + otBlock<<d.kind.Set
+		n += min(aheadMemory, wire.BlockBytes*d.n)
+		if f, ok := wire.FerretOf(d.kind.Set); ok {
+			n += 2*wire.BlockBytes*int64(f.K+f.Trees*f.Depth) + wire.BlockBytes<<f.Depth
 		}
 	}
 	return n

@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"math"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Noise analysis of a linear operator. Everything is in units of the output's
@@ -55,23 +57,6 @@ func (l *Linear) maxNoise() float64 {
 // is below 2^-FailureBits.
 const FailureBits = 40
 
-const noiseEta = 21 // centred binomial parameter of fresh errors
-
-// Gadget is the digit decomposition of a key switch: Digits balanced digits of
-// Base bits above Drop bits that are rounded away.
-func Gadget(digits int) (base, drop int) {
-	switch digits {
-	case 1:
-		return 26, 24
-	case 2:
-		return 16, 18
-	case 3:
-		return 13, 11
-	default:
-		return 11, 6
-	}
-}
-
 // Noise is what the bound on an operator's noise is made of, in units of the
 // last place.
 type Noise struct {
@@ -96,12 +81,12 @@ func (n Noise) deviations() float64 {
 func (y *Layout) Noise(norm float64) Noise {
 	l, p := y.l, y.p
 	n, out := float64(p.N), l.EngineBits()
-	ulp := math.Exp2(float64(QBits - out))
-	zero, back := 2*n*noiseEta/2, n*0.75/12
+	ulp := math.Exp2(float64(wire.QBits - out))
+	zero, back := 2*n*wire.NoiseEta/2, n*0.75/12
 	return Noise{
 		Outs:    l.NumOut(),
 		Bounded: (norm*math.Sqrt(float64(l.FilterLen()))+2)/ulp + math.Exp2(float64(out-p.C0Bits-1)),
-		Upload:  y.uploadWeight(norm) * (noiseEta/2.0 + droppedVariance(QBits-p.UploadBits)) / (ulp * ulp),
+		Upload:  y.uploadWeight(norm) * (wire.NoiseEta/2.0 + droppedVariance(wire.QBits-p.UploadBits)) / (ulp * ulp),
 		Rest:    (zero+back+switchVariance(p))/(ulp*ulp) + n*0.75/12*math.Exp2(float64(2*(out-p.C1Bits))),
 	}
 }
@@ -143,7 +128,7 @@ func (y *Layout) uploadRoom(p Packing) float64 {
 	if room <= 0 {
 		return -1
 	}
-	ulp := math.Exp2(float64(QBits - y.l.EngineBits()))
+	ulp := math.Exp2(float64(wire.QBits - y.l.EngineBits()))
 	return (room*room - n.Rest) * ulp * ulp
 }
 
@@ -151,9 +136,9 @@ func switchVariance(p Packing) float64 {
 	if p.Merge == 0 {
 		return 0
 	}
-	base, drop := Gadget(p.Digits)
+	base, drop := wire.Gadget(p.Digits)
 	d := math.Exp2(float64(base-1)) + 1
-	one := float64(p.N) * (noiseEta/2.0*float64(p.Digits)*d*d + 2.0/3*math.Exp2(float64(2*(drop-1))))
+	one := float64(p.N) * (wire.NoiseEta/2.0*float64(p.Digits)*d*d + 2.0/3*math.Exp2(float64(2*(drop-1))))
 	return one * (math.Exp2(float64(2*p.Merge)) - 1) / 3
 }
 

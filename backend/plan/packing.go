@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Packing is the chosen encoding of a Linear step into polynomials of degree N:
@@ -53,10 +55,7 @@ func (p Packing) Kind() string {
 
 // Bounds on packings that come from a file.
 const (
-	MaxKeys     = 64 // secret keys of a session
-	MaxDigits   = 4
-	QBits       = 50 // the modulus is a prime just below 2^QBits
-	leastUpload = 8  // bits of an upload coefficient
+	leastUpload = 8 // bits of an upload coefficient
 	maxTiles    = 1 << 16
 	maxBlocks   = 1 << 20
 	maxUploads  = 1 << 17
@@ -164,19 +163,19 @@ func (y *Layout) validate() error {
 	if p.Filters > 1 && l.G > 1 && l.COut/l.G%p.Filters != 0 {
 		return fmt.Errorf("%d filters a polynomial across groups of %d", p.Filters, l.COut/l.G)
 	}
-	if p.Merge < 0 || p.Merge > p.Low || p.Merge > 0 != (p.Digits > 0) || p.Digits < 0 || p.Digits > MaxDigits {
+	if p.Merge < 0 || p.Merge > p.Low || p.Merge > 0 != (p.Digits > 0) || p.Digits < 0 || p.Digits > wire.MaxDigits {
 		return fmt.Errorf("%d levels of folding over 2^%d fast channels with %d digits", p.Merge, p.Low, p.Digits)
 	}
 	if p.Merge > 0 && l.Exact {
 		return errors.New("an exact operator is not merged")
 	}
-	if !bounded(maxTiles, y.batch, y.y.tiles, y.x.tiles) || p.Keys < 1 || p.Keys > MaxKeys {
+	if !bounded(maxTiles, y.batch, y.y.tiles, y.x.tiles) || p.Keys < 1 || p.Keys > wire.MaxSecrets {
 		return fmt.Errorf("too many tiles, or %d keys", p.Keys)
 	}
 	if !bounded(maxBlocks, y.blocks) || !bounded(maxUploads, y.blocks, y.Tiles()) {
 		return errors.New("too many polynomials")
 	}
-	if p.UploadBits < leastUpload || p.UploadBits > QBits || p.C0Bits < l.EngineBits() || p.C0Bits > QBits || p.C1Bits < p.C0Bits || p.C1Bits > QBits {
+	if p.UploadBits < leastUpload || p.UploadBits > wire.QBits || p.C0Bits < l.EngineBits() || p.C0Bits > wire.QBits || p.C1Bits < p.C0Bits || p.C1Bits > wire.QBits {
 		return fmt.Errorf("%d, %d and %d bits a coefficient", p.UploadBits, p.C0Bits, p.C1Bits)
 	}
 	if e := y.Noise(math.Exp2(float64(l.NormLog2))).Bound(); !(e <= l.maxNoise()) {

@@ -8,6 +8,8 @@ package plan
 import (
 	"iter"
 	"math"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Slot names one vector that lives during execution. Elements are row-major
@@ -165,7 +167,7 @@ func (p *Plan) COTs() (n COTs) {
 }
 
 // LinearKeys is what the plan's linear steps need in keys; without such steps N is 0.
-func (p *Plan) LinearKeys() (LinearKeys, error) {
+func (p *Plan) LinearKeys() (wire.LinearKeys, error) {
 	var ls []*Linear
 	for _, s := range p.Steps() {
 		if s.Proto == ProtoLinearRLWE {

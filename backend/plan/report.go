@@ -166,7 +166,7 @@ func (p *Plan) Cost() (*Report, error) {
 		depth = r.addWave(p, i, wave, depth)
 	}
 	r.Total.Online.fill(depth.Rounds())
-	if r.Total.Setup, err = p.setupCost(); err != nil {
+	if r.Total.Setup, err = p.KeysCost(); err != nil {
 		return nil, err
 	}
 	r.Total.sum()
@@ -214,10 +214,10 @@ func (r *Report) holds(p *Plan, wave [][]*Step) {
 	r.LinearMemory.Server, r.LinearMemory.Client = max(r.LinearMemory.Server, m.Server), max(r.LinearMemory.Client, m.Client)
 }
 
-// setupCost is what happens beside the walk: keys of the linear steps and the
+// KeysCost is what happens beside the walk: keys of the linear steps and the
 // making of all correlated OTs, on channels of their own. Its rounds are those
 // of the longest of these channels.
-func (p *Plan) setupCost() (PhaseCost, error) {
+func (p *Plan) KeysCost() (PhaseCost, error) {
 	keys, err := p.LinearKeys()
 	if err != nil {
 		return PhaseCost{}, err
@@ -225,7 +225,7 @@ func (p *Plan) setupCost() (PhaseCost, error) {
 	made := p.COTs()
 	ots := p.OT.Cost(made)
 	ots.Setup.COTs = made
-	k, o := keys.Cost(), ots.Setup.Add(ots.Stream)
+	k, o := KeysCost(keys), ots.Setup.Add(ots.Stream)
 	c := PhaseCost{Cost: k.Add(o)}
 	rounds := Depth{}.After(k.Flights).Rounds()
 	for _, one := range []COTs{{ServerSends: made.ServerSends}, {ClientSends: made.ClientSends}} {

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // CostProfile prices a packing: seconds = latency + bytes/bandwidth + work.
@@ -165,7 +167,7 @@ func (p CostProfile) total(ls []*Linear, found map[Linear]*search, k, level int)
 		sum += o.seconds
 		need.add(o.packing, o.tiles)
 	}
-	return sum + p.Seconds(need.keys(LinearDegree).Cost())
+	return sum + p.Seconds(KeysCost(need.keys(LinearDegree)))
 }
 
 // caps are the profile's own limits, as indices.
@@ -197,7 +199,7 @@ type search struct {
 	fits    bool // some tile fits a polynomial
 	// rooms remembers uploadRoom by all that it depends on: merge, digits, and the
 	// extra bits of both halves of a response; 0 is not known yet.
-	rooms [levelCaps + 1][MaxDigits + 1][most0 + 1][most1 + 1]float64
+	rooms [levelCaps + 1][wire.MaxDigits + 1][most0 + 1][most1 + 1]float64
 }
 
 // Extra bits of a response's halves, beyond the output's, that the search tries.
@@ -286,7 +288,7 @@ func (s *search) tile(p Packing) {
 			if p.High < 1 || p.Merge < 1 || f > 1 && (f > filters || filters%f != 0) {
 				continue
 			}
-			for p.Digits = 2; p.Digits <= MaxDigits; p.Digits++ {
+			for p.Digits = 2; p.Digits <= wire.MaxDigits; p.Digits++ {
 				s.consider(p, reads)
 			}
 		}
@@ -371,7 +373,7 @@ func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
 	for extra0 := least0; extra0 <= most0; extra0++ {
 		for extra1 := least1; extra1 <= most1; extra1++ {
 			p := y.p
-			p.C0Bits, p.C1Bits = min(QBits, out+extra0), min(QBits, out+extra1)
+			p.C0Bits, p.C1Bits = min(wire.QBits, out+extra0), min(wire.QBits, out+extra1)
 			room := &s.rooms[p.Merge][p.Digits][extra0][extra1]
 			if *room == 0 {
 				*room = y.uploadRoom(p)
@@ -391,9 +393,9 @@ func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
 // leastUploadBits is how many bits of an upload coefficient must be kept for its
 // errors to fit the room; -1 when they do not fit.
 func (y *Layout) leastUploadBits(room float64) int {
-	dropped := mostDropped(room/y.uploadWeight(math.Exp2(float64(y.l.NormLog2))) - noiseEta/2.0)
+	dropped := mostDropped(room/y.uploadWeight(math.Exp2(float64(y.l.NormLog2))) - wire.NoiseEta/2.0)
 	if dropped < 0 {
 		return -1
 	}
-	return min(QBits, max(leastUpload, QBits-dropped))
+	return min(wire.QBits, max(leastUpload, wire.QBits-dropped))
 }

@@ -7,6 +7,8 @@ import (
 	"math/big"
 	"slices"
 	"unicode/utf8"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Limits that a plan must keep, so that nothing read from a file can make a
@@ -61,7 +63,7 @@ func (p *Plan) checkSetup() error {
 	if err != nil {
 		return err
 	}
-	if err := keys.checkModulus(); err != nil {
+	if err := checkModulus(keys); err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
 	if err := p.OT.Validate(p.COTs()); err != nil {
@@ -70,21 +72,21 @@ func (p *Plan) checkSetup() error {
 	return nil
 }
 
-// modulusGap is how far below 2^QBits a modulus may lie: noise is counted and
+// modulusGap is how far below 2^wire.QBits a modulus may lie: noise is counted and
 // messages are scaled as if it were that power.
 const modulusGap = 1 << 30
 
 // checkModulus checks that there is a modulus if there are keys, and that it is
-// what they need: a prime just below 2^QBits that is 1 modulo twice the degree.
-func (k LinearKeys) checkModulus() error {
+// what they need: a prime just below 2^wire.QBits that is 1 modulo twice the degree.
+func checkModulus(k wire.LinearKeys) error {
 	q := k.Modulus
 	switch {
 	case k.N == 0 && q == 0:
 		return nil
 	case k.N == 0:
 		return fmt.Errorf("modulus %d without an encrypted linear step", q)
-	case q >= 1<<QBits || q < 1<<QBits-modulusGap || q%uint64(2*k.N) != 1 || !new(big.Int).SetUint64(q).ProbablyPrime(0): // exact below 2^64
-		return fmt.Errorf("modulus %d is not a prime just below 2^%d that is 1 modulo %d", q, QBits, 2*k.N)
+	case q >= 1<<wire.QBits || q < 1<<wire.QBits-modulusGap || q%uint64(2*k.N) != 1 || !new(big.Int).SetUint64(q).ProbablyPrime(0): // exact below 2^64
+		return fmt.Errorf("modulus %d is not a prime just below 2^%d that is 1 modulo %d", q, wire.QBits, 2*k.N)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	secc "secc.example/secc/runtime"
 	"secc.example/secc/runtime/mpc/he"
 	"secc.example/secc/runtime/mpc/poly"
@@ -43,7 +44,7 @@ type linearRow struct {
 type linearBench struct {
 	network, profile string
 	ops              []*plan.Linear
-	keys             plan.LinearKeys
+	keys             wire.LinearKeys
 }
 
 func newBenchLinearCmd() *cobra.Command {
@@ -165,7 +166,7 @@ func (b *linearBench) run(ctx context.Context, m *transport.Mux, role transport.
 		return row, err
 	}
 	start, cpu := time.Now(), cpuSeconds()
-	if err := party.setUp(ctx, conn, he.KeySpec{N: b.keys.N, Modulus: backend.Modulus(), Secrets: b.keys.Secrets, Levels: b.keys.Levels}); err != nil {
+	if err := party.setUp(ctx, conn, wire.LinearKeys{N: b.keys.N, Modulus: backend.Modulus(), Secrets: b.keys.Secrets, Levels: b.keys.Levels}); err != nil {
 		return row, err
 	}
 	keys := conn.Stats()
@@ -236,7 +237,7 @@ func (p *linearParty) drawWeights(ops []*plan.Linear) {
 	}
 }
 
-func (p *linearParty) setUp(ctx context.Context, conn transport.Conn, spec he.KeySpec) (err error) {
+func (p *linearParty) setUp(ctx context.Context, conn transport.Conn, spec wire.LinearKeys) (err error) {
 	if p.role == transport.Server {
 		p.server, err = he.NewServer(ctx, conn, spec, rand.Reader)
 	} else {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
@@ -37,12 +38,12 @@ type otBench struct {
 
 func otBenches() []otBench {
 	return []otBench{
-		{"ferret", ot.Config{Kind: ot.Ferret, Set: 11}},
-		{"ferret12", ot.Config{Kind: ot.Ferret, Set: 12}},
-		{"ferret13", ot.Config{Kind: ot.Ferret, Set: 13}},
-		{"softspoken2", ot.Config{Kind: ot.SoftSpoken, K: 2}},
-		{"softspoken4", ot.Config{Kind: ot.SoftSpoken, K: 4}},
-		{"softspoken8", ot.Config{Kind: ot.SoftSpoken, K: 8}},
+		{"ferret", ot.Config{Kind: wire.Ferret, Set: 11}},
+		{"ferret12", ot.Config{Kind: wire.Ferret, Set: 12}},
+		{"ferret13", ot.Config{Kind: wire.Ferret, Set: 13}},
+		{"softspoken2", ot.Config{Kind: wire.SoftSpoken, K: 2}},
+		{"softspoken4", ot.Config{Kind: wire.SoftSpoken, K: 4}},
+		{"softspoken8", ot.Config{Kind: wire.SoftSpoken, K: 8}},
 	}
 }
 
@@ -56,7 +57,7 @@ func newBenchOTCmd() *cobra.Command {
 		Short: "Measure how fast correlated OTs are made, and how many bits each takes",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if total < 1 || total > ot.MaxTotal || runs < 1 || runs > 100 {
+			if total < 1 || total > wire.MaxOTs || runs < 1 || runs > 100 {
 				return usage("--cots or --runs out of range")
 			}
 			if connect != "" {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/ring"
@@ -45,7 +46,7 @@ type reluBench struct {
 }
 
 func reluBenches() []reluBench {
-	silent, fast := ot.Config{Kind: ot.Ferret, Set: 11}, ot.Config{Kind: ot.SoftSpoken, K: 2}
+	silent, fast := ot.Config{Kind: wire.Ferret, Set: 11}, ot.Config{Kind: wire.SoftSpoken, K: 2}
 	return []reluBench{
 		{"relu", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 3}, silent},
 		{"relu", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 3}, silent},

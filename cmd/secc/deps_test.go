@@ -31,11 +31,11 @@ var mayImport = map[string][]string{
 	"runtime/client":         {"backend/plan", "runtime", "runtime/transport"},
 	"runtime/service":        {"backend/plan", "runtime", "runtime/guard", "runtime/transport"},
 	"runtime/transport":      {"runtime/guard"},
-	"runtime/mpc/he":         {"runtime/guard", "runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
+	"runtime/mpc/he":         {"backend/plan/wire", "runtime/guard", "runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
 	"runtime/mpc/nonlinear":  {"backend/plan/wire", "runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
 	"runtime/mpc/mpctest":    {"runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
-	"runtime/mpc/ot":         {"runtime/guard", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
-	"runtime/mpc/poly":       {"runtime/mpc/prg"},
+	"runtime/mpc/ot":         {"backend/plan/wire", "runtime/guard", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
+	"runtime/mpc/poly":       {"backend/plan/wire", "runtime/mpc/prg"},
 }
 
 // onlyIn says where a module may be imported (by code, not by tests).

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
@@ -105,7 +106,7 @@ func (e *encryptor) encrypt(dst []byte, t, i int, coef, src []int32) {
 	for k, c := range coef {
 		msg[k] = reduceOnce(reduceOnce(msg[k]+noise[k], q)+q-e.prod[c], q)
 	}
-	r.DropLow(msg, msg, modulusBits-e.op.UploadBits)
+	r.DropLow(msg, msg, wire.QBits-e.op.UploadBits)
 	e.packer.Pack(dst, msg)
 }
 
@@ -115,7 +116,7 @@ func (e *encryptor) encrypt(dst []byte, t, i int, coef, src []int32) {
 func (e *encryptor) errors(dst []uint64, index uint64) {
 	r := e.c.ring
 	e.secret.Noise(r, dst, index)
-	if e.op.UploadBits == modulusBits {
+	if e.op.UploadBits == wire.QBits {
 		return
 	}
 	q, bits := r.Q(), e.bits[:(len(dst)+63)/64]

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
@@ -13,7 +14,7 @@ import (
 // Watched runs op once between fresh parties, drawing from a seed, and gives by
 // output element the phase that the client rounds and the mask that the server
 // rounds, modulo Q.
-func Watched(t testing.TB, spec KeySpec, op *Op, seed byte, in [2][]uint64, w, bias []int64) (phase, mask []uint64) {
+func Watched(t testing.TB, spec wire.LinearKeys, op *Op, seed byte, in [2][]uint64, w, bias []int64) (phase, mask []uint64) {
 	t.Helper()
 	ctx := context.Background()
 	drawn := &lastDrawn{Reader: rand.NewChaCha8([32]byte{seed, 1})}

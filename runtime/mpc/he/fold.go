@@ -1,6 +1,10 @@
 package he
 
-import "sync"
+import (
+	"sync"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 // Folding packs 2^Merge responses into one (Chen-Dai-Kim-Song 2021). Leaf q's
 // useful coefficients are multiples of 2^Low, the others are garbage. At level
@@ -69,7 +73,7 @@ func (e *evaluation) newFolder() *folder {
 	r := e.s.ring
 	f := &folder{e: e, keys: map[int]*foldKeys{}, diff: r.NewPoly(), tmp: r.NewPoly()}
 	d := e.op.Digits
-	f.base, f.drop = gadget(d)
+	f.base, f.drop = wire.Gadget(d)
 	for range d {
 		f.digits = append(f.digits, r.NewPoly())
 	}

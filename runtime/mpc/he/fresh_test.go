@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
@@ -71,7 +72,7 @@ func TestCallsAreFresh(t *testing.T) {
 func uploadErrors(t *testing.T, blocks int) [][]int64 {
 	t.Helper()
 	ctx, op := context.Background(), testOp(16, 4)
-	op.NumIn, op.FilterLen, op.UploadBits = 16*blocks, 16*blocks, modulusBits
+	op.NumIn, op.FilterLen, op.UploadBits = 16*blocks, 16*blocks, wire.QBits
 	op.Map = rows{testDegree, 16, 4, blocks, 1}
 	var client *Client
 	var data []byte
@@ -97,8 +98,8 @@ func uploadErrors(t *testing.T, blocks int) [][]int64 {
 	c0, a := r.NewPoly(), r.NewPoly()
 	var errs [][]int64
 	for i := range blocks {
-		n := poly.PackedLen(testDegree, modulusBits)
-		poly.UnpackBits(c0, data[:n], modulusBits)
+		n := poly.PackedLen(testDegree, wire.QBits)
+		poly.UnpackBits(c0, data[:n], wire.QBits)
 		data = data[n:]
 		client.sampler().Uniform(r, a, uploadIndex(0, 0, blocks, i))
 		r.Mul(a, a, client.secrets[0])
@@ -123,7 +124,7 @@ func TestUploadErrors(t *testing.T) {
 			}
 			want := 0.0
 			if i == j {
-				want = poly.NoiseEta / 2.0
+				want = wire.NoiseEta / 2.0
 			}
 			// The deviation of the sum is 10.5/sqrt(2048), or sqrt(2) times that.
 			if math.Abs(sum-want) > 2 {
@@ -141,7 +142,7 @@ func TestUploadErrorsWithDroppedBits(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &Client{session: &session{ring: r}}
-	for bits, want := range map[int][2]float64{modulusBits: {0, 10.5}, modulusBits - 1: {-0.5, 10.75}, 31: {-0.5, 10.75}} {
+	for bits, want := range map[int][2]float64{wire.QBits: {0, 10.5}, wire.QBits - 1: {-0.5, 10.75}, 31: {-0.5, 10.75}} {
 		op := testOp(16, 4)
 		op.UploadBits = bits
 		e := c.newEncryptor(op, 0, nil, poly.Seed{7})
@@ -165,7 +166,7 @@ func TestUploadErrorsWithDroppedBits(t *testing.T) {
 func TestPublicSeedIsBothParties(t *testing.T) {
 	seed := func(server, client byte) poly.Seed {
 		var s session
-		s.agree(bytes.Repeat([]byte{server}, seedBytes), bytes.Repeat([]byte{client}, seedBytes))
+		s.agree(bytes.Repeat([]byte{server}, wire.SeedBytes), bytes.Repeat([]byte{client}, wire.SeedBytes))
 		return s.public
 	}
 	seeds := []poly.Seed{seed(0, 0), seed(1, 0), seed(0, 1), seed(1, 1)}

@@ -3,6 +3,7 @@ package he
 import (
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 )
 
@@ -17,7 +18,7 @@ func FuzzUpload(f *testing.F) {
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255}, 50)
 	f.Add([]byte{1, 2, 3}, 31)
 	f.Fuzz(func(t *testing.T, data []byte, bits int) {
-		if bits < 1 || bits > modulusBits {
+		if bits < 1 || bits > wire.QBits {
 			return
 		}
 		op := testOp(10, 3)
@@ -45,7 +46,7 @@ func FuzzResponse(f *testing.F) {
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 255}, 50, 50)
 	f.Fuzz(func(t *testing.T, data []byte, c0, c1 int) {
 		op := testOp(10, 3)
-		if c0 < op.OutBits || c1 < c0 || c1 > modulusBits {
+		if c0 < op.OutBits || c1 < c0 || c1 > wire.QBits {
 			return
 		}
 		op.C0Bits, op.C1Bits = c0, c1

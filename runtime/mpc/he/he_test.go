@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
@@ -58,7 +59,9 @@ const testDegree = 2048
 // testModulus is the largest prime of 50 bits that serves degrees up to 4096.
 const testModulus = 1125899906826241
 
-func testSpec() KeySpec { return KeySpec{N: testDegree, Modulus: testModulus, Secrets: 1} }
+func testSpec() wire.LinearKeys {
+	return wire.LinearKeys{N: testDegree, Modulus: testModulus, Secrets: 1}
+}
 
 func testOp(n, filters int) *Op {
 	return &Op{
@@ -203,7 +206,7 @@ func TestViewIsUniform(t *testing.T) {
 			c0s, c1s, residues, shares = append(c0s, c0...), append(c1s, c1...), append(residues, residue...), append(shares, v.out...)
 		}
 		for what, x := range map[string]float64{
-			"c0": chiSquare(c0s, op.C0Bits), "c1": chiSquare(c1s, op.C1Bits), "c1 less its known part": chiSquare(residues, modulusBits), "share": chiSquare(shares, op.OutBits),
+			"c0": chiSquare(c0s, op.C0Bits), "c1": chiSquare(c1s, op.C1Bits), "c1 less its known part": chiSquare(residues, wire.QBits), "share": chiSquare(shares, op.OutBits),
 		} {
 			if x > chiLimit {
 				t.Errorf("%s weights: %s is not uniform: chi-square %.0f", name, what, x)
@@ -235,7 +238,7 @@ func TestDigits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for digits := 1; digits <= MaxDigits; digits++ {
+	for digits := 1; digits <= wire.MaxDigits; digits++ {
 		e := &evaluation{s: &Server{session: &session{ring: r}}, op: &Op{Digits: digits}}
 		f := e.newFolder()
 		sampler := r.NewSampler(poly.Seed{9})
@@ -292,7 +295,7 @@ func TestSecurityTable(t *testing.T) {
 func TestBadKeys(t *testing.T) {
 	ctx := context.Background()
 	spec := testSpec()
-	_, toServer := spec.SetupBytes()
+	_, toServer := spec.Bytes()
 	for name, fill := range map[string]func(p []byte) []byte{
 		"out of range": func(p []byte) []byte {
 			for i := range p {
@@ -306,7 +309,7 @@ func TestBadKeys(t *testing.T) {
 			_, err := NewServer(ctx, conn, spec, rand.Reader)
 			return err
 		}, func(conn transport.Conn) error {
-			if err := conn.Recv(make([]byte, seedBytes)); err != nil {
+			if err := conn.Recv(make([]byte, wire.SeedBytes)); err != nil {
 				return err
 			}
 			if err := conn.Send(fill(make([]byte, toServer))); err != nil {

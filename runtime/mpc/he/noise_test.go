@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/mpc/he"
 )
@@ -110,13 +111,13 @@ func (o operator) measure(t *testing.T) *spread {
 const modulus = 1125899906826241
 
 // keySpec is what a session of one operator sets up.
-func keySpec(t *testing.T, l *plan.Linear) he.KeySpec {
+func keySpec(t *testing.T, l *plan.Linear) wire.LinearKeys {
 	t.Helper()
 	k, err := plan.KeysOf([]*plan.Linear{l})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return he.KeySpec{N: k.N, Modulus: modulus, Secrets: k.Secrets, Levels: k.Levels}
+	return wire.LinearKeys{N: k.N, Modulus: modulus, Secrets: k.Secrets, Levels: k.Levels}
 }
 
 // onTorus is floor(Q*x/2^b).

@@ -1,6 +1,10 @@
 package he
 
-import "fmt"
+import (
+	"fmt"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 // Map is the public index map of one operator,
 //
@@ -56,20 +60,20 @@ func (o *Op) tilesOf(set int) (from, to int) {
 }
 
 // validate checks what a session relies on; spec is what the session has keys for.
-func (o *Op) validate(spec KeySpec, in []uint64) error {
+func (o *Op) validate(spec wire.LinearKeys, in []uint64) error {
 	if o.Map == nil || len(in) != o.NumIn {
 		return fmt.Errorf("he: operator with %d inputs got %d", o.NumIn, len(in))
 	}
 	if o.InBits < 1 || o.InBits > 62 || o.OutBits < 1 || o.OutBits > 62 {
 		return fmt.Errorf("he: rings of %d and %d bits", o.InBits, o.OutBits)
 	}
-	if o.UploadBits < 1 || o.UploadBits > modulusBits || o.C0Bits < o.OutBits || o.C0Bits > modulusBits || o.C1Bits < o.C0Bits || o.C1Bits > modulusBits {
+	if o.UploadBits < 1 || o.UploadBits > wire.QBits || o.C0Bits < o.OutBits || o.C0Bits > wire.QBits || o.C1Bits < o.C0Bits || o.C1Bits > wire.QBits {
 		return fmt.Errorf("he: %d, %d and %d bits a coefficient", o.UploadBits, o.C0Bits, o.C1Bits)
 	}
 	if o.Keys < 1 || min(o.Keys, o.Map.Tiles()) > spec.Secrets {
 		return fmt.Errorf("he: operator uses %d secrets, the session has %d", o.Keys, spec.Secrets)
 	}
-	if o.Merge < 0 || o.Merge > o.Low || o.Digits < 0 || o.Digits > MaxDigits || (o.Merge > 0) != (o.Digits > 0) {
+	if o.Merge < 0 || o.Merge > o.Low || o.Digits < 0 || o.Digits > wire.MaxDigits || (o.Merge > 0) != (o.Digits > 0) {
 		return fmt.Errorf("he: %d levels of folding with %d digits", o.Merge, o.Digits)
 	}
 	for level := o.Low - o.Merge + 1; level <= o.Low && o.Merge > 0; level++ {

@@ -10,16 +10,17 @@ import (
 	"github.com/tuneinsight/lattigo/v5/core/rlwe"
 	"github.com/tuneinsight/lattigo/v5/ring"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
 
 // lattigoParameters are lattigo's for the same ring, secrets and errors; it checks
 // them by rules of its own.
-func lattigoParameters(k KeySpec) (rlwe.Parameters, error) {
+func lattigoParameters(k wire.LinearKeys) (rlwe.Parameters, error) {
 	return rlwe.NewParametersFromLiteral(rlwe.ParametersLiteral{
 		LogN: bits.Len(uint(k.N)) - 1, Q: []uint64{k.Modulus}, NTTFlag: true,
-		Xs: ring.Ternary{P: 2.0 / 3}, Xe: ring.DiscreteGaussian{Sigma: math.Sqrt(poly.NoiseEta / 2.0), Bound: poly.NoiseEta},
+		Xs: ring.Ternary{P: 2.0 / 3}, Xe: ring.DiscreteGaussian{Sigma: math.Sqrt(wire.NoiseEta / 2.0), Bound: wire.NoiseEta},
 	})
 }
 
@@ -39,7 +40,7 @@ func lattigoDecrypt(p rlwe.Parameters, secret, c0, c1 []uint64) []uint64 {
 }
 
 // noiseBound is the largest magnitude centred binomial noise can have.
-const noiseBound = poly.NoiseEta
+const noiseBound = wire.NoiseEta
 
 // small reports whether every coefficient is within the noise of zero.
 func small(r *poly.Ring, p []uint64) bool {
@@ -56,7 +57,7 @@ func small(r *poly.Ring, p []uint64) bool {
 // Keys are what lattigo takes them for: public keys encrypt zero, switching keys
 // encrypt the powers of the gadget times the image of the secret.
 func TestKeysAgainstLattigo(t *testing.T) {
-	spec := KeySpec{N: testDegree, Modulus: testModulus, Secrets: 3}
+	spec := wire.LinearKeys{N: testDegree, Modulus: testModulus, Secrets: 3}
 	spec.Levels[2], spec.Levels[3] = []int{1, 4}, []int{11}
 	ctx := context.Background()
 	var server *Server
@@ -83,7 +84,7 @@ func TestKeysAgainstLattigo(t *testing.T) {
 		}
 		got := lattigoDecrypt(params, client.secrets[id.secret], b, a)
 		if id.digits > 0 {
-			base, drop := gadget(id.digits)
+			base, drop := wire.Gadget(id.digits)
 			server.levels[id.level].auto.NTT(image, client.secrets[id.secret])
 			r.InvNTT(image)
 			r.MulScalar(image, image, 1<<(drop+base*id.d))

@@ -3,6 +3,8 @@ package he
 import (
 	"maps"
 	"testing"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // TestModulusTableIsPinned: the table is that of the guidelines it names, and
@@ -12,7 +14,7 @@ func TestModulusTableIsPinned(t *testing.T) {
 	if !maps.Equal(maxModulusBits, want) {
 		t.Errorf("largest moduli %v, the guidelines say %v", maxModulusBits, want)
 	}
-	if modulusBits != 50 {
-		t.Errorf("modulus of %d bits", modulusBits)
+	if wire.QBits != 50 {
+		t.Errorf("modulus of %d bits", wire.QBits)
 	}
 }

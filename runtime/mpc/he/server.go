@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
@@ -168,7 +169,7 @@ func (v *receiver) upload(t, i int, b []byte) error {
 	v.src = src
 	c := v.vals[:len(coef)]
 	v.packer.Unpack(c, b)
-	drop := modulusBits - e.op.UploadBits
+	drop := wire.QBits - e.op.UploadBits
 	if !poly.AllBelow(c, r.DroppedBound(drop)) || !v.packer.PaddingZero(b, len(coef)) {
 		return transport.Violation("linear input, tile %d, block %d: a coefficient is out of range", t, i)
 	}

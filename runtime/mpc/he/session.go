@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"io"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
 
-const seedBytes = 32
-
 // session is what both parties hold.
 type session struct {
-	spec   KeySpec
+	spec   wire.LinearKeys
 	ring   *poly.Ring
 	public poly.Seed // expands to every uniform polynomial of the session
 	rand   io.Reader
@@ -45,15 +44,15 @@ func uploadIndex(call uint64, set, blocks, i int) uint64 {
 	return indexUpload | call<<32 | uint64(set*blocks+i)
 }
 
-func newSession(spec KeySpec, rand io.Reader) (*session, error) {
-	if err := spec.validate(); err != nil {
+func newSession(spec wire.LinearKeys, rand io.Reader) (*session, error) {
+	if err := validateKeys(spec); err != nil {
 		return nil, err
 	}
 	ring, err := newRing(spec.N, spec.Modulus)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{spec: spec, ring: ring, rand: rand, packer: poly.NewPacker(modulusBits, ring.Variant()), levels: map[int]*level{}}
+	s := &session{spec: spec, ring: ring, rand: rand, packer: poly.NewPacker(wire.QBits, ring.Variant()), levels: map[int]*level{}}
 	for _, levels := range spec.Levels {
 		for _, j := range levels {
 			if s.levels[j] == nil {
@@ -171,12 +170,12 @@ type Server struct {
 // come from a seed both contribute to. Two flights: 32 bytes to the client; 32
 // bytes and 50 bits a coefficient to the server. Leakage: none under RLWE with
 // circular security of the switching keys.
-func NewServer(ctx context.Context, conn transport.Conn, spec KeySpec, rand io.Reader) (*Server, error) {
+func NewServer(ctx context.Context, conn transport.Conn, spec wire.LinearKeys, rand io.Reader) (*Server, error) {
 	s, err := newSession(spec, rand)
 	if err != nil {
 		return nil, err
 	}
-	mine, theirs := make([]byte, seedBytes), make([]byte, seedBytes)
+	mine, theirs := make([]byte, wire.SeedBytes), make([]byte, wire.SeedBytes)
 	if _, err := io.ReadFull(rand, mine); err != nil {
 		return nil, fmt.Errorf("he: randomness: %w", err)
 	}
@@ -227,12 +226,12 @@ type Client struct {
 }
 
 // NewClient is the client's side of the set-up: see NewServer.
-func NewClient(ctx context.Context, conn transport.Conn, spec KeySpec, rand io.Reader) (*Client, error) {
+func NewClient(ctx context.Context, conn transport.Conn, spec wire.LinearKeys, rand io.Reader) (*Client, error) {
 	s, err := newSession(spec, rand)
 	if err != nil {
 		return nil, err
 	}
-	mine, theirs := make([]byte, seedBytes), make([]byte, seedBytes)
+	mine, theirs := make([]byte, wire.SeedBytes), make([]byte, wire.SeedBytes)
 	if _, err := io.ReadFull(rand, mine); err != nil {
 		return nil, fmt.Errorf("he: randomness: %w", err)
 	}
@@ -267,7 +266,7 @@ func (c *Client) makeKeys(ctx context.Context, conn transport.Conn) error {
 		secret.Noise(r, e, index)
 		index++
 		if digits > 0 {
-			base, drop := gadget(digits)
+			base, drop := wire.Gadget(digits)
 			c.levels[level].auto.Coefficients(b, coefficients[k])
 			r.MulScalar(b, b, 1<<(drop+base*d))
 			r.Add(e, e, b)

@@ -77,7 +77,7 @@ func BenchmarkExtendAlone(b *testing.B) {
 
 // BenchmarkReluFerret includes making the OTs, set-up too.
 func BenchmarkReluFerret(b *testing.B) {
-	cfg := ot.Config{Kind: ot.Ferret, Set: 12}
+	cfg := ot.Config{Kind: wire.Ferret, Set: 12}
 	x := make([]uint64, benchN)
 	for b.Loop() {
 		var conns [2][2]*transport.PipeConn

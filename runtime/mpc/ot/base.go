@@ -8,19 +8,17 @@ import (
 
 	"filippo.io/edwards25519"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
 
-// baseCount is the number of base OTs of a direction: one for each bit of Delta.
-const baseCount = 128
-
 const (
-	seedSize  = 32
-	pointSize = 32
+	seedSize  = wire.SeedBytes
+	pointSize = wire.PointBytes
 	// The three messages of the base OTs; the third also carries what follows it.
-	helloSize  = sha256.Size + seedSize + pointSize // receiver to sender
-	pointsSize = seedSize + baseCount*pointSize     // sender to receiver
+	helloSize  = wire.HelloBytes  // receiver to sender
+	pointsSize = wire.PointsBytes // sender to receiver
 )
 
 // session is what both parties know of a direction after the base OTs: keys
@@ -88,7 +86,7 @@ func randomScalar(rand io.Reader) (*edwards25519.Scalar, error) {
 // The OT extension's receiver plays it.
 //
 // Rounds 2: hello (96 bytes) out, points (4,128 bytes) in.
-func baseSend(conn transport.Conn, tag [sha256.Size]byte, rand io.Reader) (s session, keys [baseCount][2]prg.Block, err error) {
+func baseSend(conn transport.Conn, tag [sha256.Size]byte, rand io.Reader) (s session, keys [wire.BaseOTs][2]prg.Block, err error) {
 	a, err := randomScalar(rand)
 	if err != nil {
 		return s, keys, err
@@ -130,7 +128,7 @@ func baseSend(conn transport.Conn, tag [sha256.Size]byte, rand io.Reader) (s ses
 //
 // What a choice adds to a point is 8A, not A: a sender that put a point of small
 // order into A would read every choice off the torsion of the points it gets.
-func baseReceive(conn transport.Conn, tag [sha256.Size]byte, choice prg.Block, rand io.Reader) (s session, keys [baseCount]prg.Block, err error) {
+func baseReceive(conn transport.Conn, tag [sha256.Size]byte, choice prg.Block, rand io.Reader) (s session, keys [wire.BaseOTs]prg.Block, err error) {
 	hello := make([]byte, helloSize)
 	if err = conn.Recv(hello); err != nil {
 		return s, keys, err

@@ -7,6 +7,7 @@ import (
 
 	"filippo.io/edwards25519"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -57,7 +58,7 @@ func smallOrder(t *testing.T) *edwards25519.Point {
 // TestTorsionTellsNothing: a base OT sender that adds a point of each small
 // order to A learns no choice from the points it gets, which all lie in the prime subgroup.
 func TestTorsionTellsNothing(t *testing.T) {
-	tag := Config{Kind: SoftSpoken, K: 4}.tag(1)
+	tag := Config{Kind: wire.SoftSpoken, K: 4}.tag(1)
 	choice := prg.Block{0x123456789abcdef0, 0xfedcba9876543210}
 	small := smallOrder(t)
 	for order := 8; order > 1; order /= 2 {
@@ -68,7 +69,7 @@ func TestTorsionTellsNothing(t *testing.T) {
 		bigA := new(edwards25519.Point).Add(new(edwards25519.Point).ScalarBaseMult(a), small)
 		hello := append(append(tag[:], make([]byte, seedSize)...), bigA.Bytes()...)
 		points := answerBase(t, tag, hello, choice)
-		for i := range baseCount {
+		for i := range wire.BaseOTs {
 			b, err := decodePoint(points[i*pointSize:][:pointSize])
 			if err != nil {
 				t.Fatal(err)
@@ -105,8 +106,8 @@ func answerBase(t *testing.T, tag [32]byte, hello []byte, choice prg.Block) []by
 // TestBaseKeysHoldTheTranscript: a key changes with everything that the two
 // parties sent for it, and with its number.
 func TestBaseKeysHoldTheTranscript(t *testing.T) {
-	tag := Config{Kind: SoftSpoken, K: 4}.tag(1)
-	other := Config{Kind: SoftSpoken, K: 4}.tag(2)
+	tag := Config{Kind: wire.SoftSpoken, K: 4}.tag(1)
+	other := Config{Kind: wire.SoftSpoken, K: 4}.tag(2)
 	s := newSession(tag, []byte("receiver"), []byte("sender"))
 	a, b, c := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32), bytes.Repeat([]byte{3}, 32)
 	g := edwards25519.NewGeneratorPoint()
@@ -134,7 +135,7 @@ func TestBaseKeysHoldTheTranscript(t *testing.T) {
 // TestDeltaIsDrawnAnew: every direction has a Delta of its own that follows its
 // randomness in all bits but the lowest, which is 1.
 func TestDeltaIsDrawnAnew(t *testing.T) {
-	cfg := Config{Kind: SoftSpoken, K: 4}
+	cfg := Config{Kind: wire.SoftSpoken, K: 4}
 	var ones, zeros prg.Block
 	for range 40 {
 		x, y := transport.Pipe()
@@ -159,36 +160,36 @@ func TestDeltaIsDrawnAnew(t *testing.T) {
 // TestParameterSetsArePinned: the estimates and the plan's prices hold for these
 // numbers; whoever changes one runs the estimates and changes both.
 func TestParameterSetsArePinned(t *testing.T) {
-	want := map[int]params{
-		10: {1 << 17, 850, 10},
-		11: {1 << 18, 1170, 11},
-		12: {1 << 19, 1520, 12},
-		13: {1 << 20, 1900, 13},
+	want := map[int]wire.FerretSet{
+		10: {K: 1 << 17, Trees: 850, Depth: 10},
+		11: {K: 1 << 18, Trees: 1170, Depth: 11},
+		12: {K: 1 << 19, Trees: 1520, Depth: 12},
+		13: {K: 1 << 20, Trees: 1900, Depth: 13},
 	}
 	for depth := range 64 {
-		p, ok := paramsOf(depth)
+		p, ok := wire.FerretOf(depth)
 		if w, there := want[depth]; ok != there || p != w {
 			t.Errorf("set %d is %+v (%v), want %+v (%v)", depth, p, ok, w, there)
 		}
 	}
-	if lpnWeight != 10 || lineSize != 4 || bootstrapK != 8 || baseCount != 128 {
-		t.Errorf("row weight %d, lines of %d, bootstrap group %d, base OTs %d", lpnWeight, lineSize, bootstrapK, baseCount)
+	if wire.LPNWeight != 10 || lineSize != 4 || wire.BootstrapK != 8 || wire.BaseOTs != 128 {
+		t.Errorf("row weight %d, lines of %d, bootstrap group %d, base OTs %d", wire.LPNWeight, lineSize, wire.BootstrapK, wire.BaseOTs)
 	}
 }
 
 // TestBasePointsAreFresh: every base OT has a scalar of its own. With one for
 // all, the points would show which choices are equal.
 func TestBasePointsAreFresh(t *testing.T) {
-	tag := Config{Kind: SoftSpoken, K: 4}.tag(1)
+	tag := Config{Kind: wire.SoftSpoken, K: 4}.tag(1)
 	hello := append(append(tag[:], make([]byte, seedSize)...), edwards25519.NewGeneratorPoint().Bytes()...)
 	seen := map[string]bool{}
 	for range 2 {
 		points := answerBase(t, tag, hello, prg.Block{5, 6})
-		for i := range baseCount {
+		for i := range wire.BaseOTs {
 			seen[string(points[i*pointSize:][:pointSize])] = true
 		}
 	}
-	if len(seen) != 2*baseCount {
-		t.Errorf("%d different points in two runs of %d", len(seen), baseCount)
+	if len(seen) != 2*wire.BaseOTs {
+		t.Errorf("%d different points in two runs of %d", len(seen), wire.BaseOTs)
 	}
 }

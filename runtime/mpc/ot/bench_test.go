@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel/kerneltest"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
@@ -54,9 +55,9 @@ func BenchmarkSilent(b *testing.B) { kerneltest.Bench(b, benchSilent, gathering,
 
 func benchSilent(b *testing.B) {
 	for depth := 10; depth <= 13; depth++ {
-		p, _ := paramsOf(depth)
+		p, _ := wire.FerretOf(depth)
 		b.Run(fmt.Sprint("set", depth), func(b *testing.B) {
-			f := newFerret(sink{}, p, prg.Block{1, 2}, MaxTotal, randomVector(p.first(MaxTotal)))
+			f := newFerret(sink{}, p, prg.Block{1, 2}, wire.MaxOTs, randomVector(p.First(wire.MaxOTs)))
 			f.delta = prg.Block{3, 4}
 			rows := make([]prg.Block, slabSize)
 			before := kerneltest.CPU().Nanoseconds()

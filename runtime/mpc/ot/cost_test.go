@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/transport"
 )
@@ -15,8 +16,8 @@ import (
 // prediction, exactly.
 func TestBytesAreThePlans(t *testing.T) {
 	kinds := []plan.OTKind{
-		{Kind: plan.OTSoftSpoken, K: 2}, {Kind: plan.OTSoftSpoken, K: 4}, {Kind: plan.OTSoftSpoken, K: 8},
-		{Kind: plan.OTFerret, Set: 10}, {Kind: plan.OTFerret, Set: 11}, {Kind: plan.OTFerret, Set: 12}, {Kind: plan.OTFerret, Set: 13},
+		{Kind: wire.SoftSpoken, K: 2}, {Kind: wire.SoftSpoken, K: 4}, {Kind: wire.SoftSpoken, K: 8},
+		{Kind: wire.Ferret, Set: 10}, {Kind: wire.Ferret, Set: 11}, {Kind: wire.Ferret, Set: 12}, {Kind: wire.Ferret, Set: 13},
 	}
 	for _, k := range kinds {
 		for _, n := range []int64{1, 512, 8193, 100_000, 870_400, 870_401, 1_700_000} {

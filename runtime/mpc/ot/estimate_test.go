@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"testing"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // What the known attacks on a parameter set cost, in bits. The counts lean to
@@ -39,13 +41,15 @@ func plus(a, b float64) float64 {
 
 // Solving the linear system of an information set. Dense: Strassen. Sparse
 // (Wiedemann): the rows have weight 10, so a solution takes k products with 10*k entries.
-func dense(k float64) float64             { return 2.8 * math.Log2(k) }
-func sparse(k, solutions float64) float64 { return 2*math.Log2(k) + math.Log2(lpnWeight*solutions) }
+func dense(k float64) float64 { return 2.8 * math.Log2(k) }
+func sparse(k, solutions float64) float64 {
+	return 2*math.Log2(k) + math.Log2(wire.LPNWeight*solutions)
+}
 
 // pooledGauss: guess k - t samples without error, evenly over the blocks; the
 // sum of each block is one more equation without error (Esser-Kuebler-May, Crypto 2017, for regular noise).
-func pooledGauss(p params) float64 {
-	k, t, n := float64(p.k), float64(p.t), float64(p.rows())
+func pooledGauss(p wire.FerretSet) float64 {
+	k, t, n := float64(p.K), float64(p.Trees), float64(p.Rows())
 	noBlocks := -t*math.Log2(1-k/n) + sparse(k, 1)
 	return min(-t*math.Log2(1-(k-t)/n)+dense(k-t), noBlocks)
 }
@@ -53,8 +57,8 @@ func pooledGauss(p params) float64 {
 // enumeration: the same with up to w errors in the information set, found as a
 // collision of two lists on ell further samples (regular ISD of Esser-Santini, Eurocrypt
 // 2024, appendix A). columns is the size of the secret's part that is solved for.
-func enumeration(p params, columns float64) float64 {
-	t, beta := float64(p.t), math.Exp2(float64(p.depth))
+func enumeration(p wire.FerretSet, columns float64) float64 {
+	t, beta := float64(p.Trees), math.Exp2(float64(p.Depth))
 	best := math.Inf(1)
 	for w := 0.0; w < 24; w += 2 {
 		for ell := 1.0; ell < 200; ell++ {
@@ -72,37 +76,37 @@ func enumeration(p params, columns float64) float64 {
 // (that touch nothing outside S) than columns, and the attacks need S alone. A random S
 // does from |S| = k*(k/n)^(1/9) on; leaving out columns of low degree gets further; below
 // smallestMinor no such S is to be expected at all (first moment).
-func randomMinor(p params) float64 {
-	return float64(p.k) * math.Pow(float64(p.k)/float64(p.rows()), 1.0/(lpnWeight-1))
+func randomMinor(p wire.FerretSet) float64 {
+	return float64(p.K) * math.Pow(float64(p.K)/float64(p.Rows()), 1.0/(wire.LPNWeight-1))
 }
 
-func smallestMinor(p params) float64 {
-	r := float64(p.rows()) / float64(p.k)
+func smallestMinor(p wire.FerretSet) float64 {
+	r := float64(p.Rows()) / float64(p.K)
 	lo, hi := 0.01, 1.0
 	for range 60 {
 		x := (lo + hi) / 2
 		sets := -x*math.Log(x) - (1-x)*math.Log(1-x)
-		mean := r * math.Pow(x, lpnWeight)
+		mean := r * math.Pow(x, wire.LPNWeight)
 		if rare := x*math.Log(x/mean) - x + mean; mean >= x || sets >= rare {
 			hi = x
 		} else {
 			lo = x
 		}
 	}
-	return hi * float64(p.k)
+	return hi * float64(p.K)
 }
 
 // algebraic: mu samples of each of f blocks are guessed to be without error, and
 // the quadratic system of the regular structure is solved at the degree where its Hilbert series
 // ends (Briaud-Oygarden, Eurocrypt 2023), either densely in the variables that the
 // linear equations leave, or sparsely in all of them.
-func algebraic(p params) float64 {
+func algebraic(p wire.FerretSet) float64 {
 	best := math.Inf(1)
-	for f := p.t; f >= 0; f -= max(1, p.t/24) {
+	for f := p.Trees; f >= 0; f -= max(1, p.Trees/24) {
 		for i := range 60 {
-			mu := (i << p.depth) / 400
-			if left := p.k - p.t - f*mu; left > 1 {
-				best = min(best, solveQuadratic(p, f, mu, float64(left))-float64(f)*math.Log2(1-float64(mu)/math.Exp2(float64(p.depth))))
+			mu := (i << p.Depth) / 400
+			if left := p.K - p.Trees - f*mu; left > 1 {
+				best = min(best, solveQuadratic(p, f, mu, float64(left))-float64(f)*math.Log2(1-float64(mu)/math.Exp2(float64(p.Depth))))
 			}
 		}
 	}
@@ -110,13 +114,13 @@ func algebraic(p params) float64 {
 }
 
 // solveQuadratic is the cost of one guess.
-func solveQuadratic(p params, f, mu int, left float64) float64 {
+func solveQuadratic(p wire.FerretSet, f, mu int, left float64) float64 {
 	const most = 5
 	var guessed, free, all, linear [most + 1]*big.Int
 	for j := range guessed {
-		guessed[j] = term(1<<p.depth-mu-1, f, j)
-		free[j] = term(1<<p.depth-1, p.t-f, j)
-		linear[j] = new(big.Int).Binomial(int64(p.rows()-p.k+j-1), int64(j)) // 1/(1+z)^(n-k)
+		guessed[j] = term(1<<p.Depth-mu-1, f, j)
+		free[j] = term(1<<p.Depth-1, p.Trees-f, j)
+		linear[j] = new(big.Int).Binomial(int64(p.Rows()-p.K+j-1), int64(j)) // 1/(1+z)^(n-k)
 		if j%2 == 1 {
 			linear[j].Neg(linear[j])
 		}
@@ -132,7 +136,7 @@ func solveQuadratic(p params, f, mu int, left float64) float64 {
 		size, _ := new(big.Float).SetInt(all[d]).Float64()
 		full = plus(full, math.Log2(size))
 		if h.Sign() <= 0 {
-			return max(min(2.8*dense, 2*full+math.Log2(3*left)), sparse(float64(p.k), 1))
+			return max(min(2.8*dense, 2*full+math.Log2(3*left)), sparse(float64(p.K), 1))
 		}
 	}
 	return math.Inf(1)
@@ -156,16 +160,16 @@ func product(a, b []*big.Int, d int) *big.Int {
 // twoStage is the hybrid of AGB 2.0 (ePrint 2025/1476): most guesses are thrown
 // away after a sparse elimination at a degree where the system is not yet solved, and the dense
 // rest is done for those guesses only that come that far.
-func twoStage(p params) float64 {
+func twoStage(p wire.FerretSet) float64 {
 	const most, steps = 4, 24
 	var points []guess
 	for i := range steps + 1 {
-		f := p.t * i / steps
+		f := p.Trees * i / steps
 		if f == 0 {
 			points = append(points, newGuess(p, 0, 0, most))
 			continue
 		}
-		limit := min(1<<p.depth-2, (p.k-p.t-2)/f)
+		limit := min(1<<p.Depth-2, (p.K-p.Trees-2)/f)
 		for j := range 60 {
 			points = append(points, newGuess(p, f, limit*j/59, most))
 		}
@@ -188,17 +192,17 @@ type guess struct {
 	solved    []bool
 }
 
-func newGuess(p params, f, mu, most int) guess {
+func newGuess(p wire.FerretSet, f, mu, most int) guess {
 	guessed, free, linear := make([]*big.Int, most+1), make([]*big.Int, most+1), make([]*big.Int, most+1)
 	for j := range guessed {
-		guessed[j] = term(1<<p.depth-mu-1, f, j)
-		free[j] = term(1<<p.depth-1, p.t-f, j)
-		linear[j] = new(big.Int).Binomial(int64(p.rows()-p.k+j-1), int64(j))
+		guessed[j] = term(1<<p.Depth-mu-1, f, j)
+		free[j] = term(1<<p.Depth-1, p.Trees-f, j)
+		linear[j] = new(big.Int).Binomial(int64(p.Rows()-p.K+j-1), int64(j))
 		if j%2 == 1 {
 			linear[j].Neg(linear[j])
 		}
 	}
-	g := guess{f: f, mu: mu, tries: -float64(f) * math.Log2(1-float64(mu)/math.Exp2(float64(p.depth)))}
+	g := guess{f: f, mu: mu, tries: -float64(f) * math.Log2(1-float64(mu)/math.Exp2(float64(p.Depth)))}
 	series := make([]*big.Int, most+1)
 	all, left := new(big.Int), new(big.Int)
 	for d := range series {
@@ -224,7 +228,7 @@ func log2(x *big.Int) float64 {
 }
 
 // bestPair is the best first guess with the likeliest that ends at degree d.
-func bestPair(p params, points []guess, d int) float64 {
+func bestPair(p wire.FerretSet, points []guess, d int) float64 {
 	last, best := math.Inf(1), math.Inf(1)
 	for _, g := range points {
 		if g.solved[d] {
@@ -232,7 +236,7 @@ func bestPair(p params, points []guess, d int) float64 {
 		}
 	}
 	for _, g := range points {
-		krylov := math.Log2(float64(3*(p.k+1-g.f*g.mu))) + 2*g.all[d]
+		krylov := math.Log2(float64(3*(p.K+1-g.f*g.mu))) + 2*g.all[d]
 		if g.solved[d] {
 			best = min(best, krylov+g.tries)
 		}
@@ -247,22 +251,22 @@ func bestPair(p params, points []guess, d int) float64 {
 }
 
 // folded is the instance that is left when lines and groups are cut to 1/by.
-func (p params) folded(by int) params {
-	return params{p.k / by, p.t, p.depth - bits.TrailingZeros(uint(by))}
+func folded(p wire.FerretSet, by int) wire.FerretSet {
+	return wire.FerretSet{K: p.K / by, Trees: p.Trees, Depth: p.Depth - bits.TrailingZeros(uint(by))}
 }
 
 // attacks are the rows of the table in docs/security-ot.md, in bits.
-func attacks(p params, peeled float64) map[string]float64 {
+func attacks(p wire.FerretSet, peeled float64) map[string]float64 {
 	costs := map[string]float64{}
 	for by := 1; by <= lineSize; by *= 2 {
-		q, gain := p.folded(by), math.Log2(float64(lineSize/by))
+		q, gain := folded(p, by), math.Log2(float64(lineSize/by))
 		for name, bits := range map[string]float64{
 			"pooled Gauss":                            pooledGauss(q),
 			"algebraic":                               algebraic(q),
 			"algebraic, two stages":                   twoStage(q),
-			"enumeration, all columns":                enumeration(q, float64(q.k)),
+			"enumeration, all columns":                enumeration(q, float64(q.K)),
 			"enumeration, random minor":               enumeration(q, randomMinor(q)),
-			"enumeration, peeled minor":               enumeration(q, peeled*float64(q.k)),
+			"enumeration, peeled minor":               enumeration(q, peeled*float64(q.K)),
 			"enumeration, smallest conceivable minor": enumeration(q, smallestMinor(q)),
 		} {
 			if was, ok := costs[name]; !ok || bits-gain < was {
@@ -276,10 +280,10 @@ func attacks(p params, peeled float64) map[string]float64 {
 // TestParametersKeep128Bits is what docs/security-ot.md quotes: the least over all foldings.
 func TestParametersKeep128Bits(t *testing.T) {
 	for depth := 10; depth <= 13; depth++ {
-		p, _ := paramsOf(depth)
+		p, _ := wire.FerretOf(depth)
 		peeled := peeledFraction(p, 1<<13)
-		t.Logf("set %d: k = %d, t = %d, n = %d; minors: random %.2f k, peeled %.2f k, smallest %.2f k", depth, p.k, p.t, p.rows(),
-			randomMinor(p)/float64(p.k), peeled, smallestMinor(p)/float64(p.k))
+		t.Logf("set %d: k = %d, t = %d, n = %d; minors: random %.2f k, peeled %.2f k, smallest %.2f k", depth, p.K, p.Trees, p.Rows(),
+			randomMinor(p)/float64(p.K), peeled, smallestMinor(p)/float64(p.K))
 		for name, bits := range attacks(p, peeled) {
 			t.Logf("set %d: %s %.0f bits", depth, name, bits)
 			if bits < 128 {
@@ -291,10 +295,10 @@ func TestParametersKeep128Bits(t *testing.T) {
 
 // TestEstimateFindsWeakSets: what is not offered must show as weaker.
 func TestEstimateFindsWeakSets(t *testing.T) {
-	for name, p := range map[string]params{
-		"half of k, depth 11": {1 << 17, 1170, 11},
-		"half of k, depth 13": {1 << 19, 1900, 13},
-		"2020, depth 13":      {452000, 1280, 13},
+	for name, p := range map[string]wire.FerretSet{
+		"half of k, depth 11": {K: 1 << 17, Trees: 1170, Depth: 11},
+		"half of k, depth 13": {K: 1 << 19, Trees: 1900, Depth: 13},
+		"2020, depth 13":      {K: 452000, Trees: 1280, Depth: 13},
 	} {
 		costs := attacks(p, peeledFraction(p, 1<<12))
 		random := costs["enumeration, random minor"]
@@ -311,7 +315,7 @@ func TestEstimateFindsWeakSets(t *testing.T) {
 // no more than columns: such a set must exist, smaller than a random one
 // and not smaller than the bound; turning lines does not make it any smaller.
 func TestMinorsExist(t *testing.T) {
-	p := params{k: 4096, t: 64, depth: 10} // n = 16 k
+	p := wire.FerretSet{K: 4096, Trees: 64, Depth: 10} // n = 16 k
 	random, turned := peel(p, 1), peel(p, lineSize)
 	t.Logf("random %.0f, found %d, in a quasi-cyclic code %d, bound %.0f columns", randomMinor(p), random, turned, smallestMinor(p))
 	for _, found := range []int{random, turned} {
@@ -326,14 +330,14 @@ func TestMinorsExist(t *testing.T) {
 
 // peeledFraction is the part of the columns that peeling leaves in a code of
 // this set's shape, found in one of k columns.
-func peeledFraction(p params, k int) float64 {
-	small := params{k: k, t: int(float64(p.rows()) / float64(p.k) * float64(k) / 16), depth: 4}
+func peeledFraction(p wire.FerretSet, k int) float64 {
+	small := wire.FerretSet{K: k, Trees: int(float64(p.Rows()) / float64(p.K) * float64(k) / 16), Depth: 4}
 	return float64(peel(small, 1)) / float64(k)
 }
 
 // peeling is a code of which columns are removed.
 type peeling struct {
-	rows   [][lpnWeight]int32
+	rows   [][wire.LPNWeight]int32
 	in     [][]int32 // rows of a column
 	degree []int32   // of a column that is left, else -1
 	least  int       // no column has a smaller degree
@@ -343,10 +347,10 @@ type peeling struct {
 
 // peel removes the column of least degree, with its rows, again and again, and
 // returns the least number of columns that still had as many rows. Lines of the code have size line.
-func peel(p params, line int) int {
+func peel(p wire.FerretSet, line int) int {
 	c := newPeeling(p, line)
-	left, best := len(c.rows), p.k
-	for columns := p.k; columns > 1; columns-- {
+	left, best := len(c.rows), p.K
+	for columns := p.K; columns > 1; columns-- {
 		if left >= columns {
 			best = columns
 		}
@@ -355,12 +359,12 @@ func peel(p params, line int) int {
 	return best
 }
 
-func newPeeling(p params, line int) *peeling {
+func newPeeling(p wire.FerretSet, line int) *peeling {
 	r := rand.New(rand.NewPCG(1, 2))
-	c := &peeling{rows: make([][lpnWeight]int32, p.rows()), in: make([][]int32, p.k), degree: make([]int32, p.k), gone: make([]bool, p.rows())}
+	c := &peeling{rows: make([][wire.LPNWeight]int32, p.Rows()), in: make([][]int32, p.K), degree: make([]int32, p.K), gone: make([]bool, p.Rows())}
 	for i := 0; i < len(c.rows); i += line {
-		for j := range lpnWeight {
-			at, turn := r.IntN(p.k/line)*line, r.IntN(line)
+		for j := range wire.LPNWeight {
+			at, turn := r.IntN(p.K/line)*line, r.IntN(line)
 			for n := range line {
 				column := at + (n+turn)%line
 				c.rows[i+n][j] = int32(column)

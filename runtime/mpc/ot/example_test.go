@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/transport"
 )
@@ -14,7 +15,7 @@ import (
 func Example() {
 	ctx := context.Background()
 	a, b := transport.Pipe() // in earnest: a channel of a transport.Mux on either side
-	cfg := ot.Config{Kind: ot.Ferret, Set: 10}
+	cfg := ot.Config{Kind: wire.Ferret, Set: 10}
 
 	sender, err := ot.NewSender(ctx, a, cfg, 1000, rand.Reader)
 	if err != nil {

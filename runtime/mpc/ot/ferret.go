@@ -1,6 +1,7 @@
 package ot
 
 import (
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -20,7 +21,7 @@ import (
 // sends nothing. The sender sends depth-1 blocks a tree (the first level is the OT
 // itself), all in one flight: an iteration needs nothing but OTs of the one before.
 type ferret struct {
-	params
+	wire.FerretSet
 	conn     transport.Conn
 	receives bool      // this party is the OT receiver
 	delta    prg.Block // the sender's
@@ -43,16 +44,16 @@ type ferret struct {
 // rowsAtOnce rows share one call of the index generator.
 const rowsAtOnce = 128
 
-// newFerret starts with the OTs that params.first asks for.
-func newFerret(conn transport.Conn, p params, key prg.Block, total int64, first []prg.Block) *ferret {
+// newFerret starts with the OTs that FerretSet.First asks for.
+func newFerret(conn transport.Conn, p wire.FerretSet, key prg.Block, total int64, first []prg.Block) *ferret {
 	var k [2]prg.Block
 	prg.NewCipher(key).Fill(k[:], 0)
 	f := &ferret{
-		params: p, conn: conn, want: total,
+		FerretSet: p, conn: conn, want: total,
 		keys: prg.NewCipher(k[0]), code: prg.NewCipher(k[1]),
-		leaves: make([]prg.Block, 1<<p.depth), used: 1 << p.depth,
+		leaves: make([]prg.Block, 1<<p.Depth), used: 1 << p.Depth,
 		index: make([]prg.Block, indexBlocks(rowsAtOnce)),
-		msg:   make([]byte, (p.depth-1)*prg.BlockSize),
+		msg:   make([]byte, (p.Depth-1)*prg.BlockSize),
 	}
 	f.next = first
 	return f
@@ -80,17 +81,17 @@ func (f *ferret) fill(dst []prg.Block) error {
 // begin starts an iteration: the OTs that were kept become its input, and
 // unless it is the last its first rows are kept for the next.
 func (f *ferret) begin() error {
-	trees, last := f.trees(f.want)
+	trees, last := f.Grown(f.want)
 	f.left = trees
 	spent := f.x[:cap(f.x)]
-	f.x, f.base = f.next[:f.k], f.next[f.k:f.k+trees*f.depth]
+	f.x, f.base = f.next[:f.K], f.next[f.K:f.K+trees*f.Depth]
 	if last {
 		return nil
 	}
-	if cap(spent) < f.reserve() {
-		spent = make([]prg.Block, f.reserve())
+	if cap(spent) < f.Reserve() {
+		spent = make([]prg.Block, f.Reserve())
 	}
-	f.next = spent[:f.reserve()]
+	f.next = spent[:f.Reserve()]
 	for dst := f.next; len(dst) > 0; {
 		n, err := f.some(dst)
 		if err != nil {
@@ -120,7 +121,7 @@ func (f *ferret) encode(dst, leaves []prg.Block) {
 	for len(dst) > 0 {
 		n := min(len(dst), rowsAtOnce)
 		index := f.index[:indexBlocks(n)]
-		f.code.Fill(index, f.row/lineSize*lpnWeight/4)
+		f.code.Fill(index, f.row/lineSize*wire.LPNWeight/4)
 		gather(dst[:n], leaves[:n], f.x, index)
 		dst, leaves = dst[n:], leaves[n:]
 		f.row += uint64(n)
@@ -134,8 +135,8 @@ func (f *ferret) grow() error {
 	f.tree.Reset(key[0])
 	f.grown++
 	f.left--
-	ots := f.base[:f.depth]
-	f.base = f.base[f.depth:]
+	ots := f.base[:f.Depth]
+	f.base = f.base[f.Depth:]
 	f.used = 0
 	if f.receives {
 		return f.growReceiver(ots)
@@ -148,7 +149,7 @@ func (f *ferret) grow() error {
 func (f *ferret) growSender(ots []prg.Block) error {
 	v := f.leaves
 	v[0], v[1] = ots[0], ots[0].Xor(f.delta)
-	for j := 1; j < f.depth; j++ {
+	for j := 1; j < f.Depth; j++ {
 		sum := f.tree.Expand(v, 1<<j, prg.Block{}, 0)
 		sum.Xor(ots[j]).Put(f.msg[(j-1)*prg.BlockSize:])
 	}
@@ -170,7 +171,7 @@ func (f *ferret) growReceiver(ots []prg.Block) error {
 	path := 1 - ots[0][0]&1
 	var fix prg.Block
 	at := uint64(0) // path on the level before
-	for j := 1; j < f.depth; j++ {
+	for j := 1; j < f.Depth; j++ {
 		sum := f.tree.Expand(w, 1<<j, fix, at)
 		fix = sum.Xor(ots[j]).Xor(prg.Load(f.msg[(j-1)*prg.BlockSize:]))
 		at = path

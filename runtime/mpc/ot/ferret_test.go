@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -13,7 +14,7 @@ import (
 // reference is Ferret's sender written down once more, from the definitions and
 // with crypto/aes only.
 type reference struct {
-	params
+	wire.FerretSet
 	treeKeys, codeKey prg.Block
 	delta             prg.Block
 	messages          []byte
@@ -74,13 +75,13 @@ func (r *reference) row(number uint64, leaf prg.Block, x []prg.Block) prg.Block 
 func TestFerretIsItsDefinition(t *testing.T) {
 	a, b := transport.Pipe()
 	defer a.Close()
-	p := params{k: 64, t: 5, depth: 5} // 160 rows, 128 of which are kept: three iterations
+	p := wire.FerretSet{K: 64, Trees: 5, Depth: 5} // 160 rows, 128 of which are kept: three iterations
 	const total = 32 + 32 + 130
-	if p.reserve() != 128 {
-		t.Fatalf("reserve %d", p.reserve())
+	if p.Reserve() != 128 {
+		t.Fatalf("reserve %d", p.Reserve())
 	}
 	key := prg.Block{4, 5}
-	first := randomVector(p.first(total))
+	first := randomVector(p.First(total))
 	for i := range first {
 		first[i][0] &^= 1
 	}
@@ -93,7 +94,7 @@ func TestFerretIsItsDefinition(t *testing.T) {
 	if err := f.flush(); err != nil {
 		t.Fatal(err)
 	}
-	r := reference{params: p, treeKeys: counter(key, 0), codeKey: counter(key, 1), delta: f.delta}
+	r := reference{FerretSet: p, treeKeys: counter(key, 0), codeKey: counter(key, 1), delta: f.delta}
 	want := r.run(first, total)
 	for i := range want {
 		if got[i] != want[i] {
@@ -112,23 +113,23 @@ func TestFerretIsItsDefinition(t *testing.T) {
 func (r *reference) run(first []prg.Block, total int) (out []prg.Block) {
 	tree, number := uint64(0), uint64(0)
 	for in := first; len(out) < total; {
-		x, ots := in[:r.k], in[r.k:]
-		trees := r.t
-		if last := total-len(out) <= r.rows(); last {
-			trees = (total - len(out) + 1<<r.depth - 1) >> r.depth
+		x, ots := in[:r.K], in[r.K:]
+		trees := r.Trees
+		if last := total-len(out) <= r.Rows(); last {
+			trees = (total - len(out) + 1<<r.Depth - 1) >> r.Depth
 		}
 		var made []prg.Block
 		for i := range trees {
-			for _, leaf := range r.leaves(tree, ots[i*r.depth:(i+1)*r.depth]) {
+			for _, leaf := range r.leaves(tree, ots[i*r.Depth:(i+1)*r.Depth]) {
 				made = append(made, r.row(number, leaf, x))
 				number++
 			}
 			tree++
 		}
-		if total-len(out) <= r.rows() {
+		if total-len(out) <= r.Rows() {
 			return append(out, made[:total-len(out)]...)
 		}
-		in, out = made[:r.reserve()], append(out, made[r.reserve():]...)
+		in, out = made[:r.Reserve()], append(out, made[r.Reserve():]...)
 	}
 	return out
 }

@@ -5,16 +5,17 @@ import (
 	"slices"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 )
 
 // TestStagesHaveKeysOfTheirOwn: the sets that run one after the other in a
 // direction share neither their trees' keys nor their code's stream, and none has the hash's key.
 func TestStagesHaveKeysOfTheirOwn(t *testing.T) {
-	sess := newSession(Config{Kind: Ferret, Set: 12}.tag(1), []byte("receiver"), []byte("sender"))
+	sess := newSession(Config{Kind: wire.Ferret, Set: 12}.tag(1), []byte("receiver"), []byte("sender"))
 	keys := []prg.Block{sess.key("hash")}
 	soft := func(int, int64) (extension, error) { return filled{}, nil }
-	_, err := stack(Config{Kind: Ferret, Set: 12}, 1<<20, sess, soft, func(_ params, key prg.Block, _ int64, _ []prg.Block) extension {
+	_, err := stack(Config{Kind: wire.Ferret, Set: 12}, 1<<20, sess, soft, func(_ wire.FerretSet, key prg.Block, _ int64, _ []prg.Block) extension {
 		keys = append(keys, key)
 		return filled{}
 	})
@@ -39,7 +40,7 @@ func (filled) flush() error           { return nil }
 // TestNumbersGoOn: batches, reserves and what is cut off them have the numbers
 // of their OTs, from the start of the direction: no two share a tweak.
 func TestNumbersGoOn(t *testing.T) {
-	s, r, _, _ := pair(t, Config{Kind: SoftSpoken, K: 4}, 1000)
+	s, r, _, _ := pair(t, Config{Kind: wire.SoftSpoken, K: 4}, 1000)
 	check := func(what string, got, want uint64) {
 		t.Helper()
 		if got != want {
@@ -87,7 +88,7 @@ func TestNumbersGoOn(t *testing.T) {
 // iterations of Ferret no row comes twice, and choices are balanced and do not follow the ones before.
 func TestBlocksNeverRepeat(t *testing.T) {
 	const total = 4 * rowsMax
-	for _, cfg := range []Config{{Kind: SoftSpoken, K: 2}, {Kind: SoftSpoken, K: 8}, {Kind: Ferret, Set: 10}} {
+	for _, cfg := range []Config{{Kind: wire.SoftSpoken, K: 2}, {Kind: wire.SoftSpoken, K: 8}, {Kind: wire.Ferret, Set: 10}} {
 		s, r, _, _ := pair(t, cfg, total)
 		done := make(chan []prg.Block, 1)
 		go func() {
@@ -111,7 +112,7 @@ func TestBlocksNeverRepeat(t *testing.T) {
 				t.Errorf("%s: the %s has a row twice", cfg.name(), who)
 			}
 		}
-		for _, step := range []int{1, rowsUnit, rowsMax} {
+		for _, step := range []int{1, wire.SoftRowsUnit, rowsMax} {
 			same := 0
 			for i := step; i < total; i++ {
 				same += int(1 ^ (rows["receiver"][i][0]^rows["receiver"][i-step][0])&1)

@@ -7,18 +7,19 @@ import (
 
 	"filippo.io/edwards25519"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
 )
 
 // FuzzPeer plays a peer that says anything at all: an error, or pads that mean
 // nothing, but no panic and no wait without end.
 func FuzzPeer(f *testing.F) {
-	cfg := Config{Kind: SoftSpoken, K: 8}
+	cfg := Config{Kind: wire.SoftSpoken, K: 8}
 	tag := cfg.tag(10)
 	hello := append(append([]byte{}, tag[:]...), make([]byte, seedSize)...)
 	hello = append(hello, edwards25519.NewGeneratorPoint().Bytes()...)
 	points := make([]byte, seedSize)
-	for range baseCount {
+	for range wire.BaseOTs {
 		points = append(points, edwards25519.NewGeneratorPoint().Bytes()...)
 	}
 	f.Add([]byte{}, true)

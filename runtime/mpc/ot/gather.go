@@ -3,6 +3,7 @@ package ot
 import (
 	"runtime"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel"
 	"secc.example/secc/runtime/mpc/prg"
 )
@@ -17,7 +18,7 @@ const lineSize = 4
 // indexBlocks is the number of blocks of indices that n rows take.
 func indexBlocks(n int) int {
 	groups := (n + lineSize - 1) / lineSize
-	return (groups*lpnWeight + 3) / 4
+	return (groups*wire.LPNWeight + 3) / 4
 }
 
 // gather computes dst[i] = leaves[i] ^ the xor of ten entries of x. A group of
@@ -30,12 +31,12 @@ func gather(dst, leaves, x, index []prg.Block) {
 	switch {
 	case groups == 0:
 	case v == kernel.Portable:
-		runtime.KeepAlive(touch(x, index[:groups*lpnWeight/4]))
+		runtime.KeepAlive(touch(x, index[:groups*wire.LPNWeight/4]))
 		for g := range groups {
-			gatherGroup((*[lineSize]prg.Block)(dst[g*lineSize:]), leaves[g*lineSize:], x, index, g*lpnWeight)
+			gatherGroup((*[lineSize]prg.Block)(dst[g*lineSize:]), leaves[g*lineSize:], x, index, g*wire.LPNWeight)
 		}
 	default:
-		_ = index[(groups*lpnWeight+3)/4-1]
+		_ = index[(groups*wire.LPNWeight+3)/4-1]
 		run := gather128
 		if v == kernel.AVX512 {
 			run = gather512
@@ -46,7 +47,7 @@ func gather(dst, leaves, x, index []prg.Block) {
 		var sum [lineSize]prg.Block
 		rest := sum
 		copy(rest[:], leaves[at:])
-		gatherGroup(&sum, rest[:], x, index, groups*lpnWeight)
+		gatherGroup(&sum, rest[:], x, index, groups*wire.LPNWeight)
 		copy(dst[at:], sum[:])
 	}
 }
@@ -70,7 +71,7 @@ func gatherGroup(dst *[lineSize]prg.Block, leaves, x, index []prg.Block, word in
 	mask := lineMask(x)
 	l := (*[lineSize]prg.Block)(leaves)
 	a, b, c, d, e, f, g, h := l[0][0], l[0][1], l[1][0], l[1][1], l[2][0], l[2][1], l[3][0], l[3][1]
-	for w := word; w < word+lpnWeight; w++ {
+	for w := word; w < word+wire.LPNWeight; w++ {
 		pick := uint32(index[w/4][w/2%2] >> (w % 2 * 32))
 		line := (*[lineSize]prg.Block)(x[pick>>6&mask*lineSize:])
 		turn := pick >> 30

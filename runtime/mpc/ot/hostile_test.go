@@ -14,6 +14,7 @@ import (
 
 	"filippo.io/edwards25519"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -57,11 +58,11 @@ func (c *tamper) Write(p []byte) (int, error) {
 func TestDamageIsNoticed(t *testing.T) {
 	before := runtime.NumGoroutine()
 	var all sync.WaitGroup // most of the time goes by waiting, so all at once
-	for _, cfg := range []Config{{Kind: SoftSpoken, K: 4}, {Kind: Ferret, Set: 10}} {
+	for _, cfg := range []Config{{Kind: wire.SoftSpoken, K: 4}, {Kind: wire.Ferret, Set: 10}} {
 		for _, how := range []string{"corrupt", "short", "reorder", "cut"} {
 			for _, byServer := range []bool{true, false} {
 				for _, at := range []int{60, 3000, 50_000} {
-					if byServer && at > 5000 && cfg.Kind == SoftSpoken {
+					if byServer && at > 5000 && cfg.Kind == wire.SoftSpoken {
 						continue // the sender says no more than its points
 					}
 					all.Go(func() {
@@ -170,7 +171,7 @@ func TestBadPoints(t *testing.T) {
 
 // TestBadPointsOnTheWire: a peer that sends such points is told off by both base OT roles.
 func TestBadPointsOnTheWire(t *testing.T) {
-	tag := Config{Kind: SoftSpoken, K: 4}.tag(1)
+	tag := Config{Kind: wire.SoftSpoken, K: 4}.tag(1)
 	a, b := transport.Pipe()
 	hello := make([]byte, helloSize)
 	copy(hello, tag[:])
@@ -191,11 +192,11 @@ func TestBadPointsOnTheWire(t *testing.T) {
 func TestConfigurationsMustMatch(t *testing.T) {
 	a, b := transport.Pipe()
 	defer a.Close()
-	s, err := NewSender(t.Context(), a, Config{Kind: SoftSpoken, K: 4}, 100, rand.Reader)
+	s, err := NewSender(t.Context(), a, Config{Kind: wire.SoftSpoken, K: 4}, 100, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = NewReceiver(t.Context(), b, Config{Kind: SoftSpoken, K: 4}, 101, rand.Reader); err != nil {
+	if _, err = NewReceiver(t.Context(), b, Config{Kind: wire.SoftSpoken, K: 4}, 101, rand.Reader); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Take(t.Context(), 1); !errors.Is(err, transport.ErrMismatch) {
@@ -204,13 +205,13 @@ func TestConfigurationsMustMatch(t *testing.T) {
 	if err := s.Wait(t.Context()); !errors.Is(err, transport.ErrMismatch) {
 		t.Errorf("wait: %v", err)
 	}
-	for _, bad := range []Config{{}, {Kind: "iknp"}, {Kind: SoftSpoken, K: 3}, {Kind: Ferret, Set: 9}, {Kind: Ferret, Set: 11, K: 2}} {
+	for _, bad := range []Config{{}, {Kind: "iknp"}, {Kind: wire.SoftSpoken, K: 3}, {Kind: wire.Ferret, Set: 9}, {Kind: wire.Ferret, Set: 11, K: 2}} {
 		if _, err := NewSender(t.Context(), a, bad, 1, rand.Reader); err == nil {
 			t.Errorf("%+v was accepted", bad)
 		}
 	}
-	for _, total := range []int64{0, -1, MaxTotal + 1} {
-		if _, err := NewReceiver(t.Context(), a, Config{Kind: SoftSpoken, K: 4}, total, rand.Reader); err == nil {
+	for _, total := range []int64{0, -1, wire.MaxOTs + 1} {
+		if _, err := NewReceiver(t.Context(), a, Config{Kind: wire.SoftSpoken, K: 4}, total, rand.Reader); err == nil {
 			t.Errorf("total %d was accepted", total)
 		}
 	}
@@ -220,7 +221,7 @@ func TestConfigurationsMustMatch(t *testing.T) {
 // producer is doing.
 func TestClose(t *testing.T) {
 	before := runtime.NumGoroutine()
-	cfg := Config{Kind: SoftSpoken, K: 4, Ahead: 1}
+	cfg := Config{Kind: wire.SoftSpoken, K: 4, Ahead: 1}
 	t.Run("while the store is full", func(t *testing.T) {
 		s, r, _, _ := pair(t, cfg, 10<<20)
 		takeBoth(t, s, r, 1)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel/kerneltest"
 	"secc.example/secc/runtime/mpc/prg"
 )
@@ -50,8 +51,8 @@ func testGather(t *testing.T) {
 			gather(dst, leaves, x, index)
 			for i := range n {
 				want := leaves[i]
-				for j := range lpnWeight {
-					at := i/4*lpnWeight + j
+				for j := range wire.LPNWeight {
+					at := i/4*wire.LPNWeight + j
 					word := index[at/4][at%4/2] >> (32 * (at % 2)) & 0xffffffff
 					line, turn := int(word/64)%(k/4), int(word>>30)
 					want = want.Xor(x[4*line+(i+turn)%4])

@@ -19,14 +19,9 @@ import (
 	"fmt"
 	"io"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
-)
-
-// The extensions.
-const (
-	SoftSpoken = "softspoken"
-	Ferret     = "ferret"
 )
 
 // Config says how OTs are made. Both parties must use the same Kind, K and Set.
@@ -37,23 +32,11 @@ type Config struct {
 	Ahead int // OTs made ahead of use at most, 16 bytes each; 0 means 1<<20
 }
 
-// MaxTotal bounds the number of OTs of one direction: nonces are 64-bit and the
-// security estimates assume no more.
-const MaxTotal = 1 << 44
-
 func (c Config) check(total int64) error {
-	if total < 1 || total > MaxTotal {
-		return fmt.Errorf("ot: %d OTs wanted, limits 1 and %d", total, int64(MaxTotal))
+	if err := wire.CheckOTs(c.Kind, c.K, c.Set, total); err != nil {
+		return fmt.Errorf("ot: %w", err)
 	}
-	switch {
-	case c.Kind == SoftSpoken && c.Set == 0 && (c.K == 2 || c.K == 4 || c.K == 8):
-		return nil
-	case c.Kind == Ferret && c.K == 0:
-		if _, ok := paramsOf(c.Set); ok {
-			return nil
-		}
-	}
-	return fmt.Errorf("ot: unknown extension %q (k = %d, set %d)", c.Kind, c.K, c.Set)
+	return nil
 }
 
 // tag is what both parties must agree on.

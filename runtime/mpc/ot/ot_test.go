@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
@@ -28,8 +29,8 @@ func pair(t testing.TB, cfg Config, total int64) (*Sender, *Receiver, *transport
 }
 
 func configs() []Config {
-	return []Config{{Kind: SoftSpoken, K: 2}, {Kind: SoftSpoken, K: 4}, {Kind: SoftSpoken, K: 8},
-		{Kind: Ferret, Set: 10}, {Kind: Ferret, Set: 11}, {Kind: Ferret, Set: 12}, {Kind: Ferret, Set: 13}}
+	return []Config{{Kind: wire.SoftSpoken, K: 2}, {Kind: wire.SoftSpoken, K: 4}, {Kind: wire.SoftSpoken, K: 8},
+		{Kind: wire.Ferret, Set: 10}, {Kind: wire.Ferret, Set: 11}, {Kind: wire.Ferret, Set: 12}, {Kind: wire.Ferret, Set: 13}}
 }
 
 func (c Config) name() string { return fmt.Sprintf("%s-k%d-set%d", c.Kind, c.K, c.Set) }
@@ -70,7 +71,7 @@ func sizes(cfg Config) []int {
 	switch {
 	case cfg.Set == 10:
 		return []int{1, 7, 64, 65, 100_000, 1_700_000} // the last takes three iterations
-	case cfg.Kind == Ferret && gathering.Variant() == kernel.Portable:
+	case cfg.Kind == wire.Ferret && gathering.Variant() == kernel.Portable:
 		return []int{65}
 	}
 	return []int{1, 7, 64, 65, 100_000}
@@ -221,7 +222,7 @@ func TestTimesX(t *testing.T) {
 // and none repeats within a direction.
 func TestNothingIsHandedOutTwice(t *testing.T) {
 	const total = 40_000
-	for _, cfg := range []Config{{Kind: SoftSpoken, K: 2}, {Kind: Ferret, Set: 10}} {
+	for _, cfg := range []Config{{Kind: wire.SoftSpoken, K: 2}, {Kind: wire.Ferret, Set: 10}} {
 		s, r, _, _ := pair(t, cfg, total)
 		seen := map[prg.Block]bool{}
 		for left, n := total, 1; left > 0; left, n = left-n, min(left-n, 3*n%9973) {

@@ -1,6 +1,7 @@
 package ot
 
 import (
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -11,7 +12,7 @@ import (
 // nodes under the two keys of a base OT; the sender opens the side it does not
 // descend. One flight of 128*2*16 bytes. Node i of a level of n has its children at i and n+i.
 
-const puncturedSize = baseCount * 2 * prg.BlockSize
+const puncturedSize = wire.SumsBytes
 
 func children(x prg.Block) (c [2]prg.Block) {
 	prg.NewCipher(x).Fill(c[:], 0)
@@ -19,8 +20,8 @@ func children(x prg.Block) (c [2]prg.Block) {
 }
 
 // sendSeeds draws roots from rand, sends the level sums and returns all seeds.
-func sendSeeds(conn transport.Conn, k int, roots []prg.Block, keys *[baseCount][2]prg.Block) ([]prg.Block, error) {
-	seeds := make([]prg.Block, baseCount/k<<k)
+func sendSeeds(conn transport.Conn, k int, roots []prg.Block, keys *[wire.BaseOTs][2]prg.Block) ([]prg.Block, error) {
+	seeds := make([]prg.Block, wire.BaseOTs/k<<k)
 	msg := make([]byte, puncturedSize)
 	for g, root := range roots {
 		tree := seeds[g<<k : (g+1)<<k]
@@ -44,13 +45,13 @@ func sendSeeds(conn transport.Conn, k int, roots []prg.Block, keys *[baseCount][
 // receiveSeeds returns the seeds in the order of their distance from Delta:
 // place y of a group holds seed y ^ Delta_g; place 0 is unknown and zero. keys are
 // those chosen by ^delta. Neither time nor memory access depends on delta.
-func receiveSeeds(conn transport.Conn, k int, delta prg.Block, keys *[baseCount]prg.Block) ([]prg.Block, error) {
+func receiveSeeds(conn transport.Conn, k int, delta prg.Block, keys *[wire.BaseOTs]prg.Block) ([]prg.Block, error) {
 	msg := make([]byte, puncturedSize)
 	if err := conn.Recv(msg); err != nil {
 		return nil, err
 	}
-	seeds := make([]prg.Block, baseCount/k<<k)
-	for g := range baseCount / k {
+	seeds := make([]prg.Block, wire.BaseOTs/k<<k)
+	for g := range wire.BaseOTs / k {
 		tree := seeds[g<<k : (g+1)<<k]
 		path := 0
 		for j := range k {

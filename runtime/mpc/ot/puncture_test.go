@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -26,8 +27,8 @@ func child(t *testing.T, node prg.Block, side int) prg.Block {
 }
 
 // treeKeys are keys of base OTs and what delta's complement opens of them.
-func treeKeys(delta prg.Block) (both [baseCount][2]prg.Block, known [baseCount]prg.Block) {
-	v := randomVector(2 * baseCount)
+func treeKeys(delta prg.Block) (both [wire.BaseOTs][2]prg.Block, known [wire.BaseOTs]prg.Block) {
+	v := randomVector(2 * wire.BaseOTs)
 	for i := range both {
 		both[i] = [2]prg.Block{v[2*i], v[2*i+1]}
 		known[i] = both[i][1-delta[i/64]>>(i%64)&1]
@@ -41,7 +42,7 @@ func TestAllButOneSeeds(t *testing.T) {
 	for _, k := range []int{2, 4, 8} {
 		for _, delta := range []prg.Block{{1, 0}, {^uint64(0), ^uint64(0)}, {0x9249249249249249, 0x0123456789abcdef}} {
 			both, known := treeKeys(delta)
-			roots := randomVector(baseCount / k)
+			roots := randomVector(wire.BaseOTs / k)
 			a, b := transport.Pipe()
 			seeds, err := sendSeeds(a, k, roots, &both)
 			if err != nil {
@@ -81,7 +82,7 @@ func TestSeedsKnownAnswers(t *testing.T) {
 	for k, want := range map[int]string{2: "f884cf7db9d6825d4b7820116f31b90a", 4: "c3dbf935d0fb1515394f205bcc9034b8", 8: "706ba721a09816544df25fbeb67e981e"} {
 		both, _ := treeKeys(prg.Block{1, 0})
 		a, b := transport.Pipe()
-		seeds, err := sendSeeds(a, k, randomVector(baseCount/k), &both)
+		seeds, err := sendSeeds(a, k, randomVector(wire.BaseOTs/k), &both)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -31,7 +32,7 @@ func setupSender(conn transport.Conn, cfg Config, total int64, delta prg.Block, 
 		}
 		return &softSender{soft: newSoft(conn, k, seeds, n), delta: delta}, nil
 	}
-	ext, err := stack(cfg, total, sess, soft, func(p params, key prg.Block, n int64, first []prg.Block) extension {
+	ext, err := stack(cfg, total, sess, soft, func(p wire.FerretSet, key prg.Block, n int64, first []prg.Block) extension {
 		f := newFerret(conn, p, key, n, first)
 		f.delta = delta
 		return f
@@ -46,7 +47,7 @@ func setupReceiver(conn transport.Conn, cfg Config, total int64, rand io.Reader)
 		return nil, sess, err
 	}
 	soft := func(k int, n int64) (extension, error) {
-		roots, err := randomBlocks(rand, baseCount/k)
+		roots, err := randomBlocks(rand, wire.BaseOTs/k)
 		if err != nil {
 			return nil, err
 		}
@@ -56,7 +57,7 @@ func setupReceiver(conn transport.Conn, cfg Config, total int64, rand io.Reader)
 		}
 		return &softReceiver{newSoft(conn, k, seeds, n)}, nil
 	}
-	ext, err := stack(cfg, total, sess, soft, func(p params, key prg.Block, n int64, first []prg.Block) extension {
+	ext, err := stack(cfg, total, sess, soft, func(p wire.FerretSet, key prg.Block, n int64, first []prg.Block) extension {
 		f := newFerret(conn, p, key, n, first)
 		f.receives = true
 		return f
@@ -68,17 +69,17 @@ func setupReceiver(conn transport.Conn, cfg Config, total int64, rand io.Reader)
 // alone, or SoftSpoken, then the small Ferret set if the wanted one is big, then that.
 func stack(cfg Config, total int64, sess session,
 	soft func(k int, n int64) (extension, error),
-	silent func(p params, key prg.Block, n int64, first []prg.Block) extension,
+	silent func(p wire.FerretSet, key prg.Block, n int64, first []prg.Block) extension,
 ) (extension, error) {
-	if cfg.Kind == SoftSpoken {
+	if cfg.Kind == wire.SoftSpoken {
 		return soft(cfg.K, total)
 	}
 	wants := []int64{total}
-	chain := chainOf(cfg.Set)
+	chain := wire.FerretChain(cfg.Set)
 	for i := len(chain) - 1; i >= 0; i-- { // backwards: each must make what the next begins with
-		wants = append(wants, int64(chain[i].first(wants[len(wants)-1])))
+		wants = append(wants, int64(chain[i].First(wants[len(wants)-1])))
 	}
-	ext, err := soft(bootstrapK, wants[len(wants)-1])
+	ext, err := soft(wire.BootstrapK, wants[len(wants)-1])
 	for i := 0; i < len(chain) && err == nil; i++ {
 		first := make([]prg.Block, wants[len(chain)-i])
 		if err = ext.fill(first); err == nil {

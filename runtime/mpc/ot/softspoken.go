@@ -1,6 +1,7 @@
 package ot
 
 import (
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -20,15 +21,10 @@ import (
 // One flight, receiver to sender, of (128/k - 1)/8 bytes a COT.
 
 // rowsMax is the number of COTs a message carries; the last one carries what is
-// left, rounded up to rowsUnit.
-const (
-	rowsMax  = 8192
-	rowsUnit = 512
-)
+// left, rounded up to wire.SoftRowsUnit.
+const rowsMax = 8192
 
-func softRows(left int64) int {
-	return int(min(rowsMax, (left+rowsUnit-1)/rowsUnit*rowsUnit))
-}
+func softRows(left int64) int { return int(min(rowsMax, wire.SoftRows(left))) }
 
 // soft is what both sides of SoftSpoken share: the streams and the matrices.
 type soft struct {

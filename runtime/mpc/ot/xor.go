@@ -9,7 +9,7 @@ import (
 
 var adding = kernel.New("ot.xor", kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
-// The vectors of SoftSpoken have a multiple of 4 blocks (rowsUnit).
+// The vectors of SoftSpoken have a multiple of 4 blocks (wire.SoftRowsUnit).
 
 // xorInto sets dst = a ^ b.
 func xorInto(dst, a, b []prg.Block) {

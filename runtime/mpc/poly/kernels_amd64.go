@@ -7,6 +7,8 @@ package poly
 import (
 	"math/bits"
 	"unsafe"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 const (
@@ -218,7 +220,7 @@ func (r *Ring) restoreIFMA(dst, v []uint64, j int) int {
 func (r *Ring) noiseIFMA(dst, words []uint64) int {
 	n := whole(len(words))
 	if n > 0 {
-		noiseVector(&dst[0], &words[0], n, r.q, noiseMask, NoiseEta)
+		noiseVector(&dst[0], &words[0], n, r.q, noiseMask, wire.NoiseEta)
 	}
 	return n
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/bits"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel"
 	"secc.example/secc/runtime/mpc/prg"
 )
@@ -14,10 +15,6 @@ import (
 // Seed keys a Sampler. Public seeds give public polynomials, secret seeds give
 // keys and noise; one seed must not serve both.
 type Seed [32]byte
-
-// NoiseEta is the parameter of the centred binomial noise: the sum of NoiseEta
-// bits minus the sum of NoiseEta bits, variance NoiseEta/2 = 3.24^2.
-const NoiseEta = 21
 
 // Domains keep the streams of one seed apart.
 const (
@@ -49,7 +46,7 @@ var instructions = kernel.New("poly.aes", kernel.When(kernel.AVX2, kernel.X86.AE
 const chunkWords = 1024
 
 // noiseMask selects the bits of a word that make one noise value.
-const noiseMask = uint64(1)<<(2*NoiseEta) - 1
+const noiseMask = uint64(1)<<(2*wire.NoiseEta) - 1
 
 // NewSampler returns the expansion of seed.
 func NewSampler(seed Seed, v Variant) *Sampler {
@@ -175,7 +172,7 @@ func (r *Ring) takeBelow(dst, words []uint64) int {
 }
 
 // Noise fills dst (any length) with centred binomial noise modulo q, in
-// constant time: a word's low 2*NoiseEta bits, counted, minus NoiseEta.
+// constant time: a word's low 2*wire.NoiseEta bits, counted, minus wire.NoiseEta.
 // (OnesCount64 is an instruction or plain arithmetic, never a table.)
 func (s *Sampler) Noise(r *Ring, dst []uint64, index uint64) {
 	st := s.open(domainNoise, index)
@@ -187,7 +184,7 @@ func (s *Sampler) Noise(r *Ring, dst []uint64, index uint64) {
 			dst, words = dst[k:], words[k:]
 		}
 		for i, w := range words {
-			dst[i] = r.fromSigned(int64(bits.OnesCount64(w&noiseMask)) - NoiseEta)
+			dst[i] = r.fromSigned(int64(bits.OnesCount64(w&noiseMask)) - wire.NoiseEta)
 		}
 		dst = dst[len(words):]
 	}

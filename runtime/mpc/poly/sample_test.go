@@ -7,6 +7,7 @@ import (
 	"math"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel/kerneltest"
 )
 
@@ -95,11 +96,11 @@ func TestSampleMoments(t *testing.T) {
 		s.Noise(r, p, 0)
 		r.ToSigned(x, p)
 		m, va := moments(x)
-		if math.Abs(m) > 0.06 || math.Abs(va-NoiseEta/2.0) > 0.3 { // 5 standard errors
+		if math.Abs(m) > 0.06 || math.Abs(va-wire.NoiseEta/2.0) > 0.3 { // 5 standard errors
 			t.Errorf("%v: noise of mean %.3f, variance %.3f", v, m, va)
 		}
 		for _, e := range x {
-			if e < -NoiseEta || e > NoiseEta {
+			if e < -wire.NoiseEta || e > wire.NoiseEta {
 				t.Fatalf("noise %d", e)
 			}
 		}
