@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 )
 
 // localStep draws a step of a protocol that needs no randomness of the parties'.
@@ -80,7 +81,7 @@ func TestEveryProtocolRunsBetweenTwoParties(t *testing.T) {
 		}
 		t.Run(string(proto), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(21, 1))
-			runTight(t, r, []stepCase{stepOf(t, r, proto)}, plan.OTKind{Kind: plan.OTSoftSpoken, K: 2})
+			runTight(t, r, []stepCase{stepOf(t, r, proto)}, plan.OTKind{Kind: wire.SoftSpoken, K: 2})
 		})
 	}
 	for _, proto := range slices.Sorted(maps.Keys(table)) {
