@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -56,7 +57,7 @@ func transcriptPlan(t *testing.T) (*plan.Plan, Weights, []Vec) {
 			cases = append(cases, stepOf(t, r, proto))
 		}
 	}
-	p, w, in := planOf(r, cases, plan.OTKind{Kind: plan.OTSoftSpoken, K: 2})
+	p, w, in := planOf(r, cases, plan.OTKind{Kind: wire.SoftSpoken, K: 2})
 	p.OT.ClientSends = plan.OTKind{Kind: plan.OTFerret, Set: 10}
 	return p, w, in
 }
