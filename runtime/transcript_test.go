@@ -58,7 +58,7 @@ func transcriptPlan(t *testing.T) (*plan.Plan, Weights, []Vec) {
 		}
 	}
 	p, w, in := planOf(r, cases, plan.OTKind{Kind: wire.SoftSpoken, K: 2})
-	p.OT.ClientSends = plan.OTKind{Kind: plan.OTFerret, Set: 10}
+	p.OT.ClientSends = plan.OTKind{Kind: wire.Ferret, Set: 10}
 	return p, w, in
 }
 
