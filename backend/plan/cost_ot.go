@@ -28,8 +28,11 @@ type OTCost struct{ Setup, Stream Cost }
 
 // check says whether the kind exists and n COTs may be made with it.
 func (o OTKind) check(n int64) error {
-	if n == 0 && o == (OTKind{}) {
-		return nil
+	if n == 0 {
+		if o == (OTKind{}) {
+			return nil
+		}
+		n = 1 // an extension that makes none must exist all the same
 	}
 	return wire.CheckOTs(o.Kind, o.K, o.Set, n)
 }
