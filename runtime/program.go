@@ -93,6 +93,21 @@ func computeTime(c plan.Cost) time.Duration {
 // Plan is what was prepared.
 func (g *Program) Plan() *plan.Plan { return g.plan }
 
+// Digest is the plan's.
+func (g *Program) Digest() plan.Digest { return g.digest }
+
+// Cost is what a run takes, but for seconds.
+func (g *Program) Cost() *plan.Report { return g.cost }
+
+// Compute predicts how long the two parties compute in a run, one after the other on one
+// core each.
+func (g *Program) Compute() (d time.Duration) {
+	for _, w := range g.waves {
+		d += w.compute
+	}
+	return d
+}
+
 // Memory bounds what either party holds during one session.
 func (g *Program) Memory() plan.Memory { return g.cost.Memory }
 

@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 	"backend/plan":           {"backend/plan/wire", "internal/safefile"},
 	"runtime":                {"backend/plan", "backend/plan/wire", "runtime/guard", "runtime/transport", "runtime/mpc/ring", "runtime/mpc/prg", "runtime/mpc/ot", "runtime/mpc/poly", "runtime/mpc/he", "runtime/mpc/nonlinear"},
 	"runtime/client":         {"backend/plan", "runtime", "runtime/transport"},
+	"runtime/remote":         {"backend/plan", "runtime/transport"},
+	"server":                 {"backend/plan", "frontend/input", "runtime", "runtime/guard", "runtime/service", "runtime/transport"},
 	"runtime/service":        {"backend/plan", "runtime", "runtime/guard", "runtime/transport"},
 	"runtime/transport":      {"runtime/guard"},
 	"runtime/mpc/he":         {"backend/plan/wire", "runtime/guard", "runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
@@ -45,6 +47,7 @@ var onlyIn = map[string][]string{
 	"google.golang.org/protobuf":     {"frontend/onnx", "frontend/onnx/internal/onnxpb", "frontend/onnx/onnxtest", "frontend/input"},
 	"github.com/mmcloughlin/avo":     {},
 	"github.com/spf13/cobra":         {"cmd/secc"},
+	"github.com/coder/websocket":     {"runtime/remote", "server"},
 	"github.com/suyashkumar/dicom":   {"scripts/checkxray"}, // makes files to read
 }
 

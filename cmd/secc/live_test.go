@@ -120,10 +120,10 @@ func TestPlainDialChecksTheAddressItConnectsTo(t *testing.T) {
 // What an error's causes had to say is told to those who ask.
 func TestVerboseTellsTheChain(t *testing.T) {
 	err := error(&runtime.Ended{What: "the server was stopped", Where: "at 12 of 76 operators", Err: fmt.Errorf("wave 3: %w", transport.ErrPeerStopped)})
-	if got := (&runFlags{}).explained(err).Error(); got != "the server was stopped at 12 of 76 operators" {
+	if got := explained(err, false).Error(); got != "the server was stopped at 12 of 76 operators" {
 		t.Errorf("got %q", got)
 	}
-	got := (&runFlags{verbose: true}).explained(err)
+	got := explained(err, true)
 	if !strings.HasPrefix(got.Error(), "the server was stopped at 12 of 76 operators\n") || !strings.Contains(got.Error(), "wave 3: ") || exitCode(got) != exitNetwork {
 		t.Errorf("got %q", got)
 	}

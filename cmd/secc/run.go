@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,8 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
-	"secc.example/secc/cmd/internal/answer"
-	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
@@ -26,15 +23,12 @@ import (
 
 // runFlags are the flags of secc run.
 type runFlags struct {
+	question
 	party    string
 	planPath string
 	weights  string
 	listen   string
 	connect  string
-	inputs   []string
-	labels   string
-	top      int
-	json     bool
 	once     bool
 
 	maxSessions int
@@ -48,7 +42,6 @@ type runFlags struct {
 	timeout  time.Duration
 	stall    time.Duration
 	verbose  bool
-	quiet    bool
 	profile  string
 }
 
@@ -64,7 +57,7 @@ the weights.`,
 		Example: `  secc run --party=server --plan model.plan --weights model.weights --listen 127.0.0.1:7766
   secc run --party=client --plan model.plan --connect 127.0.0.1:7766 --input scan.png --labels labels.txt`,
 		Args: usageArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return f.explained(f.run(c)) },
+		RunE: func(c *cobra.Command, _ []string) error { return explained(f.run(c), f.verbose) },
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.party, "party", "", "which side this is: server or client")
@@ -109,13 +102,7 @@ func (f *runFlags) run(c *cobra.Command) error {
 	if err := f.belongs(c); err != nil {
 		return err
 	}
-	debug.SetTraceback("none") // a trace prints arguments, which here are keys and shares
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // the most memory counts here, and there is little garbage
-	}
-	if f.threads = min(f.threads, goruntime.NumCPU()); f.threads > 0 {
-		goruntime.GOMAXPROCS(f.threads) // the correlated OTs are made on other goroutines than the plan's
-	}
+	f.threads = tune(f.threads)
 	if f.profile != "" {
 		stop, err := profileTo(f.profile)
 		if err != nil {
@@ -133,10 +120,22 @@ func (f *runFlags) run(c *cobra.Command) error {
 	return usage("--party must be server or client, not %q", f.party)
 }
 
+// tune makes this process one that runs sessions on so many cores, and says how many there are.
+func tune(threads int) int {
+	debug.SetTraceback("none") // a trace prints arguments, which here are keys and shares
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // the most memory counts here, and there is little garbage
+	}
+	if threads = min(threads, goruntime.NumCPU()); threads > 0 {
+		goruntime.GOMAXPROCS(threads) // the correlated OTs are made on other goroutines than the plan's
+	}
+	return threads
+}
+
 // explained adds to a session's error, with --verbose, what each layer had to say.
-func (f *runFlags) explained(err error) error {
+func explained(err error, verbose bool) error {
 	var ended *runtime.Ended
-	if !f.verbose || !errors.As(err, &ended) {
+	if !verbose || !errors.As(err, &ended) {
 		return err
 	}
 	return fmt.Errorf("%w\nsecc: because: %s", err, ended.Chain())
@@ -190,60 +189,11 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	if err != nil {
 		return err
 	}
-	labels, err := loadLabels(f.labels, p)
-	if err != nil {
-		return err
-	}
-	if err := checkLabels(p, labels); err != nil {
-		return err
-	}
-	real, warnings, err := loadInputs(f.inputs, input.Specs(p))
-	if err != nil {
-		return err
-	}
-	warn(c.ErrOrStderr(), warnings)
-	for i, in := range p.Inputs {
-		if n := runtime.Clipped(real[i], p.Slots[in.Slot]); n > 0 {
-			warnings = append(warnings, fmt.Sprintf("input %q: %d values too large for the plan's number format were cut: expect a wrong answer", in.Name, n))
-			newLog(c.ErrOrStderr()).Warn("values too large for the plan's number format were cut: expect a wrong answer", "input", in.Name, "values", n)
-		}
-	}
-	show := newProgress(c.ErrOrStderr(), f.quiet, p)
-	cfg.Progress = show.step
-	report, err := f.infer(c.Context(), p, real, cfg, link)
-	show.end()
-	if err != nil {
-		return err
-	}
-	answer.Fill(report, p, labels, f.top, !c.Flags().Changed("top"))
-	report.Warnings = warnings
-	report.PeakRSS = peakRSS()
-	if f.json {
-		return printJSON(c.OutOrStdout(), report)
-	}
-	return answer.Print(c.OutOrStdout(), report)
-}
-
-// infer asks the server.
-func (f *runFlags) infer(ctx context.Context, p *plan.Plan, values [][]float32, cfg runtime.Config, link transport.Link) (*plan.Report, error) {
 	conf, err := f.clientTLS()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c := client.Client{Plan: p, Address: f.connect, TLS: conf, Insecure: f.insecure, Link: link, Session: cfg}
-	report, err := c.Infer(ctx, values)
-	return report, exit.OfClient(err)
-}
-
-func loadLabels(path string, p *plan.Plan) ([]string, error) {
-	if path == "" {
-		return p.Labels, nil
-	}
-	labels, err := answer.ReadLabels(path)
-	if err != nil {
-		return nil, usage("labels: %w", err)
-	}
-	return labels, nil
+	return f.ask(c, client.Client{Plan: p, Address: f.connect, TLS: conf, Insecure: f.insecure, Link: link, Session: cfg})
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -263,12 +213,4 @@ func writeReady(path, addr string) error {
 	}
 	part := path + ".part"
 	return errors.Join(os.WriteFile(part, []byte(addr+"\n"), 0o644), os.Rename(part, path))
-}
-
-// checkLabels counts labels against the outputs of a plan.
-func checkLabels(p *plan.Plan, labels []string) error {
-	if err := p.CheckLabels(labels); err != nil {
-		return hint(usage("%w", err), "one line for each class, in the order of the network's outputs; none is left out and none added")
-	}
-	return nil
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"flag"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "ready": ready, "truncate": truncate, "certs": certs, "poison": poison, "npy": writeNPY, "retype": retype,
+			"hangup": hangup, "reaches": reaches,
 		},
 	})
 }
@@ -67,6 +71,32 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(25 * time.Millisecond)
 	}
 	ts.Fatalf("%s did not appear", args[0])
+}
+
+// hangup sends SIGHUP to all that runs in the background.
+func hangup(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(syscall.SIGHUP))
+	}
+}
+
+// reaches waits until what stands under an address holds a text: reaches URL TEXT
+func reaches(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: reaches URL TEXT")
+	}
+	var body []byte
+	for range 400 {
+		if resp, err := http.Get(args[0]); err == nil {
+			body, _ = io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if strings.Contains(string(body), args[1]) {
+				return
+			}
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	ts.Fatalf("%s: %s", args[0], body)
 }
 
 // truncate cuts a file to its first half: truncate FILE

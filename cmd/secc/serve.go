@@ -91,16 +91,17 @@ func (f *runFlags) listenAndServe(ctx context.Context, server *service.Server, s
 type outlets struct {
 	err, out *service.Lines
 	log      *slog.Logger
+	level    slog.Level
 }
 
 func newOutlets(c *cobra.Command, verbose bool) *outlets {
 	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more
 	o := &outlets{err: service.NewLines(c.ErrOrStderr()), out: service.NewLines(c.OutOrStdout())}
-	level := slog.LevelInfo
+	o.level = slog.LevelInfo
 	if verbose {
-		level = slog.LevelDebug
+		o.level = slog.LevelDebug
 	}
-	o.log = slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
+	o.log = slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: o.level}))
 	return o
 }
 

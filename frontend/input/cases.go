@@ -107,7 +107,7 @@ func (s *Set) folder(root, under string, want []Spec, depth int) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(entries, func(a, b os.DirEntry) int { return natural(a.Name(), b.Name()) })
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return Natural(a.Name(), b.Name()) })
 	if parts := numbered(entries); parts != nil {
 		return s.several(root, under, parts, want)
 	}
@@ -225,8 +225,8 @@ func (s *Set) several(root, under string, parts []string, want []Spec) error {
 	return nil
 }
 
-// natural orders names as people count: scan2 before scan10.
-func natural(a, b string) int {
+// Natural orders names as people count: scan2 before scan10.
+func Natural(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {
 		n, m := leadingDigits(x), leadingDigits(y)

@@ -164,18 +164,19 @@ func (s *Server) connection(ctx context.Context, raw net.Conn, id int) (admitted
 		report, err = s.cfg.Program.Serve(ctx, conn, s.cfg.Weights, cfg)
 		return err
 	})
-	s.tell(log, admitted, report, err)
+	if err == nil && s.cfg.Done != nil {
+		s.cfg.Done(log, report)
+	}
+	LogEnd(log, admitted, err)
 	return admitted, err
 }
 
-// tell logs how a connection ended.
-func (s *Server) tell(log *slog.Logger, admitted bool, report *plan.Report, err error) {
+// LogEnd logs the error that a connection ended with, if any; a client is admitted that has
+// said hello.
+func LogEnd(log *slog.Logger, admitted bool, err error) {
 	var ended *runtime.Ended
 	switch {
 	case err == nil:
-		if s.cfg.Done != nil {
-			s.cfg.Done(log, report)
-		}
 		return
 	case errors.Is(err, transport.ErrMute):
 		log.Debug("a connection that said nothing", "err", err)

@@ -79,6 +79,17 @@ func handshake(ctx context.Context, c *tls.Conn, limit time.Duration) (net.Conn,
 	return nil, fmt.Errorf("TLS handshake: %w", refused(err))
 }
 
+// Refusal adds to an error of somebody else's connection what it means if it is one of TLS
+// that says that the peer, or this side, does not accept the other.
+func Refusal(err error) error {
+	var cert *tls.CertificateVerificationError
+	var op *net.OpError
+	if errors.As(err, &cert) || errors.As(err, &op) && op.Op == "remote error" {
+		return refused(err)
+	}
+	return err
+}
+
 // refused says what an error of TLS means: a certificate that does not hold and an alert are
 // refusals; all else is the network's, or a peer's that does not speak TLS.
 func refused(err error) error {

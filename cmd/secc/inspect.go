@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"secc.example/secc/backend"
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
+)
+
+const inspectSchema = "secc.inspect/1"
+
+// inspected is what a plan says, for people who are to use or to trust it.
+type inspected struct {
+	Schema  string         `json:"schema"`
+	Model   string         `json:"model"`
+	Digest  string         `json:"plan_digest"`
+	Format  int            `json:"plan_format"`
+	Size    int64          `json:"bytes"`
+	Inputs  []plan.Input   `json:"inputs"`
+	Outputs []outputText   `json:"outputs"`
+	Labels  []string       `json:"labels,omitempty"`
+	Reveal  plan.Reveal    `json:"reveal"`
+	Cost    plan.TotalCost `json:"cost"`
+	Memory  plan.Memory    `json:"memory_bytes"`
+}
+
+type outputText struct {
+	Name  string          `json:"name"`
+	Shape []int           `json:"shape"`
+	Kind  plan.AnswerKind `json:"kind"`
+}
+
+func newInspectCmd() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "inspect MODEL.plan",
+		Short: "Show what a plan takes, gives and reveals",
+		Args:  usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			v, err := inspect(args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(c.OutOrStdout(), v)
+			}
+			return v.print(c.OutOrStdout())
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+inspectSchema+")")
+	return c
+}
+
+func inspect(path string) (*inspected, error) {
+	p, err := loadPlan(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	r, err := p.Cost()
+	if err != nil {
+		return nil, err
+	}
+	profile, _ := backend.ParseProfile("") // the default is no error
+	profile.Price(r)
+	v := &inspected{
+		Schema: inspectSchema, Model: p.Model, Digest: r.PlanDigest, Format: p.Version, Size: info.Size(),
+		Inputs: p.Inputs, Labels: p.Labels, Reveal: p.Reveal, Cost: r.Total, Memory: r.Memory,
+	}
+	for i, o := range p.Outputs {
+		kind, _ := p.KindOf(i)
+		v.Outputs = append(v.Outputs, outputText{o.Name, o.Shape, kind})
+	}
+	return v, nil
+}
+
+// revealed says what the client learns.
+var revealed = map[plan.Reveal]string{
+	plan.RevealValues: "every value of the outputs",
+	plan.RevealArgMax: "the index of the largest value, not the values",
+	plan.RevealTopK:   "the indices of the largest values in their order, not the values",
+}
+
+func (v *inspected) print(w io.Writer) error {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-9s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("model", "%s", out.Line(v.Model))
+	line("digest", "%s", v.Digest)
+	line("file", "%s, plan format %d", bytesText(v.Size), v.Format)
+	for _, in := range v.Inputs {
+		line("input", "%s %v%v", out.Line(in.Name), in.Shape, in.Preprocess)
+	}
+	for _, o := range v.Outputs {
+		line("output", "%s %v: %s", out.Line(o.Name), o.Shape, o.Kind)
+	}
+	if len(v.Labels) > 0 {
+		var shown []string
+		for _, l := range v.Labels[:min(len(v.Labels), 10)] {
+			shown = append(shown, out.Line(strings.TrimSpace(l)))
+		}
+		text := strings.Join(shown, ", ")
+		if len(v.Labels) > len(shown) {
+			text += ", ..."
+		}
+		line("labels", "%d: %s", len(v.Labels), text)
+	}
+	line("reveals", "%s", revealed[v.Reveal])
+	line("costs", "%s, %d rounds, about %.2f s in a local network", bytesText(v.Cost.Bytes), v.Cost.Rounds, v.Cost.Seconds)
+	_, err := fmt.Fprintf(w, "%-9s at most %s at the server and %s at the client\n", "memory", bytesText(v.Memory.Server), bytesText(v.Memory.Client))
+	return err
+}

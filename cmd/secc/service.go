@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/runtime/transport"
+	"secc.example/secc/server"
+)
+
+// serviceFlags are the flags of secc serve.
+type serviceFlags struct {
+	server.Config
+	listen    string
+	ready     string
+	insecure  bool
+	tls       transport.TLSFiles
+	noCanary  bool
+	logFormat string
+	memory    byteSize
+	verbose   bool
+}
+
+func newServeCmd() *cobra.Command {
+	f := new(serviceFlags)
+	c := &cobra.Command{
+		Use:   "serve MODELS",
+		Short: "Serve the models of a folder",
+		Long: `Serve the models of a folder to many clients over one port: HTTP/1.1 and, for the
+sessions, WebSocket. A version of a model is a folder MODEL/VERSION/ with
+model.plan, model.weights and, if you like, card.json. The newest version answers
+(names are ordered as people count); all that lie there have addresses of their
+own. The folder is watched: what is new or changed is loaded and checked before it
+takes its place, and sessions end with the version that they began with. SIGHUP
+reads models and certificates anew at once; SIGTERM lets sessions end.
+
+Every flag can be given in the environment too: --queue-wait as SECC_QUEUE_WAIT.`,
+		Example: `  secc serve models/ --listen :443 --tls-cert cert.pem --tls-key key.pem
+  secc ask https://company.example/v2/models/cxr --input scan.dcm`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := fromEnvironment(c.Flags()); err != nil {
+				return err
+			}
+			f.Models = args[0]
+			return f.run(c)
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.listen, "listen", "127.0.0.1:7766", "address to listen on")
+	fl.StringVar(&f.ready, "ready-file", "", "write the address to this file once clients can connect")
+	fl.BoolVar(&f.insecure, "insecure", false, "listen in the clear beyond this machine: behind a proxy that ends TLS")
+	fl.StringVar(&f.tls.Cert, "tls-cert", "", "certificate (PEM)")
+	fl.StringVar(&f.tls.Key, "tls-key", "", "key of the certificate (PEM)")
+	fl.StringVar(&f.tls.CA, "tls-ca", "", "accept only clients with a certificate signed by this authority (PEM)")
+	fl.BoolVar(&f.noCanary, "no-canary", false, "serve versions without running their canary")
+	fl.Var(&f.memory, "memory", "for all sessions, as their plans predict it: 2GiB, 500M (default: four fifths of what is free)")
+	fl.IntVar(&f.MaxSessions, "max-sessions", 0, "sessions at once (default: as many as the memory holds)")
+	fl.IntVar(&f.Queue, "queue", 256, "sessions that may wait for room")
+	fl.DurationVar(&f.Wait, "queue-wait", 30*time.Second, "how long a session may wait for room")
+	fl.DurationVar(&f.Grace, "grace", time.Minute, "how long sessions may go on after SIGTERM")
+	fl.DurationVar(&f.Poll, "poll", 5*time.Second, "how often the folder is looked at")
+	fl.IntVar(&f.Session.Threads, "threads", 0, "cores to use (default: all)")
+	fl.DurationVar(&f.Session.Transport.Idle, "timeout", time.Minute, "give a client up when nothing was heard from it for so long")
+	fl.DurationVar(&f.Session.Stall, "stall", 0, "give a client up when nothing has moved for so long (default: by the plan)")
+	fl.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log also what usually is nobody's concern")
+	return c
+}
+
+func (f *serviceFlags) check() error {
+	switch {
+	case f.logFormat != "text" && f.logFormat != "json":
+		return usage("--log-format must be text or json, not %q", f.logFormat)
+	case f.MaxSessions < 0 || f.Queue < 1 || f.Session.Threads < 0:
+		return usage("--max-sessions and --threads must not be negative, --queue positive")
+	case f.Wait <= 0 || f.Grace <= 0 || f.Poll <= 0 || f.Session.Transport.Idle <= 0 || f.Session.Stall < 0:
+		return usage("--queue-wait, --grace, --poll and --timeout must be positive, --stall not negative")
+	}
+	return nil
+}
+
+func (f *serviceFlags) run(c *cobra.Command) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	f.Session.Threads = tune(f.Session.Threads)
+	out := newOutlets(c, f.verbose)
+	defer out.close()
+	if f.logFormat == "json" {
+		out.log = slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: out.level}))
+	}
+	f.Log, f.Canary, f.Memory, f.Version = out.log, !f.noCanary, int64(f.memory), versionInfo().Version
+	if f.tls != (transport.TLSFiles{}) {
+		f.TLS = func() (*tls.Config, error) { return f.tls.Config(transport.Server, "") }
+	}
+	ctx := c.Context()
+	s, err := server.New(ctx, f.Config)
+	if err != nil {
+		return usage("%w", err)
+	}
+	l, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return coded(exitNetwork, fmt.Errorf("listen: %w", err))
+	}
+	defer l.Close()
+	if f.TLS == nil && !f.insecure {
+		if err := transport.OnThisMachine(l.Addr()); err != nil {
+			return exit.OfClient(err)
+		}
+	}
+	defer f.onHangup(ctx, s)()
+	out.log.Info("listening", "addr", l.Addr().String(), "models", f.Models, "tls", f.TLS != nil)
+	if err := writeReady(f.ready, l.Addr().String()); err != nil {
+		return usage("--ready-file: %w", err)
+	}
+	return s.Serve(ctx, l)
+}
+
+// onHangup reads everything anew whenever SIGHUP comes, until stop.
+func (f *serviceFlags) onHangup(ctx context.Context, s *server.Server) (stop func()) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				if err := s.Reload(ctx); err != nil {
+					f.Log.Error("reload", "err", err)
+					continue
+				}
+				f.Log.Info("reloaded")
+			}
+		}
+	}()
+	return func() { signal.Stop(hup); cancel() }
+}
+
+// fromEnvironment gives flags that are not on the command line what the environment says.
+func fromEnvironment(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "SECC_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		if !ok || f.Changed || err != nil {
+			return
+		}
+		if bad := flags.Set(f.Name, value); bad != nil {
+			err = usage("%s: %w", name, bad)
+		}
+	})
+	return err
+}
+
+// byteSize is a flag for a number of bytes, with a unit.
+type byteSize int64
+
+var byteUnits = []struct {
+	name string
+	n    float64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"K", 1e3}, {"M", 1e6}, {"G", 1e9}, {"", 1}}
+
+func (b *byteSize) String() string {
+	if *b == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
+
+func (*byteSize) Type() string { return "bytes" }
+
+func (b *byteSize) Set(s string) error {
+	for _, u := range byteUnits {
+		number, ok := strings.CutSuffix(s, u.name)
+		if !ok {
+			continue
+		}
+		x, err := strconv.ParseFloat(number, 64)
+		if err != nil || x*u.n < 1 || x*u.n > 1<<60 {
+			break
+		}
+		*b = byteSize(x * u.n)
+		return nil
+	}
+	return fmt.Errorf("%q is no number of bytes: 2GiB, 500M", s)
+}

@@ -1,0 +1,217 @@
+// Package remote is the client's side of a service's address: it fetches plans and opens
+// sessions over HTTP, through whatever proxies stand in between.
+package remote
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/transport"
+)
+
+// SessionHeader is in which header the server says what it calls a session.
+const SessionHeader = "Secc-Session"
+
+// maxPlan bounds what is taken for a plan.
+const maxPlan = 1 << 30
+
+// Model is a model, or a version of it, at an address.
+type Model struct {
+	URL      *url.URL    // https://host/v2/models/m[/versions/v]
+	TLS      *tls.Config // nil: the system's authorities
+	Token    string      // bearer token, if the server wants one
+	Insecure bool        // in the clear to other machines too
+
+	Timeout time.Duration // of connecting, and of every answer's beginning; 0: 30 s
+}
+
+// Parse reads an address. ws and wss stand for http and https; a name alone stands for a
+// model of that name.
+func Parse(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	switch u.Scheme {
+	case "ws":
+		u.Scheme = "http"
+	case "wss":
+		u.Scheme = "https"
+	case "http", "https":
+	default:
+		return nil, fmt.Errorf("%q is no address of a model: https://HOST/v2/models/NAME", text)
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	if u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || !strings.Contains(u.Path, "/v2/models/") {
+		return nil, fmt.Errorf("%q is no address of a model: https://HOST/v2/models/NAME", text)
+	}
+	return u, nil
+}
+
+// StatusError is a refusal of the server's.
+type StatusError struct {
+	Status  int
+	After   string // when to try again, as the server says it
+	Message string
+	Session string
+}
+
+func (e *StatusError) Error() string {
+	text := fmt.Sprintf("the server refused: %s (HTTP %d", e.Message, e.Status)
+	if e.Session != "" {
+		text += ", session " + e.Session
+	}
+	if e.After != "" {
+		text += ", try again in " + e.After + " s"
+	}
+	return text + ")"
+}
+
+// Unwrap sorts refusals in with the ends of connections.
+func (e *StatusError) Unwrap() error {
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return transport.ErrAuth
+	case http.StatusPreconditionFailed:
+		return transport.ErrMismatch
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		return transport.ErrBusy
+	}
+	return transport.ErrPeerFailed
+}
+
+// client makes HTTP requests as the model wants them. HTTPS_PROXY and NO_PROXY are honoured.
+func (m *Model) client() *http.Client {
+	limit := m.Timeout
+	if limit <= 0 {
+		limit = 30 * time.Second
+	}
+	d := &net.Dialer{Timeout: limit}
+	if m.URL.Scheme == "http" && !m.Insecure {
+		d.Control = func(_, addr string, _ syscall.RawConn) error {
+			at, err := netip.ParseAddrPort(addr)
+			if err != nil {
+				return err
+			}
+			return transport.OnThisMachine(net.TCPAddrFromAddrPort(at))
+		}
+	}
+	conf := m.TLS
+	if conf == nil {
+		conf = &tls.Config{MinVersion: tls.VersionTLS13}
+	}
+	t := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: d.DialContext, TLSClientConfig: conf,
+		TLSHandshakeTimeout: limit, ResponseHeaderTimeout: limit + 2*time.Minute, // a session may wait for room
+		DisableCompression: true, Protocols: new(http.Protocols),
+	}
+	t.Protocols.SetHTTP1(true)
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func (m *Model) header() http.Header {
+	h := http.Header{}
+	if m.Token != "" {
+		h.Set("Authorization", "Bearer "+m.Token)
+	}
+	return h
+}
+
+// Plan fetches the plan, of which known is a version already at hand; nil: none. What comes
+// is what its digest says.
+func (m *Model) Plan(ctx context.Context, known []byte) (p *plan.Plan, encoded []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.URL.JoinPath("plan").String(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.Header = m.header()
+	if len(known) > 0 {
+		if p, err = plan.Decode(known); err == nil {
+			if d, err := p.Digest(); err == nil {
+				r.Header.Set("If-None-Match", `"`+hex.EncodeToString(d[:])+`"`)
+			}
+		}
+	}
+	c := m.client()
+	defer c.CloseIdleConnections()
+	resp, err := c.Do(r)
+	if err != nil {
+		return nil, nil, transport.Refusal(err)
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNotModified && p != nil:
+		return p, known, nil
+	case resp.StatusCode != http.StatusOK:
+		return nil, nil, refused(resp)
+	}
+	b, err := io.ReadAll(io.LimitReader(resp.Body, maxPlan+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(b) > maxPlan {
+		return nil, nil, transport.Violation("a plan of more than %d bytes", maxPlan)
+	}
+	if p, err = plan.Decode(b); err != nil {
+		return nil, nil, fmt.Errorf("the server's plan: %w", err)
+	}
+	return p, b, nil
+}
+
+// Session opens a session for a plan and says what the server calls it.
+func (m *Model) Session(ctx context.Context, d plan.Digest) (net.Conn, string, error) {
+	h := m.header()
+	h.Set("If-Match", `"`+d.String()+`"`)
+	c, resp, err := websocket.Dial(ctx, m.URL.JoinPath("session").String(), &websocket.DialOptions{HTTPClient: m.client(), HTTPHeader: h})
+	if err != nil {
+		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
+			return nil, "", refused(resp)
+		}
+		return nil, "", transport.Refusal(err)
+	}
+	return websocket.NetConn(context.WithoutCancel(ctx), c, websocket.MessageBinary), printable(resp.Header.Get(SessionHeader)), nil
+}
+
+// refused reads a refusal.
+func refused(resp *http.Response) error {
+	e := &StatusError{Status: resp.StatusCode, After: printable(resp.Header.Get("Retry-After")), Session: printable(resp.Header.Get(SessionHeader))}
+	var said struct {
+		Error string `json:"error"`
+	}
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // what there is will do
+	if json.Unmarshal(b, &said) == nil {
+		e.Message = printable(said.Error)
+	}
+	if e.Message == "" {
+		e.Message = http.StatusText(resp.StatusCode)
+	}
+	return e
+}
+
+// printable keeps of a stranger's text what a terminal takes as text.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r > '~' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// ErrChanged says that a model's plan is not the one that was pinned.
+var ErrChanged = errors.New("the model's plan is not the one that was seen before")

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"secc.example/secc/backend/plan"
+)
+
+// routes is the metadata half of the Open Inference Protocol, plans and sessions.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v2", s.about)
+	mux.HandleFunc("GET /v2/health/live", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, map[string]bool{"live": true}) })
+	mux.HandleFunc("GET /v2/health/ready", s.health)
+	mux.HandleFunc("GET /v2/models", s.list)
+	for _, at := range []string{"/v2/models/{model}", "/v2/models/{model}/versions/{version}"} {
+		mux.HandleFunc("GET "+at, s.with((*Server).describe))
+		mux.HandleFunc("GET "+at+"/ready", s.with((*Server).modelReady))
+		mux.HandleFunc("GET "+at+"/plan", s.with((*Server).plan))
+		mux.HandleFunc("GET "+at+"/session", s.with((*Server).session))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, &refusal{http.StatusNotFound, 0, errors.New("there is nothing here: see GET /v2/models")})
+	})
+	return mux
+}
+
+// reply writes JSON.
+func reply(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(v) // whoever asked has gone
+}
+
+// refusal is an error with what HTTP calls it.
+type refusal struct {
+	status int
+	after  time.Duration // when to try again; 0: never
+	err    error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+func refuse(w http.ResponseWriter, r *refusal) {
+	if r.after > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(r.after.Seconds()))))
+	}
+	reply(w, r.status, map[string]string{"error": r.Error()})
+}
+
+func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, map[string]any{"name": "secc", "version": s.cfg.Version, "extensions": []string{"plan", "session"}})
+}
+
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	code := http.StatusOK
+	if !s.ready() {
+		code = http.StatusServiceUnavailable
+	}
+	reply(w, code, map[string]bool{"ready": code == http.StatusOK})
+}
+
+func (s *Server) list(w http.ResponseWriter, _ *http.Request) {
+	type model struct {
+		Name     string   `json:"name"`
+		Versions []string `json:"versions"`
+	}
+	all := []model{}
+	for _, name := range s.models.Models() {
+		m := model{Name: name}
+		for _, v := range s.models.Versions(name) {
+			m.Versions = append(m.Versions, v.Name)
+		}
+		all = append(all, m)
+	}
+	reply(w, http.StatusOK, map[string]any{"models": all})
+}
+
+// with finds the version that an address names.
+func (s *Server) with(f func(*Server, http.ResponseWriter, *http.Request, *Version)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := s.models.Find(r.PathValue("model"), r.PathValue("version"))
+		if v == nil {
+			refuse(w, &refusal{http.StatusNotFound, 0, errors.New("there is no such model or version: see GET /v2/models")})
+			return
+		}
+		f(s, w, r, v)
+	}
+}
+
+func (s *Server) modelReady(w http.ResponseWriter, r *http.Request, _ *Version) { s.health(w, r) }
+
+// tensor describes an input or output as the Open Inference Protocol does.
+type tensor struct {
+	Name     string `json:"name"`
+	Datatype string `json:"datatype"`
+	Shape    []int  `json:"shape"`
+}
+
+// parameters is what that protocol has no field for.
+type parameters struct {
+	Card
+	PlanDigest string            `json:"plan_digest"`
+	Version    string            `json:"version"`
+	Reveal     plan.Reveal       `json:"reveal"`
+	Answers    []plan.AnswerKind `json:"answers"` // what each output means
+	Labels     []string          `json:"labels,omitempty"`
+	Preprocess []string          `json:"preprocess"` // of each input
+	Bytes      int64             `json:"bytes"`      // of a session, exact
+	Rounds     int               `json:"rounds"`
+	Compute    float64           `json:"compute_seconds"` // predicted, on one core of either party
+	Memory     plan.Memory       `json:"memory_bytes"`
+}
+
+func (s *Server) describe(w http.ResponseWriter, _ *http.Request, v *Version) {
+	p, cost := v.Program.Plan(), v.Program.Cost()
+	a := parameters{
+		Card: v.Card, PlanDigest: v.Program.Digest().String(), Version: v.Name, Reveal: p.Reveal, Labels: p.Labels,
+		Bytes: cost.Total.Bytes, Rounds: cost.Total.Rounds, Compute: v.Program.Compute().Seconds(), Memory: cost.Memory,
+	}
+	a.Canary = nil // it is the owner's
+	var in, out []tensor
+	for _, x := range p.Inputs {
+		in = append(in, tensor{x.Name, "FP32", x.Shape})
+		a.Preprocess = append(a.Preprocess, x.Preprocess.Preset)
+	}
+	for i, x := range p.Outputs {
+		out = append(out, tensor{x.Name, "FP32", x.Shape})
+		kind, _ := p.KindOf(i)
+		a.Answers = append(a.Answers, kind)
+	}
+	var versions []string
+	for _, o := range s.models.Versions(v.Model) {
+		versions = append(versions, o.Name)
+	}
+	reply(w, http.StatusOK, map[string]any{"name": v.Model, "versions": versions, "platform": "secc_plan", "inputs": in, "outputs": out, "parameters": a})
+}
+
+// tag is a plan's digest as an entity tag.
+func tag(v *Version) string { return strconv.Quote(v.Program.Digest().String()) }
+
+func (s *Server) plan(w http.ResponseWriter, r *http.Request, v *Version) {
+	w.Header().Set("ETag", tag(v))
+	w.Header().Set("Cache-Control", "no-cache") // ask whether it has changed
+	if r.Header.Get("If-None-Match") == tag(v) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.Itoa(len(v.encoded)))
+	_, _ = w.Write(v.encoded) // whoever asked has gone
+}

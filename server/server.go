@@ -1,0 +1,253 @@
+// Package server is what stands between the network and the sessions of a service: models
+// in folders, one port of HTTP/1.1 and WebSocket, who may ask how much, and how it all ends.
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/service"
+)
+
+// Config is what an operator chooses. Of what is zero there is a default.
+type Config struct {
+	Models  string // the folder
+	Canary  bool   // versions answer their canary before they serve
+	Session runtime.Config
+	Log     *slog.Logger
+	Version string // of this program
+
+	// TLS is read when the server starts and at every reload; nil: in the clear.
+	TLS func() (*tls.Config, error)
+
+	Memory      int64         // for all sessions; default: four fifths of what is free
+	MaxSessions int           // at once; default: as many as the memory holds
+	Queue       int           // sessions that may wait for room
+	Wait        time.Duration // how long
+	Grace       time.Duration // how long sessions may go on once the server is to stop
+	Poll        time.Duration // how often the models' folder is looked at
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Memory <= 0 {
+		if c.Memory = service.FreeMemory() / 5 * 4; c.Memory == 0 {
+			c.Memory = 4 << 30 // nobody tells
+		}
+	}
+	if c.MaxSessions <= 0 {
+		c.MaxSessions = 1 << 20
+	}
+	for d, v := range map[*time.Duration]time.Duration{&c.Wait: 30 * time.Second, &c.Grace: time.Minute, &c.Poll: 5 * time.Second} {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	if c.Queue <= 0 {
+		c.Queue = 256
+	}
+	return c
+}
+
+// Server serves models.
+type Server struct {
+	cfg    Config
+	models *Catalogue
+	gate   *gate
+
+	tls  atomic.Pointer[tls.Config]
+	stop context.Context // ends sessions
+	cut  context.CancelFunc
+
+	mu       sync.Mutex
+	draining bool
+	sessions sync.WaitGroup // begun while it was not draining
+}
+
+// begin counts a session, if any may still begin.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.draining {
+		s.sessions.Add(1)
+	}
+	return !s.draining
+}
+
+// end takes no session any more.
+func (s *Server) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+}
+
+// ready tells whether sessions may begin.
+func (s *Server) ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.draining
+}
+
+// New loads the models and certificates. Models that cannot be loaded are logged; without any
+// that can there is no server.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	cfg = cfg.withDefaults()
+	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, cfg.Log), gate: newGate(cfg.Memory, cfg.MaxSessions, cfg.Queue)}
+	s.stop, s.cut = context.WithCancel(context.Background())
+	if err := s.certificates(); err != nil {
+		return nil, err
+	}
+	if err := s.models.Scan(ctx); err != nil {
+		return nil, err
+	}
+	if len(s.models.Models()) == 0 {
+		return nil, fmt.Errorf("%s: no model can be served: a version lies in MODEL/VERSION/ as %s, %s and, if you like, %s", cfg.Models, planFile, weightsFile, cardFile)
+	}
+	return s, nil
+}
+
+// certificates reads the certificates and keys anew.
+func (s *Server) certificates() error {
+	if s.cfg.TLS == nil {
+		return nil
+	}
+	conf, err := s.cfg.TLS()
+	if err != nil {
+		return err
+	}
+	conf.NextProtos = []string{"http/1.1"} // a WebSocket begins there
+	s.tls.Store(conf)
+	return nil
+}
+
+// Reload reads models and certificates anew. Sessions go on as they began, and what cannot be
+// read leaves what was there.
+func (s *Server) Reload(ctx context.Context) error {
+	err := s.certificates()
+	return errors.Join(err, s.models.Scan(ctx))
+}
+
+// Serve answers until the context ends, then lets sessions go on for the grace period. It
+// closes l.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	h := &http.Server{
+		Handler: s.routes(), ReadHeaderTimeout: helloTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog:  slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		Protocols: new(http.Protocols),
+	}
+	h.Protocols.SetHTTP1(true)
+	l = &limited{Listener: l, free: make(chan struct{}, connections), log: s.cfg.Log}
+	if s.cfg.TLS != nil {
+		l = tls.NewListener(l, &tls.Config{
+			MinVersion: tls.VersionTLS13,
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				return s.tls.Load(), nil
+			},
+		})
+	}
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watch(ctx) })
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(l) }()
+	var err error
+	select {
+	case err = <-ended:
+		s.end()
+	case <-ctx.Done():
+		s.drain(h)
+	}
+	s.cut()
+	s.sessions.Wait()
+	watching.Wait()
+	s.models.Close()
+	return err
+}
+
+// helloTime is how long a connection may take to say what it wants.
+const helloTime = 10 * time.Second
+
+// drain takes no session any more and waits for those that run.
+func (s *Server) drain(h *http.Server) {
+	_, running, _ := s.gate.state()
+	s.end()
+	s.cfg.Log.Info("draining", "sessions", running, "grace", s.cfg.Grace.String())
+	after, cancel := context.WithTimeout(context.Background(), s.cfg.Grace)
+	defer cancel()
+	done := make(chan struct{})
+	go func() { s.sessions.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-after.Done():
+		s.cfg.Log.Warn("the grace period is over: sessions are ended")
+	}
+	s.cut()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if h.Shutdown(ctx) != nil {
+		h.Close()
+	}
+	s.cfg.Log.Info("stopped")
+}
+
+// watch looks at the models' folder until the context ends.
+func (s *Server) watch(ctx context.Context) {
+	t := time.NewTicker(s.cfg.Poll)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if err := s.models.Scan(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Log.Error("the models' folder cannot be read", "err", err)
+			}
+		}
+	}
+}
+
+// connections is how many there may be at once, idle ones and greetings included.
+const connections = 4096
+
+// limited is a listener that hangs up on more connections than it can hold.
+type limited struct {
+	net.Listener
+	free chan struct{} // one a connection
+	log  *slog.Logger
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case l.free <- struct{}{}:
+			return &counted{Conn: c, release: sync.OnceFunc(func() { <-l.free })}, nil
+		default:
+			l.log.Warn("refused", "peer", c.RemoteAddr().String(), "err", "too many connections")
+			c.Close()
+		}
+	}
+}
+
+type counted struct {
+	net.Conn
+	release func()
+}
+
+func (c *counted) Close() error {
+	defer c.release()
+	return c.Conn.Close()
+}

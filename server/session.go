@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/guard"
+	"secc.example/secc/runtime/service"
+)
+
+// sessionHeader tells the client what its session is called in the server's log.
+const sessionHeader = "Secc-Session"
+
+// session answers one client. Whatever goes wrong ends it alone.
+func (s *Server) session(w http.ResponseWriter, r *http.Request, v *Version) {
+	id := newID()
+	log := s.cfg.Log.With("session", id, "peer", r.RemoteAddr, "model", v.Model, "version", v.Name)
+	if err := guard.Do(func() error { return s.serve(w, r, v, id, log) }); err != nil {
+		log.Error("failed", "err", err)
+	}
+}
+
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// serve lets a session in and runs it.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, v *Version, id string, log *slog.Logger) error {
+	w.Header().Set(sessionHeader, id)
+	turn, err := s.admit(r, v)
+	if err != nil {
+		log.Warn("refused", "err", err)
+		refuse(w, err)
+		return nil
+	}
+	defer turn.end()
+	c, failed := websocket.Accept(w, r, nil) // it answers whom it refuses
+	if failed != nil {
+		log.Warn("refused", "err", failed)
+		return nil
+	}
+	return s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, log)
+}
+
+// run is the session from its hello to its end.
+func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger) error {
+	begun := false
+	cfg := s.cfg.Session
+	cfg.Admit = func() (func(), error) {
+		begun = true
+		log.Info("open")
+		return func() {}, nil
+	}
+	var report *plan.Report
+	err := guard.Do(func() (err error) {
+		report, err = v.Program.Serve(s.stop, conn, v.Weights, cfg)
+		return err
+	})
+	if err == nil {
+		t := report.Total
+		log.Info("done", "bytes", t.Bytes, "rounds", t.Rounds, "seconds", t.Seconds)
+	}
+	service.LogEnd(log, begun, err)
+	return nil
+}
+
+// turn is the right to one session.
+type turn struct{ end func() }
+
+// admit decides whether a session may begin now, and waits for room.
+func (s *Server) admit(r *http.Request, v *Version) (*turn, *refusal) {
+	if want := r.Header.Get("If-Match"); want != "" && want != tag(v) {
+		return nil, &refusal{http.StatusPreconditionFailed, 0, fmt.Errorf("the model was compiled anew: its plan is %s now", tag(v))}
+	}
+	if !s.begin() {
+		return nil, &refusal{http.StatusServiceUnavailable, s.cfg.Grace, errors.New("the server is being stopped")}
+	}
+	if !v.hold() {
+		s.sessions.Done()
+		return nil, &refusal{http.StatusServiceUnavailable, time.Second, errors.New("the version was removed")}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Wait)
+	defer cancel()
+	defer context.AfterFunc(s.stop, cancel)()
+	leave, err := s.gate.enter(ctx, clientOf(r), v.Program.Memory().Server)
+	if err != nil {
+		v.release()
+		s.sessions.Done()
+		return nil, &refusal{http.StatusServiceUnavailable, max(time.Second, v.Program.Compute()), err}
+	}
+	return &turn{func() { leave(); v.release(); s.idle(); s.sessions.Done() }}, nil
+}
+
+// idle gives memory back when nobody is left: the collector would keep it for minutes.
+func (s *Server) idle() {
+	if _, running, _ := s.gate.state(); running == 0 {
+		debug.FreeOSMemory()
+	}
+}
+
+// clientOf is whom a session is counted for.
+func clientOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
