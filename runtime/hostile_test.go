@@ -84,24 +84,30 @@ func hostile(t testing.TB, conn net.Conn, role transport.Role, p *plan.Plan, cha
 	return m
 }
 
-// attack runs one honest party against a hostile one.
-func attack(t testing.TB, honest transport.Role, channels [numChannels][]byte) error {
+// attack runs one honest party against a hostile one, which leaves after 20 ms: the honest
+// party may wait for more. A late one walks only when the other has left.
+func attack(t testing.TB, honest transport.Role, late bool, channels [numChannels][]byte) error {
 	t.Helper()
 	p, w := smallPlan(t)
 	a, b := net.Pipe()
-	ready := make(chan *transport.Mux, 1)
+	left := make(chan struct{})
 	go func() {
+		defer close(left)
 		m := hostile(t, b, honest.Peer(), p, channels)
-		ready <- m
-		time.AfterFunc(20*time.Millisecond, func() { m.Close() }) // the honest party may wait for more
+		time.Sleep(20 * time.Millisecond)
+		m.Close()
 	}()
+	cfg := Config{}
+	if late {
+		cfg.Progress = func(Progress) { <-left }
+	}
 	var err error
 	if honest == transport.Server {
-		_, err = Serve(t.Context(), a, p, w, Config{})
+		_, err = Serve(t.Context(), a, p, w, cfg)
 	} else {
-		_, _, err = Run(t.Context(), a, p, []Vec{make(Vec, 16)}, Config{})
+		_, _, err = Run(t.Context(), a, p, []Vec{make(Vec, 16)}, cfg)
 	}
-	(<-ready).Close()
+	<-left
 	return err
 }
 
@@ -116,7 +122,7 @@ func FuzzPeer(f *testing.F) {
 		if client {
 			honest = transport.Client
 		}
-		if err := attack(t, honest, [numChannels][]byte{exec, server, cot, control}); err == nil {
+		if err := attack(t, honest, false, [numChannels][]byte{exec, server, cot, control}); err == nil {
 			t.Error("no error")
 		}
 	})
@@ -131,9 +137,11 @@ func TestHostilePeer(t *testing.T) {
 		return b
 	}
 	for _, honest := range []transport.Role{transport.Server, transport.Client} {
-		err := attack(t, honest, [numChannels][]byte{ones(1 << 16), ones(1 << 16), ones(1 << 16), ones(1 << 18)})
-		if !errors.Is(err, transport.ErrViolation) && !errors.Is(err, transport.ErrMismatch) { // an OT hello of ones is of another configuration
-			t.Errorf("%v: got %v, want a violation", honest, err)
+		for late, n := range map[bool]int{false: 1 << 16, true: 1 << 13} { // what the first windows take in: nobody reads on
+			err := attack(t, honest, late, [numChannels][]byte{ones(n), ones(n), ones(n), ones(4 * n)})
+			if !errors.Is(err, transport.ErrViolation) && !errors.Is(err, transport.ErrMismatch) { // an OT hello of ones is of another configuration
+				t.Errorf("%v, late: %v: got %v, want a violation", honest, late, err)
+			}
 		}
 	}
 }

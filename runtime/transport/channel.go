@@ -1,6 +1,9 @@
 package transport
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // channel is one logical channel of a Mux. Its state is guarded by the Mux.
 type channel struct {
@@ -68,7 +71,15 @@ func (c *channel) flushSome() error {
 	m := c.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if c.saidMore() {
+		c.buf = nil
+		return nil
+	}
 	n, err := c.awaitCredit(len(c.buf) - headerLen)
+	if c.saidMore() { // it left during the wait
+		c.buf = nil
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -87,6 +98,12 @@ func (c *channel) flushSome() error {
 	wake(m.wake)
 	return nil
 }
+
+// saidMore says that the peer has left and that what it sent before is still to be read.
+// What this party sends then goes nowhere, and the owner goes on to read: there it learns
+// why the peer left, be it that it sent what no protocol allows, rather than that it left.
+// m.mu is held.
+func (c *channel) saidMore() bool { return len(c.in) > 0 && errors.Is(c.m.err, ErrPeerClosed) }
 
 // awaitCredit returns how many of n bytes may be sent. m.mu is held, and released
 // while waiting. The wait ends with the connection, whose clocks run (watch).

@@ -329,3 +329,27 @@ func FuzzFrames(f *testing.F) {
 		}
 	})
 }
+
+// What a peer said before it left is read before the owner learns that it left, although the
+// owner had to send something first; when all is read, sending is an error.
+func TestLastWordsAreRead(t *testing.T) {
+	a, b := net.Pipe()
+	m := NewMux(t.Context(), a, Config{})
+	defer m.Close()
+	go func() { _, _ = io.Copy(io.Discard, b) }()
+	said := append([]byte(preface), frame(header{channel: 2}, []byte("no"))...)
+	if _, err := b.Write(append(said, frame(header{kind: kindBye, sequence: 1}, []byte{byte(reasonDone)})...)); err != nil {
+		t.Fatal(err)
+	}
+	<-m.done
+	c, got := m.Channel(2), make([]byte, 2)
+	if err := errors.Join(c.Send(make([]byte, maxFrame)), c.Flush(), c.Recv(got)); err != nil || string(got) != "no" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	for _, i := range []int{2, 3} {
+		c := m.Channel(i)
+		if err := errors.Join(c.Send([]byte{1}), c.Flush()); !errors.Is(err, ErrPeerClosed) {
+			t.Errorf("channel %d: a send to nobody: %v", i, err)
+		}
+	}
+}
