@@ -20,7 +20,7 @@ type Pass struct {
 	Run          func(*ir.Graph, *Config) error
 }
 
-// Pipeline lists the passes in order; the order is meaning.
+// Pipeline lists the passes in order; the order is meaning, and passOrder holds it.
 func Pipeline() []Pass {
 	real, fixed, selected := ir.Real, ir.Fixed, ir.Selected
 	return []Pass{
@@ -49,6 +49,9 @@ func Pipeline() []Pass {
 
 // Run takes a graph through passes, checking it after each.
 func Run(g *ir.Graph, passes []Pass, cfg *Config) error {
+	if err := checkOrder(passes); err != nil {
+		return fmt.Errorf("passes: BUG: %w", err)
+	}
 	if err := ir.Verify(g, ir.Real); err != nil {
 		return fmt.Errorf("passes: before the first pass: %w", err)
 	}

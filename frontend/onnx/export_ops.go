@@ -189,6 +189,8 @@ var exportedFunctions = map[string]struct{ op, alpha, beta string }{
 	"thresholded_relu": {"ThresholdedRelu", "alpha", ""}, "leaky_relu": {"LeakyRelu", "alpha", ""}, "relu": {"Relu", "", ""}, "abs": {"Abs", "", ""},
 	"sign": {"Sign", "", ""}, "floor": {"Floor", "", ""}, "ceil": {"Ceil", "", ""}, "round": {"Round", "", ""}, "sin": {"Sin", "", ""},
 	"cos": {"Cos", "", ""}, "tan": {"Tan", "", ""}, "asin": {"Asin", "", ""}, "acos": {"Acos", "", ""}, "atan": {"Atan", "", ""},
+	"sinh": {"Sinh", "", ""}, "cosh": {"Cosh", "", ""}, "asinh": {"Asinh", "", ""}, "acosh": {"Acosh", "", ""}, "atanh": {"Atanh", "", ""},
+	"shrink": {"Shrink", "lambd", "bias"},
 }
 
 func (x *exporter) function(v *ir.Value, a *ir.FuncAttrs, in, out string) error {
