@@ -62,6 +62,8 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 	o.say("reading the model")
 	opts := o.imports()
 	published := map[string]int{}
+	var inputs []string
+	opts.Inputs = func(names []string) { inputs = names }
 	opts.Published = func(what string) { published[what]++ }
 	g, err := onnx.Import(model, opts)
 	if err != nil {
@@ -71,7 +73,7 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 		return nil, err
 	}
 	o.say("reading calibration inputs")
-	p, warnings, err := o.passes(g)
+	p, warnings, err := o.passes(g, inputs)
 	if err != nil {
 		return nil, err
 	}

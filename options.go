@@ -2,6 +2,7 @@ package secc
 
 import (
 	"fmt"
+	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -16,10 +17,11 @@ import (
 // Options says how a model is compiled. The zero value compiles, but formats that
 // hold real inputs want Calibration, and images want Preprocess.
 type Options struct {
-	Name        string           // of the network, public; default: the one in the file
-	Dir         string           // where the model's external data lies
-	InputShapes map[string][]int // shapes that the file leaves open; "" is the only input
-	Batch       int              // inputs in one run; 0: as in the file, or 1
+	Name        string               // of the network, public; default: the one in the file
+	Dir         string               // where the model's external data lies
+	InputShapes map[string][]int     // shapes that the file leaves open; "" is the only input
+	Set         map[string][]float64 // inputs that are the same in every run, with their values; they are no inputs of the network then
+	Batch       int                  // inputs in one run; 0: as in the file, or 1
 
 	PublishConstants bool // initialisers may stand in the plan where an operator has no form that keeps them the server's
 
@@ -121,12 +123,12 @@ func (o *Options) checkReveal() error {
 
 // imports are the options of the front end.
 func (o *Options) imports() onnx.Options {
-	return onnx.Options{InputShapes: o.InputShapes, Batch: o.Batch, Dir: o.Dir, Name: o.Name, PublishConstants: o.PublishConstants}
+	return onnx.Options{InputShapes: o.InputShapes, Set: o.Set, Batch: o.Batch, Dir: o.Dir, Name: o.Name, PublishConstants: o.PublishConstants}
 }
 
 // passes are the options of the compiler for a graph: calibration inputs are read.
-// The warnings are about these.
-func (o *Options) passes(g *ir.Graph) (p passes.Options, warnings []string, err error) {
+// The warnings are about these. file names the inputs of the model's file.
+func (o *Options) passes(g *ir.Graph, file []string) (p passes.Options, warnings []string, err error) {
 	p = passes.Options{
 		Bits: o.Bits, Profile: o.Profile, Exact: o.Exact, Target: o.Target, MaxDrop: o.MaxDrop, Linear: o.Linear, Winograd: o.Winograd,
 		Reveal: o.Reveal, TopK: o.TopK, RevealStochastic: o.RevealStochastic, XOperator: o.XOperator, XDrop: o.XDrop, Force: o.Force, Labels: o.Labels, Progress: o.Progress,
@@ -135,7 +137,8 @@ func (o *Options) passes(g *ir.Graph) (p passes.Options, warnings []string, err 
 	if err != nil {
 		return p, nil, err
 	}
-	for _, s := range specs {
+	for i, s := range specs {
+		specs[i].Part = 1 + slices.Index(file, s.Name)
 		p.Preprocess = append(p.Preprocess, s.Prep)
 	}
 	if o.Calibration == nil {

@@ -19,13 +19,14 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 	kept := map[string]string{
 		"Constants": "for the conformance suite, whose graphs take weights as inputs",
 		"Published": "is a warning",
+		"Inputs":    "says which of a case's files is whose",
 		"Margin":    "follows from Overflow",
 		"Overflow":  "for experiments",
 		"Trace":     "for tests of passes",
 		"Stop":      "is the context",
 	}
 	o := Options{
-		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Batch: 1, PublishConstants: true,
+		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Set: map[string][]float64{"n": {1}}, Batch: 1, PublishConstants: true,
 		Calibration: Values(input.Case{make([]float32, 12)}), Preprocess: plan.Preprocess{Preset: "raw"}, Labels: []string{"a"},
 		Reveal: plan.RevealTopK, TopK: 1, RevealStochastic: true, Profile: backend.Profile{Name: "x"}, Bits: 16, Exact: true, Target: passes.TargetCost, MaxDrop: 0.1,
 		Linear: passes.LinearOT, Winograd: passes.ChoiceOff, XOperator: "off", XDrop: 0.1, MaxBytes: 1, Force: true, Progress: func(passes.Stage) {},
@@ -39,7 +40,7 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 	if _, err := g.Input("x", []int{1, 3, 2, 2}); err != nil {
 		t.Fatal(err)
 	}
-	p, _, err := o.passes(g)
+	p, _, err := o.passes(g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestExamplesThatDoNotFit(t *testing.T) {
 	}
 	for _, bad := range []input.Case{{}, {make([]float32, 3)}, {make([]float32, 4), make([]float32, 4)}} {
 		o := Options{Calibration: Values(input.Case{make([]float32, 4)}, bad)}
-		if _, _, err := o.passes(g); err == nil || !strings.Contains(err.Error(), "example 2") {
+		if _, _, err := o.passes(g, nil); err == nil || !strings.Contains(err.Error(), "example 2") {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}
@@ -102,7 +103,7 @@ func TestFiguresOfCalibration(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Calibration: Values(input.Case{{1, 2, 3, 6}}, input.Case{{-1, 0, 0, 1}})}
-	p, _, err := o.passes(g)
+	p, _, err := o.passes(g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
+	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/passes"
 )
 
@@ -28,6 +29,7 @@ type compileFlags struct {
 	preprocess string
 	labels     string
 	shapes     []string
+	set        []string
 	batch      int
 	publish    bool
 	force      bool
@@ -76,6 +78,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.name, "name", "", "name of the network, which the plan makes public (default: the file's own)")
 	fl.StringVar(&f.labels, "labels", "", "file with one label a line, carried in the plan")
 	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224, or without a name for the only input; may be repeated")
+	fl.StringArrayVar(&f.set, "set", nil, "an input that is the same in every run: NAME=16000, NAME=true or NAME=1,2,3; the network has it no more; may be repeated")
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
 	fl.BoolVar(&f.publish, "publish-constants", false, "let initialisers stand in the plan where an operator has no form that keeps them the server's (exponents)")
 	fl.StringVar(&f.target, "target", "", "what formats favour: accuracy (wide, nothing dropped) or cost (comparisons drop bits within --max-drop); between the two if not given")
@@ -276,6 +279,9 @@ func (f *compileFlags) options(path string) (o secc.Options, err error) {
 	if o.InputShapes, err = parseShapes(f.shapes); err != nil {
 		return o, err
 	}
+	if o.Set, err = parseSet(f.set); err != nil {
+		return o, err
+	}
 	if o.MaxDrop, err = parseShare(f.maxDrop); err != nil {
 		return o, usage("--max-drop: %w", err)
 	}
@@ -335,6 +341,26 @@ func parseReveal(s string) (plan.Reveal, int, error) {
 		}
 	}
 	return "", 0, usage("--reveal must be values, argmax or topk:K, not %q", s)
+}
+
+// parseSet reads --set NAME=VALUE.
+func parseSet(args []string) (map[string][]float64, error) {
+	set := map[string][]float64{}
+	for _, a := range args {
+		i := strings.LastIndex(a, "=")
+		if i <= 0 {
+			return nil, usage("--set %q is not of the form NAME=VALUE", a)
+		}
+		if _, twice := set[a[:i]]; twice {
+			return nil, usage("--set gives %q twice", a[:i])
+		}
+		values, err := onnx.ParseValues(a[i+1:])
+		if err != nil {
+			return nil, usage("--set %q: %w", a, err)
+		}
+		set[a[:i]] = values
+	}
+	return set, nil
 }
 
 // parseShapes reads --input-shape NAME=1,3,224,224, without the name for a

@@ -43,7 +43,7 @@ func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, 
 	if !plan.IsPlan(b) {
 		return f.compiledSubject(c, path)
 	}
-	if err := f.refuseForPlan(c, path, "labels", "input-shape", "batch"); err != nil {
+	if err := f.refuseForPlan(c, path, "labels", "input-shape", "batch", "set", "publish-constants"); err != nil {
 		return nil, err
 	}
 	s := &subject{stop: c.Context().Err}
@@ -82,7 +82,11 @@ func (f *compileFlags) cleartext(p *plan.Plan, planPath, model string) (*ir.Grap
 		for _, in := range p.Inputs {
 			shapes[in.Name] = in.Shape
 		}
-		return onnx.Import(b, onnx.Options{InputShapes: shapes, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: f.publish})
+		set, err := parseSet(f.set)
+		if err != nil {
+			return nil, err
+		}
+		return onnx.Import(b, onnx.Options{InputShapes: shapes, Set: set, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: f.publish})
 	}
 	return nil, nil
 }

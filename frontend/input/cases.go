@@ -212,12 +212,16 @@ func (s *Set) several(root, under string, parts []string, want []Spec) error {
 		return fmt.Errorf("%s: input_0 to input_%d, the network takes %d inputs", filepath.Join(root, under), len(parts)-1, len(want))
 	}
 	for i, w := range want {
-		a, err := Read(filepath.Join(root, under, parts[i]), w)
+		part := parts[i]
+		if w.Part > 0 && w.Part <= len(parts) && len(parts) > len(want) { // inputs that are set have files as well
+			part = parts[w.Part-1]
+		}
+		a, err := Read(filepath.Join(root, under, part), w)
 		if err != nil {
-			return fmt.Errorf("input %q: %s: %w", w.Name, parts[i], err)
+			return fmt.Errorf("input %q: %s: %w", w.Name, part, err)
 		}
 		if len(a.Values) != w.N() || !a.fits(w) {
-			return fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, parts[i], a.Shape, w.Shape)
+			return fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, part, a.Shape, w.Shape)
 		}
 		c, warnings = append(c, a.Values), append(warnings, a.Warnings...)
 	}

@@ -22,13 +22,14 @@ type Spec struct {
 	Shape []int
 	Prep  plan.Preprocess
 	Seen  *plan.Seen // what calibration saw; may be nil
+	Part  int        // its number among the input_0, input_1, ... of the model's file, counted from 1; 0: its place among the inputs
 }
 
 // Specs gives the inputs of a plan.
 func Specs(p *plan.Plan) []Spec {
 	var s []Spec
 	for _, in := range p.Inputs {
-		s = append(s, Spec{in.Name, in.Shape, in.Preprocess, in.Seen})
+		s = append(s, Spec{Name: in.Name, Shape: in.Shape, Prep: in.Preprocess, Seen: in.Seen})
 	}
 	return s
 }

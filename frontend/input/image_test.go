@@ -33,7 +33,7 @@ func TestAsPillow(t *testing.T) {
 			}
 			h = w
 		}
-		got, err := Read("testdata/"+name+".png", Spec{"x", []int{1, 3, h, w}, prep, nil})
+		got, err := Read("testdata/"+name+".png", Spec{"x", []int{1, 3, h, w}, prep, nil, 0})
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 			continue
@@ -69,7 +69,7 @@ func TestOrientation(t *testing.T) {
 		if got := orientation(b); got != want {
 			t.Errorf("%q: %d, want %d", tiff, got, want)
 		}
-		a, err := Read(write(t, "x.jpg", b), Spec{"x", []int{1, 1, 3, 2}, plan.Preprocess{Preset: "raw"}, nil})
+		a, err := Read(write(t, "x.jpg", b), Spec{"x", []int{1, 1, 3, 2}, plan.Preprocess{Preset: "raw"}, nil, 0})
 		if err != nil || len(a.Values) != 6 {
 			t.Errorf("%q: %v", tiff, err)
 		}
@@ -99,7 +99,7 @@ func TestSixteenBits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a, err := Read(write(t, "x.png", file), Spec{"x", []int{1, 1, 1, 2}, p, nil})
+			a, err := Read(write(t, "x.png", file), Spec{"x", []int{1, 1, 1, 2}, p, nil, 0})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +115,7 @@ func TestSixteenBits(t *testing.T) {
 func TestHostilePictures(t *testing.T) {
 	thin := pngFile(t, image.NewGray(image.Rect(0, 0, 1, 1<<17)))
 	for _, prep := range []plan.Preprocess{{Preset: "raw"}, {Preset: "raw", Resize: 256}, {Preset: "raw", Via: 1 << 14}, {Preset: "raw", Resize: 1 << 14}, {Preset: "raw", Crop: "square", Via: 20}} {
-		a, err := Read(write(t, "x.png", thin), Spec{"x", []int{1, 3, 8, 8}, prep, nil})
+		a, err := Read(write(t, "x.png", thin), Spec{"x", []int{1, 3, 8, 8}, prep, nil, 0})
 		if (err == nil) == (prep.Via == 1<<14) {
 			t.Errorf("%+v: %v", prep, err)
 		}
@@ -134,7 +134,7 @@ func TestHostilePictures(t *testing.T) {
 				bad[16+4*i+k] = byte(s >> (24 - 8*k))
 			}
 		}
-		if _, err := Decode("x.png", bad, 0, Spec{"x", []int{1, 3, 8, 8}, plan.Preprocess{Preset: "raw"}, nil}); err == nil {
+		if _, err := Decode("x.png", bad, 0, Spec{"x", []int{1, 3, 8, 8}, plan.Preprocess{Preset: "raw"}, nil, 0}); err == nil {
 			t.Errorf("%v: no error", size)
 		}
 	}
@@ -169,7 +169,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(".npy", npyFile("<f4", "1, 3, 2, 2", make([]byte, 48)))
 	f.Add(".pb", []byte("\x08\x0c\x10\x01J\x30"+strings.Repeat("\x00", 48)))
-	w := Spec{"x", []int{1, 3, 2, 2}, plan.Preprocess{Preset: "unit", Resize: 16, Via: 20, Crop: "square", Range: 4095}, nil}
+	w := Spec{"x", []int{1, 3, 2, 2}, plan.Preprocess{Preset: "unit", Resize: 16, Via: 20, Crop: "square", Range: 4095}, nil, 0}
 	f.Fuzz(func(t *testing.T, name string, b []byte) {
 		a, err := Decode(name, b, 0, w)
 		if err == nil && len(a.Values) > len(b)*1000+12 {

@@ -44,7 +44,7 @@ func TestFilesFromOutside(t *testing.T) {
 		}
 		if c.shape == nil {
 			c.shape = []int{1, 3, len(want) / 3, 1}
-			if a, err := Read(files[0], Spec{"x", []int{1}, p, nil}); err == nil {
+			if a, err := Read(files[0], Spec{"x", []int{1}, p, nil, 0}); err == nil {
 				t.Errorf("%s: read into a shape it does not have: %v", c.name, a.Shape)
 			}
 			a, err := readNPY(must(os.ReadFile(files[0])))
@@ -53,7 +53,7 @@ func TestFilesFromOutside(t *testing.T) {
 			}
 			c.shape = a.Shape
 		}
-		got, err := Load(files, []Spec{{"x", c.shape, p, nil}})
+		got, err := Load(files, []Spec{{"x", c.shape, p, nil, 0}})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue

@@ -111,7 +111,7 @@ func TestImageToTensor(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := Load([]string{path}, []Spec{{"x", c.shape, p, nil}})
+		got, err := Load([]string{path}, []Spec{{"x", c.shape, p, nil, 0}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestImageResizeAndCrop(t *testing.T) {
 			img.SetGray(x, y, color.Gray{255})
 		}
 	}
-	w := Spec{"x", []int{1, 1, 16, 16}, plan.Preprocess{Preset: "custom", Resize: 20}, nil}
+	w := Spec{"x", []int{1, 1, 16, 16}, plan.Preprocess{Preset: "custom", Resize: 20}, nil, 0}
 	a, err := w.fromImage(img, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestImageResizeAndCrop(t *testing.T) {
 }
 
 func TestInputErrors(t *testing.T) {
-	want := []Spec{{"x", []int{1, 2}, plan.Preprocess{}, nil}}
+	want := []Spec{{"x", []int{1, 2}, plan.Preprocess{}, nil, 0}}
 	f4 := func(x ...float32) (b []byte) {
 		for _, v := range x {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
@@ -184,7 +184,7 @@ func TestPreprocessErrors(t *testing.T) {
 
 // A data set without its header is no row of raw numbers, whatever its length.
 func TestBareDICOMIsRefused(t *testing.T) {
-	w := Spec{"x", []int{1}, plan.Preprocess{}, nil}
+	w := Spec{"x", []int{1}, plan.Preprocess{}, nil, 0}
 	for path, data := range map[string]string{"scan.dcm": "\x08\x00\x05\x00", "SCAN.DCM": "abcd", "scan": "DICM"} {
 		if _, err := Decode(path, []byte(data), 0, w); err == nil || Hint(err) == "" {
 			t.Errorf("%s: %v", path, err)

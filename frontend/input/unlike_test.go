@@ -10,7 +10,7 @@ import (
 // An input like those of calibration passes; one of another range, mean, contrast
 // or colour is told apart.
 func TestUnlike(t *testing.T) {
-	w := Spec{"x", []int{1, 3, 4, 4}, plan.Preprocess{Preset: "custom", Scale: []float64{0.01, 0.02, 0.01}, Shift: []float64{-1, -2, 0}}, nil}
+	w := Spec{"x", []int{1, 3, 4, 4}, plan.Preprocess{Preset: "custom", Scale: []float64{0.01, 0.02, 0.01}, Shift: []float64{-1, -2, 0}}, nil, 0}
 	picture := func(level func(k, i int) float32) []float32 {
 		v := make([]float32, 48)
 		for j := range v {

@@ -26,7 +26,7 @@ func TestRadiographAsTheReference(t *testing.T) {
 	}
 	const size = 3 * 224 * 224
 	for i, name := range []string{"00005203_000", "00015915_000", "00006338_000", "00011564_008"} {
-		got, err := Load([]string{filepath.Join(dir, "png", name+".png")}, []Spec{{"x", []int{1, 3, 224, 224}, prep, nil}})
+		got, err := Load([]string{filepath.Join(dir, "png", name+".png")}, []Spec{{"x", []int{1, 3, 224, 224}, prep, nil, 0}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestFrameOfInput(t *testing.T) {
 	data := dicomtest.File(dicomtest.ExplicitLittle, dicomtest.Grey(2, 2, 16, 12), dicomtest.Text(0x0028_0008, "IS", "2"),
 		dicomtest.Element(0x7fe0_0010, "OW", dicomtest.Words(0, 0, 0, 4000, 4000, 0, 0, 0)))
 	path := write(t, "scan.dcm", data)
-	want := []Spec{{"x", []int{1, 1, 2, 2}, plan.Preprocess{Preset: "raw"}, nil}}
+	want := []Spec{{"x", []int{1, 1, 2, 2}, plan.Preprocess{Preset: "raw"}, nil, 0}}
 	for suffix, first := range map[string]float32{"": 0, "#1": 0, "#2": 255} {
 		got, err := Load([]string{path + suffix}, want)
 		if err != nil || got[0].Values[0] != first {

@@ -19,6 +19,7 @@ type operand struct {
 	val    *ir.Value // set for values, and for constants once they were needed as one
 	public bool      // constant that follows from the architecture: shapes, attributes, scalars of Constant nodes
 	blind  bool
+	seq    *sequence
 	odd    string // what makes it a tensor we cannot hold
 
 	graphInput string     // name of the graph input this is, if it is one
@@ -63,8 +64,27 @@ func (im *importer) build(n *node) (outs []*operand, err error) {
 		if o != nil && o.odd != "" {
 			return nil, refuse("initialiser %q is %s: not supported", name, o.odd)
 		}
+		if o != nil && o.seq != nil && !row.sequences {
+			return nil, refuseHint(hints[sequences], "input %q is a sequence", name)
+		}
 		c.in = append(c.in, o)
 	}
+	if present := c.present(); present < row.min && !row.gaps || len(c.in) > row.max {
+		return nil, fmt.Errorf("it has %d inputs, the operator takes %d to %d", len(c.in), row.min, row.max)
+	}
+	if outs, err = c.try(func() []*operand { return row.build(c) }); err != nil {
+		return nil, err
+	}
+	for i, name := range n.outputs {
+		if im.m.used[name] && (i >= len(outs) || outs[i] == nil) {
+			return nil, refuse("output %d (%q) is not supported", i, name)
+		}
+	}
+	return outs, nil
+}
+
+// try runs an importer function, or what it calls, to its end or its failure.
+func (c *ctx) try(f func() []*operand) (outs []*operand, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			b, ours := p.(bailout)
@@ -74,16 +94,7 @@ func (im *importer) build(n *node) (outs []*operand, err error) {
 			outs, err = nil, b.err
 		}
 	}()
-	if present := c.present(); present < row.min || len(c.in) > row.max {
-		return nil, fmt.Errorf("it has %d inputs, the operator takes %d to %d", len(c.in), row.min, row.max)
-	}
-	outs = row.build(c)
-	for i, name := range n.outputs {
-		if im.m.used[name] && (i >= len(outs) || outs[i] == nil) {
-			return nil, refuse("output %d (%q) is not supported", i, name)
-		}
-	}
-	return outs, nil
+	return f(), nil
 }
 
 // present counts inputs up to the first that is absent.
@@ -120,7 +131,7 @@ func (c *ctx) constantOf(o *operand, what string) *Tensor {
 			hint: "export the model so that it is computed from constants and shapes alone",
 		}
 		if o.graphInput != "" {
-			r.hint = fmt.Sprintf("if it is the same number in every run, fix it with --set %s=NUMBER", o.graphInput)
+			r.hint = setHint(o.graphInput)
 		}
 		c.fail(r)
 	}

@@ -348,15 +348,15 @@ func TestOldAndOddForms(t *testing.T) {
 func TestUnsupportedListIsComplete(t *testing.T) {
 	hidden := value("h1", 2)
 	m := graphOf(13, value("x", 2), nil,
-		&onnxpb.Node{Name: "branch", OpType: "If", Input: []string{"x"}, Output: []string{"h1"}, Attribute: []*onnxpb.Attribute{
-			{Name: "then_branch", Type: onnxpb.Attribute_GRAPH, G: &onnxpb.Graph{Name: "g"}},
+		&onnxpb.Node{Name: "branch", OpType: "SequenceMap", Input: []string{"x"}, Output: []string{"h1"}, Attribute: []*onnxpb.Attribute{
+			{Name: "body", Type: onnxpb.Attribute_GRAPH, G: &onnxpb.Graph{Name: "g", Node: []*onnxpb.Node{op("Relu", "x", "g1")}, Output: []*onnxpb.ValueInfo{{Name: "g1"}}}},
 		}},
 		&onnxpb.Node{Name: "odd", OpType: "Frobnicate", Input: []string{"h1"}, Output: []string{"h2"}},
 		&onnxpb.Node{Name: "foreign", OpType: "Gelu", Domain: "com.example", Input: []string{"h1"}, Output: []string{"h3"}},
 		&onnxpb.Node{Name: "fine", OpType: "Relu", Input: []string{"h1"}, Output: []string{"h4"}},
 		&onnxpb.Node{Name: "train", OpType: "Reshape", Input: []string{"h4", "h1"}, Output: []string{"y"}})
 	m.Graph.ValueInfo = []*onnxpb.ValueInfo{hidden}
-	err := expectError(t, m, Options{}, `"branch"`, "control flow", `"odd"`, "Frobnicate", `"foreign"`, "com.example", `"train"`, "known at compile time")
+	err := expectError(t, m, Options{}, `"branch"`, "sequences", `"odd"`, "Frobnicate", `"foreign"`, "com.example", `"train"`, "known at compile time")
 	var u *UnsupportedError
 	if !errors.As(err, &u) || len(u.Entries) != 4 || u.Nodes != 5 || u.Supported != 1 {
 		t.Errorf("got %+v", u)

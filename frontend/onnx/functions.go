@@ -17,7 +17,9 @@ const maxCallDepth = 32
 // nodes follow the function's imports, not the model's.
 type scopedNode struct {
 	*onnxpb.Node
-	opset int
+	opset  int
+	arity  int // of its inputs those that are its own; what its subgraphs read follows
+	graphs map[string]*scopedGraph
 }
 
 type functionKey struct{ domain, name, overload string }
@@ -28,6 +30,8 @@ type inliner struct {
 	sizes     map[functionKey]int // nodes and calls that a call becomes
 	out       []*scopedNode
 	calls     int
+	copied    int // bytes of subgraphs that calls copied
+	emitted   int // nodes, those of subgraphs included
 }
 
 // inlineFunctions lists the graph's nodes with every call of a model-local
@@ -71,9 +75,6 @@ func callee(n *onnxpb.Node) functionKey {
 
 func (in *inliner) expand(nodes []*onnxpb.Node, imports map[string]int, depth int) error {
 	for _, n := range nodes {
-		if len(in.out) >= maxNodes {
-			return fmt.Errorf("onnx: more than %d nodes", maxNodes)
-		}
 		f := in.functions[callee(n)]
 		if f == nil {
 			version, known := imports[domain(n.GetDomain())]
@@ -83,7 +84,14 @@ func (in *inliner) expand(nodes []*onnxpb.Node, imports map[string]int, depth in
 			if !known && domain(n.GetDomain()) == "" {
 				return &NodeError{nodeName(n), n.GetOpType(), errors.New("the model imports no version of the standard operators")}
 			}
-			in.out = append(in.out, &scopedNode{n, version})
+			if in.emitted++; in.emitted > maxNodes {
+				return fmt.Errorf("onnx: more than %d nodes", maxNodes)
+			}
+			s := &scopedNode{Node: n, opset: version, arity: len(n.GetInput())}
+			if err := in.subgraphs(s, imports, depth); err != nil {
+				return err
+			}
+			in.out = append(in.out, s)
 			continue
 		}
 		if err := in.call(n, f, depth); err != nil {
@@ -100,7 +108,7 @@ func (in *inliner) call(n *onnxpb.Node, f *onnxpb.Function, depth int) error {
 	if len(n.GetInput()) > len(f.GetInput()) || len(n.GetOutput()) > len(f.GetOutput()) {
 		return fmt.Errorf("function takes %d inputs and gives %d outputs", len(f.GetInput()), len(f.GetOutput()))
 	}
-	b := binding{prefix: fmt.Sprintf("%s/%d/", nodeName(n), in.calls), names: map[string]string{"": ""}, attrs: map[string]*onnxpb.Attribute{}}
+	b := binding{prefix: fmt.Sprintf("%s/%d/", nodeName(n), in.calls), names: map[string]string{"": ""}, attrs: map[string]*onnxpb.Attribute{}, copied: &in.copied}
 	for i, formal := range f.GetInput() {
 		b.names[formal] = "" // an optional input the caller leaves out
 		if i < len(n.GetInput()) {
@@ -116,7 +124,9 @@ func (in *inliner) call(n *onnxpb.Node, f *onnxpb.Function, depth int) error {
 	}
 	body := make([]*onnxpb.Node, len(f.GetNode()), len(f.GetNode())+len(passed))
 	for i, inner := range f.GetNode() {
-		body[i] = b.rename(inner, nodeName(n))
+		if body[i], err = b.rename(inner, nodeName(n)); err != nil {
+			return err
+		}
 	}
 	return in.expand(append(body, passed...), opsets(f.GetOpsetImport()), depth+1)
 }
@@ -126,6 +136,7 @@ type binding struct {
 	prefix string
 	names  map[string]string
 	attrs  map[string]*onnxpb.Attribute
+	copied *int
 }
 
 // bindOutputs binds formal outputs to the caller's names. A function that hands
@@ -157,7 +168,7 @@ func (b *binding) name(s string) string {
 }
 
 // rename copies a body node into the caller's name space.
-func (b *binding) rename(n *onnxpb.Node, caller string) *onnxpb.Node {
+func (b *binding) rename(n *onnxpb.Node, caller string) (*onnxpb.Node, error) {
 	c := &onnxpb.Node{OpType: n.GetOpType(), Domain: n.GetDomain(), Overload: n.GetOverload()}
 	c.Name = caller + "/" + nodeName(n)
 	for _, s := range n.GetInput() {
@@ -175,8 +186,14 @@ func (b *binding) rename(n *onnxpb.Node, caller string) *onnxpb.Node {
 			renamed := proto.Clone(from).(*onnxpb.Attribute)
 			renamed.Name = a.GetName()
 			a = renamed
+		} else if a.GetG() != nil {
+			g, err := b.graph(a.GetG(), caller)
+			if err != nil {
+				return nil, err
+			}
+			a = &onnxpb.Attribute{Name: a.GetName(), Type: onnxpb.Attribute_GRAPH, G: g}
 		}
 		c.Attribute = append(c.Attribute, a)
 	}
-	return c
+	return c, nil
 }

@@ -11,13 +11,15 @@ import (
 
 // Options say what the file leaves open.
 type Options struct {
-	InputShapes map[string][]int   // shapes of graph inputs, "" being the only one; needed where the file has symbolic ones beyond the batch
-	Batch       int                // first dimension of every input; 0: as in the file, or 1 where it is symbolic
-	Constants   map[string]*Tensor // graph inputs that are constants of this compilation, not data
-	Dir         string             // where external data lies; ImportFile sets it
-	Name        string             // name of the graph; default: the file's
+	InputShapes map[string][]int     // shapes of graph inputs, "" being the only one; needed where the file has symbolic ones beyond the batch
+	Batch       int                  // first dimension of every input; 0: as in the file, or 1 where it is symbolic
+	Set         map[string][]float64 // scalars and short lists in place of graph inputs that are the same in every run
+	Constants   map[string]*Tensor   // graph inputs that are constants of this compilation, not data
+	Dir         string               // where external data lies; ImportFile sets it
+	Name        string               // name of the graph; default: the file's
 
 	PublishConstants bool              // initialisers may stand in the plan where an operator has no other form
+	Inputs           func([]string)    // is told the names of the file's data inputs, those that are set included; may be nil
 	Published        func(what string) // is told what each initialiser is that will; may be nil
 }
 
@@ -83,18 +85,15 @@ type importer struct {
 	stored int            // bytes of constants the file holds, or ConstantOfShape made
 	made   int            // bytes that ConstantOfShape made
 	folded int            // bytes of constants computed from others so far
+
+	unrolled int // nodes of subgraphs, once for each time they run
 }
 
 func (im *importer) run(nodes []*node) (*ir.Graph, error) {
-	for _, t := range im.m.tensors {
-		im.stored += memory(t.DType, t.N())
-	}
-	for name, t := range im.m.consts {
-		im.stored += memory(t.DType, t.N())
-		im.env[name] = &operand{name: name, dtype: t.DType, shape: t.Shape, con: t}
-	}
-	for name, what := range im.m.odd {
-		im.env[name] = &operand{name: name, odd: what}
+	im.stored += im.m.memory()
+	im.constants(im.m, im.env)
+	if im.opts.Inputs != nil {
+		im.opts.Inputs(im.m.inputNames())
 	}
 	if err := im.checkShapes(); err != nil {
 		return nil, err
@@ -124,9 +123,42 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 	return im.g, nil
 }
 
+func (m *model) inputNames() []string {
+	names := make([]string, len(m.inputs))
+	for i, v := range m.inputs {
+		names[i] = v.name
+	}
+	return names
+}
+
+// memory is what the constants of a graph take.
+func (m *model) memory() (bytes int) {
+	for _, t := range m.tensors {
+		bytes += memory(t.DType, t.N())
+	}
+	for _, t := range m.consts {
+		bytes += memory(t.DType, t.N())
+	}
+	return bytes
+}
+
+// constants declares the initialisers of a graph.
+func (im *importer) constants(m *model, env map[string]*operand) {
+	for name, t := range m.consts {
+		env[name] = &operand{name: name, dtype: t.DType, shape: t.Shape, con: t}
+	}
+	for name, what := range m.odd {
+		env[name] = &operand{name: name, odd: what}
+	}
+}
+
 // input declares a graph input, or binds it to a constant.
 func (im *importer) input(v valueInfo) error {
-	if t := im.opts.Constants[v.name]; t != nil {
+	t, err := im.given(v)
+	if err != nil {
+		return err
+	}
+	if t != nil {
 		im.env[v.name] = &operand{name: v.name, dtype: t.DType, shape: t.Shape, con: t}
 		return nil
 	}
@@ -179,6 +211,9 @@ func (im *importer) node(n *node) error {
 	if err != nil && len(im.report.Entries) > 0 { // it may only follow from what is missing
 		im.guessOutputs(n)
 		return nil
+	}
+	if inner := (*NodeError)(nil); errors.As(err, &inner) { // in a subgraph
+		return inner
 	}
 	if err != nil {
 		return &NodeError{n.name, n.label(), err}

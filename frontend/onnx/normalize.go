@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -26,6 +27,8 @@ type model struct {
 	tensors []*Tensor            // tensor attributes; nodes refer by index
 	proto   *onnxpb.Graph        // what onnx-go is given
 	nodes   int
+	graphs  []*subgraph     // subgraph attributes; nodes refer by index
+	inner   bool            // it is a subgraph
 	used    map[string]bool // names that some node or the graph's outputs read
 }
 
@@ -46,8 +49,8 @@ const (
 	attrDomain = "secc.example/secc/domain"
 	attrOpset  = "secc.example/secc/opset"
 	attrArity  = "secc.example/secc/arity" // number of inputs: onnx-go invents one for nodes that have none
-	attrGraph  = "secc.example/secc/graph" // set where the node carries a subgraph
-	attrOdd    = "secc.example/secc/odd"   // an attribute of a kind we cannot hold
+	attrGraph  = "secc.example/secc/graph/"
+	attrOdd    = "secc.example/secc/odd" // an attribute of a kind we cannot hold
 	attrTensor = "secc.example/secc/tensor/"
 
 	unusedOutput = "secc.example/secc/unused/" // begins the names of outputs that the file leaves out
@@ -65,10 +68,7 @@ func decodeModel(data []byte, ext *external) (*model, error) {
 	if p.GetGraph() == nil {
 		return nil, errors.New("onnx: not a readable model: it has no graph")
 	}
-	m := &model{
-		name: p.GetGraph().GetName(), opsets: opsets(p.GetOpsetImport()),
-		info: map[string]valueInfo{}, consts: map[string]*Tensor{}, odd: map[string]string{}, proto: &onnxpb.Graph{},
-	}
+	m := newModel(p.GetGraph().GetName(), opsets(p.GetOpsetImport()))
 	if len(m.opsets) == 0 {
 		m.opsets[""] = 1 // files of IR version 1 and 2 had no opset field
 	}
@@ -81,6 +81,13 @@ func decodeModel(data []byte, ext *external) (*model, error) {
 		return nil, err
 	}
 	return m, m.carry(nodes, ext)
+}
+
+func newModel(name string, opsets map[string]int) *model {
+	return &model{
+		name: name, opsets: opsets,
+		info: map[string]valueInfo{}, consts: map[string]*Tensor{}, odd: map[string]string{}, proto: &onnxpb.Graph{},
+	}
 }
 
 func opsets(list []*onnxpb.OperatorSet) map[string]int {
@@ -190,6 +197,9 @@ func (m *model) carry(nodes []*scopedNode, ext *external) error {
 		}
 	}
 	for _, v := range m.outputs {
+		if m.used[v.name] && m.inner && slices.ContainsFunc(m.proto.Output, func(o *onnxpb.ValueInfo) bool { return o.Name == v.name }) {
+			continue // a loop may carry one value twice
+		}
 		m.used[v.name] = true
 		m.proto.Output = append(m.proto.Output, &onnxpb.ValueInfo{Name: v.name})
 	}
@@ -222,7 +232,7 @@ func (m *model) rewrite(i int, s *scopedNode, ext *external) (*onnxpb.Node, erro
 	}
 	n.Attribute = []*onnxpb.Attribute{
 		stringAttr(attrNode, nodeName(s.Node)), stringAttr(attrDomain, domain(s.GetDomain())),
-		intAttr(attrOpset, s.opset), intAttr(attrArity, len(n.Input)),
+		intAttr(attrOpset, s.opset), intAttr(attrArity, s.arity),
 	}
 	seen := map[string]bool{}
 	for _, a := range s.GetAttribute() {
@@ -230,7 +240,7 @@ func (m *model) rewrite(i int, s *scopedNode, ext *external) (*onnxpb.Node, erro
 			return nil, fmt.Errorf("attribute %q has no name or stands twice", a.GetName())
 		}
 		seen[a.GetName()] = true
-		c, err := m.attribute(a, ext)
+		c, err := m.attribute(a, s.graphs[a.GetName()], ext)
 		if err != nil {
 			return nil, fmt.Errorf("attribute %q: %w", a.GetName(), err)
 		}
@@ -248,8 +258,8 @@ func intAttr(name string, i int) *onnxpb.Attribute {
 }
 
 // attribute gives what onnx-go may see of an attribute: numbers and strings as
-// they are, a tensor as an index into the side table, a subgraph as a mark.
-func (m *model) attribute(a *onnxpb.Attribute, ext *external) (*onnxpb.Attribute, error) {
+// they are, a tensor or a subgraph as an index into the side table.
+func (m *model) attribute(a *onnxpb.Attribute, g *scopedGraph, ext *external) (*onnxpb.Attribute, error) {
 	c := &onnxpb.Attribute{
 		Name: a.GetName(), Type: kindOf(a), F: a.GetF(), I: a.GetI(), S: a.GetS(),
 		Floats: a.GetFloats(), Ints: a.GetInts(), Strings: a.GetStrings(),
@@ -268,8 +278,13 @@ func (m *model) attribute(a *onnxpb.Attribute, ext *external) (*onnxpb.Attribute
 		}
 		m.tensors = append(m.tensors, t)
 		return intAttr(attrTensor+a.GetName(), len(m.tensors)-1), nil
-	case onnxpb.Attribute_GRAPH, onnxpb.Attribute_GRAPHS:
-		return intAttr(attrGraph, 1), nil
+	case onnxpb.Attribute_GRAPH:
+		sub, err := m.subgraph(g, ext)
+		if err != nil {
+			return nil, err
+		}
+		m.graphs = append(m.graphs, sub)
+		return intAttr(attrGraph+a.GetName(), len(m.graphs)-1), nil
 	}
 	return stringAttr(attrOdd, fmt.Sprintf("%q is of kind %v", a.GetName(), c.Type)), nil
 }

@@ -9,7 +9,7 @@ import (
 
 // structuralOps only move elements about.
 var structuralOps = map[string]opRow{
-	"Identity":       {min: 1, max: 1, build: func(c *ctx) []*operand { return one(c.in[0]) }},
+	"Identity":       {min: 1, max: 1, build: func(c *ctx) []*operand { return one(c.in[0]) }, sequences: true},
 	"Dropout":        {min: 1, max: 3, build: dropout},
 	"Reshape":        {min: 1, max: 2, build: reshape},
 	"Flatten":        {min: 1, max: 1, build: flatten},

@@ -45,6 +45,9 @@ func (im *importer) materialise(o *operand, name string) (*ir.Value, error) {
 	if o.quant != nil {
 		return nil, refuse("quantised tensor %q is used without DequantizeLinear", o.name)
 	}
+	if o.seq != nil {
+		return nil, refuseHint(hints[sequences], "%q is a sequence", o.name)
+	}
 	if o.con == nil {
 		return nil, errBlind
 	}

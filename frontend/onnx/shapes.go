@@ -2,7 +2,9 @@ package onnx
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,7 +22,69 @@ func (im *importer) checkShapes() error {
 			return fmt.Errorf("onnx: a shape for %q, which is no input", name)
 		}
 	}
+	for name := range im.opts.Set {
+		if !slices.ContainsFunc(im.m.inputs, func(v valueInfo) bool { return v.name == name }) {
+			return fmt.Errorf("onnx: a value is set for %q, which is no input", name)
+		}
+	}
 	return nil
+}
+
+// given is the constant that the options put in place of an input; nil if none.
+func (im *importer) given(v valueInfo) (*Tensor, error) {
+	values, set := im.opts.Set[v.name]
+	if !set {
+		return im.opts.Constants[v.name], nil
+	}
+	shape, ok := im.givenShape(v)
+	switch {
+	case ok:
+	case v.known && !slices.ContainsFunc(v.dims, func(d int) bool { return d < 0 }):
+		shape = slices.Clone(v.dims)
+	case len(values) == 1 && len(v.dims) == 0:
+		shape = []int{}
+	case len(v.dims) <= 1:
+		shape = []int{len(values)}
+	default:
+		return nil, fmt.Errorf("onnx: input %q is set, and its shape is open: give it with --input-shape", v.name)
+	}
+	t, err := newTensor(v.dtype, shape)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: input %q: %w", v.name, err)
+	}
+	if len(values) != 1 && len(values) != t.N() {
+		return nil, fmt.Errorf("onnx: input %q has shape %v, it is set to %d numbers", v.name, shape, len(values))
+	}
+	for i := range t.N() {
+		x := values[min(i, len(values)-1)]
+		if t.I == nil {
+			t.F[i] = float32(x)
+			continue
+		}
+		if t.I[i] = int64(x); float64(t.I[i]) != x {
+			return nil, fmt.Errorf("onnx: input %q holds %v, it is set to %g", v.name, v.dtype, x)
+		}
+	}
+	return t, nil
+}
+
+// ParseValues reads what an input is set to: numbers or truth values, with commas
+// between.
+func ParseValues(text string) (values []float64, err error) {
+	for _, s := range strings.Split(text, ",") {
+		x, err := strconv.ParseFloat(s, 64)
+		switch s {
+		case "true":
+			x, err = 1, nil
+		case "false":
+			x, err = 0, nil
+		}
+		if err != nil || math.IsNaN(x) {
+			return nil, fmt.Errorf("%q is no number", s)
+		}
+		values = append(values, x)
+	}
+	return values, nil
 }
 
 // givenShape is the shape that the options name for an input.

@@ -15,6 +15,10 @@ type opRow struct {
 	min, max int // number of inputs
 	build    func(*ctx) []*operand
 	since    int // first opset whose meaning is implemented; 0: all
+
+	graphs    []string // subgraphs that it carries
+	sequences bool     // inputs may be sequences
+	gaps      bool     // optional inputs come before the others
 }
 
 const many = 1 << 20
@@ -23,9 +27,6 @@ const many = 1 << 20
 func lookup(n *node) (opRow, error) {
 	if why := refusedByName[n.op]; why != "" && n.domain == "" {
 		return opRow{}, refuseHint(hints[why], "%s", why)
-	}
-	if n.subgraph {
-		return opRow{}, refuse("it carries a subgraph: control flow is not supported")
 	}
 	if n.odd != "" {
 		return opRow{}, refuse("attribute %s: not supported", n.odd)
@@ -44,7 +45,20 @@ func lookup(n *node) (opRow, error) {
 	if n.opset < row.since {
 		return opRow{}, refuseHint("convert the model to a newer opset", "opset %d is too old for this operator; supported from %d", n.opset, row.since)
 	}
-	return row, nil
+	return row, row.carries(n)
+}
+
+// carries checks the subgraphs of a node.
+func (row opRow) carries(n *node) error {
+	for _, name := range row.graphs {
+		if n.graphs[name] == nil {
+			return fmt.Errorf("it has no %s", name)
+		}
+	}
+	if len(n.graphs) > len(row.graphs) {
+		return refuseHint(hints[controlFlow], "it carries a subgraph")
+	}
+	return nil
 }
 
 const (
@@ -66,10 +80,7 @@ var hints = map[string]string{
 
 // refusedByName are standard operators that are out of the question, with the reason.
 var refusedByName = map[string]string{
-	"If": controlFlow, "Loop": controlFlow, "Scan": controlFlow,
-	"SequenceAt": sequences, "SequenceConstruct": sequences, "SequenceEmpty": sequences, "SequenceErase": sequences,
-	"SequenceInsert": sequences, "SequenceLength": sequences, "SequenceMap": sequences, "SplitToSequence": sequences,
-	"ConcatFromSequence": sequences, "Optional": sequences, "OptionalGetElement": sequences, "OptionalHasElement": sequences,
+	"SequenceMap": sequences, "Optional": sequences, "OptionalGetElement": sequences, "OptionalHasElement": sequences,
 	"StringNormalizer": stringData, "StringConcat": stringData, "StringSplit": stringData, "RegexFullMatch": stringData,
 	"TfIdfVectorizer": stringData, "LabelEncoder": stringData,
 	"Unique": dataShaped, "NonMaxSuppression": dataShaped,
@@ -77,10 +88,15 @@ var refusedByName = map[string]string{
 	"Bernoulli": randomness, "Multinomial": randomness,
 }
 
-// tables maps domains to their operators. It is built once and never changes.
-var tables = map[string]map[string]opRow{
-	"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps),
-	"com.microsoft": microsoftOps,
+// tables maps domains to their operators. It never changes once it is made: in init,
+// because control flow looks operators up itself.
+var tables map[string]map[string]opRow
+
+func init() {
+	tables = map[string]map[string]opRow{
+		"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps),
+		"com.microsoft": microsoftOps,
+	}
 }
 
 func join(families ...map[string]opRow) map[string]opRow {

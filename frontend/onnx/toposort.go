@@ -89,7 +89,7 @@ func (m *model) checkOutputs(producer map[string]int) error {
 		if _, ok := producer[v.name]; !ok {
 			return fmt.Errorf("onnx: graph output %q is not produced by any node", v.name)
 		}
-		if seen[v.name] {
+		if seen[v.name] && !m.inner {
 			return fmt.Errorf("onnx: graph output %q is declared twice", v.name)
 		}
 		seen[v.name] = true

@@ -19,7 +19,7 @@ type node struct {
 	opset            int
 	inputs, outputs  []string // inputs may be "" where optional
 	attrs            attrs
-	subgraph         bool
+	graphs           map[string]*subgraph
 	odd              string // an attribute we cannot hold
 }
 
@@ -36,7 +36,7 @@ func (m *model) walk() (nodes []*node, err error) {
 			nodes, err = nil, fmt.Errorf("onnx: graph walk failed: %v", p)
 		}
 	}()
-	rec := &recorder{DirectedGraph: simple.NewDirectedGraph(), tensors: m.tensors}
+	rec := &recorder{DirectedGraph: simple.NewDirectedGraph(), tensors: m.tensors, graphs: m.graphs}
 	if err := onnx.NewModel(rec).UnmarshalBinary(data); err != nil {
 		return nil, fmt.Errorf("onnx: graph walk: %w", err)
 	}
@@ -51,6 +51,7 @@ func (m *model) walk() (nodes []*node, err error) {
 type recorder struct {
 	*simple.DirectedGraph
 	tensors []*Tensor
+	graphs  []*subgraph
 	nodes   []*node
 	lastID  int64
 	pending []edge // inputs of the operator being described
@@ -93,7 +94,7 @@ func (r *recorder) SetWeightedEdge(e graph.WeightedEdge) { r.pending = append(r.
 // ApplyOperation ends the description of one operator. Every output was given
 // the same edges; those of the first are enough.
 func (r *recorder) ApplyOperation(op onnx.Operation, outputs ...graph.Node) error {
-	n := &node{op: op.Name, attrs: attrs{}}
+	n := &node{op: op.Name, attrs: attrs{}, graphs: map[string]*subgraph{}}
 	for _, o := range outputs {
 		n.outputs = append(n.outputs, o.(*recorded).name)
 	}
@@ -109,11 +110,11 @@ func (r *recorder) ApplyOperation(op onnx.Operation, outputs ...graph.Node) erro
 		n.inputs = append(n.inputs, e.to.name)
 	}
 	r.nodes = append(r.nodes, n)
-	return n.take(op.Attributes, r.tensors)
+	return n.take(op.Attributes, r)
 }
 
 // take sorts synthetic attributes from the operator's own.
-func (n *node) take(given map[string]any, tensors []*Tensor) error {
+func (n *node) take(given map[string]any, r *recorder) error {
 	for k, v := range given {
 		i, _ := v.(int64)
 		switch {
@@ -125,15 +126,15 @@ func (n *node) take(given map[string]any, tensors []*Tensor) error {
 			n.opset = int(i)
 		case k == attrOdd:
 			n.odd, _ = v.(string)
-		case k == attrGraph:
-			n.subgraph = true
+		case strings.HasPrefix(k, attrGraph):
+			n.graphs[k[len(attrGraph):]] = r.graphs[i]
 		case k == attrArity:
 			if int(i) > len(n.inputs) {
 				return fmt.Errorf("node %q lost inputs", n.name)
 			}
 			n.inputs = n.inputs[:i]
 		case strings.HasPrefix(k, attrTensor):
-			n.attrs[k[len(attrTensor):]] = tensors[i]
+			n.attrs[k[len(attrTensor):]] = r.tensors[i]
 		default:
 			n.attrs[k] = v
 		}

@@ -38,6 +38,7 @@ type trial struct {
 	plan   string // the compiled plan
 	sets   []string
 
+	names []string // of the inputs in the model's file
 	real  *ir.Graph
 	fixed *ir.Graph
 
@@ -159,13 +160,14 @@ func (t *trial) load() error {
 	if err != nil {
 		return err
 	}
+	opts.Inputs = func(names []string) { t.names = names }
 	t.real, err = onnx.ImportFile(filepath.Join(t.dir, "model.onnx"), opts)
 	return err
 }
 
 // importOptions reads those flags of secc compile that the importer minds.
 func importOptions(flags []string) (onnx.Options, error) {
-	o := onnx.Options{InputShapes: map[string][]int{}, PublishConstants: true} // the same numbers
+	o := onnx.Options{InputShapes: map[string][]int{}, Set: map[string][]float64{}, PublishConstants: true} // the same numbers
 	for i := 0; i+1 < len(flags); i += 2 {
 		eq := strings.LastIndex(flags[i+1], "=")
 		switch name := flags[i+1][:max(eq, 0)]; flags[i] {
@@ -177,6 +179,12 @@ func importOptions(flags []string) (onnx.Options, error) {
 				}
 				o.InputShapes[name] = append(o.InputShapes[name], n)
 			}
+		case "--set":
+			values, err := onnx.ParseValues(flags[i+1][eq+1:])
+			if err != nil {
+				return o, err
+			}
+			o.Set[name] = values
 		}
 	}
 	return o, nil
@@ -184,7 +192,8 @@ func importOptions(flags []string) (onnx.Options, error) {
 
 // inputs reads the tensors of one inference.
 func (t *trial) inputs(set string) (in []*tensor.Dense, files []string, err error) {
-	for i, v := range t.real.Inputs {
+	for _, v := range t.real.Inputs {
+		i := slices.Index(t.names, v.Name) // inputs that are set have files as well
 		path := filepath.Join(set, fmt.Sprintf("input_%d.pb", i))
 		b, err := os.ReadFile(path)
 		if err != nil {

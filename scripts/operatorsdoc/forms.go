@@ -38,5 +38,9 @@ var secure = []struct{ form, ops string }{
 	{"constants only, or a spline by a constant divisor", "Mod"},
 	{"always false: numbers in fixed point are finite", "IsInf IsNaN"},
 	{"what they stand for in real numbers: linear_rlwe or linear_ot, clipped to the type", "ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul"},
+	{"a known condition leaves one branch; by a secret one both are computed, then mul selects", "If"},
+	{"unrolled; after a secret condition within a known trip count mul selects", "Loop"},
+	{"unrolled", "Scan"},
+	{"nothing: lists of known length are resolved by the importer", "SequenceEmpty SequenceConstruct SequenceInsert SequenceErase SequenceAt SequenceLength ConcatFromSequence SplitToSequence"},
 	{"copy at the scale given, clipped to the type", "QuantizeLinear DequantizeLinear"},
 }

@@ -1,0 +1,39 @@
+package input
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// TestParts: where an input of the model's file is set it has a file in published
+// cases all the same, and the others keep their numbers.
+func TestParts(t *testing.T) {
+	dir := t.TempDir()
+	for i, v := range []float32{1, 2, 3} {
+		b := binary.LittleEndian.AppendUint32(nil, math.Float32bits(v))
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("input_%d.f32", i)), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []Spec{{Name: "a", Shape: []int{1}, Part: 1}, {Name: "c", Shape: []int{1}, Part: 3}}
+	values := func() [2]float32 {
+		set, err := Examples(dir, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return [2]float32{set.Cases[0][0][0], set.Cases[0][1][0]}
+	}
+	if got := values(); got != [2]float32{1, 3} {
+		t.Errorf("all files: got %v", got)
+	}
+	if err := os.Remove(filepath.Join(dir, "input_2.f32")); err != nil {
+		t.Fatal(err)
+	}
+	if got := values(); got != [2]float32{1, 2} {
+		t.Errorf("only the network's own: got %v", got)
+	}
+}
