@@ -15,9 +15,9 @@ import (
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v2", s.about)
-	mux.HandleFunc("GET /v2/health/live", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, map[string]bool{"live": true}) })
+	mux.HandleFunc("GET /v2/health/live", s.live)
 	mux.HandleFunc("GET /v2/health/ready", s.health)
-	mux.HandleFunc("GET /v2/models", s.list)
+	mux.HandleFunc("GET /v2/models", s.known(s.list))
 	for _, at := range []string{"/v2/models/{model}", "/v2/models/{model}/versions/{version}"} {
 		mux.HandleFunc("GET "+at, s.with((*Server).describe))
 		mux.HandleFunc("GET "+at+"/ready", s.with((*Server).modelReady))
@@ -48,6 +48,9 @@ func (r *refusal) Error() string { return r.err.Error() }
 func (r *refusal) Unwrap() error { return r.err }
 
 func refuse(w http.ResponseWriter, r *refusal) {
+	if r.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="secc"`)
+	}
 	if r.after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(r.after.Seconds()))))
 	}
@@ -58,6 +61,10 @@ func (s *Server) about(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"name": "secc", "version": s.cfg.Version, "extensions": []string{"plan", "session"}})
 }
 
+func (s *Server) live(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, map[string]bool{"live": true})
+}
+
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	code := http.StatusOK
 	if !s.ready() {
@@ -66,13 +73,30 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	reply(w, code, map[string]bool{"ready": code == http.StatusOK})
 }
 
-func (s *Server) list(w http.ResponseWriter, _ *http.Request) {
+// known lets those in who are clients, where the server has a list of them.
+func (s *Server) known(f func(http.ResponseWriter, *http.Request, *Client)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := s.clients.Load().identify(r)
+		if err != nil {
+			s.cfg.Log.Warn("refused", "peer", r.RemoteAddr, "err", err)
+			s.metrics.refused(err)
+			refuse(w, err)
+			return
+		}
+		f(w, r, c)
+	}
+}
+
+func (s *Server) list(w http.ResponseWriter, _ *http.Request, who *Client) {
 	type model struct {
 		Name     string   `json:"name"`
 		Versions []string `json:"versions"`
 	}
 	all := []model{}
 	for _, name := range s.models.Models() {
+		if !who.mayAsk(name) {
+			continue
+		}
 		m := model{Name: name}
 		for _, v := range s.models.Versions(name) {
 			m.Versions = append(m.Versions, v.Name)
@@ -82,19 +106,22 @@ func (s *Server) list(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"models": all})
 }
 
-// with finds the version that an address names.
-func (s *Server) with(f func(*Server, http.ResponseWriter, *http.Request, *Version)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+// with finds the version that an address names, for those who may ask its model. Others are
+// told that there is none.
+func (s *Server) with(f func(*Server, http.ResponseWriter, *http.Request, *Client, *Version)) http.HandlerFunc {
+	return s.known(func(w http.ResponseWriter, r *http.Request, who *Client) {
 		v := s.models.Find(r.PathValue("model"), r.PathValue("version"))
-		if v == nil {
+		if v == nil || !who.mayAsk(v.Model) {
 			refuse(w, &refusal{http.StatusNotFound, 0, errors.New("there is no such model or version: see GET /v2/models")})
 			return
 		}
-		f(s, w, r, v)
-	}
+		f(s, w, r, who, v)
+	})
 }
 
-func (s *Server) modelReady(w http.ResponseWriter, r *http.Request, _ *Version) { s.health(w, r) }
+func (s *Server) modelReady(w http.ResponseWriter, r *http.Request, _ *Client, _ *Version) {
+	s.health(w, r)
+}
 
 // tensor describes an input or output as the Open Inference Protocol does.
 type tensor struct {
@@ -118,7 +145,7 @@ type parameters struct {
 	Memory     plan.Memory       `json:"memory_bytes"`
 }
 
-func (s *Server) describe(w http.ResponseWriter, _ *http.Request, v *Version) {
+func (s *Server) describe(w http.ResponseWriter, _ *http.Request, _ *Client, v *Version) {
 	p, cost := v.Program.Plan(), v.Program.Cost()
 	a := parameters{
 		Card: v.Card, PlanDigest: v.Program.Digest().String(), Version: v.Name, Reveal: p.Reveal, Labels: p.Labels,
@@ -145,7 +172,7 @@ func (s *Server) describe(w http.ResponseWriter, _ *http.Request, v *Version) {
 // tag is a plan's digest as an entity tag.
 func tag(v *Version) string { return strconv.Quote(v.Program.Digest().String()) }
 
-func (s *Server) plan(w http.ResponseWriter, r *http.Request, v *Version) {
+func (s *Server) plan(w http.ResponseWriter, r *http.Request, _ *Client, v *Version) {
 	w.Header().Set("ETag", tag(v))
 	w.Header().Set("Cache-Control", "no-cache") // ask whether it has changed
 	if r.Header.Get("If-None-Match") == tag(v) {

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +27,9 @@ type Config struct {
 	Session runtime.Config
 	Log     *slog.Logger
 	Version string // of this program
+
+	Clients string // file of those who may ask; empty: everybody
+	Data    string // folder for what must outlast the server
 
 	// TLS is read when the server starts and at every reload; nil: in the clear.
 	TLS func() (*tls.Config, error)
@@ -66,6 +71,10 @@ type Server struct {
 	models *Catalogue
 	gate   *gate
 
+	clients atomic.Pointer[clients]
+	ledger  *ledger
+	metrics *metrics
+
 	tls  atomic.Pointer[tls.Config]
 	stop context.Context // ends sessions
 	cut  context.CancelFunc
@@ -100,12 +109,13 @@ func (s *Server) ready() bool {
 }
 
 // New loads the models and certificates. Models that cannot be loaded are logged; without any
-// that can there is no server.
+// that can there is no server. It must be served, which closes what it has open.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
 	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, cfg.Log), gate: newGate(cfg.Memory, cfg.MaxSessions, cfg.Queue)}
 	s.stop, s.cut = context.WithCancel(context.Background())
-	if err := s.certificates(); err != nil {
+	s.metrics = newMetrics(s)
+	if err := s.credentials(); err != nil {
 		return nil, err
 	}
 	if err := s.models.Scan(ctx); err != nil {
@@ -114,28 +124,56 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if len(s.models.Models()) == 0 {
 		return nil, fmt.Errorf("%s: no model can be served: a version lies in MODEL/VERSION/ as %s, %s and, if you like, %s", cfg.Models, planFile, weightsFile, cardFile)
 	}
+	if err := s.open(); err != nil {
+		s.models.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
-// certificates reads the certificates and keys anew.
-func (s *Server) certificates() error {
-	if s.cfg.TLS == nil {
-		return nil
-	}
-	conf, err := s.cfg.TLS()
+// credentials reads anew who may ask, and by what certificate the server is known.
+func (s *Server) credentials() error {
+	known, err := readClients(s.cfg.Clients)
 	if err != nil {
 		return err
 	}
-	conf.NextProtos = []string{"http/1.1"} // a WebSocket begins there
+	if known.limited() && s.cfg.Data == "" {
+		return errNoData
+	}
+	var conf *tls.Config
+	if s.cfg.TLS != nil {
+		if conf, err = s.cfg.TLS(); err != nil {
+			return err
+		}
+		conf.NextProtos = []string{"http/1.1"} // a WebSocket begins there
+		if known != nil && conf.ClientCAs != nil {
+			conf.ClientAuth = tls.VerifyClientCertIfGiven // or a token
+		}
+	}
 	s.tls.Store(conf)
+	s.clients.Store(known)
 	return nil
 }
 
-// Reload reads models and certificates anew. Sessions go on as they began, and what cannot be
-// read leaves what was there.
+var errNoData = errors.New("clients have budgets: a folder is needed to count them in (--data)")
+
+// Reload reads models, clients and certificates anew. Sessions go on as they began, and what
+// cannot be read leaves what was there.
 func (s *Server) Reload(ctx context.Context) error {
-	err := s.certificates()
+	err := s.credentials()
 	return errors.Join(err, s.models.Scan(ctx))
+}
+
+// open opens what the server keeps.
+func (s *Server) open() (err error) {
+	if s.cfg.Data == "" {
+		return nil
+	}
+	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
+		return err
+	}
+	s.ledger, err = openLedger(filepath.Join(s.cfg.Data, "budgets.db"))
+	return err
 }
 
 // Serve answers until the context ends, then lets sessions go on for the grace period. It
@@ -171,7 +209,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.sessions.Wait()
 	watching.Wait()
 	s.models.Close()
-	return err
+	return errors.Join(err, s.ledger.Close())
 }
 
 // helloTime is how long a connection may take to say what it wants.

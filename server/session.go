@@ -23,10 +23,10 @@ import (
 const sessionHeader = "Secc-Session"
 
 // session answers one client. Whatever goes wrong ends it alone.
-func (s *Server) session(w http.ResponseWriter, r *http.Request, v *Version) {
+func (s *Server) session(w http.ResponseWriter, r *http.Request, who *Client, v *Version) {
 	id := newID()
-	log := s.cfg.Log.With("session", id, "peer", r.RemoteAddr, "model", v.Model, "version", v.Name)
-	if err := guard.Do(func() error { return s.serve(w, r, v, id, log) }); err != nil {
+	log := s.cfg.Log.With("session", id, "peer", r.RemoteAddr, "client", who.Name, "model", v.Model, "version", v.Name)
+	if err := guard.Do(func() error { return s.serve(w, r, who, v, id, log) }); err != nil {
 		log.Error("failed", "err", err)
 	}
 }
@@ -38,11 +38,12 @@ func newID() string {
 }
 
 // serve lets a session in and runs it.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, v *Version, id string, log *slog.Logger) error {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *Version, id string, log *slog.Logger) error {
 	w.Header().Set(sessionHeader, id)
-	turn, err := s.admit(r, v)
+	turn, err := s.admit(r, who, v)
 	if err != nil {
 		log.Warn("refused", "err", err)
+		s.metrics.refused(err)
 		refuse(w, err)
 		return nil
 	}
@@ -50,14 +51,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, v *Version, id st
 	c, failed := websocket.Accept(w, r, nil) // it answers whom it refuses
 	if failed != nil {
 		log.Warn("refused", "err", failed)
-		return nil
+		return turn.refund()
 	}
-	return s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, log)
+	if !s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, log) {
+		return turn.refund()
+	}
+	return nil
 }
 
-// run is the session from its hello to its end.
-func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger) error {
-	begun := false
+// run is the session from its hello to its end. It tells whether a hello came.
+func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger) (begun bool) {
 	cfg := s.cfg.Session
 	cfg.Admit = func() (func(), error) {
 		begun = true
@@ -73,15 +76,19 @@ func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger) error {
 		t := report.Total
 		log.Info("done", "bytes", t.Bytes, "rounds", t.Rounds, "seconds", t.Seconds)
 	}
+	s.metrics.ended(v, begun, report, err)
 	service.LogEnd(log, begun, err)
-	return nil
+	return begun
 }
 
-// turn is the right to one session.
-type turn struct{ end func() }
+// turn is the right to one session; refund gives back what it took of the client's budget.
+type turn struct {
+	end    func()
+	refund func() error
+}
 
 // admit decides whether a session may begin now, and waits for room.
-func (s *Server) admit(r *http.Request, v *Version) (*turn, *refusal) {
+func (s *Server) admit(r *http.Request, who *Client, v *Version) (*turn, *refusal) {
 	if want := r.Header.Get("If-Match"); want != "" && want != tag(v) {
 		return nil, &refusal{http.StatusPreconditionFailed, 0, fmt.Errorf("the model was compiled anew: its plan is %s now", tag(v))}
 	}
@@ -92,16 +99,37 @@ func (s *Server) admit(r *http.Request, v *Version) (*turn, *refusal) {
 		s.sessions.Done()
 		return nil, &refusal{http.StatusServiceUnavailable, time.Second, errors.New("the version was removed")}
 	}
+	leave := func() { v.release(); s.idle(); s.sessions.Done() }
+	refund, err := s.charge(who, v)
+	if err != nil {
+		leave()
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Wait)
 	defer cancel()
 	defer context.AfterFunc(s.stop, cancel)()
-	leave, err := s.gate.enter(ctx, clientOf(r), v.Program.Memory().Server)
-	if err != nil {
-		v.release()
-		s.sessions.Done()
-		return nil, &refusal{http.StatusServiceUnavailable, max(time.Second, v.Program.Compute()), err}
+	out, full := s.gate.enter(ctx, who.Name, v.Program.Memory().Server)
+	if full != nil {
+		leave()
+		return nil, &refusal{http.StatusServiceUnavailable, max(time.Second, v.Program.Compute()), errors.Join(full, refund())}
 	}
-	return &turn{func() { leave(); v.release(); s.idle(); s.sessions.Done() }}, nil
+	return &turn{func() { out(); leave() }, refund}, nil
+}
+
+// charge takes a session from a client's budget.
+func (s *Server) charge(who *Client, v *Version) (refund func() error, r *refusal) {
+	if s.ledger == nil || !who.limited() {
+		return func() error { return nil }, nil
+	}
+	refund, wait, err := s.ledger.take(who, s.clients.Load().window, v.Program.Cost().Total.Bytes, time.Now())
+	switch {
+	case errors.Is(err, errBudget):
+		return nil, &refusal{http.StatusTooManyRequests, wait, err}
+	case err != nil: // who cannot be counted is not served
+		s.cfg.Log.Error("the ledger of budgets cannot be written", "err", err)
+		return nil, &refusal{http.StatusServiceUnavailable, wait, errors.New("budgets cannot be counted at the moment")}
+	}
+	return refund, nil
 }
 
 // idle gives memory back when nobody is left: the collector would keep it for minutes.
@@ -111,8 +139,8 @@ func (s *Server) idle() {
 	}
 }
 
-// clientOf is whom a session is counted for.
-func clientOf(r *http.Request) string {
+// addressOf is whom a session is counted for who shows nothing.
+func addressOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr

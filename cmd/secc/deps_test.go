@@ -48,6 +48,8 @@ var onlyIn = map[string][]string{
 	"github.com/mmcloughlin/avo":     {},
 	"github.com/spf13/cobra":         {"cmd/secc"},
 	"github.com/coder/websocket":     {"runtime/remote", "server"},
+	"github.com/prometheus":          {"server"},
+	"go.etcd.io/bbolt":               {"server"},
 	"github.com/suyashkumar/dicom":   {"scripts/checkxray"}, // makes files to read
 }
 

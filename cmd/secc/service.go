@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -31,6 +32,7 @@ type serviceFlags struct {
 	noCanary  bool
 	logFormat string
 	memory    byteSize
+	admin     string
 	verbose   bool
 }
 
@@ -66,6 +68,9 @@ Every flag can be given in the environment too: --queue-wait as SECC_QUEUE_WAIT.
 	fl.StringVar(&f.tls.Cert, "tls-cert", "", "certificate (PEM)")
 	fl.StringVar(&f.tls.Key, "tls-key", "", "key of the certificate (PEM)")
 	fl.StringVar(&f.tls.CA, "tls-ca", "", "accept only clients with a certificate signed by this authority (PEM)")
+	fl.StringVar(&f.Clients, "clients", "", "file of the clients that may ask, what, and how much (JSON; default: everybody may)")
+	fl.StringVar(&f.Data, "data", "", "folder for what must outlast the server: budgets")
+	fl.StringVar(&f.admin, "admin", "", "address on this machine for metrics, health and profiles")
 	fl.BoolVar(&f.noCanary, "no-canary", false, "serve versions without running their canary")
 	fl.Var(&f.memory, "memory", "for all sessions, as their plans predict it: 2GiB, 500M (default: four fifths of what is free)")
 	fl.IntVar(&f.MaxSessions, "max-sessions", 0, "sessions at once (default: as many as the memory holds)")
@@ -108,19 +113,24 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 		f.TLS = func() (*tls.Config, error) { return f.tls.Config(transport.Server, "") }
 	}
 	ctx := c.Context()
+	l, err := listen(f.listen, f.TLS != nil || f.insecure)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	s, err := server.New(ctx, f.Config)
 	if err != nil {
 		return usage("%w", err)
 	}
-	l, err := net.Listen("tcp", f.listen)
-	if err != nil {
-		return coded(exitNetwork, fmt.Errorf("listen: %w", err))
-	}
-	defer l.Close()
-	if f.TLS == nil && !f.insecure {
-		if err := transport.OnThisMachine(l.Addr()); err != nil {
-			return exit.OfClient(err)
+	if f.admin != "" {
+		a, err := listen(f.admin, false)
+		if err != nil {
+			return err
 		}
+		admin := s.AdminServer()
+		defer admin.Close()
+		go func() { _ = admin.Serve(a) }() // until Close
+		out.log.Info("admin", "addr", a.Addr().String())
 	}
 	defer f.onHangup(ctx, s)()
 	out.log.Info("listening", "addr", l.Addr().String(), "models", f.Models, "tls", f.TLS != nil)
@@ -128,6 +138,20 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 		return usage("--ready-file: %w", err)
 	}
 	return s.Serve(ctx, l)
+}
+
+// listen opens an address, which must be this machine's unless it may be anywhere.
+func listen(addr string, anywhere bool) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, coded(exitNetwork, fmt.Errorf("listen: %w", err))
+	}
+	if !anywhere {
+		if err := transport.OnThisMachine(l.Addr()); err != nil {
+			return nil, errors.Join(exit.OfClient(err), l.Close())
+		}
+	}
+	return l, nil
 }
 
 // onHangup reads everything anew whenever SIGHUP comes, until stop.

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// clientFile is what an operator writes about clients.
+type clientFile struct {
+	Window  string   `json:"window"` // of the budgets; default: 24h
+	Clients []Client `json:"clients"`
+}
+
+// Client is somebody who may ask.
+type Client struct {
+	Name         string   `json:"name"`
+	Certificates []string `json:"certificates,omitempty"` // subject ("CN=clinic,O=..."), SPIFFE id, or "sha256:" and the certificate's SHA-256
+	Tokens       []string `json:"tokens_sha256,omitempty"`
+	Models       []string `json:"models,omitempty"`   // none: all
+	Sessions     int64    `json:"sessions,omitempty"` // in a window; 0: any number
+	Bytes        int64    `json:"bytes,omitempty"`    // likewise
+}
+
+func (c *Client) limited() bool { return c.Sessions > 0 || c.Bytes > 0 }
+
+func (c *Client) mayAsk(model string) bool {
+	return len(c.Models) == 0 || slices.Contains(c.Models, model)
+}
+
+// clients knows who may ask by what they show.
+type clients struct {
+	by     map[string]*Client // a certificate's names and "token:" with a token's SHA-256
+	window time.Duration
+}
+
+// readClients reads a file of clients; without one everybody may ask.
+func readClients(path string) (*clients, error) {
+	if path == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f := clientFile{Window: "24h"}
+	if err := strictly(path, b, &f); err != nil {
+		return nil, err
+	}
+	all := &clients{by: map[string]*Client{}}
+	if all.window, err = time.ParseDuration(f.Window); err != nil || all.window < time.Minute {
+		return nil, fmt.Errorf("%s: window %q: a duration of a minute or more, such as 24h", path, f.Window)
+	}
+	seen := map[string]bool{}
+	for i := range f.Clients {
+		c := &f.Clients[i]
+		if c.Name == "" || seen[c.Name] || c.Sessions < 0 || c.Bytes < 0 {
+			return nil, fmt.Errorf("%s: client %d (%q): every client needs a name of its own and budgets that are not negative", path, i+1, c.Name)
+		}
+		seen[c.Name] = true
+		if err := all.add(c); err != nil {
+			return nil, fmt.Errorf("%s: client %q: %w", path, c.Name, err)
+		}
+	}
+	return all, nil
+}
+
+func (a *clients) add(c *Client) error {
+	shown := slices.Clone(c.Certificates)
+	for _, t := range c.Tokens {
+		if b, err := hex.DecodeString(t); err != nil || len(b) != sha256.Size {
+			return errors.New("tokens_sha256: 64 hexadecimal digits, from printf %s TOKEN | sha256sum")
+		}
+		shown = append(shown, "token:"+strings.ToLower(t))
+	}
+	if len(shown) == 0 {
+		return errors.New("it has neither certificates nor tokens")
+	}
+	for _, s := range shown {
+		if other := a.by[s]; other != nil {
+			return fmt.Errorf("%q belongs to %q too", s, other.Name)
+		}
+		a.by[s] = c
+	}
+	return nil
+}
+
+// limited tells whether any client has a budget.
+func (a *clients) limited() bool {
+	if a == nil {
+		return false
+	}
+	for _, c := range a.by {
+		if c.limited() {
+			return true
+		}
+	}
+	return false
+}
+
+// identify says who a request is from. Tokens are looked up by their hash, so that the time
+// this takes tells nothing of those that there are.
+func (a *clients) identify(r *http.Request) (*Client, *refusal) {
+	names := certificateNames(r)
+	if a == nil {
+		if len(names) > 0 {
+			return &Client{Name: names[0]}, nil
+		}
+		return &Client{Name: addressOf(r)}, nil
+	}
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
+		names = append(names[:0:0], "token:"+hex.EncodeToString(sum[:]))
+	}
+	for _, n := range names {
+		if c := a.by[n]; c != nil {
+			return c, nil
+		}
+	}
+	return nil, &refusal{http.StatusUnauthorized, 0, errors.New("this server does not know you: a certificate or bearer token of one of its clients is needed")}
+}
+
+// certificateNames are what a verified certificate can be known by, the most telling first.
+func certificateNames(r *http.Request) (names []string) {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return nil
+	}
+	cert := r.TLS.VerifiedChains[0][0]
+	for _, u := range cert.URIs {
+		if u.Scheme == "spiffe" {
+			names = append(names, u.String())
+		}
+	}
+	return append(names, cert.Subject.String(), fingerprintOf(cert))
+}
+
+func fingerprintOf(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
