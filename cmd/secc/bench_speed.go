@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend"
+	"secc.example/secc/internal/kernel"
 )
 
 func newBenchSpeedCmd() *cobra.Command {
@@ -24,7 +25,7 @@ work takes 1.3 times as long here. "secc bench network" corrects its predictions
 			if err != nil {
 				return err
 			}
-			rep := benchReport[backend.Speed]{Schema: benchSchema, Machine: machine(), Rows: []backend.Speed{s}}
+			rep := benchReport[backend.Speed]{Schema: benchSchema, Machine: machine() + "; " + kernel.Summary(), Rows: []backend.Speed{s}}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), rep)
 			}

@@ -9,6 +9,8 @@ import (
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
+	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/mpc/prg"
 )
 
 // explainFlags are the flags of secc explain beside those of compile.
@@ -98,6 +100,7 @@ func (f *explainFlags) print(c *cobra.Command, path string, r *plan.Report) erro
 	default:
 		fmt.Fprintf(c.OutOrStdout(), "%s, plan %.16s\n", r.Model, r.PlanDigest)
 		printCost(c.OutOrStdout(), r, f.rows)
+		fmt.Fprintf(c.OutOrStdout(), "seconds are for the kernels that run here (%s: rings; %s: AES)\n", poly.Kernel.Variant(), prg.Kernel.Variant())
 	}
 	if f.html != "" && !f.asJSON {
 		fmt.Fprintln(c.OutOrStdout(), f.html)
@@ -121,9 +124,10 @@ func (f *compileFlags) planOf(c *cobra.Command, path string) (*plan.Plan, error)
 	return made.Plan, nil
 }
 
-// predict is the plan's cost with seconds under a profile, on the reference machine.
+// predict is the plan's cost with seconds under a profile, on the reference machine
+// but with the kernels that run here.
 func predict(p *plan.Plan, profile string) (*plan.Report, error) {
-	return predictAt(p, profile, 0, backend.Speed{Linear: 1, Nonlinear: 1})
+	return predictAt(p, profile, 0, kernelSpeed())
 }
 
 // predictAt is predict for a machine of some speed and a number of cores of

@@ -16,6 +16,7 @@ import (
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
+	"secc.example/secc/internal/kernel"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/transport"
@@ -101,6 +102,12 @@ func (f *runFlags) run(c *cobra.Command) error {
 	}
 	if err := f.belongs(c); err != nil {
 		return err
+	}
+	if err := kernel.Check(); err != nil {
+		return usage("%w", err)
+	}
+	if !f.quiet {
+		sayKernels(c.ErrOrStderr(), f.verbose)
 	}
 	f.threads = tune(f.threads)
 	if f.profile != "" {

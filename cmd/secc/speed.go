@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"gorgonia.org/tensor"
@@ -72,8 +73,9 @@ func chain(g *ir.Graph, shape []int, n, groups int, relus bool) error {
 	for i := range n {
 		name := fmt.Sprint("conv", i)
 		w := make([]float32, channels*channels/groups*k*k)
+		size := float32(math.Sqrt(12 / float64(k*k*channels/groups))) // outputs as large as inputs
 		for j := range w {
-			w[j] = (r.Float32() - 0.5) / float32(k*k*channels/groups)
+			w[j] = (r.Float32() - 0.5) * size
 		}
 		c, err := g.Const(name+".w", ir.NewReal([]int{channels, channels / groups, k, k}, w))
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/internal/kernel"
 )
 
 func newVersionCmd() *cobra.Command {
@@ -17,11 +18,14 @@ func newVersionCmd() *cobra.Command {
 		Short: "Print the version",
 		Args:  usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := kernel.Check(); err != nil {
+				return usage("%w", err)
+			}
 			v := versionInfo()
 			if asJSON {
 				return printJSON(c.OutOrStdout(), v)
 			}
-			_, err := fmt.Fprintln(c.OutOrStdout(), v)
+			_, err := fmt.Fprintf(c.OutOrStdout(), "%s\nkernels: %s\n", v, kernel.Summary())
 			return err
 		},
 	}
@@ -34,6 +38,8 @@ type versionText struct {
 	PlanFormat int    `json:"plan_format"`
 	Go         string `json:"go"`
 	Platform   string `json:"platform"`
+	// Kernels says which variant of every hot loop runs on this processor.
+	Kernels map[string]string `json:"kernels"`
 }
 
 func (v versionText) String() string {
@@ -41,7 +47,10 @@ func (v versionText) String() string {
 }
 
 func versionInfo() versionText {
-	v := versionText{"devel", plan.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+	v := versionText{"devel", plan.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, map[string]string{}}
+	for _, k := range kernel.All() {
+		v.Kernels[k.Name()] = k.Variant().String()
+	}
 	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
 		v.Version = b.Main.Version
 	}
