@@ -350,3 +350,69 @@ func TestElsewhereGrantsWhatLiesThere(t *testing.T) {
 		})
 	})
 }
+
+// pour sends on a channel what credit allows until no more comes, and says how much it was.
+func pour(t *testing.T, b net.Conn, channel uint8, seq *uint32, sent, granted *int64) (n int64) {
+	t.Helper()
+	for {
+		synctest.Wait()
+		piece := min(firstWindow+*granted-*sent, maxFrame)
+		if piece <= 0 {
+			return n
+		}
+		if _, err := b.Write(frame(header{channel: channel, sequence: *seq}, make([]byte, piece))); err != nil {
+			t.Fatal(err)
+		}
+		*seq++
+		*sent += piece
+		n += piece
+	}
+}
+
+// What is taken in beyond the window is for the time that an owner is away, and whoever has
+// read it may be away again: Early bounds what lies there, not what ever went.
+func TestEarlyEndsWithTheAbsence(t *testing.T) {
+	const window, early = 1 << 20, 3 << 20
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		m := NewMux(t.Context(), a, Config{Window: window, Early: early, Idle: time.Hour, Stall: time.Hour})
+		defer m.Close()
+		defer b.Close()
+		var granted, sent [4]int64
+		var seq uint32
+		go credits(b, &granted)
+		if _, err := b.Write([]byte(preface)); err != nil {
+			t.Fatal(err)
+		}
+		lane := m.Lanes(0).Conn(0)
+		for i := range 3 {
+			back, err := lane.Elsewhere()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := pour(t, b, 0, &seq, &sent[0], &granted[0]); n < early+window/2 || n > early+window {
+				t.Errorf("absence %d: %d bytes were taken in, want about %d", i, n, early+window)
+			}
+			back()
+			if err := lane.Recv(make([]byte, m.unread(0))); err != nil {
+				t.Fatal(err)
+			}
+			if n := pour(t, b, 0, &seq, &sent[0], &granted[0]); n < window/2 || n > window {
+				t.Errorf("after absence %d: %d bytes were taken in, want about %d", i, n, window)
+			}
+			if err := lane.Recv(make([]byte, m.unread(0))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// unread is how many bytes lie in a channel.
+func (m *Mux) unread(i int) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range m.chs[i].in {
+		n += len(f.data)
+	}
+	return n
+}

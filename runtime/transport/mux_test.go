@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -40,7 +41,15 @@ func tcpPair(t *testing.T) (server, client net.Conn) {
 // Both parties send 64 MiB on one channel before either receives, with a
 // window of 1 MiB: Send must take in what arrives.
 func TestHugeSimultaneousSends(t *testing.T) {
-	s, c := muxes(t, Config{Window: 1 << 20, Stall: 5 * time.Second}, Link{})
+	synctest.Test(t, hugeSimultaneousSends)
+}
+
+func hugeSimultaneousSends(t *testing.T) {
+	a, b := net.Pipe()
+	cfg := Config{Window: 1 << 20, Stall: 5 * time.Second}
+	s, c := NewMux(t.Context(), a, cfg), NewMux(t.Context(), b, cfg)
+	defer s.Close()
+	defer c.Close()
 	const n = 32 << 20
 	swap := func(m *Mux, fill byte) func() error {
 		return func() error {
@@ -303,17 +312,25 @@ func TestNoGoroutineStays(t *testing.T) {
 	t.Errorf("%d goroutines before, %d after", before, runtime.NumGoroutine())
 }
 
+// The link's clock is the system's: a busy machine may be late, never early, and not always.
 func TestShapedLink(t *testing.T) {
-	s, c := muxes(t, Config{}, Link{RTT: 40 * time.Millisecond, Bandwidth: 20e6})
-	start := time.Now()
-	both(t, func() error {
-		return errors.Join(s.Channel(0).Recv(make([]byte, 2e6)), s.Channel(0).Send([]byte{1}), s.Channel(0).Flush())
-	},
-		func() error {
-			return errors.Join(c.Channel(0).Send(make([]byte, 2e6)), c.Channel(0).Recv(make([]byte, 1)))
-		})
-	if d := time.Since(start); d < 138*time.Millisecond || d > 400*time.Millisecond {
-		t.Errorf("2 MB at 20 MB/s and back over 40 ms took %v, want about 140 ms", d)
+	const least, most = 138 * time.Millisecond, 400 * time.Millisecond
+	best := time.Hour
+	for try := 0; try < 8 && best > most; try++ {
+		s, c := muxes(t, Config{}, Link{RTT: 40 * time.Millisecond, Bandwidth: 20e6})
+		start := time.Now()
+		both(t, func() error {
+			return errors.Join(s.Channel(0).Recv(make([]byte, 2e6)), s.Channel(0).Send([]byte{1}), s.Channel(0).Flush())
+		},
+			func() error {
+				return errors.Join(c.Channel(0).Send(make([]byte, 2e6)), c.Channel(0).Recv(make([]byte, 1)))
+			})
+		best = min(best, time.Since(start))
+		s.Close()
+		c.Close()
+	}
+	if best < least || best > most {
+		t.Errorf("2 MB at 20 MB/s and back over 40 ms took %v, want about 140 ms", best)
 	}
 }
 
