@@ -218,7 +218,7 @@ func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
 // What whole runs take beyond the units, which come from kernels measured alone:
 // vectors that leave the caches, the collector and the scheduler; and that within a flight one
 // party waits for the other. Fitted to SqueezeNet, ResNet-50 and DenseNet-121 at two sizes over three links
-// (scripts/bench-networks, docs/PERFORMANCE.md); choices do not depend on them.
+// (scripts/bench-networks, docs/evidence/PERFORMANCE.md); choices do not depend on them.
 const (
 	wholeLinear    = 1.52
 	wholeNonlinear = 1.28

@@ -1,6 +1,6 @@
 // Command checkaccuracy measures how close the compiler's fixed-point forms of
 // real networks come to onnxruntime's answers, and prints the table of
-// docs/ACCURACY.md.
+// docs/evidence/ACCURACY.md.
 //
 // Every network is compiled once for each target, with formats calibrated on its
 // first few cases, and evaluated on all of them through the command line; those
@@ -47,7 +47,7 @@ func main() {
 	flag.StringVar(&s.targets, "targets", "accuracy,cost", "what to compile for (--target), separated by commas; default stands for no target")
 	flag.IntVar(&s.calibrate, "calibrate", 8, "how many of a network's cases, the first ones, formats are fitted to")
 	flag.IntVar(&s.secure, "secure", 0, "run so many cases of each network through the real protocol too")
-	flag.BoolVar(&s.update, "update", false, "write the table into docs/ACCURACY.md")
+	flag.BoolVar(&s.update, "update", false, "write the table into docs/evidence/ACCURACY.md")
 	flag.BoolVar(&s.verbose, "v", false, "show what secc prints")
 	flag.Parse()
 	failed, err := s.run()
@@ -87,7 +87,7 @@ func (s *settings) run() (failed bool, err error) {
 		}
 	}
 	if s.update {
-		err = updateTable("docs/ACCURACY.md", rows)
+		err = updateTable("docs/evidence/ACCURACY.md", rows)
 	}
 	return failed, err
 }

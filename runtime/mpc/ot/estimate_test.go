@@ -255,7 +255,7 @@ func folded(p wire.FerretSet, by int) wire.FerretSet {
 	return wire.FerretSet{K: p.K / by, Trees: p.Trees, Depth: p.Depth - bits.TrailingZeros(uint(by))}
 }
 
-// attacks are the rows of the table in docs/security-ot.md, in bits.
+// attacks are the rows of the table in docs/security/ot.md, in bits.
 func attacks(p wire.FerretSet, peeled float64) map[string]float64 {
 	costs := map[string]float64{}
 	for by := 1; by <= lineSize; by *= 2 {
@@ -277,7 +277,7 @@ func attacks(p wire.FerretSet, peeled float64) map[string]float64 {
 	return costs
 }
 
-// TestParametersKeep128Bits is what docs/security-ot.md quotes: the least over all foldings.
+// TestParametersKeep128Bits is what docs/security/ot.md quotes: the least over all foldings.
 func TestParametersKeep128Bits(t *testing.T) {
 	for depth := 10; depth <= 13; depth++ {
 		p, _ := wire.FerretOf(depth)
