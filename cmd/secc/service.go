@@ -137,7 +137,16 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 	if err := writeReady(f.ready, l.Addr().String()); err != nil {
 		return usage("--ready-file: %w", err)
 	}
+	f.tellManager("READY=1")
+	defer context.AfterFunc(ctx, func() { f.tellManager("STOPPING=1") })()
 	return s.Serve(ctx, l)
+}
+
+// tellManager tells systemd, which may not listen.
+func (f *serviceFlags) tellManager(state string) {
+	if err := notify(state); err != nil {
+		f.Log.Warn("the service manager cannot be told", "state", state, "err", err)
+	}
 }
 
 // listen opens an address, which must be this machine's unless it may be anywhere.
