@@ -3,6 +3,8 @@ package secc
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"slices"
@@ -52,6 +54,7 @@ type Model struct {
 	MaxBytes int64 // that an inference may send, about
 
 	warnings []string // about these
+	source   string   // SHA-256 of the file
 }
 
 // Import reads a model and the calibration inputs.
@@ -77,7 +80,23 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{g, p, cmp.Or(o.MaxBytes, defaultMaxBytes), slices.Concat(becomesPublic(published), warnings)}, context.Cause(ctx)
+	return &Model{g, p, cmp.Or(o.MaxBytes, defaultMaxBytes), slices.Concat(becomesPublic(published), warnings), sum(model)}, context.Cause(ctx)
+}
+
+// sum is the SHA-256 of a model's file. External data are not in it.
+func sum(model []byte) string {
+	h := sha256.Sum256(model)
+	return hex.EncodeToString(h[:])
+}
+
+// sourceNote is the name under which weights keep the sum of the model's file.
+const sourceNote = "source"
+
+// MadeOf says whether weights were made of a model, the bytes of its file; those of
+// before the sum was kept say yes to all.
+func MadeOf(w *plan.Weights, model []byte) (bool, error) {
+	source, ok, err := backend.ReadNote(w, sourceNote)
+	return !ok || source == sum(model), err
 }
 
 // becomesPublic says what the plan tells of the model's initialisers.
@@ -114,7 +133,7 @@ func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
-	return &Prepared{p, m.warnings, m.figures()}, nil
+	return &Prepared{p, m.warnings, m.figures(), m.source}, nil
 }
 
 // Compile makes the network for a profile.
@@ -149,6 +168,7 @@ type Prepared struct {
 	*passes.Prepared
 	warnings []string
 	seen     map[string]*plan.Seen // of every input, in calibration
+	source   string
 }
 
 // Warnings are what the user should know of.
@@ -171,6 +191,7 @@ func (p *Prepared) Network(ctx context.Context, profile backend.Profile) (*Netwo
 		return nil, ofModel(ctx, err)
 	}
 	made.Warnings = p.Warnings()
+	made.Weights = backend.AttachNote(made.Weights, sourceNote, p.source)
 	for i := range made.Plan.Inputs {
 		made.Plan.Inputs[i].Seen = p.seen[made.Plan.Inputs[i].Name]
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"gorgonia.org/tensor"
 
+	"secc.example/secc"
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
@@ -54,7 +57,7 @@ func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, 
 		return nil, hint(err, "this needs the weights file that lies beside the plan: only the owner of the model has it")
 	}
 	if s.fixed, err = backend.ReadGraph(s.weights); err == nil {
-		s.real, err = f.cleartext(s.plan, path, model)
+		s.real, err = f.cleartext(c.ErrOrStderr(), s, path, model)
 	}
 	if err != nil {
 		s.close()
@@ -64,8 +67,10 @@ func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, 
 }
 
 // cleartext imports the model a plan was made of: the named file, or the one
-// beside the plan; none is not an error unless it was named.
-func (f *compileFlags) cleartext(p *plan.Plan, planPath, model string) (*ir.Graph, error) {
+// beside the plan; none is not an error unless it was named. Answers of another model
+// would be compared with the plan's without a word, so the file must be the very one.
+func (f *compileFlags) cleartext(log io.Writer, s *subject, planPath, model string) (*ir.Graph, error) {
+	p := s.plan
 	candidates := []string{model}
 	if model == "" {
 		candidates = []string{strings.TrimSuffix(planPath, ".plan") + ".onnx", filepath.Join(filepath.Dir(planPath), "model.onnx")}
@@ -77,6 +82,15 @@ func (f *compileFlags) cleartext(p *plan.Plan, planPath, model string) (*ir.Grap
 		}
 		if err != nil {
 			return nil, err
+		}
+		switch same, err := secc.MadeOf(s.weights, b); {
+		case err != nil:
+			return nil, err
+		case !same && model == "":
+			newLog(log).Warn(path + " is not the model that the plan was made of: it is left out")
+			continue
+		case !same:
+			return nil, hint(fmt.Errorf("%s is not the model that the plan was made of: its SHA-256 is another", path), "name the model as it was, or compile this one")
 		}
 		shapes := map[string][]int{}
 		for _, in := range p.Inputs {
@@ -100,7 +114,7 @@ func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject,
 	if s.fixed, err = made.Fixed(); err != nil {
 		return nil, err
 	}
-	s.real, err = f.cleartext(s.plan, path, path)
+	s.real, err = f.cleartext(c.ErrOrStderr(), s, path, path)
 	return s, err
 }
 
