@@ -52,8 +52,9 @@ type Version struct {
 	Weights     *plan.Weights
 	Card        Card
 
-	encoded []byte // the plan
-	print   string // of its files
+	encoded []byte      // the plan
+	file    fs.FileInfo // the weights
+	print   string      // of its files
 	close   func() error
 
 	mu      sync.Mutex
@@ -203,7 +204,11 @@ func (c *Catalogue) refresh(ctx context.Context, f folder) {
 	if err != nil {
 		if ctx.Err() == nil {
 			c.failed[f.at()] = f.print
-			log.Error("a version cannot be served", "err", err, "served_still", old != nil)
+			still := old != nil && !old.overwritten(dir)
+			log.Error("a version cannot be served", "err", err, "served_still", still)
+			if old != nil && !still {
+				c.take(old)
+			}
 		}
 		return
 	}
@@ -226,6 +231,24 @@ func (c *Catalogue) put(v *Version) {
 	list = append(list, v)
 	slices.SortFunc(list, func(a, b *Version) int { return input.Natural(b.Name, a.Name) })
 	c.models[v.Model] = list
+}
+
+// overwritten tells whether the weights in the folder are the file that this version reads: then
+// what was changed there was changed under it.
+func (v *Version) overwritten(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, weightsFile))
+	return err == nil && os.SameFile(info, v.file)
+}
+
+// take retires a version.
+func (c *Catalogue) take(old *Version) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old.retire()
+	list := slices.DeleteFunc(slices.Clone(c.models[old.Model]), func(v *Version) bool { return v == old })
+	if c.models[old.Model] = list; len(list) == 0 {
+		delete(c.models, old.Model)
+	}
 }
 
 // drop retires what the folder does not hold any more.
@@ -316,6 +339,9 @@ func load(dir string) (v *Version, err error) {
 	v.Weights, v.close, err = plan.OpenWeightsFile(filepath.Join(dir, weightsFile), p)
 	if err != nil {
 		return nil, err
+	}
+	if v.file, err = os.Stat(filepath.Join(dir, weightsFile)); err != nil {
+		return nil, errors.Join(err, v.close())
 	}
 	return v, nil
 }

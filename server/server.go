@@ -73,6 +73,7 @@ type Server struct {
 
 	clients atomic.Pointer[clients]
 	ledger  *ledger
+	audit   *audit
 	metrics *metrics
 
 	tls  atomic.Pointer[tls.Config]
@@ -172,8 +173,13 @@ func (s *Server) open() (err error) {
 	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
 		return err
 	}
-	s.ledger, err = openLedger(filepath.Join(s.cfg.Data, "budgets.db"))
-	return err
+	if s.ledger, err = openLedger(filepath.Join(s.cfg.Data, "budgets.db")); err != nil {
+		return err
+	}
+	if s.audit, err = openAudit(filepath.Join(s.cfg.Data, "audit.jsonl"), s.cfg.Log); err != nil {
+		return errors.Join(err, s.ledger.Close())
+	}
+	return nil
 }
 
 // Serve answers until the context ends, then lets sessions go on for the grace period. It
@@ -209,7 +215,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.sessions.Wait()
 	watching.Wait()
 	s.models.Close()
-	return errors.Join(err, s.ledger.Close())
+	return errors.Join(err, s.audit.Close(), s.ledger.Close())
 }
 
 // helloTime is how long a connection may take to say what it wants.

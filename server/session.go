@@ -17,6 +17,7 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/service"
+	"secc.example/secc/runtime/transport"
 )
 
 // sessionHeader tells the client what its session is called in the server's log.
@@ -40,12 +41,14 @@ func newID() string {
 // serve lets a session in and runs it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *Version, id string, log *slog.Logger) error {
 	w.Header().Set(sessionHeader, id)
+	entry := s.entry(r, who, v, id)
 	turn, err := s.admit(r, who, v)
 	if err != nil {
 		log.Warn("refused", "err", err)
 		s.metrics.refused(err)
 		refuse(w, err)
-		return nil
+		entry.Event, entry.Status = EventRefused, err.status
+		return s.audit.write(entry)
 	}
 	defer turn.end()
 	c, failed := websocket.Accept(w, r, nil) // it answers whom it refuses
@@ -53,16 +56,30 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 		log.Warn("refused", "err", failed)
 		return turn.refund()
 	}
-	if !s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, log) {
+	if !s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, log, entry) {
 		return turn.refund()
 	}
 	return nil
 }
 
-// run is the session from its hello to its end. It tells whether a hello came.
-func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger) (begun bool) {
+// entry is what the audit holds of every event of a session.
+func (s *Server) entry(r *http.Request, who *Client, v *Version, id string) AuditRecord {
+	return AuditRecord{
+		Session: id, Client: who.Name, Peer: r.RemoteAddr, Model: v.Model, Version: v.Name,
+		Plan: v.Program.Digest().String(), Weights: v.Weights.Checksum(),
+	}
+}
+
+// run is the session from its hello to its end. It tells whether a hello came. A session
+// that cannot be recorded does not begin.
+func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger, entry AuditRecord) (begun bool) {
 	cfg := s.cfg.Session
 	cfg.Admit = func() (func(), error) {
+		entry.Event = EventOpen
+		if err := s.audit.write(entry); err != nil {
+			log.Error("the audit cannot be written", "err", err)
+			return nil, transport.ErrBusy
+		}
 		begun = true
 		log.Info("open")
 		return func() {}, nil
@@ -77,6 +94,15 @@ func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger) (begun bool) {
 		log.Info("done", "bytes", t.Bytes, "rounds", t.Rounds, "seconds", t.Seconds)
 	}
 	s.metrics.ended(v, begun, report, err)
+	if begun {
+		entry.Event = EventFailed
+		if err == nil {
+			entry.Event, entry.Bytes, entry.Seconds = EventDone, report.Total.Bytes, report.Total.Seconds
+		}
+		if err := s.audit.write(entry); err != nil {
+			log.Error("the audit cannot be written", "err", err)
+		}
+	}
 	service.LogEnd(log, begun, err)
 	return begun
 }

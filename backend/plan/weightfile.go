@@ -197,6 +197,9 @@ func (w *Weights) byOffset() []string {
 // PlanDigest is the digest of the plan these weights were made for.
 func (w *Weights) PlanDigest() Digest { return w.digest }
 
+// Checksum names the weights: SHA-256 of what stands in their file.
+func (w *Weights) Checksum() string { return w.sum.String() }
+
 // Len is the number of elements of a tensor, -1 if there is none of that name.
 func (w *Weights) Len(name string) int {
 	t, ok := w.tensors[name]

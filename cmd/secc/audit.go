@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"secc.example/secc/server"
+)
+
+func newAuditCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "audit",
+		Short: "Check a service's records",
+		Args:  usageArgs(cobra.NoArgs),
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newAuditVerifyCmd())
+	return c
+}
+
+func newAuditVerifyCmd() *cobra.Command {
+	var head string
+	c := &cobra.Command{
+		Use:   "verify FILE",
+		Short: "Follow the chain of an audit",
+		Long: `Follow the chain of an audit (secc serve --data): every record holds the hash of the
+one before it, so that one that was changed, taken out or put in is found. What was
+cut off at the end is found by a hash that was kept elsewhere (--head).`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return usage("%w", err)
+			}
+			defer f.Close()
+			a, err := server.VerifyAudit(f, strings.ToLower(head))
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if a.Torn {
+				newLog(c.ErrOrStderr()).Warn("behind the last record stands the beginning of another, as after a crash")
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%d records, head %s\n", a.Records, a.Head)
+			return err
+		},
+	}
+	c.Flags().StringVar(&head, "head", "", "hash of one of the records, kept elsewhere")
+	return c
+}

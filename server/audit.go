@@ -1,0 +1,169 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// AuditRecord is a line of the audit. It holds no values.
+type AuditRecord struct {
+	Number  int64      `json:"number"`
+	Time    time.Time  `json:"time"`
+	Event   AuditEvent `json:"event"`
+	Session string     `json:"session"`
+	Client  string     `json:"client"`
+	Peer    string     `json:"peer"`
+	Model   string     `json:"model"`
+	Version string     `json:"version"`
+	Plan    string     `json:"plan_digest"`
+	Weights string     `json:"weights_digest"`
+	Status  int        `json:"status,omitempty"`  // of a refusal
+	Bytes   int64      `json:"bytes,omitempty"`   // of a session that is done
+	Seconds float64    `json:"seconds,omitempty"` // likewise
+	Before  string     `json:"before"`            // SHA-256 of the line before; zeros in the first
+}
+
+// AuditEvent is what a record is about.
+type AuditEvent string
+
+const (
+	EventOpen    AuditEvent = "open" // a hello came
+	EventDone    AuditEvent = "done"
+	EventFailed  AuditEvent = "failed"
+	EventRefused AuditEvent = "refused"
+)
+
+// maxRecord bounds a line of the audit.
+const maxRecord = 64 << 10
+
+var noRecord = hex.EncodeToString(make([]byte, sha256.Size))
+
+// Audit is a chain of records that holds.
+type Audit struct {
+	Records int64
+	Head    string // hash of the last record
+	Torn    bool   // behind it stands the beginning of another
+
+	whole int64 // bytes of the records
+}
+
+// VerifyAudit reads an audit and follows its chain. head is the hash of one of its records, kept
+// elsewhere; empty: none was.
+func VerifyAudit(r io.Reader, head string) (*Audit, error) {
+	a := &Audit{Head: noRecord}
+	found := head == "" || head == noRecord
+	lines := bufio.NewReaderSize(r, maxRecord)
+	for {
+		line, err := lines.ReadSlice('\n')
+		switch {
+		case errors.Is(err, io.EOF):
+			a.Torn = len(line) > 0
+			if !found {
+				return a, fmt.Errorf("no record has the hash %s: records are missing at the end, or this is another audit", head)
+			}
+			return a, nil
+		case err != nil:
+			return a, fmt.Errorf("record %d: %w", a.Records+1, err)
+		}
+		if err := a.follow(line); err != nil {
+			return a, err
+		}
+		found = found || a.Head == head
+	}
+}
+
+// follow checks the next line.
+func (a *Audit) follow(line []byte) error {
+	var r AuditRecord
+	n := a.Records + 1
+	if err := strictly("audit", line, &r); err != nil {
+		return fmt.Errorf("record %d is none: %w", n, err)
+	}
+	if r.Number != n || r.Before != a.Head {
+		return fmt.Errorf("record %d does not follow the one before it: one of them was changed, or records were taken out or put in", n)
+	}
+	a.Records, a.Head = n, hashOfLine(line)
+	a.whole += int64(len(line))
+	return nil
+}
+
+func hashOfLine(line []byte) string {
+	sum := sha256.Sum256(bytes.TrimSuffix(line, []byte("\n")))
+	return hex.EncodeToString(sum[:])
+}
+
+// audit appends to a chain.
+type audit struct {
+	mu   sync.Mutex
+	file *os.File
+	at   *Audit
+}
+
+// openAudit goes on with an audit, or begins one.
+func openAudit(path string, log *slog.Logger) (*audit, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	at, err := VerifyAudit(f, "")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
+	}
+	if at.Torn {
+		log.Warn("the last record of the audit is incomplete, as after a crash, and was removed", "file", path, "records", at.Records)
+	}
+	if err := errors.Join(f.Truncate(at.whole), seekTo(f, at.whole)); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &audit{file: f, at: at}, nil
+}
+
+func seekTo(f *os.File, at int64) error {
+	_, err := f.Seek(at, io.SeekStart)
+	return err
+}
+
+// write appends a record, which is on the disk when it returns. After a failure the next one
+// takes the place of what was written of it.
+func (a *audit) write(r AuditRecord) error {
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r.Number, r.Before, r.Time = a.at.Records+1, a.at.Head, time.Now().UTC()
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	line = append(line, '\n')
+	if len(line) > maxRecord {
+		return fmt.Errorf("a record of %d bytes", len(line))
+	}
+	if _, err = a.file.Write(line); err == nil {
+		err = a.file.Sync()
+	}
+	if err != nil {
+		return errors.Join(err, a.file.Truncate(a.at.whole), seekTo(a.file, a.at.whole))
+	}
+	a.at.Records, a.at.Head = r.Number, hashOfLine(line)
+	a.at.whole += int64(len(line))
+	return nil
+}
+
+func (a *audit) Close() error {
+	if a == nil {
+		return nil
+	}
+	return a.file.Close()
+}
