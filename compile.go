@@ -190,7 +190,7 @@ func (p *Prepared) Network(ctx context.Context, profile backend.Profile) (*Netwo
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
-	made.Warnings = p.Warnings()
+	made.Warnings, made.Plan.Profile = p.Warnings(), profile.Name
 	made.Weights = backend.AttachNote(made.Weights, sourceNote, p.source)
 	for i := range made.Plan.Inputs {
 		made.Plan.Inputs[i].Seen = p.seen[made.Plan.Inputs[i].Name]

@@ -51,6 +51,7 @@ func priced(p *plan.Plan, profile backend.Profile) (*plan.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.Profile = profile.Name
 	profile.Price(r)
 	r.Share(p.Batch())
 	return r, nil

@@ -88,6 +88,9 @@ func TestValidateRefuses(t *testing.T) {
 		{"not UTF-8", func(p *Plan) { p.Inputs[0].Name = "\xff" }},
 		{"not UTF-8", func(p *Plan) { p.Outputs[0].Name = "\xff" }},
 		{"name is too long", func(p *Plan) { p.Model = strings.Repeat("x", maxName+1) }},
+		{"name is too long", func(p *Plan) { p.Profile = strings.Repeat("x", maxName+1) }},
+		{"not UTF-8", func(p *Plan) { p.Profile = "\xff" }},
+		{"copy regions", func(p *Plan) { p.Rounds[0][0].Copy = &Copy{Regions: make([]Region, MaxRegions+1)} }}, // never touched: no memory
 		{"too many labels", func(p *Plan) { p.Labels = make([]string, maxLabels+1) }},
 	} {
 		p := small()

@@ -13,6 +13,7 @@ type Report struct {
 	Schema     string         `json:"schema"`
 	Model      string         `json:"model"`
 	PlanDigest string         `json:"plan_digest"`
+	Profile    string         `json:"profile,omitempty"` // that predicted seconds are for
 	Operators  []OperatorCost `json:"operators"`
 	Total      TotalCost      `json:"total"`
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -73,10 +75,20 @@ func (f *compileFlags) backbone(c *cobra.Command, path string, b backend.Baselin
 	}
 	first, own := l.Ladder[0], l.Ladder[len(l.Ladder)-1]
 	return &backboneRow{
-		r.Model, l.Survey,
+		backboneName(path), l.Survey,
 		backboneCost{first.Bytes, first.Linear, first.NonLinear, float64(first.Bytes) * 8 / pr.Bandwidth},
 		backboneCost{own.Bytes, own.Linear, own.NonLinear, r.Total.Seconds},
 	}, nil
+}
+
+// backboneName tells rows apart for who compares them: a file that is called model.onnx,
+// as many are, has its folder's name here. Plans never have (--name).
+func backboneName(path string) string {
+	name := strings.TrimSuffix(filepath.Base(path), ".onnx")
+	if dir := filepath.Base(filepath.Dir(path)); name == "model" && dir != "." && dir != string(filepath.Separator) {
+		return dir
+	}
+	return name
 }
 
 func (a *backbones) print(c *cobra.Command) {

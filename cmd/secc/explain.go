@@ -69,11 +69,26 @@ func (f *explainFlags) run(c *cobra.Command, args []string) error {
 	if f.text {
 		return printText(c.OutOrStdout(), p)
 	}
+	if err := f.ownProfile(c, p); err != nil {
+		return err
+	}
 	r, err := predict(p, f.profile)
 	if err != nil {
 		return err
 	}
 	return f.print(c, args[0], r)
+}
+
+// ownProfile takes the profile that a plan was made for unless another is named.
+func (f *explainFlags) ownProfile(c *cobra.Command, p *plan.Plan) error {
+	if c.Flags().Changed("profile") || p.Profile == "" {
+		return nil
+	}
+	f.profile = p.Profile
+	if _, err := parseProfile(f.profile); err != nil {
+		return hint(usage("the plan's own profile: %w", err), "name one that this secc knows with --profile")
+	}
+	return nil
 }
 
 // print shows one model: with the ladder, if a baseline is wanted.
@@ -100,7 +115,7 @@ func (f *explainFlags) print(c *cobra.Command, path string, r *plan.Report) erro
 	default:
 		fmt.Fprintf(c.OutOrStdout(), "%s, plan %.16s\n", r.Model, r.PlanDigest)
 		printCost(c.OutOrStdout(), r, f.rows)
-		fmt.Fprintf(c.OutOrStdout(), "seconds are for the kernels that run here (%s: rings; %s: AES)\n", poly.Kernel.Variant(), prg.Kernel.Variant())
+		fmt.Fprintf(c.OutOrStdout(), "seconds are for the profile %s and the kernels that run here (%s: rings; %s: AES)\n", r.Profile, poly.Kernel.Variant(), prg.Kernel.Variant())
 	}
 	if f.html != "" && !f.asJSON {
 		fmt.Fprintln(c.OutOrStdout(), f.html)
@@ -144,6 +159,7 @@ func predictAt(p *plan.Plan, profile string, threads int, speed backend.Speed) (
 	if err != nil {
 		return nil, err
 	}
+	r.Profile = pr.Name
 	pr.At(speed).Price(r)
 	r.Share(p.Batch())
 	return r, nil
