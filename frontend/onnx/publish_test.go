@@ -40,7 +40,20 @@ func TestInitialisersStaySecret(t *testing.T) {
 	pads := ints64("p", 0, 0, 1, 1, 0, 0, 1, 1)
 	zero, scale := floats("z", nil, 0), floats("s", nil, marker/100)
 	point := &onnxpb.Tensor{Name: "o", DataType: int32(Uint8), Int32Data: []int32{77}}
+	list := func(name string, v ...float32) *onnxpb.Attribute {
+		return &onnxpb.Attribute{Name: name, Type: onnxpb.Attribute_FLOATS, Floats: v}
+	}
 	for name, m := range map[string]*onnxpb.Model{
+		"Scaler":     classical("Scaler", list("offset", marker, 1, 2, 3), list("scale", marker, 1, 2, marker/2)),
+		"Binarizer":  classical("Binarizer", floatAttr("threshold", marker/100)),
+		"Imputer":    classical("Imputer", list("imputed_value_floats", marker), floatAttr("replaced_value_float", marker/2)),
+		"Regressor":  classical("LinearRegressor", list("coefficients", marker, 1, 2, marker/2), list("intercepts", -marker)),
+		"Classifier": classical("LinearClassifier", list("coefficients", marker, 1, 2, marker/2), list("intercepts", -marker), integers("classlabels_ints", 0, 1)),
+		"SVM":        classical("SVMRegressor", list("coefficients", 1), list("support_vectors", marker, 1, 2, marker/2), intAttr("n_supports", 1), list("rho", -marker)),
+		"Tree": classical("TreeEnsembleRegressor", integers("nodes_treeids", 0, 0, 0), integers("nodes_nodeids", 0, 1, 2), integers("nodes_featureids", 3, 0, 0),
+			&onnxpb.Attribute{Name: "nodes_modes", Type: onnxpb.Attribute_STRINGS, Strings: [][]byte{[]byte("BRANCH_LEQ"), []byte("LEAF"), []byte("LEAF")}},
+			list("nodes_values", marker/100, 0, 0), integers("nodes_truenodeids", 1, 0, 0), integers("nodes_falsenodeids", 2, 0, 0), list("base_values", -marker),
+			integers("target_treeids", 0, 0), integers("target_nodeids", 1, 2), integers("target_ids", 0, 0), list("target_weights", marker, marker/2)),
 		"Clip max":  marked([]*onnxpb.Node{op("Clip", "c z k", "d")}, zero),
 		"Clip min":  marked([]*onnxpb.Node{op("Neg", "k", "n"), op("Clip", "c n", "d")}),
 		"Pad":       marked([]*onnxpb.Node{op("Pad", "c p k", "d")}, pads),
@@ -90,6 +103,22 @@ func TestInitialisersStaySecret(t *testing.T) {
 	if !strings.Contains(told, "max of Clip, 2.71828") {
 		t.Errorf("told %q", told)
 	}
+}
+
+// classical is a network of one operator of ai.onnx.ml.
+func classical(kind string, attrs ...*onnxpb.Attribute) *onnxpb.Model {
+	n := op(kind, "x", "y", attrs...)
+	n.Domain = "ai.onnx.ml"
+	if kind == "LinearClassifier" {
+		n.Output = []string{"l", "y"}
+	}
+	m := graphOf(15, value("x", 2, 4), nil, n)
+	m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSet{Domain: "ai.onnx.ml", Version: 3})
+	return m
+}
+
+func integers(name string, v ...int64) *onnxpb.Attribute {
+	return &onnxpb.Attribute{Name: name, Type: onnxpb.Attribute_INTS, Ints: v}
 }
 
 // public is what everybody sees of a compiled network: the plan, and the graph

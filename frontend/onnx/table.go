@@ -82,8 +82,8 @@ var hints = map[string]string{
 var refusedByName = map[string]string{
 	"SequenceMap": sequences, "Optional": sequences, "OptionalGetElement": sequences, "OptionalHasElement": sequences,
 	"StringNormalizer": stringData, "StringConcat": stringData, "StringSplit": stringData, "RegexFullMatch": stringData,
-	"TfIdfVectorizer": stringData, "LabelEncoder": stringData,
-	"Unique": dataShaped, "NonMaxSuppression": dataShaped,
+	"TfIdfVectorizer": stringData,
+	"Unique":          dataShaped, "NonMaxSuppression": dataShaped,
 	"RandomNormal": randomness, "RandomNormalLike": randomness, "RandomUniform": randomness, "RandomUniformLike": randomness,
 	"Bernoulli": randomness, "Multinomial": randomness,
 }
@@ -96,6 +96,7 @@ func init() {
 	tables = map[string]map[string]opRow{
 		"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps),
 		"com.microsoft": microsoftOps,
+		"ai.onnx.ml":    mlOps,
 	}
 }
 

@@ -42,5 +42,11 @@ var secure = []struct{ form, ops string }{
 	{"unrolled; after a secret condition within a known trip count mul selects", "Loop"},
 	{"unrolled", "Scan"},
 	{"nothing: lists of known length are resolved by the importer", "SequenceEmpty SequenceConstruct SequenceInsert SequenceErase SequenceAt SequenceLength ConcatFromSequence SplitToSequence"},
+	{"linear_rlwe or linear_ot", "LinearRegressor Scaler"},
+	{"linear_rlwe or linear_ot; a linear kernel's support vectors are summed up; a step or argmax for the label", "LinearClassifier SVMClassifier SVMRegressor"},
+	{"func: steps against the server's thresholds, mul level by level, then linear_rlwe or linear_ot by what the leaves hold; structure and features are public", "TreeEnsembleClassifier TreeEnsembleRegressor"},
+	{"max_pool, relu or square, a sum, func reciprocal or rsqrt, mul", "Normalizer"},
+	{"func: steps against the server's numbers", "Binarizer Imputer LabelEncoder"},
+	{"copy", "ArrayFeatureExtractor FeatureVectorizer ZipMap"},
 	{"copy at the scale given, clipped to the type", "QuantizeLinear DequantizeLinear"},
 }
