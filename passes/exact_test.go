@@ -209,3 +209,25 @@ func TestGrid(t *testing.T) {
 		}
 	}
 }
+
+// Answers round exactly where that costs little of the weights; where it would
+// spoil them they round by chance, unless exactness was asked for.
+func TestExactRoundingGivesWayToWeights(t *testing.T) {
+	for _, c := range []struct {
+		want, room int
+		asked      bool
+		bits       int
+		exact      bool
+	}{
+		{10, 12, false, 10, true},
+		{14, 8, false, 8, true},
+		{15, 8, false, 15, false},
+		{15, 8, true, 8, true},
+	} {
+		v := &ir.Value{Op: ir.OpConv, Name: "last"}
+		f := &formats{exact: map[*ir.Value]bool{v: true}, asked: c.asked}
+		if bits := f.exactWeightBits(v, c.want, c.room); bits != c.bits || f.exact[v] != c.exact || (len(f.rough) == 1) == c.exact {
+			t.Errorf("%+v: %d bits, exact %v, named %v", c, bits, f.exact[v], f.rough)
+		}
+	}
+}

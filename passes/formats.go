@@ -46,6 +46,8 @@ type formats struct {
 	k      int
 	margin map[*ir.Value]float64
 	exact  map[*ir.Value]bool // products that round exactly
+	asked  bool               // because the user wants all of them to
+	rough  []string           // nodes whose answers round by chance, for lack of room
 	target Target
 	spans  map[*ir.Value]span
 	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
@@ -293,11 +295,28 @@ func (f *formats) weightBits(v *ir.Value, norm float64) int {
 	if norm > 0 {
 		n := int(math.Ceil(math.Log2(norm)))
 		s = min(s, maxNorm-n)
-		if f.exact[v] { // the product is re-shared in the whole accumulator
-			s = min(s, (exactRoom-f.k-f.fracOf(v.Args[0])+f.fracOf(v)-n)/2)
-		}
+		s = f.exactWeightBits(v, s, (exactRoom-f.k-f.fracOf(v.Args[0])+f.fracOf(v)-n)/2)
 	}
 	return min(s, maxRing-f.k-f.fracOf(v.Args[0])+f.fracOf(v))
+}
+
+// dearWeightBits is how many fraction bits of weights are too many to give up for
+// answers that round exactly: the last layers of networks in 16 bits give up 1 to 4.
+const dearWeightBits = 6
+
+// exactWeightBits bounds the fraction bits of a product that rounds exactly, which
+// is re-shared in the whole accumulator. An answer that would be spoilt by it
+// rounds by chance, unless the user asked for exactness.
+func (f *formats) exactWeightBits(v *ir.Value, want, room int) int {
+	switch {
+	case !f.exact[v]:
+		return want
+	case want-room > dearWeightBits && !f.asked:
+		delete(f.exact, v)
+		f.rough = append(f.rough, v.Name)
+		return want
+	}
+	return min(want, room)
 }
 
 // filterNorm is the largest l2 norm of a filter (or the largest slope).

@@ -43,13 +43,26 @@ func formatted(g *ir.Graph, o Options) (*ir.Graph, *Config, error) {
 		switch {
 		case len(before.Calibration) == 0 || f.cfg.satisfied(f.answer) || o.Bits != 0:
 			return f.judged()
-		case bits >= accurateBits && (best == nil || best.failing() && f.answer.error < best.answer.error):
-			best = f // of networks that do not fail, the one with the fewest bits
+		case bits >= accurateBits && (best == nil || f.betters(best)):
+			best = f
 		}
 		if bits >= widestBits {
 			return best.judged()
 		}
 	}
+}
+
+// betters reports whether f, with more bits than g, is worth them: g fails, or f
+// keeps best classes that g loses, or g deviates by more than may be given up and f by
+// less than half of that.
+func (f *formatting) betters(g *formatting) bool {
+	switch {
+	case g.failing():
+		return f.answer.error < g.answer.error
+	case f.answer.agree != g.answer.agree:
+		return f.answer.agree > g.answer.agree
+	}
+	return g.answer.error > g.cfg.MaxDrop && f.answer.error < g.answer.error/2
 }
 
 // widestBits is the widest ring that is tried where the user named none: there are
