@@ -15,11 +15,16 @@ import (
 	"slices"
 	"sync"
 
+	"aead.dev/minisign"
+
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/guard"
 )
+
+// SignatureSuffix names the signature of a plan's file.
+const SignatureSuffix = ".minisig"
 
 // The files of a version's folder, MODEL/VERSION/.
 const (
@@ -53,6 +58,7 @@ type Version struct {
 	Card        Card
 
 	encoded []byte      // the plan
+	signed  []byte      // its signature, if there is one
 	file    fs.FileInfo // the weights
 	print   string      // of its files
 	close   func() error
@@ -99,6 +105,7 @@ type Catalogue struct {
 	root   string
 	log    *slog.Logger
 	canary bool
+	key    *minisign.PublicKey // that must have signed all plans; nil: none must
 
 	scanning sync.Mutex // one at a time
 	failed   map[string]string
@@ -108,9 +115,9 @@ type Catalogue struct {
 }
 
 // NewCatalogue is that of a folder, still empty. With canary every version answers its canary
-// before it serves.
-func NewCatalogue(root string, canary bool, log *slog.Logger) *Catalogue {
-	return &Catalogue{root: root, log: log, canary: canary, failed: map[string]string{}, models: map[string][]*Version{}}
+// before it serves; with a key, all plans must be signed by it.
+func NewCatalogue(root string, canary bool, key *minisign.PublicKey, log *slog.Logger) *Catalogue {
+	return &Catalogue{root: root, log: log, canary: canary, key: key, failed: map[string]string{}, models: map[string][]*Version{}}
 }
 
 // Find gives a version, the newest if none is named, or nil.
@@ -195,7 +202,7 @@ func (c *Catalogue) refresh(ctx context.Context, f folder) {
 	}
 	log := c.log.With("model", f.model, "version", f.version)
 	dir := filepath.Join(c.root, f.model, f.version)
-	v, err := load(dir)
+	v, err := load(dir, c.key)
 	if err == nil && c.canary {
 		if err = v.sing(ctx, dir); err != nil {
 			v.retire()
@@ -304,7 +311,7 @@ func (c *Catalogue) folders() (all []folder, err error) {
 // fingerprint changes with the files of a version's folder; empty if there is no plan in it.
 // What only the card names is left out: a card is written anew with it.
 func fingerprint(dir string) (text string) {
-	for _, name := range []string{planFile, weightsFile, cardFile} {
+	for _, name := range []string{planFile, planFile + SignatureSuffix, weightsFile, cardFile} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		if err != nil {
 			if name == planFile {
@@ -318,7 +325,7 @@ func fingerprint(dir string) (text string) {
 }
 
 // load reads and checks a version's files.
-func load(dir string) (v *Version, err error) {
+func load(dir string, key *minisign.PublicKey) (v *Version, err error) {
 	v = new(Version)
 	b, err := input.ReadFile(filepath.Join(dir, planFile))
 	if err != nil {
@@ -329,6 +336,9 @@ func load(dir string) (v *Version, err error) {
 		return nil, fmt.Errorf("%s: %w", planFile, err)
 	}
 	v.encoded = b
+	if v.signed, err = signatureOf(filepath.Join(dir, planFile), b, key); err != nil {
+		return nil, err
+	}
 	err = guard.Do(func() (err error) { v.Program, err = runtime.Prepare(p); return err })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", planFile, err)
@@ -344,6 +354,22 @@ func load(dir string) (v *Version, err error) {
 		return nil, errors.Join(err, v.close())
 	}
 	return v, nil
+}
+
+// signatureOf reads a plan's signature, which must be there and hold if there is a key.
+func signatureOf(path string, b []byte, key *minisign.PublicKey) ([]byte, error) {
+	signed, err := os.ReadFile(path + SignatureSuffix)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case key == nil:
+		return signed, nil
+	case len(signed) == 0:
+		return nil, fmt.Errorf("%s: it is not signed", planFile)
+	case !minisign.Verify(*key, b, signed):
+		return nil, fmt.Errorf("%s: it is not signed by the key that it must be signed by", planFile)
+	}
+	return signed, nil
 }
 
 func readCard(path string, c *Card) error {

@@ -22,6 +22,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("GET "+at, s.with((*Server).describe))
 		mux.HandleFunc("GET "+at+"/ready", s.with((*Server).modelReady))
 		mux.HandleFunc("GET "+at+"/plan", s.with((*Server).plan))
+		mux.HandleFunc("GET "+at+"/plan/signature", s.with((*Server).signature))
 		mux.HandleFunc("GET "+at+"/session", s.with((*Server).session))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -182,4 +183,14 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request, _ *Client, v *Vers
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(len(v.encoded)))
 	_, _ = w.Write(v.encoded) // whoever asked has gone
+}
+
+func (s *Server) signature(w http.ResponseWriter, _ *http.Request, _ *Client, v *Version) {
+	if len(v.signed) == 0 {
+		refuse(w, &refusal{http.StatusNotFound, 0, errors.New("the plan is not signed")})
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain")
+	w.Header().Set("ETag", tag(v))
+	_, _ = w.Write(v.signed) // whoever asked has gone
 }

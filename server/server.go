@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"aead.dev/minisign"
+
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/service"
 )
@@ -30,6 +32,7 @@ type Config struct {
 
 	Clients string // file of those who may ask; empty: everybody
 	Data    string // folder for what must outlast the server
+	Signed  string // file of the public key that must have signed all plans; empty: none must
 
 	// TLS is read when the server starts and at every reload; nil: in the clear.
 	TLS func() (*tls.Config, error)
@@ -113,7 +116,15 @@ func (s *Server) ready() bool {
 // that can there is no server. It must be served, which closes what it has open.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	cfg = cfg.withDefaults()
-	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, cfg.Log), gate: newGate(cfg.Memory, cfg.MaxSessions, cfg.Queue)}
+	var key *minisign.PublicKey
+	if cfg.Signed != "" {
+		k, err := minisign.PublicKeyFromFile(cfg.Signed)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", cfg.Signed, err)
+		}
+		key = &k
+	}
+	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, key, cfg.Log), gate: newGate(cfg.Memory, cfg.MaxSessions, cfg.Queue)}
 	s.stop, s.cut = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s)
 	if err := s.credentials(); err != nil {

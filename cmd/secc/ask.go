@@ -33,6 +33,7 @@ type askFlags struct {
 	remote.Model
 	state     string
 	digest    string
+	signedBy  string
 	tokenFile string
 	tls       transport.TLSFiles
 	tlsName   string
@@ -64,6 +65,7 @@ machine. Proxies are taken from HTTPS_PROXY and NO_PROXY.`,
 	fl.IntVar(&f.top, "top", 5, "how many labels to print (findings: all, if not given)")
 	fl.BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
 	fl.StringVar(&f.digest, "plan-digest", "", "digest that the plan must have; remembered from now on")
+	fl.StringVar(&f.signedBy, "signed-by", "", "file of the public key that must have signed the plan (secc sign)")
 	fl.StringVar(&f.state, "state", "", "folder for plans and what was remembered (default: the user's configuration folder)")
 	fl.StringVar(&f.tokenFile, "token-file", "", "file with the bearer token that the service gave you")
 	fl.BoolVar(&f.Insecure, "insecure", false, "allow http:// beyond this machine")
@@ -124,7 +126,7 @@ func unreachable(err error) error {
 		return err
 	case errors.As(err, &refused):
 		if refused.Status == 404 {
-			return hint(coded(exitUsage, err), "the service lists its models at /v2/models")
+			return hint(coded(exitUsage, err), "the service lists what it has at /v2/models")
 		}
 		return err
 	case errors.Is(err, transport.ErrClear), errors.Is(err, transport.ErrViolation):
@@ -158,6 +160,9 @@ func (f *askFlags) plan(c *cobra.Command, m *memory) (*plan.Plan, error) {
 	if err != nil {
 		return nil, exit.OfClient(unreachable(err))
 	}
+	if err := f.signed(c, encoded); err != nil {
+		return nil, err
+	}
 	d, err := p.Digest()
 	if err != nil {
 		return nil, err
@@ -170,6 +175,18 @@ func (f *askFlags) plan(c *cobra.Command, m *memory) (*plan.Plan, error) {
 		newLog(c.ErrOrStderr()).Info("first use of this model: its plan is remembered", "digest", d.String(), "model", p.Model, "reveals", string(p.Reveal))
 	}
 	return p, m.pin(d.String(), encoded)
+}
+
+// signed holds the plan to its signature, if it must have one.
+func (f *askFlags) signed(c *cobra.Command, encoded []byte) error {
+	if f.signedBy == "" {
+		return nil
+	}
+	s, err := f.Signature(c.Context())
+	if err != nil {
+		return exit.OfClient(unreachable(err))
+	}
+	return verifyPlan(f.signedBy, encoded, s)
 }
 
 // memory is what is known of a model from earlier uses.

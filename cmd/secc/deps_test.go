@@ -50,6 +50,7 @@ var onlyIn = map[string][]string{
 	"github.com/coder/websocket":     {"runtime/remote", "server"},
 	"github.com/prometheus":          {"server"},
 	"go.etcd.io/bbolt":               {"server"},
+	"aead.dev/minisign":              {"cmd/secc", "server"},
 	"github.com/suyashkumar/dicom":   {"scripts/checkxray"}, // makes files to read
 }
 

@@ -11,6 +11,8 @@ import (
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/out"
+	"secc.example/secc/frontend/input"
+	"secc.example/secc/server"
 )
 
 const inspectSchema = "secc.inspect/1"
@@ -38,6 +40,7 @@ type outputText struct {
 
 func newInspectCmd() *cobra.Command {
 	var asJSON bool
+	var signedBy string
 	c := &cobra.Command{
 		Use:   "inspect MODEL.plan",
 		Short: "Show what a plan takes, gives and reveals",
@@ -47,6 +50,9 @@ func newInspectCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := signedFile(signedBy, args[0]); err != nil {
+				return err
+			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), v)
 			}
@@ -54,7 +60,24 @@ func newInspectCmd() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+inspectSchema+")")
+	c.Flags().StringVar(&signedBy, "signed-by", "", "file of the public key that must have signed the plan (secc sign)")
 	return c
+}
+
+// signedFile holds a plan's file to the signature beside it, if it must have one.
+func signedFile(keyPath, path string) error {
+	if keyPath == "" {
+		return nil
+	}
+	encoded, err := input.ReadFile(path)
+	if err != nil {
+		return usage("%w", err)
+	}
+	s, err := os.ReadFile(path + server.SignatureSuffix)
+	if err != nil {
+		return usage("the plan is not signed: %w", err)
+	}
+	return verifyPlan(keyPath, encoded, s)
 }
 
 func inspect(path string) (*inspected, error) {

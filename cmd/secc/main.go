@@ -62,7 +62,7 @@ func newRootCmd() *cobra.Command {
 		return hint(usage("%v", err), "see "+c.CommandPath()+" --help")
 	})
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.AddCommand(newCompileCmd(), newCheckCmd(), newRewriteCmd(), newRunCmd(), newServeCmd(), newAskCmd(), newInspectCmd(), newCertCmd(), newAuditCmd(), newExplainCmd(), newEvalCmd(), newCompareCmd(), newDemoCmd(), newBenchCmd(), newVersionCmd())
+	root.AddCommand(newCompileCmd(), newCheckCmd(), newRewriteCmd(), newRunCmd(), newServeCmd(), newAskCmd(), newInspectCmd(), newCertCmd(), newSignCmd(), newAuditCmd(), newExplainCmd(), newEvalCmd(), newCompareCmd(), newDemoCmd(), newBenchCmd(), newVersionCmd())
 	return root
 }
 

@@ -69,6 +69,7 @@ Every flag can be given in the environment too: --queue-wait as SECC_QUEUE_WAIT.
 	fl.StringVar(&f.tls.Key, "tls-key", "", "key of the certificate (PEM)")
 	fl.StringVar(&f.tls.CA, "tls-ca", "", "accept only clients with a certificate signed by this authority (PEM)")
 	fl.StringVar(&f.Clients, "clients", "", "file of the clients that may ask, what, and how much (JSON; default: everybody may)")
+	fl.StringVar(&f.Signed, "signed-by", "", "file of the public key that must have signed all plans (secc sign)")
 	fl.StringVar(&f.Data, "data", "", "folder for what must outlast the server: budgets and the audit")
 	fl.StringVar(&f.admin, "admin", "", "address on this machine for metrics, health and profiles")
 	fl.BoolVar(&f.noCanary, "no-canary", false, "serve versions without running their canary")

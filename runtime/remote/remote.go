@@ -132,45 +132,61 @@ func (m *Model) header() http.Header {
 	return h
 }
 
-// Plan fetches the plan, of which known is a version already at hand; nil: none. What comes
-// is what its digest says.
+// Plan fetches the plan, of which known is a version already at hand; nil: none.
 func (m *Model) Plan(ctx context.Context, known []byte) (p *plan.Plan, encoded []byte, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.URL.JoinPath("plan").String(), nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	r.Header = m.header()
+	h := m.header()
 	if len(known) > 0 {
 		if p, err = plan.Decode(known); err == nil {
 			if d, err := p.Digest(); err == nil {
-				r.Header.Set("If-None-Match", `"`+hex.EncodeToString(d[:])+`"`)
+				h.Set("If-None-Match", `"`+hex.EncodeToString(d[:])+`"`)
 			}
 		}
 	}
-	c := m.client()
-	defer c.CloseIdleConnections()
-	resp, err := c.Do(r)
-	if err != nil {
-		return nil, nil, transport.Refusal(err)
-	}
-	defer resp.Body.Close()
-	switch {
-	case resp.StatusCode == http.StatusNotModified && p != nil:
-		return p, known, nil
-	case resp.StatusCode != http.StatusOK:
-		return nil, nil, refused(resp)
-	}
-	b, err := io.ReadAll(io.LimitReader(resp.Body, maxPlan+1))
+	status, b, err := m.get(ctx, "plan", h, maxPlan)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(b) > maxPlan {
-		return nil, nil, transport.Violation("a plan of more than %d bytes", maxPlan)
+	if status == http.StatusNotModified && p != nil {
+		return p, known, nil
 	}
 	if p, err = plan.Decode(b); err != nil {
 		return nil, nil, fmt.Errorf("the server's plan: %w", err)
 	}
 	return p, b, nil
+}
+
+// Signature fetches the plan's signature.
+func (m *Model) Signature(ctx context.Context) ([]byte, error) {
+	_, b, err := m.get(ctx, "plan/signature", m.header(), 4<<10)
+	return b, err
+}
+
+// get reads something of the model's that has no more than most bytes.
+func (m *Model) get(ctx context.Context, what string, h http.Header, most int64) (status int, b []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.URL.JoinPath(what).String(), nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	r.Header = h
+	c := m.client()
+	defer c.CloseIdleConnections()
+	resp, err := c.Do(r)
+	if err != nil {
+		return 0, nil, transport.Refusal(err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusNotModified:
+	default:
+		return 0, nil, refused(resp)
+	}
+	if b, err = io.ReadAll(io.LimitReader(resp.Body, most+1)); err != nil {
+		return 0, nil, err
+	}
+	if int64(len(b)) > most {
+		return 0, nil, transport.Violation("more than %d bytes of a %s", most, what)
+	}
+	return resp.StatusCode, b, nil
 }
 
 // Session opens a session for a plan and says what the server calls it.
