@@ -345,6 +345,13 @@ func TestOldAndOddForms(t *testing.T) {
 	})
 }
 
+// TestQuantisedOutput: an output that stays quantised has the numbers of its type.
+func TestQuantisedOutput(t *testing.T) {
+	point := &onnxpb.Tensor{Name: "z", DataType: int32(Uint8), Int32Data: []int32{10}}
+	m := graphOf(13, value("x", 3), []*onnxpb.Tensor{floats("s", nil, 0.5), point}, op("QuantizeLinear", "x s z", "y"))
+	expect(t, m, Options{}, []float32{2, -1, 500}, []float32{14, 8, 255})
+}
+
 func TestUnsupportedListIsComplete(t *testing.T) {
 	hidden := value("h1", 2)
 	m := graphOf(13, value("x", 2), nil,

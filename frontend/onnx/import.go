@@ -262,6 +262,33 @@ func (n *node) label() string {
 	return n.op
 }
 
+// output is the value of a graph's output. A quantised one has the numbers that the
+// file's type holds, not rounded to whole ones.
+func (im *importer) output(o *operand, name string) (*ir.Value, error) {
+	if q := o.quant; q != nil {
+		c := &ctx{node: &node{name: name, op: "output"}, im: im}
+		outs, err := c.try(func() []*operand { return one(c.counted(q)) })
+		if err != nil {
+			return nil, err
+		}
+		o = outs[0]
+	}
+	return im.materialise(o, name)
+}
+
+// counted divides by the scale and adds the zero point.
+func (c *ctx) counted(q *quantised) *operand {
+	steps := make([]float32, q.scale.N())
+	for i, s := range q.scale.Floats() {
+		steps[i] = 1 / s
+	}
+	y := c.mul(q.real, c.spread(steps, q.real, q.axis))
+	if q.zero != nil && !uniform(q.zero, 0) {
+		y = c.add(y, c.spread(q.zero.Floats(), q.real, q.axis))
+	}
+	return y
+}
+
 // outputs makes the graph's outputs. They keep the ONNX output names.
 func (im *importer) outputs() error {
 	for _, v := range im.m.outputs {
@@ -269,7 +296,7 @@ func (im *importer) outputs() error {
 		if o == nil {
 			return fmt.Errorf("onnx: output %q: that output of its node is not supported", v.name)
 		}
-		val, err := im.materialise(o, v.name)
+		val, err := im.output(o, v.name)
 		if r := asRefusal(err); r != nil {
 			im.refuse(&node{name: v.name, op: "output", opset: im.m.opsets[""]}, r)
 			continue
