@@ -53,16 +53,15 @@ func newRootCmd() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       versionInfo().String(),
-		Args:          usageArgs(cobra.NoArgs),
+		Args:          knownCommand,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return c.Help()
 		},
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return hint(usage("%v", err), "see "+c.CommandPath()+" --help")
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(newCompileCmd(), newCheckCmd(), newRewriteCmd(), newRunCmd(), newServeCmd(), newAskCmd(), newInspectCmd(), newCertCmd(), newSignCmd(), newAuditCmd(), newExplainCmd(), newEvalCmd(), newCompareCmd(), newDemoCmd(), newBenchCmd(), newVersionCmd())
+	completeValues(root)
 	return root
 }
 
