@@ -33,7 +33,7 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if o.Reveal == "" {
 		o.Reveal = plan.RevealValues
 	}
-	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}}
+	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}, fitted: map[fitted]plan.Func{}}
 	for _, v := range g.Values {
 		if err := l.stopped(); err != nil {
 			return nil, nil, err
@@ -87,6 +87,7 @@ type lowering struct {
 	weights Weights
 	slot    map[*ir.Value]plan.Slot
 	linear  []linearStep
+	fitted  map[fitted]plan.Func
 }
 
 // newSlot adds a slot of v's format.

@@ -10,7 +10,7 @@ import (
 // pieceCounts are the sizes of spline that are tried in turn.
 var pieceCounts = [...]int{64, 128, plan.MaxPieces}
 
-// A spline is good enough within goodError ulps; beyond worstError the network
+// Lines are good enough within goodError ulps; beyond worstError the network
 // is refused rather than computed wrongly.
 const goodError, worstError = 4, 32
 
@@ -30,7 +30,7 @@ func (l *lowering) square(v *ir.Value, x plan.Slot) (plan.Slot, bool) {
 	return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: &plan.Mul{Shift: shift}}, x, x), true
 }
 
-// function lowers an elementwise function to a spline between the two formats.
+// function lowers an elementwise function to lines between the two formats.
 func (l *lowering) function(v *ir.Value, a *ir.FuncAttrs, x plan.Slot) (plan.Slot, error) {
 	f, ok := a.Func()
 	if !ok {
@@ -41,12 +41,68 @@ func (l *lowering) function(v *ir.Value, a *ir.FuncAttrs, x plan.Slot) (plan.Slo
 			return y, nil
 		}
 	}
-	in, out := v.Args[0].Type.Elem, v.Type.Elem
-	var best *plan.Spline
+	key := fitted{*a, v.Args[0].Type.Elem, v.Type.Elem, v.Type.N()}
+	best, ok := l.fitted[key]
+	if !ok {
+		var err error
+		if best, err = FitFunc(f, key.in, key.out, key.n, l.options.Profile); err != nil {
+			return 0, fmt.Errorf("%s: %w", a.Name, err)
+		}
+		l.fitted[key] = best
+	}
+	best.Name, best.Alpha, best.Beta = a.Name, a.Alpha, a.Beta
+	return l.emit(v, plan.Step{Proto: plan.ProtoFunc, Func: &best}, x), nil
+}
+
+// fitted is what lines depend on.
+type fitted struct {
+	attrs   ir.FuncAttrs
+	in, out ir.Elem
+	n       int
+}
+
+// FitFunc makes the lines of both protocols and keeps those that are accurate
+// enough and take the fewest seconds for n elements: a spline's knots may lie anywhere
+// and it is cheap with few of them; lines named by bits are cheap with many.
+func FitFunc(f func(float64) float64, in, out ir.Elem, n int, p Profile) (plan.Func, error) {
+	from, to := plan.SlotType{Bits: in.Bits, Frac: in.Frac}, plan.SlotType{Bits: out.Bits, Frac: out.Frac}
+	spline, err := fitSpline(f, from, to)
+	if err != nil {
+		return plan.Func{}, err
+	}
+	best := plan.Func{Spline: spline}
+	if plan.FitsPiecewise(from, to) && len(spline.Knots) > 0 {
+		if named := plan.FitPiecewise(f, from, to, p.flightBits(n)); named != nil {
+			if other := (plan.Func{Piecewise: named}); betterFunc(&other, &best, n, from, to, p) {
+				best = other
+			}
+		}
+	}
+	if best.Error() > worstError {
+		return best, fmt.Errorf("from %v to %v: the best lines leave an error of %.0f ulp", in, out, best.Error())
+	}
+	return best, nil
+}
+
+// Bounds of what a flight is worth in bits an element: below the first a function has
+// the fewest bits that it can have, beyond the last it has the fewest flights.
+const leastFlight, mostFlight = 10, 110
+
+// flightBits is what crosses in one latency, an element, to a factor of two.
+func (p Profile) flightBits(n int) float64 {
+	bits := float64(leastFlight)
+	for one := p.RTT.Seconds() / 2 * p.Bandwidth / float64(n); bits < one && bits < mostFlight; {
+		bits *= 2
+	}
+	return min(bits, mostFlight)
+}
+
+// fitSpline tries more pieces until they are good enough.
+func fitSpline(f func(float64) float64, in, out plan.SlotType) (best *plan.Spline, err error) {
 	for _, pieces := range pieceCounts {
-		s, err := plan.FitSpline(f, plan.SlotType{Bits: in.Bits, Frac: in.Frac}, plan.SlotType{Bits: out.Bits, Frac: out.Frac}, pieces)
+		s, err := plan.FitSpline(f, in, out, pieces)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		if best == nil || s.Error < best.Error {
 			best = s
@@ -55,8 +111,22 @@ func (l *lowering) function(v *ir.Value, a *ir.FuncAttrs, x plan.Slot) (plan.Slo
 			break
 		}
 	}
-	if best.Error > worstError {
-		return 0, fmt.Errorf("%s from %v to %v: %d pieces leave an error of %.0f ulp", a.Name, in, out, len(best.Slope), best.Error)
+	return best, nil
+}
+
+// betterFunc reports whether n elements are better computed by a, which names segments
+// by bits, than by b, a spline: in fewer seconds where both are good enough, else more
+// accurately. What jumps between constants has to stay exact.
+func betterFunc(a, b *plan.Func, n int, in, out plan.SlotType, p Profile) bool {
+	if b.Spline.Flat() && !a.Piecewise.Exact() {
+		return false
 	}
-	return l.emit(v, plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: a.Name, Alpha: a.Alpha, Beta: a.Beta, Spline: best}}, x), nil
+	if a.Error() > goodError || b.Error() > goodError {
+		return a.Error() < b.Error()
+	}
+	price := func(f *plan.Func) float64 {
+		c := plan.CostFunc(n, in.Bits, out.Bits, f)
+		return p.Seconds(c) + p.makeCOTs(c.COTs)
+	}
+	return price(a) < price(b)
 }

@@ -32,6 +32,7 @@ var realFuncs = map[string]func(x, a, b float64) float64{
 	"sigmoid":          func(x, _, _ float64) float64 { return sigmoid(x) },
 	"tanh":             func(x, _, _ float64) float64 { return math.Tanh(x) },
 	"exp":              func(x, _, _ float64) float64 { return math.Exp(x) },
+	"exp_nonpos":       func(x, _, _ float64) float64 { return math.Exp(math.Min(x, 0)) }, // of arguments that are at most zero
 	"log":              func(x, _, _ float64) float64 { return math.Log(x) },
 	"erf":              func(x, _, _ float64) float64 { return math.Erf(x) },
 	"gelu":             func(x, _, _ float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) },

@@ -49,6 +49,7 @@ func TestFuncs(t *testing.T) {
 		{FuncAttrs{Name: "affine", Alpha: -1, Beta: 3}, []point{{2, 1}, {-1, 4}}},
 		{FuncAttrs{Name: "is_zero"}, []point{{-2, 0}, {0, 1}}},
 		{FuncAttrs{Name: "is_nan"}, []point{{-2, 0}, {nan, 1}}},
+		{FuncAttrs{Name: "exp_nonpos"}, []point{{-1, 0.367879}, {2, 1}}},
 		{FuncAttrs{Name: "floor"}, []point{{-1.5, -2}}},
 		{FuncAttrs{Name: "ceil"}, []point{{-1.5, -1}}},
 		{FuncAttrs{Name: "round"}, []point{{2.5, 2}, {3.5, 4}}},

@@ -23,7 +23,7 @@ func softmax(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
 		c.ownFormat(below)
 		below = c.last
 	}
-	powers := c.with(ir.OpFunc, &ir.FuncAttrs{Name: "exp"}, below)
+	powers := c.with(ir.OpFunc, &ir.FuncAttrs{Name: "exp_nonpos"}, below)
 	sum := c.with(ir.OpSum, along(), powers)
 	if v.Op == ir.OpLogSoftmax {
 		c.op(ir.OpSub, below, c.with(ir.OpFunc, &ir.FuncAttrs{Name: "log"}, sum))

@@ -355,15 +355,17 @@ func idealMul(c *Call, _ Weights) ([]Vec, error) {
 
 func runFunc(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
 	s, bits := c.Func.Spline, c.InTypes[0].Bits
+	if f := c.Func.Piecewise; f != nil {
+		return one(p.Piecewise(ctx, c.In[0], &f.Piecewise, c.OutTypes[0].Bits))
+	}
 	f := nonlinear.Pieces{Knots: s.Knots, Slope: s.Slope, Offset: s.Offset, Frac: s.Frac}
-	t := tree(c.Func.Leaf)
-	t.ClientChooses = true // its choices serve all knots
-	return one(p.Spline(ctx, c.In[0], f, nonlinear.Sign{Bits: bits, Hi: bits, Tree: t}, c.OutTypes[0].Bits))
+	return one(p.Spline(ctx, c.In[0], f, nonlinear.Sign{Bits: bits, Hi: bits, Tree: c.Func.Tree()}, c.OutTypes[0].Bits))
 }
 
-func slackFunc(s *plan.Step) uint64 { return uint64(min(s.Func.Spline.Frac, 1)) }
+func slackFunc(s *plan.Step) uint64 { return uint64(min(s.Func.Frac(), 1)) }
 
-// idealFunc is the spline, rounded; how far that is from the function is in the spline.
+// idealFunc is the lines, rounded; how far that is from the function is in the plan.
 func idealFunc(c *Call, _ Weights) ([]Vec, error) {
-	return each(c, func(_ int, x int64) int64 { return roundShift(c.Func.Spline.Eval(x), c.Func.Spline.Frac) })
+	frac := c.Func.Frac()
+	return each(c, func(_ int, x int64) int64 { return roundShift(c.Func.Eval(x), frac) })
 }

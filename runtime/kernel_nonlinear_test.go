@@ -414,3 +414,45 @@ func TestFuncIsItsIdealAndCost(t *testing.T) {
 		}
 	}
 }
+
+// piecewiseCases are functions and formats whose fits differ in shape.
+func piecewiseCases() map[string]func(float64) float64 {
+	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	return map[string]func(float64) float64{
+		"tanh": math.Tanh, "sigmoid": sigmoid, "floor": math.Floor, "sqrt": func(x float64) float64 { return math.Sqrt(max(x, 0)) },
+		"gelu":        func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) },
+		"exp of -|x|": func(x float64) float64 { return math.Exp(-math.Abs(x)) },
+		"silu":        func(x float64) float64 { return x * sigmoid(x) },
+	}
+}
+
+func TestPiecewiseIsItsIdealAndCost(t *testing.T) {
+	for name, f := range piecewiseCases() {
+		for _, flight := range []float64{10, 110} {
+			for _, bits := range []int{10, 14, 16} {
+				in, out := plan.SlotType{Bits: bits, Frac: bits - 6}, plan.SlotType{Bits: 16, Frac: 8}
+				p := plan.FitPiecewise(f, in, out, flight)
+				if p == nil {
+					t.Fatalf("%s from %d bits: no fit", name, bits)
+				}
+				for _, n := range []int{1, 65, 1000} {
+					in.Shape, out.Shape = []int{n}, []int{n}
+					sc := stepCase{width: bits - 1, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
+					sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: name, Piecewise: p}}
+					t.Run(fmt.Sprintf("%s,bits=%d,n=%d,%g", name, bits, n, flight), func(t *testing.T) { sc.check(t, rand.New(rand.NewPCG(5, uint64(n)))) })
+				}
+			}
+		}
+	}
+}
+
+// Lines of more elements than share a flight.
+func TestPiecewiseOfSeveralFlights(t *testing.T) {
+	in, out := plan.SlotType{Shape: []int{150_000}, Bits: 12, Frac: 5}, plan.SlotType{Shape: []int{150_000}, Bits: 12, Frac: 9}
+	sc := stepCase{width: 11, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
+	sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: "tanh", Piecewise: plan.FitPiecewise(math.Tanh, in, out, 10)}}
+	sc.check(t, rand.New(rand.NewPCG(6, 6)))
+	if f := sc.step.Func.Piecewise; f.Slab() >= 150_000 {
+		t.Errorf("all in a flight of up to %d elements", f.Slab())
+	}
+}

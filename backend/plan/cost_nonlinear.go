@@ -1,6 +1,10 @@
 package plan
 
-import "secc.example/secc/backend/plan/wire"
+import (
+	"slices"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 // Costs of the protocols of runtime/mpc/nonlinear, to the byte. A vector of bits
 // is a plane: n bits packed. Every OT is counted as it is used: bit-sliced
@@ -241,12 +245,58 @@ func CostSquare(n, bits int) (c Cost) {
 	return c
 }
 
-// CostFunc: the widening of x, a comparison with every knot, and a multiplexer
-// (or, between constants, a conversion) for each.
+// CostFunc prices a function by whichever description it has.
 func CostFunc(n, inBits, outBits int, f *Func) Cost {
+	switch {
+	case f.Piecewise != nil:
+		return CostPiecewise(n, outBits, &f.Piecewise.Piecewise)
+	case f.Spline != nil:
+		return costSpline(n, inBits, outBits, f)
+	}
+	return Cost{}
+}
+
+// CostPiecewise: the adder with the widening of x beside it, the products of
+// bits, one flight of multiplexers and conversions, and the widening of the result.
+func CostPiecewise(n, outBits int, f *wire.Piecewise) Cost {
+	c := costCarries(n, f.Naming())
+	if to := f.Operand(); to > f.Bits {
+		c = c.Beside(costTerms(n, nil, []int{to - f.Bits}))
+	}
+	return c.Add(costNamed(n, outBits, f))
+}
+
+// costNamed is what follows once the bits of the name are there.
+func costNamed(n, outBits int, f *wire.Piecewise) (c Cost) {
+	monomials := f.Monomials()
+	for level := range monomials.Levels {
+		opened, ots := monomials.Opened(level)
+		one := Cost{Flights: crossing(int64(opened) * plane(n)), COTs: COTs{int64(n) * int64(ots), int64(n) * int64(ots)}}
+		c = c.Add(one.withWork(UnitAND, 0))
+	}
+	muxes := f.SlopeWidths()
+	byClient := slices.Clone(muxes)
+	for _, w := range f.OffsetWidths() {
+		byClient = append(byClient, toArith(w)...)
+	}
+	for at, size := 0, f.Slab(); at < n; at += size {
+		c = c.Add(costTerms(min(n-at, size), muxes, byClient))
+	}
+	if f.Inner < outBits {
+		c = c.Add(CostExtend(n, &Extend{From: f.Inner, To: outBits}))
+	}
+	return c
+}
+
+// Tree is how a spline's comparisons are made: the client's choices serve all knots.
+func (f *Func) Tree() wire.Tree { return wire.Tree{Leaf: LeafOf(f.Leaf), ClientChooses: true} }
+
+// costSpline: the widening of x, a comparison with every knot, and a multiplexer
+// (or, between constants, a conversion) for each.
+func costSpline(n, inBits, outBits int, f *Func) Cost {
 	s := f.Spline
 	var c Cost
-	if s == nil || len(s.Knots) == 0 && s.Flat() {
+	if len(s.Knots) == 0 && s.Flat() {
 		return c
 	}
 	if wide := s.Wide(outBits); !s.Flat() && wide > inBits {
@@ -255,7 +305,7 @@ func CostFunc(n, inBits, outBits int, f *Func) Cost {
 	if len(s.Knots) == 0 {
 		return c
 	}
-	c = c.Add(costAbove(n, inBits-1, wire.Tree{Leaf: LeafOf(f.Leaf), ClientChooses: true}, s.Knots, 0))
+	c = c.Add(costAbove(n, inBits-1, f.Tree(), s.Knots, 0))
 	var byServer, byClient []int
 	for range s.Knots {
 		if s.Flat() {

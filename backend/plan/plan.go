@@ -326,11 +326,13 @@ type Mul struct {
 	Shift          int
 }
 
-// Func evaluates a function by its spline (Name and the parameters say which it
-// was, for people); all of it is public.
+// Func evaluates a function by its spline, or by lines that the top bits of the
+// argument choose (Name and the parameters say which it was, for people); all of it
+// is public.
 type Func struct {
 	Name        string
-	Alpha, Beta float64 `cbor:",omitempty"`
-	Spline      *Spline `cbor:",omitempty"`
-	Leaf        int     `cbor:",omitempty"` // leaf radix of the comparisons; 0 means 2
+	Alpha, Beta float64    `cbor:",omitempty"`
+	Spline      *Spline    `cbor:",omitempty"`
+	Piecewise   *Piecewise `cbor:",omitempty"`
+	Leaf        int        `cbor:",omitempty"` // leaf radix of a spline's comparisons; 0 means 2
 }

@@ -13,6 +13,7 @@ func (f PostOp) Scalar() (func(float64) float64, bool) {
 var postFuncs = map[string]func(x, a, b float64) float64{
 	"sigmoid":      func(x, _, _ float64) float64 { return logistic(x) },
 	"tanh":         func(x, _, _ float64) float64 { return math.Tanh(x) },
+	"exp_nonpos":   func(x, _, _ float64) float64 { return math.Exp(min(x, 0)) },
 	"exp":          func(x, _, _ float64) float64 { return math.Exp(x) },
 	"log":          func(x, _, _ float64) float64 { return math.Log(x) },
 	"erf":          func(x, _, _ float64) float64 { return math.Erf(x) },

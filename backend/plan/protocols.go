@@ -38,7 +38,7 @@ var protocols = map[Proto]Protocol{
 	ProtoMaxPool:    {"windowed maximum", "compare", false, legalMaxPool, costMaxPool},
 	ProtoArgMax:     {"indices of the k largest of each row", "compare", false, legalArgMax, costArgMax},
 	ProtoMul:        {"product of two shared tensors, rounded", "mul", false, legalMul, costMul},
-	ProtoFunc:       {"elementwise function by a spline", "func", false, legalFunc, costFunc},
+	ProtoFunc:       {"elementwise function by lines", "func", false, legalFunc, costFunc},
 }
 
 // Lookup gives the table row of a protocol.
@@ -430,7 +430,7 @@ func legalFunc(p *Plan, s *Step) error {
 	if s.Func.Leaf < 0 || s.Func.Leaf > 4 {
 		return fmt.Errorf("leaves of %d bits", s.Func.Leaf)
 	}
-	if err := s.Func.Spline.check(p.Slots[s.In[0]].Bits, p.Slots[s.Out[0]].Bits); err != nil {
+	if err := s.Func.check(p.Slots[s.In[0]].Bits, p.Slots[s.Out[0]].Bits); err != nil {
 		return err
 	}
 	return sameElems(p, s, false)

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"math"
 )
@@ -46,9 +45,6 @@ func (s *Spline) Flat() bool {
 func (s *Spline) Wide(outBits int) int { return outBits + s.Frac }
 
 func (s *Spline) check(in, out int) error {
-	if s == nil {
-		return errors.New("no spline")
-	}
 	if len(s.Knots) >= MaxPieces || len(s.Slope) != len(s.Knots)+1 || len(s.Offset) != len(s.Slope) {
 		return fmt.Errorf("spline of %d knots, %d slopes, %d offsets", len(s.Knots), len(s.Slope), len(s.Offset))
 	}
@@ -125,15 +121,21 @@ func newFit(f func(float64) float64, in, out SlotType) *fit {
 
 // line is the chord of samples [lo, hi), moved to the middle of its errors.
 func (t *fit) line(lo, hi int) (slope, offset, err float64) {
-	if hi-lo > 1 {
-		slope = (t.y[hi-1] - t.y[lo]) / float64(hi-1-lo)
-	}
+	slope = t.chord(lo, hi)
 	least, most := math.Inf(1), math.Inf(-1)
 	for i := lo; i < hi; i++ {
 		d := t.y[i] - slope*float64(i-lo)
 		least, most = min(least, d), max(most, d)
 	}
 	return slope, (least + most) / 2, (most - least) / 2
+}
+
+// chord is the slope from the first to the last of samples [lo, hi).
+func (t *fit) chord(lo, hi int) float64 {
+	if hi-lo < 2 {
+		return 0
+	}
+	return (t.y[hi-1] - t.y[lo]) / float64(hi-1-lo)
 }
 
 // greedy makes every piece as long as the tolerance and the grid allow; it

@@ -140,7 +140,7 @@ func (s *Step) attrText() string {
 	case s.Mul != nil:
 		fmt.Fprintf(&b, " (%dx%dx%dx%d >> %d)", s.Mul.Batch, s.Mul.M, s.Mul.K, s.Mul.N, s.Mul.Shift)
 	case s.Func != nil:
-		fmt.Fprintf(&b, " (%s)", s.Func.Name)
+		b.WriteString(s.Func.text())
 	case s.Extend != nil && s.Extend.NonNeg:
 		b.WriteString(" (non-negative)")
 	}

@@ -183,7 +183,7 @@ func (x *exporter) clip(v *ir.Value, a *ir.ClipAttrs, in, out string) {
 // exportedFunctions are the functions that ONNX has as they are; alpha and beta say
 // which of its parameters it calls so.
 var exportedFunctions = map[string]struct{ op, alpha, beta string }{
-	"sigmoid": {"Sigmoid", "", ""}, "tanh": {"Tanh", "", ""}, "exp": {"Exp", "", ""}, "log": {"Log", "", ""}, "erf": {"Erf", "", ""},
+	"sigmoid": {"Sigmoid", "", ""}, "tanh": {"Tanh", "", ""}, "exp": {"Exp", "", ""}, "exp_nonpos": {"Exp", "", ""}, "log": {"Log", "", ""}, "erf": {"Erf", "", ""},
 	"sqrt": {"Sqrt", "", ""}, "reciprocal": {"Reciprocal", "", ""}, "softplus": {"Softplus", "", ""}, "softsign": {"Softsign", "", ""},
 	"elu": {"Elu", "alpha", ""}, "selu": {"Selu", "alpha", "gamma"}, "celu": {"Celu", "alpha", ""}, "hard_sigmoid": {"HardSigmoid", "alpha", "beta"},
 	"thresholded_relu": {"ThresholdedRelu", "alpha", ""}, "leaky_relu": {"LeakyRelu", "alpha", ""}, "relu": {"Relu", "", ""}, "abs": {"Abs", "", ""},

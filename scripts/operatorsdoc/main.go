@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
@@ -35,8 +36,7 @@ func write(w io.Writer) error {
 		fmt.Fprintf(w, "| %s | %s%s |\n", p, escape(row.Realises), map[bool]string{true: "; sends nothing"}[row.Local])
 	}
 	costs(w)
-	functions(w)
-	return nil
+	return functions(w)
 }
 
 const intro = `# Operators
@@ -119,21 +119,32 @@ func figures(c plan.Cost) string {
 		float64(c.COTs.ServerSends+c.COTs.ClientSends)/refN, plan.Depth{}.After(c.Flights).Rounds())
 }
 
-// functions fits every function over [-8, 8) and prices the spline.
-func functions(w io.Writer) {
-	fmt.Fprintf(w, "\n## Functions\n\nSplines from (%d, %d) to (%d, %d), so on [-8, 8), with both parameters 1. The compiler\nfits each between the formats that calibration asks for, and refuses a network where 32 ulp cannot\nbe kept (no entry: not kept here). Where a function is not defined or leaves the format, the nearest\nvalue of the format is fitted, and the error is that from it.\n\n", refBits, refFrac, refBits, refFrac)
-	fmt.Fprint(w, "| function | pieces | bits an element | COTs an element | rounds | error in ulp |\n| --- | --- | --- | --- | --- | --- |\n")
+// functions fits every function over [-8, 8) and prices its lines.
+func functions(w io.Writer) error {
+	lan, err := backend.ParseProfile("lan")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\n## Functions\n\nLines from (%d, %d) to (%d, %d), so on [-8, 8), with both parameters 1, of %d elements. They are a\nspline, whose knots are compared with, or segments that the top bits of the argument name, whichever\nis accurate enough and faster on a local network. The compiler fits each between the formats that\ncalibration asks for, and refuses a network where 32 ulp cannot be kept (no entry: not kept here).\nThe error is the largest over the whole format, before results are rounded. Where a function is not\ndefined or leaves the format, the nearest value of the format is fitted, and the error is that from\nit.\n\n", refBits, refFrac, refBits, refFrac, refN)
+	fmt.Fprint(w, "| function | lines | bits an element | COTs an element | rounds | error in ulp |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, name := range ir.Funcs() {
 		f, _ := (&ir.FuncAttrs{Name: name, Alpha: 1, Beta: 1}).Func()
-		t := plan.SlotType{Bits: refBits, Frac: refFrac}
-		s, err := plan.FitSpline(f, t, t, 64)
-		if err != nil || s.Error > 32 {
+		e := ir.Elem{Bits: refBits, Frac: refFrac}
+		lines, err := backend.FitFunc(f, e, e, refN, lan)
+		if err != nil {
 			fmt.Fprintf(w, "| %s | | | | | |\n", name)
 			continue
 		}
-		c := plan.CostFunc(refN, refBits, refBits, &plan.Func{Name: name, Spline: s})
-		fmt.Fprintf(w, "| %s | %d | %s | %.1f |\n", name, len(s.Slope), figures(c), s.Error)
+		fmt.Fprintf(w, "| %s | %s | %s | %.1f |\n", name, kind(&lines), figures(plan.CostFunc(refN, refBits, refBits, &lines)), lines.Error())
 	}
+	return nil
+}
+
+func kind(f *plan.Func) string {
+	if f.Piecewise != nil {
+		return fmt.Sprintf("named by bits, %d products", len(f.Piecewise.Terms))
+	}
+	return fmt.Sprintf("spline of %d pieces", len(f.Spline.Slope))
 }
 
 func escape(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -92,6 +92,9 @@ func (b *batch) spend() {
 
 // fill takes each word from zero or one, as its OT's choice says.
 func (b *batch) fill(width int, dst []uint64, zero, one *[period]uint64) {
+	if width < 1 || width > 64 {
+		panic("BUG: pads of 1 to 64 bits only")
+	}
 	mask := ^uint64(0) >> (64 - width)
 	if width == 1 {
 		clear(dst[:(b.n+63)/64])

@@ -97,18 +97,20 @@ func (p *Party) Mux(ctx context.Context, b, x []uint64, bits int) ([]uint64, err
 }
 
 // mux gives the terms of a multiplexer and adds its local part to out.
-func (p *Party) mux(b, x, out []uint64, bits int) []term {
+func (p *Party) mux(b, x, out []uint64, bits int) []term { return p.muxAt(b, x, out, bits, 0) }
+
+// muxAt is mux with a result that is added 2^shift times.
+func (p *Party) muxAt(b, x, out []uint64, bits, shift int) []term {
 	val := make([]uint64, len(x))
 	for i, v := range x {
 		m := -ring.Bit(b, i)
-		out[i] += v & m
+		out[i] += (v & m) << shift
 		val[i] = v ^ m - m // b ? -v : v
 	}
-	t := []term{
-		{sender: transport.Server, width: bits, bit: b, val: val, out: out},
-		{sender: transport.Client, width: bits, bit: b, val: val, out: out},
+	return []term{
+		{sender: transport.Server, width: bits, bit: b, val: val, out: out, shift: shift},
+		{sender: transport.Client, width: bits, bit: b, val: val, out: out, shift: shift},
 	}
-	return t
 }
 
 // Relu gives x*[x >= 0] in Z_2^to, to >= Bits.

@@ -121,11 +121,32 @@ func flatCases(g Sign) (all []uniformCase) {
 		_, _, err := p.Select(ctx, append(append(append([]uint64(nil), x...), x...), x...), len(x), net, g, 2)
 		return err
 	})
+	for name, f := range namedByBits() {
+		add("Piecewise of "+name, func(ctx context.Context, p *Party, x []uint64) error { return none(p.Piecewise(ctx, x, f, 14)) })
+	}
 	for name, f := range map[string]Pieces{
 		"steps": {Knots: []int64{-40, 0, 40}, Slope: []int64{0, 0, 0, 0}, Offset: []int64{0, 1, 2, 3}},
 		"lines": {Knots: []int64{-40, 40}, Slope: []int64{0, 3, 1}, Offset: []int64{0, 120, 200}, Frac: 3},
 	} {
 		add("Spline of "+name, func(ctx context.Context, p *Party, x []uint64) error { return none(p.Spline(ctx, x, f, g, bits)) })
+	}
+	return all
+}
+
+// namedByBits are tables on six named bits, five and the sign, with all products.
+func namedByBits() map[string]*wire.Piecewise {
+	all := map[string]*wire.Piecewise{}
+	for name, f := range map[string]wire.Piecewise{
+		"lines":             {Leaf: 1, Arity: 3, SlopeBits: 4, Frac: 4, Inner: 14},
+		"narrow lines":      {Leaf: 3, Arity: 2, SlopeBits: 3, Frac: 3, Inner: 11, Triples: true, Slope: -2},
+		"constants":         {Leaf: 2, Arity: 2, Ripple: true, Inner: 14, Positive: true},
+		"lines, by triples": {Leaf: 4, Arity: 3, SlopeBits: 2, SlopeShift: 1, Frac: 3, Inner: 14, Triples: true},
+	} {
+		f.Bits, f.Low, f.OffsetBits = uniformBits, uniformBits-2-5, 6
+		for m := range uint32(64) {
+			f.Terms = append(f.Terms, wire.Term{Bits: m, Slope: uint64(m*7) & ring.Mask(f.SlopeBits), Offset: uint64(m*11) & ring.Mask(6)})
+		}
+		all[name] = &f
 	}
 	return all
 }
