@@ -126,6 +126,16 @@ func (f *Piecewise) line(name uint32) (slope, offset int64) {
 // Check holds a description to what the parties rely on; out is the ring of the
 // result.
 func (f *Piecewise) Check(bits, out int) error {
+	if err := f.checkNames(bits); err != nil {
+		return err
+	}
+	if err := f.checkRings(out); err != nil {
+		return err
+	}
+	return f.checkTerms()
+}
+
+func (f *Piecewise) checkNames(bits int) error {
 	switch {
 	case f.Bits != bits || bits < 3 || bits > maxPieceBits:
 		return fmt.Errorf("piecewise: %d bits for an argument of %d", f.Bits, bits)
@@ -133,13 +143,30 @@ func (f *Piecewise) Check(bits, out int) error {
 		return fmt.Errorf("piecewise: segments named by bits %d to %d", f.Low, f.Bits-3)
 	case f.Leaf < 1 || f.Leaf > MaxLeaf || f.Arity < 0 || f.Arity == 1 || f.Arity > MaxArity || f.Arity > 2 && f.Ripple:
 		return fmt.Errorf("piecewise: leaves of %d bits, joins of %d (ripple %v)", f.Leaf, f.Arity, f.Ripple)
-	case f.Inner < 3 || f.Inner > out || f.Frac < 0 || f.Wide() > maxPieceBits:
+	}
+	return nil
+}
+
+func (f *Piecewise) checkRings(out int) error {
+	if f.Inner < 3 || f.Inner > out || f.Frac < 0 || f.Wide() > maxPieceBits {
 		return fmt.Errorf("piecewise: results of %d bits with %d fraction bits for %d", f.Inner, f.Frac, out)
-	case f.SlopeShift < 0 || f.SlopeBits < 0 || f.SlopeBits > 0 && f.SlopeShift+f.SlopeBits > f.Wide():
+	}
+	if !fits(f.SlopeBits, f.SlopeShift, f.Wide()) {
 		return fmt.Errorf("piecewise: slopes of %d bits from bit %d on in a ring of %d", f.SlopeBits, f.SlopeShift, f.Wide())
-	case f.OffsetShift < 0 || f.OffsetBits < 0 || f.OffsetBits > 0 && f.OffsetShift+f.OffsetBits > f.Wide():
+	}
+	if !fits(f.OffsetBits, f.OffsetShift, f.Wide()) {
 		return fmt.Errorf("piecewise: offsets of %d bits from bit %d on in a ring of %d", f.OffsetBits, f.OffsetShift, f.Wide())
-	case len(f.Terms) == 0 || len(f.Terms) > MaxTerms:
+	}
+	return nil
+}
+
+// fits reports whether bits from a bit on are in a ring.
+func fits(bits, shift, ring int) bool {
+	return shift >= 0 && bits >= 0 && (bits == 0 || shift+bits <= ring)
+}
+
+func (f *Piecewise) checkTerms() error {
+	if len(f.Terms) == 0 || len(f.Terms) > MaxTerms {
 		return fmt.Errorf("piecewise: %d terms", len(f.Terms))
 	}
 	for i, t := range f.Terms {
