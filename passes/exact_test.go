@@ -1,7 +1,6 @@
 package passes
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -203,7 +202,7 @@ func TestGrid(t *testing.T) {
 		for x := -3.0; x <= 3; x += 0.25 {
 			for _, e := range []float64{-0.12, -0.01, 0, 0.01, 0.12} {
 				if got, want := snapped(x+e), plain(x); got != want {
-					t.Error(fmt.Sprintf("%s of %g is %g, want that of %g, %g", f, x+e, got, x, want))
+					t.Errorf("%s of %g is %g, want that of %g, %g", f, x+e, got, x, want)
 				}
 			}
 		}

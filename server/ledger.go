@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // errBudget is why a client may not ask any more for now.
@@ -23,7 +24,7 @@ var spent = []byte("spent")
 // openLedger opens a ledger, which one server at a time may use.
 func openLedger(path string) (*ledger, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, fmt.Errorf("%s: another server uses it", path)
 	}
 	if err != nil {

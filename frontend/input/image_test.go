@@ -27,8 +27,8 @@ func TestAsPillow(t *testing.T) {
 		name, how, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".u8"), "-")
 		prep := plan.Preprocess{Preset: "raw"}
 		var w, h int
-		if n, err := fmt.Sscanf(how, "%dx%d", &w, &h); n < 2 {
-			if _, err = fmt.Sscanf(how, "%dof%d", &w, &prep.Resize); err != nil {
+		if n, _ := fmt.Sscanf(how, "%dx%d", &w, &h); n < 2 {
+			if _, err := fmt.Sscanf(how, "%dof%d", &w, &prep.Resize); err != nil {
 				t.Fatal(file, err)
 			}
 			h = w
