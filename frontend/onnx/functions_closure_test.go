@@ -39,6 +39,9 @@ func TestEveryFunctionIsExported(t *testing.T) {
 		want := evaluate(t, g, [][]float32{x})[0]
 		got := evaluate(t, again(t, g, onnx.ExportOptions{}), [][]float32{x})[0]
 		for i := range x {
+			if name == "exp_nonpos" && x[i] > 0 {
+				continue // it is exp of arguments that are at most zero
+			}
 			same := got[i] == want[i] || got[i] != got[i] && want[i] != want[i]
 			if d := got[i] - want[i]; !same && !(d < 1e-5 && d > -1e-5) {
 				t.Errorf("%s(%g) was %g, is %g when read back", name, x[i], want[i], got[i])
