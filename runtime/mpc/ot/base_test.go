@@ -158,7 +158,7 @@ func TestDeltaIsDrawnAnew(t *testing.T) {
 }
 
 // TestParameterSetsArePinned: the estimates and the plan's prices hold for these
-// numbers; whoever changes one runs the estimates and changes both.
+// numbers; whoever changes one runs the estimates again.
 func TestParameterSetsArePinned(t *testing.T) {
 	want := map[int]wire.FerretSet{
 		10: {K: 1 << 17, Trees: 850, Depth: 10},
