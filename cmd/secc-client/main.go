@@ -23,6 +23,7 @@ import (
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/answer"
+	"secc.example/secc/cmd/internal/ask"
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/frontend/input"
@@ -41,7 +42,12 @@ func main() {
 // command is main with its surroundings named.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	results, log := out.New(stdout), out.New(stderr)
-	err := infer(ctx, args, results, log)
+	var err error
+	if len(args) > 0 && args[0] == "ask" {
+		err = asked(ctx, args[1:], results, log)
+	} else {
+		err = infer(ctx, args, results, log)
+	}
 	if lost := results.Err(); lost != nil && err == nil {
 		err = fmt.Errorf("standard output: %w", lost)
 	}
@@ -57,6 +63,25 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(log, "secc-client: hint: %s\n", h)
 	}
 	return exit.Code(err)
+}
+
+// asked asks a service's model: secc-client ask.
+func asked(ctx context.Context, args []string, results, log io.Writer) error {
+	fl := pflag.NewFlagSet("secc-client ask", pflag.ContinueOnError)
+	fl.SetOutput(log)
+	fl.SortFlags = false
+	fl.Usage = func() {
+		fmt.Fprintf(log, "%s\n\nUsage:\n  secc-client %s\n\nFlags:\n%s", ask.Long, ask.Use, fl.FlagUsages())
+	}
+	c := new(ask.Command)
+	c.Register(fl)
+	if err := fl.Parse(args); err != nil {
+		return exit.Coded(exit.Usage, err)
+	}
+	if fl.NArg() == 0 {
+		return exit.Hinted(exit.Usagef("the address of a model is missing"), "see secc-client ask --help")
+	}
+	return c.Run(ctx, fl, fl.Args(), os.Stdin, results, log)
 }
 
 // flags are those of secc run --party=client.

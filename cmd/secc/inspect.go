@@ -10,6 +10,7 @@ import (
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/ask"
 	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/server"
@@ -77,7 +78,7 @@ func signedFile(keyPath, path string) error {
 	if err != nil {
 		return usage("the plan is not signed: %w", err)
 	}
-	return verifyPlan(keyPath, encoded, s)
+	return ask.Verify(keyPath, encoded, s)
 }
 
 func inspect(path string) (*inspected, error) {

@@ -8,6 +8,7 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/answer"
 	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/progress"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
@@ -66,9 +67,9 @@ func (q *question) values(c *cobra.Command, p *plan.Plan) (values [][]float32, w
 }
 
 func (q *question) infer(c *cobra.Command, with client.Client, values [][]float32) (*plan.Report, error) {
-	show := newProgress(c.ErrOrStderr(), q.quiet, with.Plan)
-	defer show.end()
-	with.Session.Progress = show.step
+	show := progress.New(c.ErrOrStderr(), q.quiet, with.Plan)
+	defer show.End()
+	with.Session.Progress = show.Step
 	report, err := with.Infer(c.Context(), values)
 	return report, exit.OfClient(err)
 }

@@ -7,14 +7,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	goruntime "runtime"
-	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/internal/kernel"
 	"secc.example/secc/runtime"
@@ -109,7 +108,7 @@ func (f *runFlags) run(c *cobra.Command) error {
 	if !f.quiet {
 		sayKernels(c.ErrOrStderr(), f.verbose)
 	}
-	f.threads = tune(f.threads)
+	f.threads = process.Tune(f.threads)
 	if f.profile != "" {
 		stop, err := profileTo(f.profile)
 		if err != nil {
@@ -125,18 +124,6 @@ func (f *runFlags) run(c *cobra.Command) error {
 		return f.client(c, cfg, link)
 	}
 	return usage("--party must be server or client, not %q", f.party)
-}
-
-// tune makes this process one that runs sessions on so many cores, and says how many there are.
-func tune(threads int) int {
-	debug.SetTraceback("none") // a trace prints arguments, which here are keys and shares
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50) // the most memory counts here, and there is little garbage
-	}
-	if threads = min(threads, goruntime.NumCPU()); threads > 0 {
-		goruntime.GOMAXPROCS(threads) // the correlated OTs are made on other goroutines than the plan's
-	}
-	return threads
 }
 
 // explained adds to a session's error, with --verbose, what each layer had to say.

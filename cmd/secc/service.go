@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/runtime/transport"
 	"secc.example/secc/server"
 )
@@ -103,7 +104,7 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	f.Session.Threads = tune(f.Session.Threads)
+	f.Session.Threads = process.Tune(f.Session.Threads)
 	out := newOutlets(c, f.verbose)
 	defer out.close()
 	if f.logFormat == "json" {

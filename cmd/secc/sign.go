@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
@@ -13,7 +12,6 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/internal/safefile"
-	"secc.example/secc/runtime/transport"
 	"secc.example/secc/server"
 )
 
@@ -134,16 +132,4 @@ func signPlan(path string, key minisign.PrivateKey) error {
 	}
 	s := minisign.SignWithComments(key, b, "secc plan "+d.String(), "signature of a secc plan")
 	return safefile.Write(path+server.SignatureSuffix, s, safefile.Public)
-}
-
-// verifyPlan holds a plan to a signature by the key of a file.
-func verifyPlan(keyPath string, encoded, signature []byte) error {
-	key, err := minisign.PublicKeyFromFile(keyPath)
-	if err != nil {
-		return usage("--signed-by: %s: %w", keyPath, err)
-	}
-	if !minisign.Verify(key, encoded, signature) {
-		return hint(fmt.Errorf("%w: the plan is not signed by the key of %s", transport.ErrAuth, keyPath), "ask the model's owner, and do not use the plan")
-	}
-	return nil
 }

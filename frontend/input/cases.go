@@ -82,34 +82,53 @@ func some(names []string, most int) string {
 	return strings.Join(names, ", ")
 }
 
-// Examples reads example inputs. A source is a file with one or more inputs, or
-// a directory of such files, with sub-directories, in natural order. For
-// networks of several inputs a directory with input_0.pb, input_1.pb and so on
-// is one example; .npy and the others do as well.
-func Examples(source string, want []Spec) (*Set, error) {
-	info, err := os.Stat(source)
-	if err != nil {
-		return nil, err
-	}
-	set := new(Set)
-	if !info.IsDir() {
-		err = set.file(source, filepath.Base(source), want)
-	} else if err = set.folder(source, "", want, 0); err == nil && len(set.Cases) == 0 {
-		err = errors.New("no inputs found")
-	}
-	return set, err
+// File is an example that was not read yet: a file with one input or more of a network
+// that takes one, or the files of all inputs.
+type File struct {
+	Name  string   // seen from the source, with slashes
+	Paths []string // of every input
+
+	inside bool // of a directory: it may turn out to be no input
 }
 
-// folder reads the directory under of root.
-func (s *Set) folder(root, under string, want []Spec, depth int) error {
-	dir := filepath.Join(root, under)
-	entries, err := os.ReadDir(dir)
+// Files lists the examples of a source in natural order, and the files that are none. A
+// source is a file or a directory of files, with sub-directories. For networks of several
+// inputs a directory with input_0.pb, input_1.pb and so on is one example; .npy and the
+// others do as well.
+func Files(source string, want []Spec) (files []File, skipped []string, err error) {
+	path, _ := splitFrame(source)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !info.IsDir() {
+		if len(want) != 1 {
+			return nil, nil, fmt.Errorf("the network takes %d inputs: give directories with input_0.pb, input_1.pb and so on", len(want))
+		}
+		return []File{{Name: filepath.Base(source), Paths: []string{source}}}, nil, nil
+	}
+	l := &listing{root: source, want: want}
+	err = l.folder("", 0)
+	return l.files, l.skipped, err
+}
+
+// listing walks over a directory.
+type listing struct {
+	root    string
+	want    []Spec
+	files   []File
+	skipped []string
+}
+
+// folder lists the directory under of the root.
+func (l *listing) folder(under string, depth int) error {
+	entries, err := os.ReadDir(filepath.Join(l.root, under))
 	if err != nil {
 		return err
 	}
 	slices.SortFunc(entries, func(a, b os.DirEntry) int { return Natural(a.Name(), b.Name()) })
 	if parts := numbered(entries); parts != nil {
-		return s.several(root, under, parts, want)
+		return l.several(under, parts)
 	}
 	for _, e := range entries {
 		name := filepath.Join(under, e.Name())
@@ -120,32 +139,50 @@ func (s *Set) folder(root, under string, want []Spec, depth int) error {
 			if depth == maxFolders {
 				return fmt.Errorf("%s: directories more than %d deep", name, maxFolders)
 			}
-			if err := s.folder(root, name, want, depth+1); err != nil {
+			if err := l.folder(name, depth+1); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := s.entry(root, name, want); err != nil {
+		if err := l.entry(name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// entry reads a file of a directory, or notes that it is none to be read.
-func (s *Set) entry(root, name string, want []Spec) error {
-	path := filepath.Join(root, name)
+// entry lists a file of a directory, or notes that it is none to be read.
+func (l *listing) entry(name string) error {
+	path := filepath.Join(l.root, name)
 	is, err := readable(path)
-	if err == nil && is {
-		err = s.file(path, filepath.ToSlash(name), want)
+	switch {
+	case err != nil:
+		return err
+	case !is:
+		l.skipped = append(l.skipped, filepath.ToSlash(name))
+	case len(l.want) != 1:
+		return fmt.Errorf("the network takes %d inputs: give directories with input_0.pb, input_1.pb and so on", len(l.want))
+	default:
+		l.files = append(l.files, File{Name: filepath.ToSlash(name), Paths: []string{path}, inside: true})
 	}
-	if errors.Is(err, dicom.ErrNoImage) { // a report, a directory of a disc
-		is, err = false, nil
+	return nil
+}
+
+// several lists one example of several inputs.
+func (l *listing) several(under string, parts []string) error {
+	if len(parts) < len(l.want) {
+		return fmt.Errorf("%s: input_0 to input_%d, the network takes %d inputs", filepath.Join(l.root, under), len(parts)-1, len(l.want))
 	}
-	if err == nil && !is {
-		s.Skipped = append(s.Skipped, filepath.ToSlash(name))
+	f := File{Name: filepath.ToSlash(under)}
+	for i, w := range l.want {
+		part := parts[i]
+		if w.Part > 0 && w.Part <= len(parts) && len(parts) > len(l.want) { // inputs that are set have files as well
+			part = parts[w.Part-1]
+		}
+		f.Paths = append(f.Paths, filepath.Join(l.root, under, part))
 	}
-	return err
+	l.files = append(l.files, f)
+	return nil
 }
 
 // readable says whether a file in a directory is meant as an input: by its first
@@ -170,23 +207,75 @@ func readable(path string) (bool, error) {
 	return strings.EqualFold(filepath.Ext(path), ".f32"), nil
 }
 
-// file reads the inputs that one file holds.
-func (s *Set) file(path, name string, want []Spec) error {
-	if len(want) != 1 {
-		return fmt.Errorf("the network takes %d inputs: give directories with input_0.pb, input_1.pb and so on", len(want))
+// ErrNoInput is the error of files that were found in a directory and are no inputs after
+// all: a report, a directory of a disc.
+var ErrNoInput = errors.New("no input")
+
+// Read gives the examples that a file holds, and what about it looks as if it were not
+// meant so.
+func (f File) Read(want []Spec) (cases []Case, warnings []string, err error) {
+	if len(want) > 1 {
+		return f.readParts(want)
 	}
-	a, err := Read(path, want[0])
+	a, err := Read(f.Paths[0], want[0])
+	if f.inside && errors.Is(err, dicom.ErrNoImage) {
+		return nil, nil, fmt.Errorf("%w: %w", ErrNoInput, err)
+	}
 	if err != nil {
-		return fmt.Errorf("input %q: %w", want[0].Name, err)
+		return nil, nil, fmt.Errorf("input %q: %w", want[0].Name, err)
 	}
 	inputs, err := a.Cases(want[0])
 	if err != nil {
-		return fmt.Errorf("input %q: %w", want[0].Name, err)
+		return nil, nil, fmt.Errorf("input %q: %w", want[0].Name, err)
 	}
 	for _, in := range inputs {
-		s.add(Case{in}, name, a.Warnings)
+		cases = append(cases, Case{in})
 	}
-	return nil
+	return cases, a.Warnings, nil
+}
+
+// readParts reads the files of all inputs.
+func (f File) readParts(want []Spec) ([]Case, []string, error) {
+	var c Case
+	var warnings []string
+	for i, w := range want {
+		a, err := Read(f.Paths[i], w)
+		if err != nil {
+			return nil, nil, fmt.Errorf("input %q: %s: %w", w.Name, filepath.Base(f.Paths[i]), err)
+		}
+		if len(a.Values) != w.N() || !a.fits(w) {
+			return nil, nil, fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, filepath.Base(f.Paths[i]), a.Shape, w.Shape)
+		}
+		c, warnings = append(c, a.Values), append(warnings, a.Warnings...)
+	}
+	return []Case{c}, warnings, nil
+}
+
+// Examples reads what Files lists.
+func Examples(source string, want []Spec) (*Set, error) {
+	files, skipped, err := Files(source, want)
+	if err != nil {
+		return nil, err
+	}
+	set := &Set{Skipped: skipped}
+	for _, f := range files {
+		cases, warnings, err := f.Read(want)
+		switch {
+		case errors.Is(err, ErrNoInput):
+			set.Skipped = append(set.Skipped, f.Name)
+		case err != nil && f.inside:
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		case err != nil:
+			return nil, err
+		}
+		for _, c := range cases {
+			set.add(c, f.Name, warnings)
+		}
+	}
+	if len(set.Cases) == 0 {
+		return nil, errors.New("no inputs found")
+	}
+	return set, nil
 }
 
 // numbered finds input_0, input_1 and so on, whatever they end in; nil if there
@@ -202,31 +291,6 @@ func numbered(entries []os.DirEntry) (names []string) {
 		}
 		names = append(names, entries[at].Name())
 	}
-}
-
-// several reads one case of several inputs.
-func (s *Set) several(root, under string, parts []string, want []Spec) error {
-	var c Case
-	var warnings []string
-	if len(parts) < len(want) {
-		return fmt.Errorf("%s: input_0 to input_%d, the network takes %d inputs", filepath.Join(root, under), len(parts)-1, len(want))
-	}
-	for i, w := range want {
-		part := parts[i]
-		if w.Part > 0 && w.Part <= len(parts) && len(parts) > len(want) { // inputs that are set have files as well
-			part = parts[w.Part-1]
-		}
-		a, err := Read(filepath.Join(root, under, part), w)
-		if err != nil {
-			return fmt.Errorf("input %q: %s: %w", w.Name, part, err)
-		}
-		if len(a.Values) != w.N() || !a.fits(w) {
-			return fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, part, a.Shape, w.Shape)
-		}
-		c, warnings = append(c, a.Values), append(warnings, a.Warnings...)
-	}
-	s.add(c, filepath.ToSlash(under), warnings)
-	return nil
 }
 
 // Natural orders names as people count: scan2 before scan10.

@@ -37,20 +37,12 @@ type Tensor struct {
 
 // Load reads one file for each input: in order, or as NAME=FILE.
 func Load(args []string, want []Spec) ([]Tensor, error) {
-	if len(args) != len(want) {
-		return nil, fmt.Errorf("%d input files given, the network takes %d (%s)", len(args), len(want), names(want))
+	paths, err := Assign(args, want)
+	if err != nil {
+		return nil, err
 	}
 	out := make([]Tensor, len(want))
-	for i, arg := range args {
-		at, path := i, arg
-		if name, file, ok := strings.Cut(arg, "="); ok {
-			if j := slices.IndexFunc(want, func(w Spec) bool { return w.Name == name }); j >= 0 {
-				at, path = j, file
-			}
-		}
-		if out[at].Values != nil {
-			return nil, fmt.Errorf("input %q is given twice", want[at].Name)
-		}
+	for at, path := range paths {
 		a, err := Read(path, want[at])
 		if err != nil {
 			return nil, fmt.Errorf("input %q: %s: %w", want[at].Name, path, err)
@@ -61,6 +53,34 @@ func Load(args []string, want []Spec) ([]Tensor, error) {
 		out[at] = Tensor{a.Values, append(a.Warnings, want[at].Unlike(a.Values)...)}
 	}
 	return out, nil
+}
+
+// Assign finds the file of every input among arguments that name them in order, or as
+// NAME=FILE.
+func Assign(args []string, want []Spec) ([]string, error) {
+	if len(args) != len(want) {
+		return nil, fmt.Errorf("%d input files given, the network takes %d (%s)", len(args), len(want), names(want))
+	}
+	paths := make([]string, len(want))
+	for i, arg := range args {
+		at, path := i, arg
+		if name, file, ok := strings.Cut(arg, "="); ok {
+			if j := slices.IndexFunc(want, func(w Spec) bool { return w.Name == name }); j >= 0 {
+				at, path = j, file
+			}
+		}
+		if paths[at] != "" {
+			return nil, fmt.Errorf("input %q is given twice", want[at].Name)
+		}
+		paths[at] = path
+	}
+	return paths, nil
+}
+
+// Plain is the path of the file that a name means: scan.dcm of scan.dcm#2.
+func Plain(path string) string {
+	file, _ := splitFrame(path)
+	return file
 }
 
 func names(want []Spec) string {
@@ -172,6 +192,7 @@ func splitFrame(path string) (file string, frame int) {
 	return path, 0
 }
 
+// ReadFile reads a file that is not larger than inputs may be.
 func ReadFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -139,16 +139,27 @@ func Print(w io.Writer, r *plan.Report) error {
 func printLabel(w io.Writer, a plan.Answer, rank int, l plan.LabelScore) {
 	switch a.Kind {
 	case plan.AnswerFindings:
-		fmt.Fprintf(w, "%5.1f %%  %s\n", 100*l.Score, labelName(l))
+		fmt.Fprintf(w, "%5.1f %%  %s\n", 100*l.Score, Name(l))
 	case plan.AnswerShares:
-		fmt.Fprintf(w, "%2d. %-28s %10.1f %%\n", rank, labelName(l), 100*l.Score)
+		fmt.Fprintf(w, "%2d. %-28s %10.1f %%\n", rank, Name(l), 100*l.Score)
 	case plan.AnswerPlaces:
-		fmt.Fprintf(w, "%5.1f %% of the places: %s\n", 100*l.Score, labelName(l))
+		fmt.Fprintf(w, "%5.1f %% of the places: %s\n", 100*l.Score, Name(l))
 	case plan.AnswerClasses:
-		fmt.Fprintf(w, "%2d. %s\n", rank, labelName(l))
+		fmt.Fprintf(w, "%2d. %s\n", rank, Name(l))
 	default:
-		fmt.Fprintf(w, "%2d. %-28s %12.5f\n", rank, labelName(l), l.Score)
+		fmt.Fprintf(w, "%2d. %-28s %12.5f\n", rank, Name(l), l.Score)
 	}
+}
+
+// Brief is a label with its score, in few words.
+func Brief(kind plan.AnswerKind, l plan.LabelScore) string {
+	switch kind {
+	case plan.AnswerFindings, plan.AnswerShares, plan.AnswerPlaces:
+		return fmt.Sprintf("%s %.1f %%", Name(l), 100*l.Score)
+	case plan.AnswerClasses:
+		return Name(l)
+	}
+	return fmt.Sprintf("%s %.5g", Name(l), l.Score)
 }
 
 // printTensor prints the part of an output that belongs to one input: all of it
@@ -167,7 +178,8 @@ func printTensor(w io.Writer, o plan.OutputValues, inputs, of int) {
 	fmt.Fprintf(w, "%d values from %.5g to %.5g, mean %.5g (--json prints all)\n", len(values), slices.Min(values), slices.Max(values), sum/float64(len(values)))
 }
 
-func labelName(l plan.LabelScore) string {
+// Name is what a class is called.
+func Name(l plan.LabelScore) string {
 	if l.Label == "" {
 		return fmt.Sprintf("class %d", l.Index)
 	}

@@ -1,4 +1,5 @@
-package main
+// Package progress shows how far a run has come.
+package progress
 
 import (
 	"fmt"
@@ -13,21 +14,28 @@ import (
 	"secc.example/secc/runtime"
 )
 
-// progress shows how far a run has come: a bar with the current operator and
+// Progress shows how far a run has come: a bar with the current operator and
 // the time left on a terminal, a line now and then elsewhere.
-type progress struct {
+type Progress struct {
 	w     io.Writer
 	bar   *progressbar.ProgressBar // nil off a terminal
 	quiet bool
 	share []float64 // predicted fraction of the work done before each call
 	next  time.Time // when the next plain line is due
+
+	at, of int // which inference of how many
+	begun  time.Time
 }
+
+// At says that the next inference is number at, from 0, of so many.
+func (s *Progress) At(at, of int) { s.at, s.of = at, max(of, 1) }
 
 // barSteps is the resolution of the bar.
 const barSteps = 1000
 
-func newProgress(w io.Writer, quiet bool, p *plan.Plan) *progress {
-	s := &progress{w: w, quiet: quiet, share: workShares(p), next: time.Now().Add(time.Second)}
+// New shows the progress of runs of p on w; quiet: nothing.
+func New(w io.Writer, quiet bool, p *plan.Plan) *Progress {
+	s := &Progress{w: w, quiet: quiet, share: workShares(p), next: time.Now().Add(time.Second), of: 1, begun: time.Now()}
 	if f, ok := out.File(w); ok && !quiet && term.IsTerminal(int(f.Fd())) {
 		s.bar = progressbar.NewOptions(barSteps, progressbar.OptionSetWriter(f), progressbar.OptionSetWidth(24),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(60*time.Millisecond),
@@ -52,15 +60,18 @@ func workShares(p *plan.Plan) []float64 {
 	return append(done, 1)
 }
 
-// step is called before each call.
-func (s *progress) step(p runtime.Progress) {
+// Step is called before each call.
+func (s *Progress) Step(p runtime.Progress) {
 	if s.quiet {
 		return
 	}
-	done := s.share[min(p.Call, len(s.share)-1)]
+	done := (float64(s.at) + s.share[min(p.Call, len(s.share)-1)]) / float64(s.of)
 	name := ""
 	if p.Next != nil {
 		name = out.Line(fmt.Sprintf("%s %s", p.Next.Op, p.Next.Name))
+	}
+	if s.of > 1 {
+		name = fmt.Sprintf("input %d of %d  %s", s.at+1, s.of, name)
 	}
 	if s.bar != nil {
 		s.bar.Describe(fmt.Sprintf("%-32.32s", name))
@@ -73,12 +84,14 @@ func (s *progress) step(p runtime.Progress) {
 	s.next = time.Now().Add(5 * time.Second)
 	left := "?"
 	if done > 0.01 {
-		left = (time.Duration(float64(p.Elapsed)/done) - p.Elapsed).Round(time.Second).String()
+		elapsed := time.Since(s.begun)
+		left = (time.Duration(float64(elapsed)/done) - elapsed).Round(time.Second).String()
 	}
 	fmt.Fprintf(s.w, "secc: %3.0f %%  %d/%d  %s  about %s left\n", 100*done, p.Call, p.Calls, name, left)
 }
 
-func (s *progress) end() {
+// End clears the bar.
+func (s *Progress) End() {
 	if s.bar != nil {
 		_ = s.bar.Clear()
 	}

@@ -1,0 +1,321 @@
+// Package ask is the client of a service: the command that fetches a model's plan, holds it
+// to what is known of it, sends inputs as shares, and keeps the answers.
+package ask
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"aead.dev/minisign"
+	"github.com/spf13/pflag"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
+	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/process"
+	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/client"
+	"secc.example/secc/runtime/remote"
+	"secc.example/secc/runtime/transport"
+)
+
+// What the command says of itself.
+const (
+	Use   = "ask URL [FILE|FOLDER...]"
+	Short = "Ask a service's model"
+	Long  = `Ask a model that a service (secc serve) has under an address. The model's plan is
+fetched once; its digest is shown at the first use and remembered, and a model whose
+plan has changed is not asked before you say so. Only shares of the inputs leave this
+machine. Proxies are taken from HTTPS_PROXY and NO_PROXY.
+
+Inputs are files, folders (with sub-folders, DICOM files without a suffix, too), a list
+of file names on standard input (-), or what comes into a folder (--watch). With --out
+every answer is kept beside its name, and what has one already is not asked again: a
+run that was broken off goes on where it was.`
+	Example = `  secc ask https://company.example/v2/models/cxr scan.dcm
+  secc ask https://company.example/v2/models/cxr studies/ --out answers/ --write json,html,sr
+  find studies -name '*.dcm' | secc ask https://company.example/v2/models/cxr - --format csv`
+)
+
+// Command is a call of it.
+type Command struct {
+	remote.Model
+	state, digest, signedBy, tokenFile string
+	tls                                transport.TLSFiles
+	tlsName                            string
+	session                            runtime.Config
+	retry                              time.Duration
+
+	inputs []string
+	watch  string
+	poll   time.Duration
+
+	out    string
+	write  []string
+	format string
+	json   bool
+	labels string
+	top    int
+	allOf  bool // findings are all printed
+	again  bool
+
+	verbose, quiet bool
+}
+
+// Register adds the command's flags.
+func (c *Command) Register(fl *pflag.FlagSet) {
+	fl.StringArrayVar(&c.inputs, "input", nil, "PNG, JPEG, DICOM (scan.dcm#2: its second frame), .npy, TensorProto .pb or raw float32; for a network of several inputs one for each, in order or as NAME=FILE")
+	fl.StringVar(&c.watch, "watch", "", "ask for every file that comes into this folder, until Ctrl-C")
+	fl.DurationVar(&c.poll, "poll", time.Second, "how often --watch looks")
+	fl.StringVar(&c.out, "out", "", "folder for the answers, one file for each input; inputs that have one there are left out")
+	fl.StringSliceVar(&c.write, "write", []string{"json"}, "what --out gets: "+strings.Join(kinds(), ", "))
+	fl.BoolVar(&c.again, "again", false, "ask again for inputs that have an answer in --out")
+	fl.StringVar(&c.format, "format", "table", "what is printed: table, json (one line an input) or csv")
+	fl.BoolVar(&c.json, "json", false, "the same as --format json")
+	fl.StringVar(&c.labels, "labels", "", "file with one label a line (default: the plan's)")
+	fl.IntVar(&c.top, "top", 5, "how many labels to give (findings: all, if not given)")
+	fl.StringVar(&c.digest, "plan-digest", "", "digest that the plan must have; remembered from now on")
+	fl.StringVar(&c.signedBy, "signed-by", "", "file of the public key that must have signed the plan (secc sign)")
+	fl.StringVar(&c.state, "state", "", "folder for plans and what was remembered (default: the user's configuration folder)")
+	fl.StringVar(&c.tokenFile, "token-file", "", "file with the bearer token that the service gave you")
+	fl.BoolVar(&c.Insecure, "insecure", false, "allow http:// beyond this machine")
+	fl.StringVar(&c.tls.CA, "tls-ca", "", "authority that signed the service's certificate (PEM; default: the system's)")
+	fl.StringVar(&c.tls.Cert, "tls-cert", "", "this client's certificate (PEM)")
+	fl.StringVar(&c.tls.Key, "tls-key", "", "its key (PEM)")
+	fl.StringVar(&c.tlsName, "tls-server-name", "", "name expected in the service's certificate (default: the host of URL)")
+	fl.DurationVar(&c.retry, "retry", 10*time.Second, "how long to try to connect; an inference that began is never tried again")
+	fl.IntVar(&c.session.Threads, "threads", 0, "cores to use (default: all)")
+	fl.DurationVar(&c.session.Transport.Idle, "timeout", time.Minute, "give up when nothing was heard from the service for so long")
+	fl.DurationVar(&c.session.Stall, "stall", 0, "give up when nothing has moved for so long (default: by the plan)")
+	fl.BoolVarP(&c.verbose, "verbose", "v", false, "say of an error what each layer had to say")
+	fl.BoolVarP(&c.quiet, "quiet", "q", false, "no progress on standard error")
+}
+
+// Run asks the model at the first argument for the others and those of the flags.
+func (c *Command) Run(ctx context.Context, fl *pflag.FlagSet, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	c.allOf = !fl.Changed("top")
+	if c.json {
+		c.format = "json"
+	}
+	r := &run{Command: c, stdin: stdin, stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	err := r.all(ctx, args)
+	var ended *runtime.Ended
+	if err != nil && c.verbose && errors.As(err, &ended) {
+		err = fmt.Errorf("%w\nsecc: because: %s", err, ended.Chain())
+	}
+	if err != nil && c.format == "json" && r.printed == 0 {
+		return errors.Join(err, r.line(&Record{Schema: Schema, Address: args[0], Failure: failureOf(err)}))
+	}
+	return err
+}
+
+// check looks at the flags.
+func (c *Command) check(args []string) (err error) {
+	if c.session.Transport.Idle <= 0 || c.poll <= 0 || c.session.Stall < 0 || c.session.Threads < 0 || c.top < 0 || c.retry < 0 {
+		return exit.Usagef("--timeout and --poll must be positive, --stall, --threads, --top and --retry not negative")
+	}
+	if !slices.Contains([]string{"table", "json", "csv"}, c.format) {
+		return exit.Usagef("--format must be table, json or csv, not %q", c.format)
+	}
+	for _, w := range c.write {
+		if !slices.Contains(kinds(), w) {
+			return exit.Usagef("--write knows %s, not %q", strings.Join(kinds(), ", "), w)
+		}
+	}
+	c.inputs = append(c.inputs, args[1:]...)
+	if (len(c.inputs) == 0) == (c.watch == "") {
+		return exit.Hinted(exit.Usagef("either inputs or --watch is needed"), "name a file or a folder behind the address")
+	}
+	if c.watch != "" && c.out == "" {
+		return exit.Usagef("--watch needs --out: it is where it sees what was answered")
+	}
+	if c.URL, err = remote.Parse(args[0]); err != nil {
+		return exit.Usagef("%w", err)
+	}
+	return nil
+}
+
+// all is everything that Run does but for how errors are told.
+func (r *run) all(ctx context.Context, args []string) error {
+	if err := r.check(args); err != nil {
+		return err
+	}
+	if err := r.credentials(); err != nil {
+		return err
+	}
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	if r.watch != "" {
+		return r.watching(ctx)
+	}
+	return r.asking(ctx)
+}
+
+// begin fetches the plan and gets ready for sessions.
+func (r *run) begin(ctx context.Context) error {
+	known, err := openMemory(r.state, r.URL.String())
+	if err != nil {
+		return err
+	}
+	if r.plan, err = r.fetch(ctx, known); err != nil {
+		return err
+	}
+	r.named = r.plan.Labels
+	if r.labels != "" {
+		if r.named, err = answer.ReadLabels(r.labels); err != nil {
+			return exit.Usagef("labels: %w", err)
+		}
+	}
+	if err := r.plan.CheckLabels(r.named); err != nil {
+		return exit.Hinted(exit.Usagef("%w", err), "one line for each class, in the order of the network's outputs; none is left out and none added")
+	}
+	if r.out != "" {
+		if err := os.MkdirAll(r.out, 0o700); err != nil {
+			return exit.Usagef("--out: %w", err)
+		}
+	}
+	r.session.Threads = process.Tune(r.session.Threads)
+	return nil
+}
+
+// credentials reads the files that say who this is, and who the service is.
+func (c *Command) credentials() (err error) {
+	if c.tokenFile != "" {
+		b, err := os.ReadFile(c.tokenFile)
+		if err != nil {
+			return exit.Usagef("--token-file: %w", err)
+		}
+		c.Token = strings.TrimSpace(string(b))
+	}
+	if c.TLS, err = c.tls.Config(transport.Client, cmp.Or(c.tlsName, c.URL.Hostname())); err != nil {
+		return exit.Usagef("%w", err)
+	}
+	return nil
+}
+
+// fetch gets the model's plan and holds it to what is known of it.
+func (r *run) fetch(ctx context.Context, m *memory) (p *plan.Plan, err error) {
+	want := strings.ToLower(r.digest)
+	if want == "" {
+		want = m.pinned()
+	}
+	var encoded []byte
+	err = r.trying(ctx, func() (err error) {
+		p, encoded, err = r.Plan(ctx, m.plan(want))
+		return unreachable(err)
+	})
+	if err != nil {
+		return nil, exit.OfClient(err)
+	}
+	if err := r.signed(ctx, encoded); err != nil {
+		return nil, err
+	}
+	d, err := p.Digest()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case want != "" && want != d.String():
+		return nil, exit.Hinted(fmt.Errorf("%w: %w: it was %s, now it is %s", transport.ErrMismatch, remote.ErrChanged, want, d),
+			"ask the service's owner what has changed; --plan-digest "+d.String()+" accepts the new plan")
+	case m.pinned() == "":
+		r.log.Info("first use of this model: its plan is remembered", "digest", d.String(), "model", p.Model, "reveals", string(p.Reveal))
+	}
+	return p, m.pin(d.String(), encoded)
+}
+
+// signed holds the plan to its signature, if it must have one.
+func (r *run) signed(ctx context.Context, encoded []byte) error {
+	if r.signedBy == "" {
+		return nil
+	}
+	s, err := r.Signature(ctx)
+	if err != nil {
+		return exit.OfClient(unreachable(err))
+	}
+	return Verify(r.signedBy, encoded, s)
+}
+
+// Verify holds a plan to a signature by the key of a file.
+func Verify(keyPath string, encoded, signature []byte) error {
+	key, err := minisign.PublicKeyFromFile(keyPath)
+	if err != nil {
+		return exit.Usagef("--signed-by: %s: %w", keyPath, err)
+	}
+	if !minisign.Verify(key, encoded, signature) {
+		return exit.Hinted(fmt.Errorf("%w: the plan is not signed by the key of %s", transport.ErrAuth, keyPath), "ask the model's owner, and do not use the plan")
+	}
+	return nil
+}
+
+// unreachable sorts what went wrong before a session was there.
+func unreachable(err error) error {
+	var refused *remote.StatusError
+	switch {
+	case err == nil || errors.Is(err, transport.ErrAuth) || errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &refused):
+		if refused.Status == 404 {
+			return exit.Hinted(exit.Coded(exit.Usage, err), "the service lists what it has at /v2/models")
+		}
+		return err
+	case errors.Is(err, transport.ErrClear), errors.Is(err, transport.ErrViolation):
+		return err
+	}
+	return &client.ConnectError{Err: err}
+}
+
+// longestPause is between two attempts to connect.
+const longestPause = 8 * time.Second
+
+// trying connects, again and again while that fails for a reason that may pass.
+func (r *run) trying(ctx context.Context, connect func() error) error {
+	end, pause := time.Now().Add(r.retry), 500*time.Millisecond
+	for {
+		err := connect()
+		wait, passes := passing(err, pause)
+		if !passes || time.Until(end) < wait {
+			return err
+		}
+		r.log.Info("not connected, trying again", "in", wait, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// passing says whether an error of connecting may pass, and when to try again.
+func passing(err error, pause time.Duration) (time.Duration, bool) {
+	var refused *remote.StatusError
+	if errors.As(err, &refused) {
+		after, bad := time.ParseDuration(cmp.Or(refused.After, "0") + "s")
+		return max(after, pause), bad == nil && (refused.Status == 429 || refused.Status >= 502)
+	}
+	var failed *client.ConnectError
+	return pause, errors.As(err, &failed)
+}
+
+// failureOf is an error as JSON has it.
+func failureOf(err error) *Failure {
+	return &Failure{Message: err.Error(), Hint: exit.Hint(err), Code: exit.Code(err)}
+}
+
+// printJSON prints a value as one line.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,185 @@
+package ask
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
+	"secc.example/secc/cmd/internal/out"
+	"secc.example/secc/frontend/input"
+	"secc.example/secc/internal/safefile"
+)
+
+// Schema names the JSON shape of an answer.
+const Schema = "secc.answer/1"
+
+// Record is what is kept of one inference.
+type Record struct {
+	Schema     string              `json:"schema"`
+	Input      string              `json:"input,omitempty"`        // name of the file, or of the folder of several
+	Digest     string              `json:"input_sha256,omitempty"` // of the file, or of all of them in order
+	Address    string              `json:"address"`
+	Model      string              `json:"model,omitempty"`
+	PlanDigest string              `json:"plan_digest,omitempty"`
+	Session    string              `json:"session,omitempty"` // as the service calls it
+	Time       string              `json:"time,omitempty"`    // RFC 3339, when the answer was there
+	Answers    []plan.Answer       `json:"answers,omitempty"`
+	Outputs    []plan.OutputValues `json:"outputs,omitempty"`
+	Warnings   []string            `json:"warnings,omitempty"`
+	Bytes      int64               `json:"bytes,omitempty"`
+	Rounds     int                 `json:"rounds,omitempty"`
+	Seconds    float64             `json:"seconds,omitempty"`
+	Failure    *Failure            `json:"error,omitempty"`
+}
+
+// Failure is why there is no answer.
+type Failure struct {
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	Code    int    `json:"code"` // exit code of the command if this is all that went wrong
+}
+
+// record describes an inference; without a report, one that failed.
+func (r *run) record(q inference, report *plan.Report, session string) *Record {
+	rec := &Record{Schema: Schema, Input: q.name, Digest: q.digest, Address: r.URL.String(), Model: r.plan.Model,
+		Session: session, Time: time.Now().UTC().Format(time.RFC3339), Warnings: q.warned}
+	if d, err := r.plan.Digest(); err == nil {
+		rec.PlanDigest = d.String()
+	}
+	if report != nil {
+		rec.Answers, rec.Outputs = report.Answers, report.Outputs
+		rec.Bytes, rec.Rounds, rec.Seconds = report.Total.Bytes, report.Total.Rounds, report.Total.Seconds
+	}
+	return rec
+}
+
+// place is where a kind of answer to an input stands.
+func (r *run) place(name, suffix string) string {
+	clean := strings.NewReplacer("#", ".", "\\", "_", ":", "_").Replace(name)
+	return filepath.Join(r.out, filepath.FromSlash(clean)) + suffix
+}
+
+// answered says whether the answer to an input, by this plan, is there.
+func (r *run) answered(name, digest string) bool {
+	if r.out == "" || r.again {
+		return false
+	}
+	b, err := os.ReadFile(r.place(name, ".json"))
+	if err != nil {
+		return false
+	}
+	var rec Record
+	d, err := r.plan.Digest()
+	return err == nil && json.Unmarshal(b, &rec) == nil && rec.Failure == nil && rec.Digest == digest && rec.PlanDigest == d.String()
+}
+
+// keep writes what --out is to hold. The record comes last: it is what says that an input
+// has its answer.
+func (r *run) keep(q inference, rec *Record) error {
+	if r.out == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(r.place(q.name, "")), 0o700); err != nil {
+		return err
+	}
+	for _, kind := range r.write {
+		w := writers[kind]
+		if w == nil {
+			continue
+		}
+		if err := w(r, q, rec); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+	}
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	return safefile.Write(r.place(q.name, ".json"), append(b, '\n'), safefile.Private)
+}
+
+// line prints a record as --format says.
+func (r *run) line(rec *Record) error {
+	r.printed++
+	switch r.format {
+	case "json":
+		return printJSON(r.stdout, rec)
+	case "csv":
+		return r.row(rec)
+	}
+	if rec.Failure != nil {
+		_, err := fmt.Fprintf(r.stdout, "%-32s  -  no answer\n", out.Line(rec.Input))
+		return err
+	}
+	_, err := fmt.Fprintf(r.stdout, "%-32s  %s\n", out.Line(rec.Input), brief(rec.Answers))
+	return err
+}
+
+// brief is an answer in one line.
+func brief(answers []plan.Answer) string {
+	var all []string
+	for _, a := range answers {
+		var labels []string
+		for _, l := range a.Labels[:min(3, len(a.Labels))] {
+			labels = append(labels, answer.Brief(a.Kind, l))
+		}
+		if len(labels) == 0 {
+			labels = []string{"values (see --out or --format json)"}
+		}
+		all = append(all, strings.Join(labels, ", "))
+	}
+	return strings.Join(all, "; ")
+}
+
+// row prints a record as lines of CSV, one for every label.
+func (r *run) row(rec *Record) error {
+	w := csv.NewWriter(r.stdout)
+	write := func(row ...string) {
+		for i, cell := range row {
+			if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) && !numeric(cell) {
+				row[i] = "'" + cell // a spreadsheet would run it
+			}
+		}
+		_ = w.Write(row) // Flush has the error
+	}
+	if r.printed == 1 {
+		write("input", "output", "rank", "index", "label", "score", "model", "plan_digest", "session", "time", "error")
+	}
+	tail := []string{rec.Model, rec.PlanDigest, rec.Session, rec.Time, ""}
+	if rec.Failure != nil {
+		tail[4] = rec.Failure.Message
+		write(append([]string{rec.Input, "", "", "", "", ""}, tail...)...)
+	}
+	for _, a := range rec.Answers {
+		for i, l := range a.Labels {
+			write(append([]string{rec.Input, a.Output, strconv.Itoa(i + 1), strconv.Itoa(l.Index), l.Label, strconv.FormatFloat(l.Score, 'g', -1, 64)}, tail...)...)
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// stamp tells whether files have changed since the last look; "" while they cannot be seen.
+func stamp(paths []string) string {
+	var all strings.Builder
+	for _, p := range paths {
+		info, err := os.Stat(input.Plain(p))
+		if err != nil {
+			return ""
+		}
+		fmt.Fprintf(&all, "%d %d;", info.Size(), info.ModTime().UnixNano())
+	}
+	return all.String()
+}
+
+func numeric(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil
+}

@@ -1,0 +1,106 @@
+package ask
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/base64"
+	"fmt"
+	"html"
+	"maps"
+	"slices"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
+	"secc.example/secc/frontend/input"
+	"secc.example/secc/internal/safefile"
+)
+
+// writers make what --out holds beside the record.
+var writers = map[string]func(*run, inference, *Record) error{
+	"json": nil, // the record is always written
+	"html": writePage,
+}
+
+func kinds() []string { return slices.Sorted(maps.Keys(writers)) }
+
+//go:embed report.css
+var style string
+
+// page writes a report for people: one file that needs no network and says so in its
+// policy. html/template would do the same, and make the client a quarter larger.
+type page struct{ bytes.Buffer }
+
+// add formats HTML. Strings may come from a stranger's plan or a file's name: all are
+// escaped.
+func (p *page) add(format string, args ...any) {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = html.EscapeString(s)
+		}
+	}
+	fmt.Fprintf(p, format, args...)
+}
+
+// writePage writes the report of an inference for people.
+func writePage(r *run, q inference, rec *Record) error {
+	p := new(page)
+	p.add("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n" +
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n")
+	p.add("<title>%s – %s</title>\n", rec.Input, rec.Model)
+	p.WriteString("<style>\n" + style + "</style>\n</head>\n<body>\n")
+	p.add("<header><h1>%s</h1><p class=\"soft\">%s · %s</p></header>\n", rec.Model, rec.Input, rec.Time)
+	for _, w := range rec.Warnings {
+		p.add("<p class=\"warn\">%s</p>\n", w)
+	}
+	p.WriteString("<main>\n")
+	for i, w := range input.Specs(r.plan) {
+		p.picture(w.Picture(q.values[i]), "The input as the network was given it. It did not leave this machine: the service saw only shares that are uniformly random to it.")
+	}
+	p.WriteString("<section>\n")
+	for _, a := range rec.Answers {
+		p.answer(a)
+	}
+	p.WriteString("</section>\n")
+	p.facts(rec, r.plan.Reveal)
+	p.WriteString("</main>\n</body>\n</html>\n")
+	return safefile.Write(r.place(q.name, ".html"), p.Bytes(), safefile.Private)
+}
+
+// picture shows a PNG, if there is one.
+func (p *page) picture(png []byte, caption string) {
+	if png != nil {
+		p.add("<figure><img src=\"data:image/png;base64,%s\" alt=\"%s\"><figcaption>%s</figcaption></figure>\n", base64.StdEncoding.EncodeToString(png), caption, caption)
+	}
+}
+
+// answer shows the labels of an output, with bars where the scores are shares of one.
+func (p *page) answer(a plan.Answer) {
+	p.add("<h2>%s</h2>\n", a.Output)
+	if len(a.Labels) == 0 {
+		p.add("<p>The output is a tensor; its values are in the JSON file beside this report.</p>\n")
+		return
+	}
+	bars := a.Kind == plan.AnswerFindings || a.Kind == plan.AnswerShares || a.Kind == plan.AnswerPlaces
+	p.add("<table><thead><tr><th scope=\"col\">%s</th><th scope=\"col\">Score</th></tr></thead>\n<tbody>\n", map[bool]string{true: "Finding", false: "Class"}[a.Kind == plan.AnswerFindings])
+	for _, l := range a.Labels {
+		p.add("<tr><td>%s</td>", answer.Name(l))
+		if per := 100 * min(max(l.Score, 0), 1); bars {
+			p.add("<td class=\"n\">%.1f %%<div class=\"track\" aria-hidden=\"true\"><i style=\"width:%.1f%%\"></i></div></td></tr>\n", per, per)
+		} else {
+			p.add("<td class=\"n\">%.5g</td></tr>\n", l.Score)
+		}
+	}
+	p.WriteString("</tbody></table>\n")
+}
+
+// facts says where an answer is from.
+func (p *page) facts(rec *Record, reveals plan.Reveal) {
+	p.WriteString("<table class=\"facts\"><tbody>\n")
+	for _, f := range [][2]string{
+		{"Service", rec.Address}, {"Plan (SHA-256)", rec.PlanDigest}, {"Input (SHA-256)", rec.Digest}, {"Session", rec.Session},
+		{"Revealed to this client", string(reveals)}, {"Cost", fmt.Sprintf("%s, %d rounds, %.2f s", answer.Bytes(rec.Bytes), rec.Rounds, rec.Seconds)},
+	} {
+		p.add("<tr><th scope=\"row\">%s</th><td>%s</td></tr>\n", f[0], f[1])
+	}
+	p.WriteString("</tbody></table>\n")
+}

@@ -1,0 +1,337 @@
+package ask
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/answer"
+	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/progress"
+	"secc.example/secc/frontend/input"
+	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/client"
+)
+
+// run is a call of the command that has begun.
+type run struct {
+	*Command
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	log            *slog.Logger
+
+	plan    *plan.Plan
+	named   []string // labels
+	show    *progress.Progress
+	printed int // records on stdout
+
+	asked, failed, skipped int
+	first                  error // what went wrong first
+}
+
+// inference is one question: the values of all inputs, and where they are from.
+type inference struct {
+	name   string   // its own among all of the run
+	paths  []string // files that it was read from
+	digest string   // SHA-256 of those
+	values input.Case
+	warned []string
+}
+
+// lost is after how many inputs in a row that nobody could be asked about a run ends.
+const lost = 3
+
+// asking asks about everything that the command line names.
+func (r *run) asking(ctx context.Context) error {
+	files, err := r.files()
+	if err != nil {
+		return err
+	}
+	if len(files) == 1 && r.out == "" && r.format != "csv" {
+		return r.single(ctx, files[0])
+	}
+	if err := r.each(ctx, files); err != nil {
+		return err
+	}
+	return r.verdict()
+}
+
+// files lists the inputs of the command line.
+func (r *run) files() (all []input.File, err error) {
+	want := input.Specs(r.plan)
+	if len(want) > 1 && !folder(r.inputs[0]) && r.inputs[0] != "-" {
+		paths, err := input.Assign(r.inputs, want)
+		if err != nil {
+			return nil, exit.Usagef("%w", err)
+		}
+		return []input.File{{Name: filepath.Base(paths[0]), Paths: paths}}, nil
+	}
+	for _, source := range r.inputs {
+		if source == "-" {
+			more, err := listed(r.stdin)
+			if err != nil {
+				return nil, exit.Usagef("standard input: %w", err)
+			}
+			all = append(all, more...)
+			continue
+		}
+		more, skipped, err := input.Files(withoutName(source, want), want)
+		if err != nil {
+			return nil, exit.Usagef("%w", err)
+		}
+		if len(skipped) > 0 {
+			r.log.Warn("files that are no inputs were left out", "from", source, "files", strings.Join(skipped, ", "))
+		}
+		all = append(all, more...)
+	}
+	if len(all) == 0 {
+		return nil, exit.Usagef("no inputs found in %s", strings.Join(r.inputs, ", "))
+	}
+	return all, nil
+}
+
+// withoutName takes the input's name off NAME=FILE.
+func withoutName(source string, want []input.Spec) string {
+	return strings.TrimPrefix(source, want[0].Name+"=")
+}
+
+func folder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// listed reads names of files, one a line.
+func listed(r io.Reader) (all []input.File, err error) {
+	s := bufio.NewScanner(r)
+	for s.Scan() {
+		if path := strings.TrimRight(s.Text(), "\r"); path != "" {
+			all = append(all, input.File{Name: filepath.Base(path), Paths: []string{path}})
+		}
+	}
+	return all, s.Err()
+}
+
+// single asks about one file and prints all that there is to say.
+func (r *run) single(ctx context.Context, f input.File) error {
+	cases, warnings, err := f.Read(input.Specs(r.plan))
+	if err != nil {
+		return exit.Coded(exit.Usage, err)
+	}
+	if len(cases) > 1 {
+		if err := r.each(ctx, []input.File{f}); err != nil {
+			return err
+		}
+		return r.verdict()
+	}
+	r.warn(f.Name, r.unlike(cases[0], warnings))
+	report, session, err := r.infer(ctx, cases[0], 0, 1)
+	if err != nil {
+		return err
+	}
+	if r.verbose {
+		r.log.Info("done", "session", session)
+	}
+	answer.Fill(report, r.plan, r.named, r.top, r.allOf)
+	report.Warnings = r.unlike(cases[0], warnings)
+	if r.format == "json" {
+		r.printed++
+		return printJSON(r.stdout, report)
+	}
+	return answer.Print(r.stdout, report)
+}
+
+// each asks about files in turn. What goes wrong with one is no matter of the others; when
+// nobody is there to be asked, it ends.
+func (r *run) each(ctx context.Context, files []input.File) error {
+	silent := 0
+	for i, f := range files {
+		err := r.file(ctx, f, i, len(files))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		var unreached *client.ConnectError
+		if silent++; !errors.As(err, &unreached) {
+			silent = 0
+		}
+		if silent == lost && i+1 < len(files) {
+			return fmt.Errorf("%d inputs in a row found nobody to ask, %d were not tried: %w", lost, len(files)-i-1, err)
+		}
+	}
+	return nil
+}
+
+// file asks about what a file holds. The error was told already.
+func (r *run) file(ctx context.Context, f input.File, at, of int) error {
+	digest, err := digestOf(f.Paths)
+	if err == nil && r.answered(f.Name, digest) {
+		r.skipped++
+		return nil
+	}
+	cases, warnings, readErr := f.Read(input.Specs(r.plan))
+	if err = errors.Join(err, readErr); errors.Is(err, input.ErrNoInput) {
+		r.log.Warn("left out: it holds no input", "file", f.Name)
+		return nil
+	}
+	if err != nil {
+		return r.fail(inference{name: f.Name, paths: f.Paths, digest: digest}, exit.Coded(exit.Usage, err))
+	}
+	for i, c := range cases {
+		q := inference{f.Name, f.Paths, digest, c, r.unlike(c, warnings)}
+		if len(cases) > 1 {
+			q.name = fmt.Sprintf("%s#%d", f.Name, i+1)
+		}
+		if err = r.question(ctx, q, at, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// question asks about one inference and keeps the answer.
+func (r *run) question(ctx context.Context, q inference, at, of int) error {
+	if r.answered(q.name, q.digest) {
+		r.skipped++
+		return nil
+	}
+	r.warn(q.name, q.warned)
+	report, session, err := r.infer(ctx, q.values, at, of)
+	if err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return r.fail(q, err)
+	}
+	answer.Fill(report, r.plan, r.named, r.top, r.allOf)
+	record := r.record(q, report, session)
+	if err := r.keep(q, record); err != nil {
+		return r.fail(q, err)
+	}
+	r.asked++
+	return r.line(record)
+}
+
+// infer runs one inference and says what the service calls its session.
+func (r *run) infer(ctx context.Context, values input.Case, at, of int) (report *plan.Report, session string, err error) {
+	if r.show == nil {
+		r.show = progress.New(r.stderr, r.quiet, r.plan)
+	}
+	r.show.At(at, of)
+	defer r.show.End()
+	d, err := r.plan.Digest()
+	if err != nil {
+		return nil, "", err
+	}
+	with := client.Client{Plan: r.plan, Session: r.session, Connect: func(ctx context.Context) (conn net.Conn, err error) {
+		err = r.trying(ctx, func() (err error) {
+			conn, session, err = r.Session(ctx, d)
+			return unreachable(err)
+		})
+		return conn, err
+	}}
+	with.Session.Progress = r.show.Step
+	report, err = with.Infer(ctx, values)
+	if err != nil {
+		if session != "" {
+			err = fmt.Errorf("session %s: %w", session, err)
+		}
+		return nil, session, exit.OfClient(err)
+	}
+	return report, session, nil
+}
+
+// unlike adds to the warnings of reading what about the values looks odd to the plan.
+func (r *run) unlike(values input.Case, warnings []string) []string {
+	all := append([]string(nil), warnings...)
+	for i, w := range input.Specs(r.plan) {
+		all = append(all, w.Unlike(values[i])...)
+		if n := runtime.Clipped(values[i], r.plan.Slots[r.plan.Inputs[i].Slot]); n > 0 {
+			all = append(all, fmt.Sprintf("input %q: %d values too large for the plan's number format were cut: expect a wrong answer", w.Name, n))
+		}
+	}
+	return all
+}
+
+func (r *run) warn(name string, warnings []string) {
+	for _, text := range warnings {
+		r.log.Warn(text, "file", name)
+	}
+}
+
+// fail notes what went wrong with an input, and goes on.
+func (r *run) fail(q inference, err error) error {
+	r.failed++
+	if r.first == nil {
+		r.first = err
+	}
+	r.log.Error(err.Error(), "file", q.name)
+	record := r.record(q, nil, "")
+	record.Failure = failureOf(err)
+	return errors.Join(err, r.line(record))
+}
+
+// verdict ends a run of many inputs.
+func (r *run) verdict() error {
+	if !r.quiet {
+		r.log.Info("done", "answered", r.asked, "answered before", r.skipped, "failed", r.failed)
+	}
+	if r.failed == 0 {
+		return nil
+	}
+	return exit.Coded(exit.Code(r.first), fmt.Errorf("%d of %d inputs have no answer; the first: %w", r.failed, r.asked+r.failed+r.skipped, r.first))
+}
+
+// digestOf is the SHA-256 of files, one after the other.
+func digestOf(paths []string) (string, error) {
+	h := sha256.New()
+	for _, p := range paths {
+		b, err := input.ReadFile(input.Plain(p))
+		if err != nil {
+			return "", err
+		}
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// watching asks for every file that comes into a folder. A file is read when it has stood
+// still from one look to the next.
+func (r *run) watching(ctx context.Context) error {
+	if !folder(r.watch) {
+		return exit.Usagef("--watch: %s is no folder", r.watch)
+	}
+	r.log.Info("watching", "folder", r.watch, "answers", r.out)
+	seen, done := map[string]string{}, map[string]string{} // by name: size and time, at the last look and when it was asked about
+	for {
+		files, _, err := input.Files(r.watch, input.Specs(r.plan))
+		if err != nil {
+			r.log.Warn("the folder cannot be read", "error", err)
+		}
+		for _, f := range files {
+			now := stamp(f.Paths)
+			if now == "" || seen[f.Name] != now {
+				seen[f.Name] = now
+				continue
+			}
+			if done[f.Name] != now {
+				_ = r.file(ctx, f, 0, 1) // it was told, and the next one may be better
+				done[f.Name] = now
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(r.poll):
+		}
+	}
+}
