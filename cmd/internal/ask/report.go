@@ -18,7 +18,7 @@ import (
 // writers make what --out holds beside the record.
 var writers = map[string]func(*run, inference, *Record) error{
 	"json": nil, // the record is always written
-	"html": writePage,
+	"html": writePage, "png": writePNG, "sc": writeSC, "sr": writeSR,
 }
 
 func kinds() []string { return slices.Sorted(maps.Keys(writers)) }

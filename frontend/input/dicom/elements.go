@@ -91,6 +91,7 @@ type reader struct {
 	at       int
 	order    binary.ByteOrder
 	implicit bool
+	keep     func(tag) bool // of the outermost data set and all that it holds
 }
 
 // header is what stands before a value.
@@ -182,7 +183,7 @@ func (r *reader) dataset(depth int, delimited bool) (dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := set[h.tag]; kept(h.tag) && !twice {
+		if _, twice := set[h.tag]; r.keep(h.tag) && !twice {
 			if set == nil {
 				set = dataset{}
 			}
@@ -207,7 +208,7 @@ func (r *reader) value(h header, depth int) (e element, err error) {
 	case sequences[h.tag]:
 		var b []byte
 		if b, err = r.take(h.length); err == nil {
-			inner := &reader{data: b, order: r.order, implicit: r.implicit || string(h.vr[:]) == "UN"}
+			inner := &reader{data: b, order: r.order, keep: r.keep, implicit: r.implicit || string(h.vr[:]) == "UN"}
 			e.items, err = inner.items(h, depth)
 		}
 	default:
@@ -238,7 +239,7 @@ func (r *reader) items(h header, depth int) (all []dataset, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if kept(h.tag) {
+		if r.keep(h.tag) {
 			if all = append(all, set); len(all) > maxItems {
 				return nil, fmt.Errorf("dicom: a sequence of more than %d items", maxItems)
 			}
@@ -258,7 +259,7 @@ func (r *reader) item(h header, depth int) (dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner := &reader{data: b, order: r.order, implicit: r.implicit}
+	inner := &reader{data: b, order: r.order, implicit: r.implicit, keep: r.keep}
 	return inner.dataset(depth+1, false)
 }
 
@@ -288,8 +289,11 @@ func Is(data []byte) bool {
 	return len(data) >= 132 && string(data[128:132]) == "DICM"
 }
 
-// parse reads a file: the transfer syntax, and what is kept of the data set.
-func parse(data []byte) (syntax string, set dataset, err error) {
+// parse reads a file: the transfer syntax, and what the picture needs of the data set.
+func parse(data []byte) (syntax string, set dataset, err error) { return parseFor(data, kept) }
+
+// parseFor reads a file, and keeps of its data set what is asked for.
+func parseFor(data []byte, keep func(tag) bool) (syntax string, set dataset, err error) {
 	if !Is(data) {
 		return "", nil, errors.New("dicom: not readable: no DICM marker")
 	}
@@ -311,6 +315,7 @@ func parse(data []byte) (syntax string, set dataset, err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	r.keep = keep
 	set, err = r.dataset(0, false)
 	return syntax, set, err
 }
