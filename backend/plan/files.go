@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"secc.example/secc/internal/safefile"
 )
@@ -62,7 +61,7 @@ func finished(path string, mode fs.FileMode, write func(io.Writer) error) (*safe
 // OpenWeightsFile opens the weights of a plan and checks all of them. The file
 // that was checked stays open until close, whatever its name stands for later.
 func OpenWeightsFile(path string, p *Plan) (w *Weights, close func() error, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe that nobody writes to must not hold us up
+	f, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0) // a pipe that nobody writes to must not hold us up
 	if err != nil {
 		return nil, nil, err
 	}

@@ -44,15 +44,44 @@ func Load(args []string, want []Spec) ([]Tensor, error) {
 	out := make([]Tensor, len(want))
 	for at, path := range paths {
 		a, err := Read(path, want[at])
-		if err != nil {
-			return nil, fmt.Errorf("input %q: %s: %w", want[at].Name, path, err)
+		if out[at], err = tensor(a, err, path, want[at]); err != nil {
+			return nil, err
 		}
-		if len(a.Values) != want[at].N() || !a.fits(want[at]) {
-			return nil, fmt.Errorf("input %q: %s has shape %v, the network wants %v", want[at].Name, path, a.Shape, want[at].Shape)
-		}
-		out[at] = Tensor{a.Values, append(a.Warnings, want[at].Unlike(a.Values)...)}
 	}
 	return out, nil
+}
+
+// Held is a file that is at hand already; its name tells of the bytes what they do not.
+type Held struct {
+	Name  string
+	Bytes []byte
+}
+
+// Take is Load for files that are at hand, one for each input, in order.
+func Take(files []Held, want []Spec) ([]Tensor, error) {
+	if len(files) != len(want) {
+		return nil, fmt.Errorf("%d input files given, the network takes %d (%s)", len(files), len(want), names(want))
+	}
+	out := make([]Tensor, len(want))
+	for i, f := range files {
+		name, frame := splitFrame(f.Name)
+		a, err := Decode(name, f.Bytes, frame, want[i])
+		if out[i], err = tensor(a, err, f.Name, want[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// tensor is what was read of a file for an input, if it fits.
+func tensor(a *Array, err error, path string, w Spec) (Tensor, error) {
+	if err != nil {
+		return Tensor{}, fmt.Errorf("input %q: %s: %w", w.Name, path, err)
+	}
+	if len(a.Values) != w.N() || !a.fits(w) {
+		return Tensor{}, fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, path, a.Shape, w.Shape)
+	}
+	return Tensor{a.Values, append(a.Warnings, w.Unlike(a.Values)...)}, nil
 }
 
 // Assign finds the file of every input among arguments that name them in order, or as
