@@ -293,3 +293,50 @@ func (a *Array) Cases(w Spec) ([][]float32, error) {
 	}
 	return out, nil
 }
+
+// datatypes are the element types of the Open Inference Protocol, as NumPy names them.
+var datatypes = map[string]string{
+	"BOOL": "b1", "UINT8": "u1", "UINT16": "u2", "UINT32": "u4", "UINT64": "u8", "INT8": "i1", "INT16": "i2", "INT32": "i4", "INT64": "i8",
+	"FP16": "f2", "BF16": "f2b", "FP32": "f4", "FP64": "f8",
+}
+
+// FromBytes takes little-endian elements of a type of the Open Inference Protocol, or, of
+// the type BYTES, a file of any of the known kinds, as that which a file holds.
+func (w Spec) FromBytes(datatype string, shape []int, raw []byte) (*Array, error) {
+	if datatype == "BYTES" {
+		return Decode("tensor", raw, 0, w)
+	}
+	kind, ok := datatypes[datatype]
+	if !ok {
+		return nil, fmt.Errorf("element type %q is not known", datatype)
+	}
+	n, width := 1, npyWidth("<"+kind)
+	for _, d := range shape {
+		if d < 1 || d > maxElems || n > maxElems/d {
+			return nil, fmt.Errorf("shape %v", shape)
+		}
+		n *= d
+	}
+	if len(raw) != n*width {
+		return nil, fmt.Errorf("%d bytes of data, shape %v of %s needs %d", len(raw), shape, datatype, n*width)
+	}
+	return w.fromElements(&Array{Shape: shape, Values: elements(raw, kind, n), kind: kind})
+}
+
+// FromNumbers takes elements of a type of the Open Inference Protocol that were read
+// already.
+func (w Spec) FromNumbers(datatype string, shape []int, values []float32) (*Array, error) {
+	kind, ok := datatypes[datatype]
+	if !ok {
+		return nil, fmt.Errorf("element type %q is not known", datatype)
+	}
+	return w.fromElements(&Array{Shape: shape, Values: values, kind: kind})
+}
+
+func (w Spec) fromElements(a *Array) (*Array, error) {
+	a, err := asPixels(w, func([]byte) (*Array, error) { return a, nil }, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a, notFiniteAt(a.Values)
+}

@@ -155,6 +155,12 @@ func (m *Model) Plan(ctx context.Context, known []byte) (p *plan.Plan, encoded [
 	return p, b, nil
 }
 
+// Ready asks whether the service takes sessions.
+func (m *Model) Ready(ctx context.Context) error {
+	_, _, err := m.get(ctx, "ready", m.header(), 4<<10)
+	return err
+}
+
 // Signature fetches the plan's signature.
 func (m *Model) Signature(ctx context.Context) ([]byte, error) {
 	_, b, err := m.get(ctx, "plan/signature", m.header(), 4<<10)

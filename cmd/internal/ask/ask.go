@@ -22,6 +22,7 @@ import (
 	"secc.example/secc/cmd/internal/answer"
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/cmd/internal/process"
+	"secc.example/secc/cmd/internal/progress"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/remote"
@@ -59,6 +60,9 @@ type Command struct {
 	watch  string
 	poll   time.Duration
 
+	listen   string
+	parallel int
+
 	out    string
 	write  []string
 	format string
@@ -76,6 +80,8 @@ func (c *Command) Register(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&c.inputs, "input", nil, "PNG, JPEG, DICOM (scan.dcm#2: its second frame), .npy, TensorProto .pb or raw float32; for a network of several inputs one for each, in order or as NAME=FILE")
 	fl.StringVar(&c.watch, "watch", "", "ask for every file that comes into this folder, until Ctrl-C")
 	fl.DurationVar(&c.poll, "poll", time.Second, "how often --watch looks")
+	fl.StringVar(&c.listen, "listen", "", "answer programs of this machine at this address (127.0.0.1:8001) by the Open Inference Protocol, until Ctrl-C")
+	fl.IntVar(&c.parallel, "parallel", 1, "inferences at once with --listen; others wait")
 	fl.StringVar(&c.out, "out", "", "folder for the answers, one file for each input; inputs that have one there are left out")
 	fl.StringSliceVar(&c.write, "write", []string{"json"}, "what --out gets: "+strings.Join(kinds(), ", "))
 	fl.BoolVar(&c.again, "again", false, "ask again for inputs that have an answer in --out")
@@ -120,8 +126,8 @@ func (c *Command) Run(ctx context.Context, fl *pflag.FlagSet, args []string, std
 
 // check looks at the flags.
 func (c *Command) check(args []string) (err error) {
-	if c.session.Transport.Idle <= 0 || c.poll <= 0 || c.session.Stall < 0 || c.session.Threads < 0 || c.top < 0 || c.retry < 0 {
-		return exit.Usagef("--timeout and --poll must be positive, --stall, --threads, --top and --retry not negative")
+	if c.session.Transport.Idle <= 0 || c.poll <= 0 || c.session.Stall < 0 || c.session.Threads < 0 || c.top < 0 || c.retry < 0 || c.parallel < 1 {
+		return exit.Usagef("--timeout, --poll and --parallel must be positive, --stall, --threads, --top and --retry not negative")
 	}
 	if !slices.Contains([]string{"table", "json", "csv"}, c.format) {
 		return exit.Usagef("--format must be table, json or csv, not %q", c.format)
@@ -132,8 +138,14 @@ func (c *Command) check(args []string) (err error) {
 		}
 	}
 	c.inputs = append(c.inputs, args[1:]...)
-	if (len(c.inputs) == 0) == (c.watch == "") {
-		return exit.Hinted(exit.Usagef("either inputs or --watch is needed"), "name a file or a folder behind the address")
+	ways := 0
+	for _, given := range []bool{len(c.inputs) > 0, c.watch != "", c.listen != ""} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return exit.Hinted(exit.Usagef("either inputs, --watch or --listen is needed"), "name a file or a folder behind the address")
 	}
 	if c.watch != "" && c.out == "" {
 		return exit.Usagef("--watch needs --out: it is where it sees what was answered")
@@ -155,8 +167,11 @@ func (r *run) all(ctx context.Context, args []string) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
-	if r.watch != "" {
+	switch {
+	case r.watch != "":
 		return r.watching(ctx)
+	case r.listen != "":
+		return r.listening(ctx)
 	}
 	return r.asking(ctx)
 }
@@ -185,6 +200,7 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	r.session.Threads = process.Tune(r.session.Threads)
+	r.show = progress.New(r.stderr, r.quiet, r.plan)
 	return nil
 }
 

@@ -135,7 +135,7 @@ func (r *run) single(ctx context.Context, f input.File) error {
 		return r.verdict()
 	}
 	r.warn(f.Name, r.unlike(cases[0], warnings))
-	report, session, err := r.infer(ctx, cases[0], 0, 1)
+	report, session, err := r.infer(ctx, cases[0], r.show.At(0, 1))
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (r *run) question(ctx context.Context, q inference, at, of int) error {
 		return nil
 	}
 	r.warn(q.name, q.warned)
-	report, session, err := r.infer(ctx, q.values, at, of)
+	report, session, err := r.infer(ctx, q.values, r.show.At(at, of))
 	if err != nil {
 		if ctx.Err() != nil {
 			return err
@@ -222,12 +222,8 @@ func (r *run) question(ctx context.Context, q inference, at, of int) error {
 }
 
 // infer runs one inference and says what the service calls its session.
-func (r *run) infer(ctx context.Context, values input.Case, at, of int) (report *plan.Report, session string, err error) {
-	if r.show == nil {
-		r.show = progress.New(r.stderr, r.quiet, r.plan)
-	}
-	r.show.At(at, of)
-	defer r.show.End()
+func (r *run) infer(ctx context.Context, values input.Case, show *progress.Progress) (report *plan.Report, session string, err error) {
+	defer show.End()
 	d, err := r.plan.Digest()
 	if err != nil {
 		return nil, "", err
@@ -239,7 +235,7 @@ func (r *run) infer(ctx context.Context, values input.Case, at, of int) (report 
 		})
 		return conn, err
 	}}
-	with.Session.Progress = r.show.Step
+	with.Session.Progress = show.Step
 	report, err = with.Infer(ctx, values)
 	if err != nil {
 		if session != "" {

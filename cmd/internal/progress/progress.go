@@ -28,7 +28,10 @@ type Progress struct {
 }
 
 // At says that the next inference is number at, from 0, of so many.
-func (s *Progress) At(at, of int) { s.at, s.of = at, max(of, 1) }
+func (s *Progress) At(at, of int) *Progress {
+	s.at, s.of = at, max(of, 1)
+	return s
+}
 
 // barSteps is the resolution of the bar.
 const barSteps = 1000
