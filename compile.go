@@ -63,7 +63,7 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 		return nil, err
 	}
 	o.say("reading the model")
-	opts := o.imports()
+	opts := o.imports(ctx)
 	published := map[string]int{}
 	var inputs []string
 	opts.Inputs = func(names []string) { inputs = names }
@@ -76,7 +76,7 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 		return nil, err
 	}
 	o.say("reading calibration inputs")
-	p, warnings, err := o.passes(g, inputs)
+	p, warnings, err := o.passes(ctx, g, inputs)
 	if err != nil {
 		return nil, err
 	}

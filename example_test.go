@@ -35,7 +35,7 @@ func compiled() *secc.Network {
 
 // image is the first of the network's test images, as its only input.
 func image(p *plan.Plan) [][]float32 {
-	set, err := input.Examples(digits+"images.u8", input.Specs(p))
+	set, err := input.Examples(context.Background(), digits+"images.u8", input.Specs(p))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package secc
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -49,15 +50,16 @@ type Options struct {
 	Progress func(passes.Stage) // called at every stage of the compilation, one call at a time; may be nil
 }
 
-// Examples gives example inputs of a network that takes inputs of some kinds.
-type Examples func([]input.Spec) (*input.Set, error)
+// Examples gives example inputs of a network that takes inputs of some kinds. It stops
+// when the context ends.
+type Examples func(context.Context, []input.Spec) (*input.Set, error)
 
 // Files reads examples from files and directories, as input.Examples does.
 func Files(sources ...string) Examples {
-	return func(want []input.Spec) (*input.Set, error) {
+	return func(ctx context.Context, want []input.Spec) (*input.Set, error) {
 		all := new(input.Set)
 		for _, source := range sources {
-			set, err := input.Examples(source, want)
+			set, err := input.Examples(ctx, source, want)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", source, err)
 			}
@@ -70,7 +72,7 @@ func Files(sources ...string) Examples {
 // Values takes examples that are in memory: for each the values of every input,
 // in row-major order.
 func Values(cases ...input.Case) Examples {
-	return func([]input.Spec) (*input.Set, error) { return &input.Set{Cases: cases}, nil }
+	return func(context.Context, []input.Spec) (*input.Set, error) { return &input.Set{Cases: cases}, nil }
 }
 
 // OptionError is an option, or a file that an option names, that cannot be used.
@@ -122,13 +124,13 @@ func (o *Options) checkReveal() error {
 }
 
 // imports are the options of the front end.
-func (o *Options) imports() onnx.Options {
-	return onnx.Options{InputShapes: o.InputShapes, Set: o.Set, Batch: o.Batch, Dir: o.Dir, Name: o.Name, PublishConstants: o.PublishConstants}
+func (o *Options) imports(ctx context.Context) onnx.Options {
+	return onnx.Options{InputShapes: o.InputShapes, Set: o.Set, Batch: o.Batch, Dir: o.Dir, Name: o.Name, PublishConstants: o.PublishConstants, Stop: ctx.Err}
 }
 
 // passes are the options of the compiler for a graph: calibration inputs are read.
 // The warnings are about these. file names the inputs of the model's file.
-func (o *Options) passes(g *ir.Graph, file []string) (p passes.Options, warnings []string, err error) {
+func (o *Options) passes(ctx context.Context, g *ir.Graph, file []string) (p passes.Options, warnings []string, err error) {
 	p = passes.Options{
 		Bits: o.Bits, Profile: o.Profile, Exact: o.Exact, Target: o.Target, MaxDrop: o.MaxDrop, Linear: o.Linear, Winograd: o.Winograd,
 		Reveal: o.Reveal, TopK: o.TopK, RevealStochastic: o.RevealStochastic, XOperator: o.XOperator, XDrop: o.XDrop, Force: o.Force, Labels: o.Labels, Progress: o.Progress,
@@ -144,7 +146,7 @@ func (o *Options) passes(g *ir.Graph, file []string) (p passes.Options, warnings
 	if o.Calibration == nil {
 		return p, nil, nil
 	}
-	set, err := o.Calibration(specs)
+	set, err := o.Calibration(ctx, specs)
 	if err != nil {
 		return p, nil, &OptionError{"calibrate", err}
 	}

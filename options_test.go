@@ -40,11 +40,11 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 	if _, err := g.Input("x", []int{1, 3, 2, 2}); err != nil {
 		t.Fatal(err)
 	}
-	p, _, err := o.passes(g, nil)
+	p, _, err := o.passes(t.Context(), g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, options := range []any{p, o.imports()} {
+	for _, options := range []any{p, o.imports(t.Context())} {
 		for v, i := reflect.ValueOf(options), 0; i < v.NumField(); i++ {
 			name := v.Type().Field(i).Name
 			if _, no := kept[name]; !no && v.Field(i).IsZero() {
@@ -89,7 +89,7 @@ func TestExamplesThatDoNotFit(t *testing.T) {
 	}
 	for _, bad := range []input.Case{{}, {make([]float32, 3)}, {make([]float32, 4), make([]float32, 4)}} {
 		o := Options{Calibration: Values(input.Case{make([]float32, 4)}, bad)}
-		if _, _, err := o.passes(g, nil); err == nil || !strings.Contains(err.Error(), "example 2") {
+		if _, _, err := o.passes(t.Context(), g, nil); err == nil || !strings.Contains(err.Error(), "example 2") {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestFiguresOfCalibration(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := Options{Calibration: Values(input.Case{{1, 2, 3, 6}}, input.Case{{-1, 0, 0, 1}})}
-	p, _, err := o.passes(g, nil)
+	p, _, err := o.passes(t.Context(), g, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -131,7 +132,7 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *
 	if err := made.Save(filepath.Join(dir, "model.plan")); err != nil {
 		return nil, err
 	}
-	if err := f.writeInput(made.Plan, filepath.Join(dir, "input.f32")); err != nil {
+	if err := f.writeInput(c.Context(), made.Plan, filepath.Join(dir, "input.f32")); err != nil {
 		return nil, err
 	}
 	var rows []networkRow
@@ -159,7 +160,7 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *
 
 // writeInput stores the client's input: the first calibration example, or
 // random numbers (neither time nor bytes depend on it).
-func (f *benchNetworkFlags) writeInput(p *plan.Plan, path string) error {
+func (f *benchNetworkFlags) writeInput(ctx context.Context, p *plan.Plan, path string) error {
 	want := input.Specs(p)
 	if len(want) != 1 {
 		return usage("the network takes %d inputs: only networks of one input are measured", len(want))
@@ -169,7 +170,7 @@ func (f *benchNetworkFlags) writeInput(p *plan.Plan, path string) error {
 		values[i] = rand.Float32()*2 - 1
 	}
 	if len(f.calibrate) > 0 {
-		set, err := someExamples(io.Discard, "--calibrate", f.calibrate[:1], want)
+		set, err := someExamples(ctx, io.Discard, "--calibrate", f.calibrate[:1], want)
 		if err != nil {
 			return err
 		}

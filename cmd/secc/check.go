@@ -73,7 +73,10 @@ func (f *compileFlags) check(c *cobra.Command, path string) error {
 
 // examine takes the model as far as it goes. Only wrong flags are an error.
 func (r *checkReport) examine(ctx context.Context, data []byte, o secc.Options) error {
-	nodes, err := onnx.Nodes(data, onnx.Options{InputShapes: o.InputShapes, Set: o.Set, Batch: o.Batch, Dir: o.Dir, Name: o.Name})
+	nodes, err := onnx.Nodes(data, onnx.Options{InputShapes: o.InputShapes, Set: o.Set, Batch: o.Batch, Dir: o.Dir, Name: o.Name, Stop: ctx.Err})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
 		r.Malformed = err.Error()
 		return nil

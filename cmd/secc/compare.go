@@ -157,7 +157,7 @@ func realValues(s *subject, in []*tensor.Dense) (vals map[operatorKey][]float32,
 		return nil, nil, err
 	}
 	vals, undo = map[operatorKey][]float32{}, map[operatorKey]func([]float32){}
-	_, err = ir.Eval(r.Graph, in, ir.EvalOptions{Observe: func(v *ir.Value, t *tensor.Dense) {
+	_, err = ir.Eval(r.Graph, in, ir.EvalOptions{Stop: s.stop, Observe: func(v *ir.Value, t *tensor.Dense) {
 		k := operatorKey{string(v.Op), v.Name}
 		if _, twice := vals[k]; v.Op != ir.OpConst && !twice {
 			vals[k] = append([]float32{}, ir.Floats(t)...)

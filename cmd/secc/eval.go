@@ -91,7 +91,7 @@ func (f *evalFlags) run(c *cobra.Command, path string) error {
 		return err
 	}
 	defer s.close()
-	e, err := f.examples(c.ErrOrStderr(), s.plan, answers)
+	e, err := f.examples(c.Context(), c.ErrOrStderr(), s.plan, answers)
 	if err != nil {
 		return err
 	}
@@ -134,8 +134,8 @@ type examples struct {
 	secure    int         // how many cases run securely
 }
 
-func (f *evalFlags) examples(log io.Writer, p *plan.Plan, answers string) (*examples, error) {
-	set, err := someExamples(log, "--data", f.data, input.Specs(p))
+func (f *evalFlags) examples(ctx context.Context, log io.Writer, p *plan.Plan, answers string) (*examples, error) {
+	set, err := someExamples(ctx, log, "--data", f.data, input.Specs(p))
 	if err != nil {
 		return nil, err
 	}

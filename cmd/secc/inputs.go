@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,10 +35,10 @@ type inputSet struct {
 
 // loadExamples reads the examples of a flag's files and directories. What was
 // not read, and what looks wrong, is told to log.
-func loadExamples(log io.Writer, flag string, sources []string, want []input.Spec) (*inputSet, error) {
+func loadExamples(ctx context.Context, log io.Writer, flag string, sources []string, want []input.Spec) (*inputSet, error) {
 	all := new(inputSet)
 	for _, src := range sources {
-		set, err := input.Examples(src, want)
+		set, err := input.Examples(ctx, src, want)
 		if err != nil {
 			return nil, usage("%s %s: %w", flag, src, err)
 		}
@@ -60,8 +61,8 @@ func warn(w io.Writer, warnings []string) {
 }
 
 // someExamples is loadExamples where there must be some.
-func someExamples(log io.Writer, flag string, sources []string, want []input.Spec) (*inputSet, error) {
-	all, err := loadExamples(log, flag, sources, want)
+func someExamples(ctx context.Context, log io.Writer, flag string, sources []string, want []input.Spec) (*inputSet, error) {
+	all, err := loadExamples(ctx, log, flag, sources, want)
 	if err == nil && len(all.cases) == 0 {
 		err = errors.New("no examples")
 	}

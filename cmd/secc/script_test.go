@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "ready": ready, "truncate": truncate, "certs": certs, "poison": poison, "npy": writeNPY, "retype": retype,
-			"hangup": hangup, "reaches": reaches,
+			"hangup": hangup, "reaches": reaches, "interrupt": interrupt,
 		},
 	})
 }

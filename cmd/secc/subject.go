@@ -100,7 +100,7 @@ func (f *compileFlags) cleartext(log io.Writer, s *subject, planPath, model stri
 		if err != nil {
 			return nil, err
 		}
-		return onnx.Import(b, onnx.Options{InputShapes: shapes, Set: set, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: f.publish})
+		return onnx.Import(b, onnx.Options{InputShapes: shapes, Set: set, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: f.publish, Stop: s.stop})
 	}
 	return nil, nil
 }
@@ -234,9 +234,10 @@ func (s *subject) rewritten() (*passes.Rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := passes.Rewrite(s.real, passes.Options{}, found)
+	o := passes.Options{Stop: s.stop}
+	r, err := passes.Rewrite(s.real, o, found)
 	if err != nil && found != nil {
-		return passes.Rewrite(s.real, passes.Options{}, nil)
+		return passes.Rewrite(s.real, o, nil)
 	}
 	return r, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -50,7 +51,7 @@ func loadNetwork(t *testing.T, name string, f compileFlags) *network {
 		t.Fatal(err)
 	}
 	n := new(network)
-	o.Calibration = func(specs []input.Spec) (*input.Set, error) {
+	o.Calibration = func(_ context.Context, specs []input.Spec) (*input.Set, error) {
 		n.want = specs[0]
 		pixels, err := input.Read(filepath.Join(dir, "images.u8"), n.want)
 		if err != nil {

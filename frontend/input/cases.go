@@ -2,6 +2,7 @@ package input
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,8 +95,8 @@ type File struct {
 // Files lists the examples of a source in natural order, and the files that are none. A
 // source is a file or a directory of files, with sub-directories. For networks of several
 // inputs a directory with input_0.pb, input_1.pb and so on is one example; .npy and the
-// others do as well.
-func Files(source string, want []Spec) (files []File, skipped []string, err error) {
+// others do as well. The list ends with the context.
+func Files(ctx context.Context, source string, want []Spec) (files []File, skipped []string, err error) {
 	path, _ := splitFrame(source)
 	info, err := os.Stat(path)
 	if err != nil {
@@ -107,13 +108,14 @@ func Files(source string, want []Spec) (files []File, skipped []string, err erro
 		}
 		return []File{{Name: filepath.Base(source), Paths: []string{source}}}, nil, nil
 	}
-	l := &listing{root: source, want: want}
+	l := &listing{stop: ctx.Err, root: source, want: want}
 	err = l.folder("", 0)
 	return l.files, l.skipped, err
 }
 
 // listing walks over a directory.
 type listing struct {
+	stop    func() error
 	root    string
 	want    []Spec
 	files   []File
@@ -131,6 +133,9 @@ func (l *listing) folder(under string, depth int) error {
 		return l.several(under, parts)
 	}
 	for _, e := range entries {
+		if err := l.stop(); err != nil {
+			return err
+		}
 		name := filepath.Join(under, e.Name())
 		if strings.HasPrefix(e.Name(), ".") { // what systems leave behind
 			continue
@@ -251,14 +256,17 @@ func (f File) readParts(want []Spec) ([]Case, []string, error) {
 	return []Case{c}, warnings, nil
 }
 
-// Examples reads what Files lists.
-func Examples(source string, want []Spec) (*Set, error) {
-	files, skipped, err := Files(source, want)
+// Examples reads what Files lists, until the context ends.
+func Examples(ctx context.Context, source string, want []Spec) (*Set, error) {
+	files, skipped, err := Files(ctx, source, want)
 	if err != nil {
 		return nil, err
 	}
 	set := &Set{Skipped: skipped}
 	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		cases, warnings, err := f.Read(want)
 		switch {
 		case errors.Is(err, ErrNoInput):

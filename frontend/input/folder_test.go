@@ -50,7 +50,7 @@ func TestFoldersAreReadAsClientsRead(t *testing.T) {
 	put("e.TIF", []byte("II*\x00"))
 	put(".DS_Store", greyPNG(t, 99))
 	want := Spec{Name: "x", Shape: []int{1, 1, 2, 2}, Prep: plan.Preprocess{Preset: "raw"}}
-	set, err := Examples(dir, []Spec{want})
+	set, err := Examples(t.Context(), dir, []Spec{want})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestFolderFromOutside(t *testing.T) {
 		t.Logf("left out: %v", err)
 		return
 	}
-	set, err := Examples(dir, []Spec{{Name: "x", Shape: []int{1, 3, 32, 32}, Prep: plan.Preprocess{Preset: "unit", Resize: 32}}})
+	set, err := Examples(t.Context(), dir, []Spec{{Name: "x", Shape: []int{1, 3, 32, 32}, Prep: plan.Preprocess{Preset: "unit", Resize: 32}}})
 	if err != nil {
 		t.Fatal(err)
 	}

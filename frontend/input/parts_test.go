@@ -1,7 +1,9 @@
 package input
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -21,7 +23,7 @@ func TestParts(t *testing.T) {
 	}
 	want := []Spec{{Name: "a", Shape: []int{1}, Part: 1}, {Name: "c", Shape: []int{1}, Part: 3}}
 	values := func() [2]float32 {
-		set, err := Examples(dir, want)
+		set, err := Examples(t.Context(), dir, want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,4 +38,36 @@ func TestParts(t *testing.T) {
 	if got := values(); got != [2]float32{1, 2} {
 		t.Errorf("only the network's own: got %v", got)
 	}
+}
+
+// Reading examples ends with the context, between one file and the next.
+func TestExamplesEndWithTheContext(t *testing.T) {
+	dir := t.TempDir()
+	const files = 5
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.u8", i)), make([]byte, 4), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []Spec{{Name: "x", Shape: []int{4}}}
+	for at := range 2*files + 1 { // a look at each while they are listed, another before each is read
+		ctx := &impatient{Context: t.Context(), left: at}
+		set, err := Examples(ctx, dir, want)
+		if over := at < 2*files; errors.Is(err, context.Canceled) != over || !over && (err != nil || len(set.Cases) != files) {
+			t.Errorf("after %d questions: %v", at, err)
+		}
+	}
+}
+
+// impatient is a context that is cancelled when it has been asked so often.
+type impatient struct {
+	context.Context
+	left int
+}
+
+func (c *impatient) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
 }

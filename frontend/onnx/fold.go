@@ -28,6 +28,9 @@ func (c *ctx) fresh(d DType, shape []int) *Tensor {
 	if err == nil {
 		err = c.im.spend(d, n)
 	}
+	if err == nil {
+		err = asked(c.im.opts.Stop)
+	}
 	if err != nil {
 		c.fail(err)
 	}

@@ -21,6 +21,8 @@ type Options struct {
 	PublishConstants bool              // initialisers may stand in the plan where an operator has no other form
 	Inputs           func([]string)    // is told the names of the file's data inputs, those that are set included; may be nil
 	Published        func(what string) // is told what each initialiser is that will; may be nil
+
+	Stop func() error // asked often: an error ends the import with it; may be nil
 }
 
 // maxFile bounds the model file; larger weights are external data.
@@ -54,7 +56,7 @@ func Import(data []byte, opts Options) (*ir.Graph, error) {
 		return nil, err
 	}
 	defer ext.close()
-	m, err := decodeModel(data, ext)
+	m, err := decodeModel(data, ext, opts.Stop)
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +113,9 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 			return nil, err
 		}
 	}
+	if err := asked(im.opts.Stop); err != nil { // the last node may have taken it for its own
+		return nil, err
+	}
 	if len(im.report.Entries) == 0 {
 		if err := im.outputs(); err != nil {
 			return nil, err
@@ -121,6 +126,14 @@ func (im *importer) run(nodes []*node) (*ir.Graph, error) {
 	}
 	im.g.RemoveDead()
 	return im.g, nil
+}
+
+// asked gives what a Stop function says.
+func asked(stop func() error) error {
+	if stop == nil {
+		return nil
+	}
+	return stop()
 }
 
 func (m *model) inputNames() []string {
@@ -197,6 +210,9 @@ func (im *importer) input(v valueInfo) error {
 // node imports one node, or files it under what is not supported and goes on
 // with the declared types of its outputs, so that the list becomes complete.
 func (im *importer) node(n *node) error {
+	if err := asked(im.opts.Stop); err != nil {
+		return err
+	}
 	outs, err := im.build(n)
 	if r := asRefusal(err); r != nil {
 		im.refuse(n, r)

@@ -15,7 +15,7 @@ func Nodes(data []byte, opts Options) ([]Node, error) {
 		return nil, err
 	}
 	defer ext.close()
-	m, err := decodeModel(data, ext)
+	m, err := decodeModel(data, ext, opts.Stop)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type model struct {
 	graphs  []*subgraph     // subgraph attributes; nodes refer by index
 	inner   bool            // it is a subgraph
 	used    map[string]bool // names that some node or the graph's outputs read
+	stop    func() error    // see Options
 }
 
 // valueInfo is a declared tensor: dims are -1 where the model gives none or a symbol.
@@ -57,7 +58,7 @@ const (
 )
 
 // decodeModel parses the file and brings it to normal form.
-func decodeModel(data []byte, ext *external) (*model, error) {
+func decodeModel(data []byte, ext *external, stop func() error) (*model, error) {
 	if err := scanMessages(data); err != nil {
 		return nil, err
 	}
@@ -69,6 +70,7 @@ func decodeModel(data []byte, ext *external) (*model, error) {
 		return nil, errors.New("onnx: not a readable model: it has no graph")
 	}
 	m := newModel(p.GetGraph().GetName(), opsets(p.GetOpsetImport()))
+	m.stop = stop
 	if len(m.opsets) == 0 {
 		m.opsets[""] = 1 // files of IR version 1 and 2 had no opset field
 	}
@@ -108,6 +110,9 @@ func domain(d string) string {
 
 func (m *model) initialisers(g *onnxpb.Graph, ext *external) error {
 	for i, t := range g.GetInitializer() {
+		if err := asked(m.stop); err != nil {
+			return err
+		}
 		if t.GetName() == "" {
 			return fmt.Errorf("onnx: initialiser %d has no name", i)
 		}

@@ -54,7 +54,7 @@ const lost = 3
 
 // asking asks about everything that the command line names.
 func (r *run) asking(ctx context.Context) error {
-	files, err := r.files()
+	files, err := r.files(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (r *run) asking(ctx context.Context) error {
 }
 
 // files lists the inputs of the command line.
-func (r *run) files() (all []input.File, err error) {
+func (r *run) files(ctx context.Context) (all []input.File, err error) {
 	want := input.Specs(r.plan)
 	if len(want) > 1 && !folder(r.inputs[0]) && r.inputs[0] != "-" {
 		paths, err := input.Assign(r.inputs, want)
@@ -86,7 +86,7 @@ func (r *run) files() (all []input.File, err error) {
 			all = append(all, more...)
 			continue
 		}
-		more, skipped, err := input.Files(withoutName(source, want), want)
+		more, skipped, err := input.Files(ctx, withoutName(source, want), want)
 		if err != nil {
 			return nil, exit.Usagef("%w", err)
 		}
@@ -309,7 +309,7 @@ func (r *run) watching(ctx context.Context) error {
 	r.log.Info("watching", "folder", r.watch, "answers", r.out)
 	seen, done := map[string]string{}, map[string]string{} // by name: size and time, at the last look and when it was asked about
 	for {
-		files, _, err := input.Files(r.watch, input.Specs(r.plan))
+		files, _, err := input.Files(ctx, r.watch, input.Specs(r.plan))
 		if err != nil {
 			r.log.Warn("the folder cannot be read", "error", err)
 		}
