@@ -27,9 +27,6 @@ import (
 // SessionHeader is in which header the server says what it calls a session.
 const SessionHeader = "Secc-Session"
 
-// maxPlan bounds what is taken for a plan.
-const maxPlan = 1 << 30
-
 // Model is a model, or a version of it, at an address.
 type Model struct {
 	URL      *url.URL    // https://host/v2/models/m[/versions/v]
@@ -142,7 +139,7 @@ func (m *Model) Plan(ctx context.Context, known []byte) (p *plan.Plan, encoded [
 			}
 		}
 	}
-	status, b, err := m.get(ctx, "plan", h, maxPlan)
+	status, b, err := m.get(ctx, "plan", h, plan.MaxEncoded)
 	if err != nil {
 		return nil, nil, err
 	}

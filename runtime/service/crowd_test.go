@@ -1,0 +1,151 @@
+package service
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"net"
+	goruntime "runtime"
+	"testing"
+	"time"
+
+	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/transport"
+)
+
+// crowd is how many connections a hostile client opens.
+const crowd = 40
+
+// dataFrame is a frame of the transport as it stands on the wire.
+func dataFrame(sequence uint32, channel byte, payload []byte) []byte {
+	sum := func(p []byte) uint32 { return crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) }
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(payload)))
+	b = append(b, channel, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint32(b, sequence)
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	b = binary.LittleEndian.AppendUint32(b, sum(payload))
+	binary.LittleEndian.PutUint16(b[6:], uint16(sum(b)))
+	return append(b, payload...)
+}
+
+// heard is what the server says first: its preface and its hello.
+func heard(t *testing.T, c net.Conn) (preface, hello []byte) {
+	t.Helper()
+	r := bufio.NewReader(c)
+	preface, err := r.ReadBytes('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := make([]byte, 20)
+	if _, err := io.ReadFull(r, header); err != nil {
+		t.Fatal(err)
+	}
+	hello = make([]byte, binary.LittleEndian.Uint32(header))
+	if _, err := io.ReadFull(r, hello); err != nil {
+		t.Fatal(err)
+	}
+	return preface, hello
+}
+
+// filling says all that a server takes before a hello, and no hello: a window of every
+// channel.
+func filling(preface []byte) []byte {
+	const window, channels, control = 16 << 10, 4, 3
+	b, sequence := bytes.Clone(preface), uint32(0)
+	for c := range channels {
+		size := window
+		if c == control { // where the hello would be: less than that
+			size = 4
+		}
+		b = append(b, dataFrame(sequence, byte(c), make([]byte, size))...)
+		sequence++
+	}
+	return b
+}
+
+func alive() (heap uint64, goroutines int) {
+	var m goruntime.MemStats
+	goruntime.GC()
+	goruntime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse, goruntime.NumGoroutine()
+}
+
+// Connections that say nothing, and those that fill every window without a hello, cost the
+// server little, take nobody's place, and are thrown out.
+func TestCrowdWithoutHello(t *testing.T) {
+	g := echo(t)
+	addr, log, _ := start(t, Config{Program: g, Weights: slowly{}, MaxSessions: 2, Session: runtime.Config{Hello: 2 * time.Second}})
+	if err := ask(t, g, addr); err != nil { // all that is made once
+		t.Fatal(err)
+	}
+	heap, before := alive()
+	var conns []net.Conn
+	for i := range crowd {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if i%2 == 0 {
+			preface, _ := heard(t, c)
+			if _, err := c.Write(filling(preface)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		conns = append(conns, c)
+	}
+	within(t, "all connections accepted", func() bool { return goruntime.NumGoroutine() >= before+3*crowd })
+	time.Sleep(100 * time.Millisecond) // what was sent is taken in
+	now, _ := alive()
+	// What was sent (52 KiB of every second one), a buffer for reading (64 KiB), four goroutines.
+	if each := (int64(now) - int64(heap)) / crowd; each > 160<<10 {
+		t.Errorf("a connection without a hello holds %d KiB", each>>10)
+	} else {
+		t.Logf("a connection without a hello holds %d KiB", each>>10)
+	}
+	if err := ask(t, g, addr); err != nil {
+		t.Errorf("a client beside them: %v", err)
+	}
+	for i, c := range conns {
+		if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, c); errors.As(err, new(net.Error)) && err.(net.Error).Timeout() {
+			t.Fatalf("connection %d was not thrown out:\n%s", i, log.text())
+		}
+		c.Close()
+	}
+	if err := ask(t, g, addr); err != nil {
+		t.Errorf("a client after them: %v", err)
+	}
+	within(t, "their goroutines gone", func() bool { return goruntime.NumGoroutine() <= before+4 })
+}
+
+// Clients that say hello and no more have a place each, until the server misses their signs
+// of life; those who come later are served.
+func TestHalfOpenClients(t *testing.T) {
+	g := echo(t)
+	const most = 2
+	addr, log, _ := start(t, Config{Program: g, Weights: slowly{}, MaxSessions: most, Session: runtime.Config{Transport: transport.Config{Idle: 300 * time.Millisecond}}})
+	for range most {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		preface, hello := heard(t, c)
+		binary.LittleEndian.PutUint32(hello[4:], uint32(transport.Client)) // the server's own words, but for the role
+		if _, err := c.Write(append(preface, dataFrame(0, 3, hello)...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	within(t, "a refusal", func() bool { err = ask(t, g, addr); return errors.Is(err, transport.ErrBusy) })
+	within(t, "a client served later", func() bool { err = ask(t, g, addr); return err == nil })
+	if t.Failed() {
+		t.Logf("%v\n%s", err, log.text())
+	}
+}
