@@ -82,6 +82,35 @@ func networkCosts(t *testing.T, profile backend.Profile, row func(...any)) {
 	}
 }
 
+// The server masks every response of a session under one public key: docs/security/linear.md
+// says how often, which the security of the responses is divided by.
+func TestMasksUnderOneKey(t *testing.T) {
+	for name, want := range map[string]int{"mnist_cntk_8": 7, "resnet20_cifar10": 38, "tm_cxr_mobilenetv2_035": 364} {
+		n, err := preparedNetwork(t, name).Network(t.Context(), backend.Profile{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		masks := 0
+		for _, s := range n.Plan.Steps() {
+			if s.Proto != plan.ProtoLinearRLWE {
+				continue
+			}
+			y, err := s.Linear.NewLayout()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if more := y.Responses() * y.KeySets(); more > s.Linear.NumOut() {
+				t.Errorf("%s, %q: %d masks for %d results", name, s.Name, more, s.Linear.NumOut())
+			} else {
+				masks += more
+			}
+		}
+		if masks != want {
+			t.Errorf("%s: %d masks, docs/security/linear.md says %d", name, masks, want)
+		}
+	}
+}
+
 var preparedNetworks = map[string]*Prepared{}
 
 // preparedNetwork compiles a test network as its owner would, once.

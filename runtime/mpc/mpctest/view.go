@@ -174,6 +174,52 @@ func (r *Recorder) Bias(n int) (worst float64, planes int) {
 	return worst, len(all)
 }
 
+// Dependent counts the planes that are a constant or a sum of other planes, of however
+// many, and a constant: what the receiver can tell of such a plane it knew before. Of planes
+// that are uniform and independent there is none, but for a chance of 2^(planes-n).
+func (r *Recorder) Dependent(n int) (dependent int) {
+	ones := make([]uint64, n/64)
+	for i := range ones {
+		ones[i] = ^uint64(0)
+	}
+	basis := map[int][]uint64{} // by the place of the lowest one
+	reduce := func(p []uint64) bool {
+		for {
+			at := lowest(p)
+			if at < 0 {
+				return false
+			}
+			b, ok := basis[at]
+			if !ok {
+				basis[at] = p
+				return true
+			}
+			for w := range p {
+				p[w] ^= b[w]
+			}
+		}
+	}
+	reduce(ones)
+	for _, m := range r.Received {
+		for _, p := range split(m, n) {
+			if !reduce(p) {
+				dependent++
+			}
+		}
+	}
+	return dependent
+}
+
+// lowest is the place of the lowest one, -1 without any.
+func lowest(p []uint64) int {
+	for w, x := range p {
+		if x != 0 {
+			return 64*w + bits.TrailingZeros64(x)
+		}
+	}
+	return -1
+}
+
 // split cuts a message of n elements of some width into planes; what is too
 // short for one bit an element has none.
 func split(m []byte, n int) [][]uint64 {

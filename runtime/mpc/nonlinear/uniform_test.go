@@ -15,7 +15,7 @@ import (
 // Every message must be uniform given the receiver's view, not only right. The
 // observer's inputs and its part of all correlations are the same for all elements, and only
 // what it lacks is fresh: then every bit that it receives, and the sum of every two, is balanced over
-// the elements. A pad used twice leaves all results right and shows here.
+// the elements, and no plane of bits is a sum of any others. A pad used twice leaves all results right and shows here.
 
 // maxBias is far beyond what balanced planes reach: some 10^6 of them and of their
 // pairs stay below 5.5 standard deviations.
@@ -152,8 +152,8 @@ func namedByBits() map[string]*wire.Piecewise {
 }
 
 // biasOf runs a case on n elements with one share for all and gives the worst
-// deviation of what the observer received.
-func biasOf(t *testing.T, c uniformCase, view *mpctest.View, observer transport.Role, share [2]uint64, n int) (worst float64, planes int) {
+// deviation of what the observer received, and how much of it is a sum of the rest.
+func biasOf(t *testing.T, c uniformCase, view *mpctest.View, observer transport.Role, share [2]uint64, n int) (worst float64, planes, dependent int) {
 	t.Helper()
 	pair := mpctest.NewPair(1)
 	seen := &mpctest.Recorder{Conn: pair.Conn[observer]}
@@ -171,7 +171,8 @@ func biasOf(t *testing.T, c uniformCase, view *mpctest.View, observer transport.
 	if err != nil {
 		t.Fatalf("%s: %v", c.name, err)
 	}
-	return seen.Bias(n)
+	worst, planes = seen.Bias(n)
+	return worst, planes, seen.Dependent(n)
 }
 
 func TestMessagesAreUniformGivenTheView(t *testing.T) {
@@ -185,9 +186,12 @@ func TestMessagesAreUniformGivenTheView(t *testing.T) {
 		for observer := range transport.Role(2) {
 			for range pairs {
 				share := [2]uint64{r.Uint64() & ring.Mask(uniformBits), r.Uint64() & ring.Mask(uniformBits)}
-				worst, planes := biasOf(t, c, mpctest.NewView(observer, r.Uint64()), observer, share, n)
+				worst, planes, dependent := biasOf(t, c, mpctest.NewView(observer, r.Uint64()), observer, share, n)
 				if worst > maxBias {
 					t.Errorf("%s: what party %d receives with shares %d and %d is off by %.1f standard deviations", c.name, observer, share[0], share[1], worst)
+				}
+				if dependent > 0 || planes > n-64 {
+					t.Errorf("%s: of %d planes that party %d receives on %d elements %d are sums of others", c.name, planes, observer, n, dependent)
 				}
 				most, all = max(most, worst), all+planes*(planes+1)/2
 				if planes == 0 && c.name != "LinearOT" && c.name != "MulByServer" {
@@ -210,7 +214,7 @@ func TestUniformitySeesPadsUsedTwice(t *testing.T) {
 	for _, c := range uniformCases() {
 		worst := 0.0
 		for observer := range transport.Role(2) {
-			w, _ := biasOf(t, c, mpctest.NewReusedView(observer, 5), observer, [2]uint64{1234, 987}, 1024)
+			w, _, _ := biasOf(t, c, mpctest.NewReusedView(observer, 5), observer, [2]uint64{1234, 987}, 1024)
 			worst = max(worst, w)
 		}
 		if worst < 20 && !oneBatch[c.name] {

@@ -72,6 +72,51 @@ func enumeration(p wire.FerretSet, columns float64) float64 {
 	return best
 }
 
+// statistical: a sum of samples in which the secret cancels is biased by their noise. What the
+// lightest such sums that can be made cost to find is left out, and there are taken to be as many
+// as are needed. Elimination in a minor of so many columns leaves half as many samples in a sum;
+// twelve standard deviations less are granted: of 2^100 sums none is so light.
+func statistical(p wire.FerretSet, columns float64) float64 {
+	return sumsNeeded(p, columns/2-6*math.Sqrt(columns))
+}
+
+// sumsNeeded is how many sums of so many samples each tell noise from chance, as log2.
+func sumsNeeded(p wire.FerretSet, weight float64) float64 {
+	return -2 * float64(p.Trees) * math.Log2(1-2*weight/float64(p.Rows()))
+}
+
+// lightestSum is the least number of samples whose sum is expected to be free of the secret
+// for some choice of them (first moment). No way is known to find them.
+func lightestSum(p wire.FerretSet) float64 {
+	k, n := float64(p.K), float64(p.Rows())
+	lo, hi := k/64, k
+	for range 60 {
+		w := (lo + hi) / 2
+		if choose(n, w)+allEven(wire.LPNWeight*w, k) >= 0 {
+			hi = w
+		} else {
+			lo = w
+		}
+	}
+	return hi
+}
+
+// allEven is log2 of the chance that so many balls in so many boxes leave an even number in
+// each: the coefficient of cosh(x)^boxes at its saddle point.
+func allEven(balls, boxes float64) float64 {
+	lo, hi := 1e-6, 1e6
+	for range 200 {
+		if x := math.Sqrt(lo * hi); boxes*x*math.Tanh(x) < balls {
+			lo = x
+		} else {
+			hi = x
+		}
+	}
+	x := hi
+	factorial, _ := math.Lgamma(balls + 1)
+	return (factorial - balls*math.Log(boxes*x) + boxes*math.Log(math.Cosh(x))) / math.Ln2
+}
+
 // Because a row touches ten columns only, some sets S of columns hold more rows
 // (that touch nothing outside S) than columns, and the attacks need S alone. A random S
 // does from |S| = k*(k/n)^(1/9) on; leaving out columns of low degree gets further; below
@@ -268,6 +313,8 @@ func attacks(p wire.FerretSet, peeled float64) map[string]float64 {
 			"enumeration, random minor":               enumeration(q, randomMinor(q)),
 			"enumeration, peeled minor":               enumeration(q, peeled*float64(q.K)),
 			"enumeration, smallest conceivable minor": enumeration(q, smallestMinor(q)),
+			"statistical, peeled minor":               statistical(q, peeled*float64(q.K)),
+			"statistical, smallest conceivable minor": statistical(q, smallestMinor(q)),
 		} {
 			if was, ok := costs[name]; !ok || bits-gain < was {
 				costs[name] = bits - gain
@@ -284,6 +331,10 @@ func TestParametersKeep128Bits(t *testing.T) {
 		peeled := peeledFraction(p, 1<<13)
 		t.Logf("set %d: k = %d, t = %d, n = %d; minors: random %.2f k, peeled %.2f k, smallest %.2f k", depth, p.K, p.Trees, p.Rows(),
 			randomMinor(p)/float64(p.K), peeled, smallestMinor(p)/float64(p.K))
+		for by := 1; by <= lineSize; by *= 2 {
+			q := folded(p, by)
+			t.Logf("set %d folded by %d: the lightest sums have %.3f k samples, 2^%.0f of them tell", depth, by, lightestSum(q)/float64(q.K), sumsNeeded(q, lightestSum(q)))
+		}
 		for name, bits := range attacks(p, peeled) {
 			t.Logf("set %d: %s %.0f bits", depth, name, bits)
 			if bits < 128 {
