@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"secc.example/secc/backend/plan"
@@ -31,6 +33,38 @@ type endpoint struct {
 	*run
 	name string
 	turn chan struct{} // holds a place for each session at once
+
+	mu      sync.Mutex
+	running map[*progress.Progress]step // of every inference
+}
+
+// step is how far an inference has come.
+type step struct {
+	ID       string  `json:"id,omitempty"`
+	Done     float64 `json:"done"` // from 0 to 1
+	Operator string  `json:"operator"`
+}
+
+// shown gives the progress of an inference to whoever asks for it, until end.
+func (e *endpoint) shown(id string, at, of int) (show *progress.Progress, end func()) {
+	show = progress.New(io.Discard, true, e.plan).At(at, of)
+	show.Tell = func(done float64, operator string) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.running[show] = step{id, done, operator}
+	}
+	return show, func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.running, show)
+	}
+}
+
+func (e *endpoint) progress(w http.ResponseWriter, _ *http.Request) {
+	e.mu.Lock()
+	all := slices.AppendSeq([]step{}, maps.Values(e.running))
+	e.mu.Unlock()
+	reply(w, http.StatusOK, map[string]any{"running": all})
 }
 
 // The header that says where JSON ends and binary tensors begin.
@@ -49,7 +83,7 @@ func (r *run) listening(ctx context.Context) error {
 	if transport.OnThisMachine(l.Addr()) != nil {
 		return exit.Hinted(exit.Usagef("--listen: %s is not this machine alone: what is sent there is the input in the clear", l.Addr()), "use 127.0.0.1:8001")
 	}
-	e := &endpoint{run: r, name: modelName(r.URL.Path), turn: make(chan struct{}, r.parallel)}
+	e := &endpoint{run: r, name: modelName(r.URL.Path), turn: make(chan struct{}, r.parallel), running: map[*progress.Progress]step{}}
 	s := &http.Server{Handler: e.guarded(e.routes()), ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // its error is that of Serve
 	defer stop()
@@ -80,6 +114,7 @@ func (e *endpoint) routes() http.Handler {
 	for _, at := range []string{path.Join("/v2/models", e.name), path.Join("/v2/models", e.name, "versions/{version}")} {
 		mux.HandleFunc("GET "+at, e.describe)
 		mux.HandleFunc("GET "+at+"/ready", e.ready)
+		mux.HandleFunc("GET "+at+"/progress", e.progress) // beyond the protocol
 		mux.HandleFunc("POST "+at+"/infer", e.infer)
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
@@ -116,11 +151,11 @@ func reply(w http.ResponseWriter, status int, v any) {
 }
 
 func (e *endpoint) refuse(w http.ResponseWriter, status int, err error) {
-	text := err.Error()
-	if h := exit.Hint(err); h != "" {
-		text += " (" + h + ")"
+	f := failureOf(err)
+	if status < http.StatusInternalServerError {
+		f.Code = exit.Usage
 	}
-	reply(w, status, map[string]string{"error": text})
+	reply(w, status, map[string]any{"error": f.Message, "hint": f.Hint, "code": f.Code})
 }
 
 // ready asks the service.
@@ -199,7 +234,10 @@ func (e *endpoint) infer(w http.ResponseWriter, q *http.Request) {
 	var session string
 	for i, c := range cases {
 		var report *plan.Report
-		if report, session, err = e.run.infer(q.Context(), c, progress.New(io.Discard, true, e.plan)); err != nil {
+		show, end := e.shown(ask.ID, i, len(cases))
+		report, session, err = e.run.infer(q.Context(), c, show)
+		end()
+		if err != nil {
 			e.log.Error(err.Error(), "id", ask.ID)
 			e.refuse(w, statusOf(err), err)
 			return

@@ -17,6 +17,8 @@ import (
 // Progress shows how far a run has come: a bar with the current operator and
 // the time left on a terminal, a line now and then elsewhere.
 type Progress struct {
+	Tell func(done float64, operator string) // is told at every step, quiet or not; may be nil
+
 	w     io.Writer
 	bar   *progressbar.ProgressBar // nil off a terminal
 	quiet bool
@@ -65,13 +67,16 @@ func workShares(p *plan.Plan) []float64 {
 
 // Step is called before each call.
 func (s *Progress) Step(p runtime.Progress) {
-	if s.quiet {
-		return
-	}
 	done := (float64(s.at) + s.share[min(p.Call, len(s.share)-1)]) / float64(s.of)
 	name := ""
 	if p.Next != nil {
 		name = out.Line(fmt.Sprintf("%s %s", p.Next.Op, p.Next.Name))
+	}
+	if s.Tell != nil {
+		s.Tell(done, name)
+	}
+	if s.quiet {
+		return
 	}
 	if s.of > 1 {
 		name = fmt.Sprintf("input %d of %d  %s", s.at+1, s.of, name)
