@@ -133,6 +133,16 @@ func seekTo(f *os.File, at int64) error {
 	return err
 }
 
+// follow gives the record's line as the one behind another, whose hash is before.
+func (r AuditRecord) follow(number int64, before string) ([]byte, error) {
+	r.Number, r.Before, r.Time = number, before, time.Now().UTC()
+	line, err := json.Marshal(r)
+	if err == nil && len(line) >= maxRecord {
+		err = fmt.Errorf("a record of %d bytes", len(line))
+	}
+	return line, err
+}
+
 // write appends a record, which is on the disk when it returns. After a failure the next one
 // takes the place of what was written of it.
 func (a *audit) write(r AuditRecord) error {
@@ -141,22 +151,18 @@ func (a *audit) write(r AuditRecord) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	r.Number, r.Before, r.Time = a.at.Records+1, a.at.Head, time.Now().UTC()
-	line, err := json.Marshal(r)
+	line, err := r.follow(a.at.Records+1, a.at.Head)
 	if err != nil {
 		return err
 	}
 	line = append(line, '\n')
-	if len(line) > maxRecord {
-		return fmt.Errorf("a record of %d bytes", len(line))
-	}
 	if _, err = a.file.Write(line); err == nil {
 		err = a.file.Sync()
 	}
 	if err != nil {
 		return errors.Join(err, a.file.Truncate(a.at.whole), seekTo(a.file, a.at.whole))
 	}
-	a.at.Records, a.at.Head = r.Number, hashOfLine(line)
+	a.at.Records, a.at.Head = a.at.Records+1, hashOfLine(line)
 	a.at.whole += int64(len(line))
 	return nil
 }

@@ -113,7 +113,7 @@ func TestSessionsAreRecorded(t *testing.T) {
 	if a, err := VerifyAudit(strings.NewReader(text), ""); err != nil || a.Records != 3 {
 		t.Errorf("%v, %v", a, err)
 	}
-	if err := s.audit.file.Close(); err != nil {
+	if err := s.state.(*embedded).audit.file.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if v, err := ask(t.Context(), s.model(t, "a")); err == nil {

@@ -27,6 +27,7 @@ type Client struct {
 	Models       []string `json:"models,omitempty"`   // none: all
 	Sessions     int64    `json:"sessions,omitempty"` // in a window; 0: any number
 	Bytes        int64    `json:"bytes,omitempty"`    // likewise
+	AtOnce       int      `json:"at_once,omitempty"`  // sessions that run or wait; 0: the server's limit
 }
 
 func (c *Client) limited() bool { return c.Sessions > 0 || c.Bytes > 0 }
@@ -61,7 +62,7 @@ func readClients(path string) (*clients, error) {
 	seen := map[string]bool{}
 	for i := range f.Clients {
 		c := &f.Clients[i]
-		if c.Name == "" || seen[c.Name] || c.Sessions < 0 || c.Bytes < 0 {
+		if c.Name == "" || seen[c.Name] || c.Sessions < 0 || c.Bytes < 0 || c.AtOnce < 0 {
 			return nil, fmt.Errorf("%s: client %d (%q): every client needs a name of its own and budgets that are not negative", path, i+1, c.Name)
 		}
 		seen[c.Name] = true

@@ -43,6 +43,15 @@ func openLedger(path string) (*ledger, error) {
 // amount is a number of sessions and their bytes.
 type amount struct{ sessions, bytes int64 }
 
+// exceeds tells whether a session of so many bytes is more than a client may have that has used
+// so much.
+func (c *Client) exceeds(used amount, bytes int64, window time.Duration) error {
+	if c.Sessions > 0 && used.sessions+1 > c.Sessions || c.Bytes > 0 && used.bytes+bytes > c.Bytes {
+		return fmt.Errorf("%w: %d sessions and %d bytes in %v", errBudget, used.sessions, used.bytes, window)
+	}
+	return nil
+}
+
 func (a amount) encode() []byte {
 	b := binary.BigEndian.AppendUint64(nil, uint64(a.sessions))
 	return binary.BigEndian.AppendUint64(b, uint64(a.bytes))
@@ -75,9 +84,9 @@ func (l *ledger) take(c *Client, window time.Duration, bytes int64, now time.Tim
 		if err != nil {
 			return err
 		}
-		if c.Sessions > 0 && used.sessions+1 > c.Sessions || c.Bytes > 0 && used.bytes+bytes > c.Bytes {
+		if err := c.exceeds(used, bytes, window); err != nil {
 			wait = oldest.Add(window + width).Sub(now)
-			return fmt.Errorf("%w: %d sessions and %d bytes in %v", errBudget, used.sessions, used.bytes, window)
+			return err
 		}
 		at := decodeAmount(b.Get(key))
 		return b.Put(key, amount{at.sessions + 1, at.bytes + bytes}.encode())

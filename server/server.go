@@ -10,8 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,13 +31,19 @@ type Config struct {
 
 	Clients string // file of those who may ask; empty: everybody
 	Data    string // folder for what must outlast the server
-	Signed  string // file of the public key that must have signed all plans; empty: none must
+	// Database holds in PostgreSQL what several servers share; its address.
+	Database string
+	Signed   string // file of the public key that must have signed all plans; empty: none must
 
 	// TLS is read when the server starts and at every reload; nil: in the clear.
 	TLS func() (*tls.Config, error)
 
+	// Proxies are those that say, by the PROXY protocol, whose connection they pass on.
+	Proxies []netip.Prefix
+
 	Memory      int64         // for all sessions; default: four fifths of what is free
 	MaxSessions int           // at once; default: as many as the memory holds
+	AtOnce      int           // of one client, unless the file of clients says otherwise; default: any number
 	Queue       int           // sessions that may wait for room
 	Wait        time.Duration // how long
 	Grace       time.Duration // how long sessions may go on once the server is to stop
@@ -75,8 +80,7 @@ type Server struct {
 	gate   *gate
 
 	clients atomic.Pointer[clients]
-	ledger  *ledger
-	audit   *audit
+	state   state
 	metrics *metrics
 
 	tls  atomic.Pointer[tls.Config]
@@ -108,8 +112,9 @@ func (s *Server) end() {
 // ready tells whether sessions may begin.
 func (s *Server) ready() bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return !s.draining
+	draining := s.draining
+	s.mu.Unlock()
+	return !draining && s.state.ready() == nil
 }
 
 // New loads the models and certificates. Models that cannot be loaded are logged; without any
@@ -136,7 +141,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if len(s.models.Models()) == 0 {
 		return nil, fmt.Errorf("%s: no model can be served: a version lies in MODEL/VERSION/ as %s, %s and, if you like, %s", cfg.Models, planFile, weightsFile, cardFile)
 	}
-	if err := s.open(); err != nil {
+	if err := s.open(ctx); err != nil {
 		s.models.Close()
 		return nil, err
 	}
@@ -149,7 +154,7 @@ func (s *Server) credentials() error {
 	if err != nil {
 		return err
 	}
-	if known.limited() && s.cfg.Data == "" {
+	if known.limited() && s.cfg.Data == "" && s.cfg.Database == "" {
 		return errNoData
 	}
 	var conf *tls.Config
@@ -167,7 +172,7 @@ func (s *Server) credentials() error {
 	return nil
 }
 
-var errNoData = errors.New("clients have budgets: a folder is needed to count them in (--data)")
+var errNoData = errors.New("clients have budgets: a folder or a database is needed to count them in (--data, --database)")
 
 // Reload reads models, clients and certificates anew. Sessions go on as they began, and what
 // cannot be read leaves what was there.
@@ -177,19 +182,20 @@ func (s *Server) Reload(ctx context.Context) error {
 }
 
 // open opens what the server keeps.
-func (s *Server) open() (err error) {
-	if s.cfg.Data == "" {
+func (s *Server) open(ctx context.Context) error {
+	if s.cfg.Database != "" {
+		d, err := openDatabase(ctx, s.cfg.Database, s.cfg.Log)
+		if err != nil {
+			return err
+		}
+		s.state = d
 		return nil
 	}
-	if err := os.MkdirAll(s.cfg.Data, 0o700); err != nil {
+	e, err := openEmbedded(s.cfg.Data, s.cfg.Log)
+	if err != nil {
 		return err
 	}
-	if s.ledger, err = openLedger(filepath.Join(s.cfg.Data, "budgets.db")); err != nil {
-		return err
-	}
-	if s.audit, err = openAudit(filepath.Join(s.cfg.Data, "audit.jsonl"), s.cfg.Log); err != nil {
-		return errors.Join(err, s.ledger.Close())
-	}
+	s.state = e
 	return nil
 }
 
@@ -203,6 +209,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	h.Protocols.SetHTTP1(true)
 	l = &limited{Listener: l, free: make(chan struct{}, connections), log: s.cfg.Log}
+	if len(s.cfg.Proxies) > 0 {
+		l = behind(l, s.cfg.Proxies)
+	}
 	if s.cfg.TLS != nil {
 		l = tls.NewListener(l, &tls.Config{
 			MinVersion: tls.VersionTLS13,
@@ -226,7 +235,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.sessions.Wait()
 	watching.Wait()
 	s.models.Close()
-	return errors.Join(err, s.audit.Close(), s.ledger.Close())
+	return errors.Join(err, s.state.Close())
 }
 
 // helloTime is how long a connection may take to say what it wants.
@@ -269,40 +278,4 @@ func (s *Server) watch(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// connections is how many there may be at once, idle ones and greetings included.
-const connections = 4096
-
-// limited is a listener that hangs up on more connections than it can hold.
-type limited struct {
-	net.Listener
-	free chan struct{} // one a connection
-	log  *slog.Logger
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case l.free <- struct{}{}:
-			return &counted{Conn: c, release: sync.OnceFunc(func() { <-l.free })}, nil
-		default:
-			l.log.Warn("refused", "peer", c.RemoteAddr().String(), "err", "too many connections")
-			c.Close()
-		}
-	}
-}
-
-type counted struct {
-	net.Conn
-	release func()
-}
-
-func (c *counted) Close() error {
-	defer c.release()
-	return c.Conn.Close()
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -42,13 +43,13 @@ func newID() string {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *Version, id string, log *slog.Logger) error {
 	w.Header().Set(sessionHeader, id)
 	entry := s.entry(r, who, v, id)
-	turn, err := s.admit(r, who, v)
+	turn, err := s.admit(r, who, v, id)
 	if err != nil {
 		log.Warn("refused", "err", err)
 		s.metrics.refused(err)
 		refuse(w, err)
 		entry.Event, entry.Status = EventRefused, err.status
-		return s.audit.write(entry)
+		return s.state.write(entry)
 	}
 	defer turn.end()
 	c, failed := websocket.Accept(w, r, nil) // it answers whom it refuses
@@ -76,7 +77,7 @@ func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger, entry AuditRec
 	cfg := s.cfg.Session
 	cfg.Admit = func() (func(), error) {
 		entry.Event = EventOpen
-		if err := s.audit.write(entry); err != nil {
+		if err := s.state.write(entry); err != nil {
 			log.Error("the audit cannot be written", "err", err)
 			return nil, transport.ErrBusy
 		}
@@ -99,7 +100,7 @@ func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger, entry AuditRec
 		if err == nil {
 			entry.Event, entry.Bytes, entry.Seconds = EventDone, report.Total.Bytes, report.Total.Seconds
 		}
-		if err := s.audit.write(entry); err != nil {
+		if err := s.state.write(entry); err != nil {
 			log.Error("the audit cannot be written", "err", err)
 		}
 	}
@@ -114,7 +115,7 @@ type turn struct {
 }
 
 // admit decides whether a session may begin now, and waits for room.
-func (s *Server) admit(r *http.Request, who *Client, v *Version) (*turn, *refusal) {
+func (s *Server) admit(r *http.Request, who *Client, v *Version, id string) (*turn, *refusal) {
 	if want := r.Header.Get("If-Match"); want != "" && want != tag(v) {
 		return nil, &refusal{http.StatusPreconditionFailed, 0, fmt.Errorf("the model was compiled anew: its plan is %s now", tag(v))}
 	}
@@ -126,7 +127,7 @@ func (s *Server) admit(r *http.Request, who *Client, v *Version) (*turn, *refusa
 		return nil, &refusal{http.StatusServiceUnavailable, time.Second, errors.New("the version was removed")}
 	}
 	leave := func() { v.release(); s.idle(); s.sessions.Done() }
-	refund, err := s.charge(who, v)
+	refund, away, err := s.charge(who, v, id)
 	if err != nil {
 		leave()
 		return nil, err
@@ -136,26 +137,47 @@ func (s *Server) admit(r *http.Request, who *Client, v *Version) (*turn, *refusa
 	defer context.AfterFunc(s.stop, cancel)()
 	out, full := s.gate.enter(ctx, who.Name, v.Program.Memory().Server)
 	if full != nil {
+		away()
 		leave()
 		return nil, &refusal{http.StatusServiceUnavailable, max(time.Second, v.Program.Compute()), errors.Join(full, refund())}
 	}
-	return &turn{func() { out(); leave() }, refund}, nil
+	return &turn{func() { out(); away(); leave() }, refund}, nil
 }
 
-// charge takes a session from a client's budget.
-func (s *Server) charge(who *Client, v *Version) (refund func() error, r *refusal) {
-	if s.ledger == nil || !who.limited() {
-		return func() error { return nil }, nil
+// charge counts a session among those that a client has at once, and takes it from its budget.
+func (s *Server) charge(who *Client, v *Version, id string) (refund func() error, leave func(), r *refusal) {
+	refund, leave = func() error { return nil }, func() {}
+	if err := s.state.ready(); err != nil { // nothing could be recorded
+		s.cfg.Log.Error("the state cannot be written", "err", err)
+		return nil, nil, errState
 	}
-	refund, wait, err := s.ledger.take(who, s.clients.Load().window, v.Program.Cost().Total.Bytes, time.Now())
-	switch {
-	case errors.Is(err, errBudget):
-		return nil, &refusal{http.StatusTooManyRequests, wait, err}
-	case err != nil: // who cannot be counted is not served
-		s.cfg.Log.Error("the ledger of budgets cannot be written", "err", err)
-		return nil, &refusal{http.StatusServiceUnavailable, wait, errors.New("budgets cannot be counted at the moment")}
+	if most := cmp.Or(who.AtOnce, s.cfg.AtOnce); most > 0 {
+		var err error
+		if leave, err = s.state.enter(who.Name, most, id); err != nil {
+			return nil, nil, s.uncounted(err, errAtOnce, max(time.Second, v.Program.Compute()))
+		}
 	}
-	return refund, nil
+	if who.limited() {
+		var wait time.Duration
+		var err error
+		if refund, wait, err = s.state.take(who, s.clients.Load().window, v.Program.Cost().Total.Bytes); err != nil {
+			leave()
+			return nil, nil, s.uncounted(err, errBudget, wait)
+		}
+	}
+	return refund, leave, nil
+}
+
+// errState refuses whom the server cannot count or record.
+var errState = &refusal{http.StatusServiceUnavailable, 5 * time.Second, errors.New("budgets and records cannot be written at the moment")}
+
+// uncounted is the refusal of a client that has too much, or that cannot be counted.
+func (s *Server) uncounted(err, tooMuch error, after time.Duration) *refusal {
+	if errors.Is(err, tooMuch) {
+		return &refusal{http.StatusTooManyRequests, after, err}
+	}
+	s.cfg.Log.Error("the state cannot be written", "err", err)
+	return errState
 }
 
 // idle gives memory back when nobody is left: the collector would keep it for minutes.

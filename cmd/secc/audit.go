@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -22,23 +24,23 @@ func newAuditCmd() *cobra.Command {
 }
 
 func newAuditVerifyCmd() *cobra.Command {
-	var head string
+	var head, database string
 	c := &cobra.Command{
-		Use:   "verify FILE",
+		Use:   "verify FILE | verify --database ADDRESS",
 		Short: "Follow the chain of an audit",
 		Long: `Follow the chain of an audit (secc serve --data): every record holds the hash of the
 one before it, so that one that was changed, taken out or put in is found. What was
 cut off at the end is found by a hash that was kept elsewhere (--head).`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			f, err := os.Open(args[0])
+			f, name, err := openAudit(c.Context(), database, args)
 			if err != nil {
-				return usage("%w", err)
+				return err
 			}
 			defer f.Close()
 			a, err := server.VerifyAudit(f, strings.ToLower(head))
 			if err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+				return fmt.Errorf("%s: %w", name, err)
 			}
 			if a.Torn {
 				newLog(c.ErrOrStderr()).Warn("behind the last record stands the beginning of another, as after a crash")
@@ -47,6 +49,26 @@ cut off at the end is found by a hash that was kept elsewhere (--head).`,
 			return err
 		},
 	}
+	c.Flags().StringVar(&database, "database", "", "address of the PostgreSQL database that holds the audit (secc serve --database)")
 	c.Flags().StringVar(&head, "head", "", "hash of one of the records, kept elsewhere")
 	return c
+}
+
+// openAudit opens the audit in a file or in a database.
+func openAudit(ctx context.Context, database string, args []string) (io.ReadCloser, string, error) {
+	if (database == "") == (len(args) == 0) {
+		return nil, "", usage("one audit is needed: a file, or --database")
+	}
+	if database != "" {
+		r, err := server.ReadAudit(ctx, database)
+		if err != nil {
+			return nil, "", coded(exitNetwork, err)
+		}
+		return r, "the database's audit", nil
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return nil, "", usage("%w", err)
+	}
+	return f, args[0], nil
 }

@@ -52,6 +52,9 @@ var onlyIn = map[string][]string{
 	"github.com/coder/websocket":     {"runtime/remote", "server"},
 	"github.com/prometheus":          {"server"},
 	"go.etcd.io/bbolt":               {"server"},
+	"github.com/pires/go-proxyproto": {"server"},
+	"github.com/BurntSushi/toml":     {"cmd/secc"},
+	"github.com/jackc/pgx":           {"server"},
 	"aead.dev/minisign":              {"cmd/secc", "server"},
 	"github.com/suyashkumar/dicom":   {"scripts/checkxray"}, // makes files to read
 }

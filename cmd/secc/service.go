@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strconv"
@@ -35,12 +36,14 @@ type serviceFlags struct {
 	memory    byteSize
 	admin     string
 	verbose   bool
+	proxies   []string
+	config    string
 }
 
 func newServeCmd() *cobra.Command {
 	f := new(serviceFlags)
 	c := &cobra.Command{
-		Use:   "serve MODELS",
+		Use:   "serve [MODELS]",
 		Short: "Serve the models of a folder",
 		Long: `Serve the models of a folder to many clients over one port: HTTP/1.1 and, for the
 sessions, WebSocket. A version of a model is a folder MODEL/VERSION/ with
@@ -50,32 +53,45 @@ own. The folder is watched: what is new or changed is loaded and checked before 
 takes its place, and sessions end with the version that they began with. SIGHUP
 reads models and certificates anew at once; SIGTERM lets sessions end.
 
-Every flag can be given in the environment too: --queue-wait as SECC_QUEUE_WAIT.`,
+Every flag can be given in the environment too: --queue-wait as SECC_QUEUE_WAIT, and in
+a TOML file (--config): queue-wait = "1m". The command line goes before the
+environment, the environment before the file. models = "..." stands in the file for
+MODELS.`,
 		Example: `  secc serve models/ --listen :443 --tls-cert cert.pem --tls-key key.pem
   secc ask https://company.example/v2/models/cxr --input scan.dcm`,
-		Args: usageArgs(cobra.ExactArgs(1)),
+		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := fromEnvironment(c.Flags()); err != nil {
+			more, err := settings(c, "models")
+			if err != nil {
 				return err
 			}
-			f.Models = args[0]
+			if f.Models = more["models"]; len(args) > 0 {
+				f.Models = args[0]
+			}
+			if f.Models == "" {
+				return usage("the folder of models is needed: secc serve MODELS, or models in --config")
+			}
 			return f.run(c)
 		},
 	}
 	fl := c.Flags()
+	fl.StringVar(&f.config, "config", "", "file of settings (TOML)")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:7766", "address to listen on")
 	fl.StringVar(&f.ready, "ready-file", "", "write the address to this file once clients can connect")
 	fl.BoolVar(&f.insecure, "insecure", false, "listen in the clear beyond this machine: behind a proxy that ends TLS")
 	fl.StringVar(&f.tls.Cert, "tls-cert", "", "certificate (PEM)")
 	fl.StringVar(&f.tls.Key, "tls-key", "", "key of the certificate (PEM)")
 	fl.StringVar(&f.tls.CA, "tls-ca", "", "accept only clients with a certificate signed by this authority (PEM)")
+	fl.StringSliceVar(&f.proxies, "proxy-protocol", nil, "proxies that say whose connections they pass on, by the PROXY protocol: addresses or networks such as 10.0.0.0/8")
 	fl.StringVar(&f.Clients, "clients", "", "file of the clients that may ask, what, and how much (JSON; default: everybody may)")
 	fl.StringVar(&f.Signed, "signed-by", "", "file of the public key that must have signed all plans (secc sign)")
 	fl.StringVar(&f.Data, "data", "", "folder for what must outlast the server: budgets and the audit")
+	fl.StringVar(&f.Database, "database", "", "address of a PostgreSQL database (postgres://...) for budgets and the audit of several servers; its password rather in PGPASSWORD or PGPASSFILE")
 	fl.StringVar(&f.admin, "admin", "", "address on this machine for metrics, health and profiles")
 	fl.BoolVar(&f.noCanary, "no-canary", false, "serve versions without running their canary")
 	fl.Var(&f.memory, "memory", "for all sessions, as their plans predict it: 2GiB, 500M (default: four fifths of what is free)")
 	fl.IntVar(&f.MaxSessions, "max-sessions", 0, "sessions at once (default: as many as the memory holds)")
+	fl.IntVar(&f.AtOnce, "client-sessions", 0, "sessions of one client that may run or wait at once (default: any number)")
 	fl.IntVar(&f.Queue, "queue", 256, "sessions that may wait for room")
 	fl.DurationVar(&f.Wait, "queue-wait", 30*time.Second, "how long a session may wait for room")
 	fl.DurationVar(&f.Grace, "grace", time.Minute, "how long sessions may go on after SIGTERM")
@@ -92,8 +108,8 @@ func (f *serviceFlags) check() error {
 	switch {
 	case f.logFormat != "text" && f.logFormat != "json":
 		return usage("--log-format must be text or json, not %q", f.logFormat)
-	case f.MaxSessions < 0 || f.Queue < 1 || f.Session.Threads < 0:
-		return usage("--max-sessions and --threads must not be negative, --queue positive")
+	case f.MaxSessions < 0 || f.AtOnce < 0 || f.Queue < 1 || f.Session.Threads < 0:
+		return usage("--max-sessions, --client-sessions and --threads must not be negative, --queue positive")
 	case f.Wait <= 0 || f.Grace <= 0 || f.Poll <= 0 || f.Session.Transport.Idle <= 0 || f.Session.Stall < 0:
 		return usage("--queue-wait, --grace, --poll and --timeout must be positive, --stall not negative")
 	}
@@ -103,6 +119,13 @@ func (f *serviceFlags) check() error {
 func (f *serviceFlags) run(c *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return err
+	}
+	for _, text := range f.proxies {
+		p, err := prefix(text)
+		if err != nil {
+			return usage("--proxy-protocol: %w", err)
+		}
+		f.Proxies = append(f.Proxies, p)
 	}
 	f.Session.Threads = process.Tune(f.Session.Threads)
 	out := newOutlets(c, f.verbose)
@@ -142,6 +165,14 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 	f.tellManager("READY=1")
 	defer context.AfterFunc(ctx, func() { f.tellManager("STOPPING=1") })()
 	return s.Serve(ctx, l)
+}
+
+// prefix reads a network, or an address alone.
+func prefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.Prefix(a.BitLen())
+	}
+	return netip.ParsePrefix(text)
 }
 
 // tellManager tells systemd, which may not listen.
