@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
@@ -137,7 +138,7 @@ func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
 }
 
 // Compile makes the network for a profile.
-func (m *Model) Compile(ctx context.Context, profile backend.Profile) (*Network, error) {
+func (m *Model) Compile(ctx context.Context, profile choose.Profile) (*Network, error) {
 	p, err := m.Prepare(ctx)
 	if err != nil {
 		return nil, err
@@ -182,9 +183,9 @@ func (m *Model) until(ctx context.Context) passes.Options {
 }
 
 // Network makes the plan for a profile.
-func (p *Prepared) Network(ctx context.Context, profile backend.Profile) (*Network, error) {
+func (p *Prepared) Network(ctx context.Context, profile choose.Profile) (*Network, error) {
 	if profile.Bandwidth == 0 {
-		profile, _ = backend.ParseProfile("") // the default is no error
+		profile, _ = choose.ParseProfile("") // the default is no error
 	}
 	made, err := p.Until(ctx.Err).Plan(profile)
 	if err != nil {

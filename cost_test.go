@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 )
 
@@ -34,7 +34,7 @@ func TestCosts(t *testing.T) {
 	}
 	row("what", "profile", "to_server", "to_client", "rounds", "cots_server_sends", "cots_client_sends")
 	for _, name := range []string{"lan", "wan"} {
-		profile, err := backend.ParseProfile(name)
+		profile, err := choose.ParseProfile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestCosts(t *testing.T) {
 }
 
 // networkCosts prices whole runs: online, and what is made before.
-func networkCosts(t *testing.T, profile backend.Profile, row func(...any)) {
+func networkCosts(t *testing.T, profile choose.Profile, row func(...any)) {
 	t.Helper()
 	for _, name := range []string{"mnist_cntk_8", "resnet20_cifar10"} {
 		p := preparedNetwork(t, name)
@@ -86,7 +86,7 @@ func networkCosts(t *testing.T, profile backend.Profile, row func(...any)) {
 // says how often, which the security of the responses is divided by.
 func TestMasksUnderOneKey(t *testing.T) {
 	for name, want := range map[string]int{"mnist_cntk_8": 7, "resnet20_cifar10": 38, "tm_cxr_mobilenetv2_035": 364} {
-		n, err := preparedNetwork(t, name).Network(t.Context(), backend.Profile{})
+		n, err := preparedNetwork(t, name).Network(t.Context(), choose.Profile{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,12 +157,8 @@ func convolutions() [][6]int {
 	}
 }
 
-func convolutionCosts(t *testing.T, profile backend.Profile, row func(...any)) {
+func convolutionCosts(t *testing.T, profile choose.Profile, row func(...any)) {
 	t.Helper()
-	prices := plan.CostProfile{
-		BitsPerSecond: profile.Bandwidth, RTT: profile.RTT.Seconds(), Server: profile.UnitNanos, Client: profile.UnitNanos,
-		ServerThreads: profile.Threads, ClientThreads: profile.Threads,
-	}
 	for _, c := range convolutions() {
 		in, out, side, kernel, stride, groups := c[0], c[1], c[2], c[3], c[4], c[5]
 		l := &plan.Linear{
@@ -170,7 +166,7 @@ func convolutionCosts(t *testing.T, profile backend.Profile, row func(...any)) {
 			PT: kernel / 2, PL: kernel / 2, OH: (side-1)/stride + 1, OW: (side-1)/stride + 1,
 			InBits: 28, Shift: 12, OutBits: 16, NormLog2: 12,
 		}
-		if err := plan.ChoosePacking(l, prices); err != nil {
+		if err := (choose.Search{Profile: profile}).Packing(l); err != nil {
 			t.Fatalf("%v: %v", c, err)
 		}
 		cost := l.Cost()

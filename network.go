@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir"
@@ -30,7 +31,7 @@ type Network struct {
 	close func() error
 }
 
-func newNetwork(made *passes.Result, profile backend.Profile) (*Network, error) {
+func newNetwork(made *passes.Result, profile choose.Profile) (*Network, error) {
 	if err := made.Plan.CheckLabels(made.Plan.Labels); err != nil {
 		return nil, &OptionError{"labels", err}
 	}
@@ -46,7 +47,7 @@ func newNetwork(made *passes.Result, profile backend.Profile) (*Network, error) 
 }
 
 // priced is the plan's cost with seconds under a profile.
-func priced(p *plan.Plan, profile backend.Profile) (*plan.Report, error) {
+func priced(p *plan.Plan, profile choose.Profile) (*plan.Report, error) {
 	r, err := p.Cost()
 	if err != nil {
 		return nil, err
@@ -90,7 +91,7 @@ func Open(path string) (*Network, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	profile, _ := backend.ParseProfile("") // the default is no error
+	profile, _ := choose.ParseProfile("") // the default is no error
 	if n.Report, err = priced(p, profile); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"slices"
 
-	"gorgonia.org/tensor"
-
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 )
 
@@ -35,17 +34,17 @@ type Options struct {
 
 	RevealStochastic bool // operators whose values are revealed may round by chance, as inside the network
 
-	Profile   backend.Profile // the network between the parties; zero: LAN
-	Bits      int             // ring of activations; 0: 16, or what calibration asks for
-	Exact     bool            // exact rounding
-	Target    passes.Target   // what formats favour; "" is between the two
-	MaxDrop   float64         // accuracy that passes.TargetCost may give up; 0: 1 %
-	Linear    passes.Linear   // how products by weights are computed; "" is passes.LinearRLWE
-	Winograd  passes.Choice   // "" is passes.ChoiceAuto
-	XOperator passes.XChoice  // convolutions to replace by X-operators; "" is passes.ChoiceAuto
-	XDrop     float64         // accuracy that X-operators may give up; 0: none
-	MaxBytes  int64           // that an inference may send, about, before work is put into a plan; 0: 50 GiB
-	Force     bool            // a network that does not answer like the model is made all the same, with a warning
+	Profile   choose.Profile // the network between the parties; zero: LAN
+	Bits      int            // ring of activations; 0: 16, or what calibration asks for
+	Exact     bool           // exact rounding
+	Target    passes.Target  // what formats favour; "" is between the two
+	MaxDrop   float64        // accuracy that passes.TargetCost may give up; 0: 1 %
+	Linear    passes.Linear  // how products by weights are computed; "" is passes.LinearRLWE
+	Winograd  passes.Choice  // "" is passes.ChoiceAuto
+	XOperator passes.XChoice // convolutions to replace by X-operators; "" is passes.ChoiceAuto
+	XDrop     float64        // accuracy that X-operators may give up; 0: none
+	MaxBytes  int64          // that an inference may send, about, before work is put into a plan; 0: 50 GiB
+	Force     bool           // a network that does not answer like the model is made all the same, with a warning
 
 	Progress func(passes.Stage) // called at every stage of the compilation, one call at a time; may be nil
 }
@@ -177,16 +176,16 @@ func (o *Options) specs(g *ir.Graph) (all []input.Spec, err error) {
 }
 
 // tensors makes the tensors of one example.
-func tensors(c input.Case, specs []input.Spec) ([]*tensor.Dense, error) {
+func tensors(c input.Case, specs []input.Spec) ([]*num.Tensor, error) {
 	if len(c) != len(specs) {
 		return nil, fmt.Errorf("%d tensors, the network takes %d", len(c), len(specs))
 	}
-	var all []*tensor.Dense
+	var all []*num.Tensor
 	for i, s := range specs {
 		if len(c[i]) != s.N() {
 			return nil, fmt.Errorf("input %q: %d elements, shape %v has %d", s.Name, len(c[i]), s.Shape, s.N())
 		}
-		all = append(all, tensor.New(tensor.WithShape(s.Shape...), tensor.WithBacking(c[i])))
+		all = append(all, num.New(s.Shape, c[i]))
 	}
 	return all, nil
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir"
@@ -28,7 +28,7 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 	o := Options{
 		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Set: map[string][]float64{"n": {1}}, Batch: 1, PublishConstants: true,
 		Calibration: Values(input.Case{make([]float32, 12)}), Preprocess: plan.Preprocess{Preset: "raw"}, Labels: []string{"a"},
-		Reveal: plan.RevealTopK, TopK: 1, RevealStochastic: true, Profile: backend.Profile{Name: "x"}, Bits: 16, Exact: true, Target: passes.TargetCost, MaxDrop: 0.1,
+		Reveal: plan.RevealTopK, TopK: 1, RevealStochastic: true, Profile: choose.Profile{Name: "x"}, Bits: 16, Exact: true, Target: passes.TargetCost, MaxDrop: 0.1,
 		Linear: passes.LinearOT, Winograd: passes.ChoiceOff, XOperator: "off", XDrop: 0.1, MaxBytes: 1, Force: true, Progress: func(passes.Stage) {},
 	}
 	for v, i := reflect.ValueOf(o), 0; i < v.NumField(); i++ {

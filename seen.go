@@ -1,11 +1,10 @@
 package secc
 
 import (
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // figures sums up the calibration inputs of a model for its clients.
@@ -22,7 +21,7 @@ func (m *Model) figures() map[string]*plan.Seen {
 }
 
 // nth gives input i of every example.
-func nth(cases [][]*tensor.Dense, i int) (all [][]float32) {
+func nth(cases [][]*num.Tensor, i int) (all [][]float32) {
 	for _, c := range cases {
 		all = append(all, ir.Floats(c[i]))
 	}

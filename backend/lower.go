@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"slices"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
 )
 
 // Options for lowering.
 type Options struct {
-	Profile    Profile
+	Profile    choose.Profile
 	Labels     []string
 	Preprocess []plan.Preprocess
 	Reveal     plan.Reveal
@@ -63,7 +64,7 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	} else if keys.N != 0 {
 		l.plan.Modulus = Modulus()
 	}
-	l.plan.OT = plan.ChooseOT(l.plan.COTs(), o.Profile.cost())
+	l.plan.OT = o.Profile.OT(l.plan.COTs())
 	if err := l.plan.Validate(); err != nil {
 		return nil, nil, fmt.Errorf("backend: BUG: %w", err)
 	}

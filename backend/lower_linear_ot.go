@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
 )
@@ -22,7 +23,7 @@ func overOT(v *ir.Value, l *plan.Linear) *plan.Linear {
 // CheaperOverOT says which convolutions take fewer seconds over OT than over
 // RLWE under the profile. Those that stay share the keys of a session; if all of
 // them together are not worth these, none stays. stop (may be nil) is asked on the way.
-func CheaperOverOT(convs []*ir.Value, p Profile, stop func() error) ([]bool, error) {
+func CheaperOverOT(convs []*ir.Value, p choose.Profile, stop func() error) ([]bool, error) {
 	over := make([]bool, len(convs))
 	if len(convs) == 0 {
 		return over, nil
@@ -34,9 +35,7 @@ func CheaperOverOT(convs []*ir.Value, p Profile, stop func() error) ([]bool, err
 		rlwe[i].ClientInput = v.Args[0].Type.Holder == ir.Client
 		ot[i] = p.OverOT(overOT(v, rlwe[i]))
 	}
-	cost := p.cost()
-	cost.Stop = stop
-	if err := plan.ChoosePackings(rlwe, cost); err != nil {
+	if err := (choose.Search{Profile: p, Stop: stop}).Packings(rlwe); err != nil {
 		return nil, err
 	}
 	gain := 0.0 // what staying saves
@@ -56,21 +55,4 @@ func CheaperOverOT(convs []*ir.Value, p Profile, stop func() error) ([]bool, err
 		}
 	}
 	return over, nil
-}
-
-// OverOT is the seconds that an operator over OT takes, the making of its OTs included.
-func (p Profile) OverOT(l *plan.Linear) float64 {
-	c := l.CostOT()
-	return p.Seconds(c) + p.makeCOTs(c.COTs)
-}
-
-// OverRLWE is the seconds that an operator takes over RLWE, in the encoding that
-// suits it best, keys not counted.
-func (p Profile) OverRLWE(l *plan.Linear) (float64, error) {
-	o := *l
-	o.OT, o.NormLog2 = nil, max(o.NormLog2, minNorm+4)
-	if err := plan.ChoosePackings([]*plan.Linear{&o}, p.cost()); err != nil {
-		return 0, err
-	}
-	return p.Seconds(o.Cost()), nil
 }

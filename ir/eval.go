@@ -5,14 +5,14 @@ import (
 	"runtime"
 	"slices"
 
-	"gorgonia.org/tensor"
+	"secc.example/secc/ir/num"
 )
 
 // EvalOptions says how to evaluate.
 type EvalOptions struct {
-	Workers int                             // parallel workers; 0: one a core
-	Observe func(v *Value, t *tensor.Dense) // sees every value once, constants too; must not change or keep t
-	Stop    func() error                    // asked before every value: an error ends the evaluation with it; nil: nothing does
+	Workers int                           // parallel workers; 0: one a core
+	Observe func(v *Value, t *num.Tensor) // sees every value once, constants too; must not change or keep t
+	Stop    func() error                  // asked before every value: an error ends the evaluation with it; nil: nothing does
 }
 
 // asked gives what a Stop function says.
@@ -32,7 +32,7 @@ func workersOf(n int) int {
 
 // Eval computes the outputs of a real graph: the reference that everything else
 // is measured against. inputs are float32, in the order and shapes of g.Inputs.
-func Eval(g *Graph, inputs []*tensor.Dense, opt EvalOptions) ([]*tensor.Dense, error) {
+func Eval(g *Graph, inputs []*num.Tensor, opt EvalOptions) ([]*num.Tensor, error) {
 	in, err := checkInputs(g, inputs)
 	if err != nil {
 		return nil, err
@@ -42,11 +42,11 @@ func Eval(g *Graph, inputs []*tensor.Dense, opt EvalOptions) ([]*tensor.Dense, e
 	for i, v := range g.Inputs {
 		vals[v] = realTensor{in[i], false}
 	}
-	memory := buffersFrom[float32](&tensorPools)
-	defer memory.close()
+	memory := num.TensorMemory[float32]()
+	defer memory.Close()
 	gone := func(t realTensor) {
 		if t.loan {
-			memory.put(t.data)
+			memory.Put(t.data)
 		}
 	}
 	for _, v := range g.Values {
@@ -61,7 +61,7 @@ func Eval(g *Graph, inputs []*tensor.Dense, opt EvalOptions) ([]*tensor.Dense, e
 		}
 		release(v, left, vals, gone)
 	}
-	outs := make([]*tensor.Dense, len(g.Outputs))
+	outs := make([]*num.Tensor, len(g.Outputs))
 	for i, o := range g.Outputs {
 		outs[i] = NewReal(o.Type.Shape, slices.Clone(vals[o].data))
 	}
@@ -92,7 +92,7 @@ type realTensor struct {
 	loan bool
 }
 
-func evalNext(v *Value, vals map[*Value]realTensor, memory *buffers[float32], workers int) error {
+func evalNext(v *Value, vals map[*Value]realTensor, memory *num.Buffers[float32], workers int) error {
 	if v.Op == OpInput {
 		return nil
 	}
@@ -103,7 +103,7 @@ func evalNext(v *Value, vals map[*Value]realTensor, memory *buffers[float32], wo
 			return v.errorf("argument %s is not computed before it", a.where())
 		}
 	}
-	out, err := evalReal(v, args, memory.get, workers)
+	out, err := evalReal(v, args, memory.Get, workers)
 	vals[v] = realTensor{out, v.Op != OpConst}
 	return err
 }
@@ -127,10 +127,10 @@ func evalReal(v *Value, args [][]float32, get func(n int) []float32, workers int
 }
 
 // fresh is memory that nobody else holds.
-func fresh[T number](n int) []T { return make([]T, n) }
+func fresh[T num.Number](n int) []T { return make([]T, n) }
 
 // EvalValue computes one value from its arguments' tensors: for folding constants.
-func EvalValue(v *Value, args ...*tensor.Dense) (*tensor.Dense, error) {
+func EvalValue(v *Value, args ...*num.Tensor) (*num.Tensor, error) {
 	if len(args) != len(v.Args) {
 		return nil, v.errorf("%d tensors for %d arguments", len(args), len(v.Args))
 	}
@@ -149,7 +149,7 @@ func EvalValue(v *Value, args ...*tensor.Dense) (*tensor.Dense, error) {
 	return NewReal(v.Type.Shape, slices.Clone(out)), nil
 }
 
-func checkInputs(g *Graph, inputs []*tensor.Dense) ([][]float32, error) {
+func checkInputs(g *Graph, inputs []*num.Tensor) ([][]float32, error) {
 	if len(inputs) != len(g.Inputs) {
 		return nil, fmt.Errorf("ir: %d input tensors, the graph has %d inputs", len(inputs), len(g.Inputs))
 	}
@@ -164,27 +164,16 @@ func checkInputs(g *Graph, inputs []*tensor.Dense) ([][]float32, error) {
 	return in, nil
 }
 
-// elements checks that t is a plain float32 tensor of the shape.
-func elements(t *tensor.Dense, shape []int) ([]float32, error) {
+// elements checks that t is a tensor of the shape.
+func elements(t *num.Tensor, shape []int) ([]float32, error) {
 	if t == nil {
 		return nil, fmt.Errorf("no tensor")
 	}
-	if err := checkPlain(t); err != nil {
-		return nil, err
+	if !slices.Equal(t.Shape, shape) {
+		return nil, fmt.Errorf("tensor of shape %v, want %v", t.Shape, shape)
 	}
-	if !slices.Equal([]int(t.Shape()), shape) {
-		return nil, fmt.Errorf("tensor of shape %v, want %v", []int(t.Shape()), shape)
+	if len(t.Data) != Numel(shape) {
+		return nil, fmt.Errorf("tensor of shape %v with %d elements", t.Shape, len(t.Data))
 	}
-	return Floats(t), nil
-}
-
-// checkPlain refuses tensors whose storage is not simply their elements in order.
-func checkPlain(t *tensor.Dense) error {
-	if t.Dtype() != tensor.Float32 {
-		return fmt.Errorf("tensor of type %v, want float32", t.Dtype())
-	}
-	if t.RequiresIterator() || t.DataOrder().IsColMajor() || len(Floats(t)) != Numel(t.Shape()) {
-		return fmt.Errorf("tensor is a view or not row-major")
-	}
-	return nil
+	return t.Data, nil
 }

@@ -1,6 +1,10 @@
 package ir
 
-import "math"
+import (
+	"math"
+
+	"secc.example/secc/ir/num"
+)
 
 // The meaning of every operator on real numbers, as float32 arrays. out holds
 // anything; in and out have the shapes of the value's types.
@@ -15,12 +19,12 @@ func realStructural(v *Value, in [][]float32, out []float32, _ int) {
 
 func realConv(v *Value, in [][]float32, out []float32, workers int) {
 	fillBias(v, in, out)
-	evalConv(v, in, out, microFloat(), nil, workers)
+	evalConv(v, in, out, num.MicroFloat(), nil, workers)
 }
 
 func realMatMul(v *Value, in [][]float32, out []float32, workers int) {
 	fillBias(v, in, out)
-	evalMatMul(v, in, out, microFloat(), workers)
+	evalMatMul(v, in, out, num.MicroFloat(), workers)
 }
 
 func realBatchNorm(v *Value, in [][]float32, out []float32, _ int) {
@@ -125,8 +129,8 @@ func realClip(v *Value, in [][]float32, out []float32, _ int) {
 }
 
 func realFuncOp(v *Value, in [][]float32, out []float32, workers int) {
-	f, _ := realFunc(v.Attrs.(*FuncAttrs))
-	parallel(len(out), workers, func(lo, hi int) {
+	f, _ := v.Attrs.(*FuncAttrs).Func()
+	num.Parallel(len(out), workers, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			out[i] = float32(f(float64(in[0][i])))
 		}
@@ -138,7 +142,7 @@ func realMaxPool(v *Value, in [][]float32, out []float32, _ int) {
 }
 
 func realSumPool(v *Value, in [][]float32, out []float32, _ int) {
-	foldWindows(v, in[0], out, sumFold)
+	foldWindows(v, in[0], out, num.Sum)
 }
 
 func realAvgPool(v *Value, in [][]float32, out []float32, workers int) {
@@ -155,13 +159,13 @@ func windowCounts(v *Value) []float32 {
 	counts := []float32{1}
 	for d, l := range poolLines(v.Args[0].Type.Shape[2:], a, v.Type.Shape[2:]) {
 		if a.CountIncludePad { // the pads count as elements
-			l.n += l.before + a.PadsEnd[d]
-			l.before = 0
+			l.N += l.Before + a.PadsEnd[d]
+			l.Before = 0
 		}
-		next := make([]float32, 0, len(counts)*l.out)
+		next := make([]float32, 0, len(counts)*l.Out)
 		for _, c := range counts {
-			for j := range l.out {
-				t0, t1 := l.inside(j)
+			for j := range l.Out {
+				t0, t1 := l.Inside(j)
 				next = append(next, c*float32(max(1, t1-t0)))
 			}
 		}
@@ -177,7 +181,7 @@ func realSum(v *Value, in [][]float32, out []float32, _ int) {
 		wide[i] = float64(x)
 	}
 	sums := make([]float64, len(out))
-	foldAxes(v, wide, sums, sumFold)
+	foldAxes(v, wide, sums, num.Sum)
 	for i, x := range sums {
 		out[i] = float32(x)
 	}

@@ -1,6 +1,10 @@
 package ir
 
-import "slices"
+import (
+	"slices"
+
+	"secc.example/secc/ir/num"
+)
 
 // strides of a row-major shape.
 func stridesOf(shape []int) []int {
@@ -191,7 +195,7 @@ func broadcastTo[T any](out []T, shape []int, x []T, from []int) {
 }
 
 // elementwise applies f to two broadcast operands.
-func elementwise[T number](v *Value, in [][]T, out []T, f func(a, b T) T) {
+func elementwise[T num.Number](v *Value, in [][]T, out []T, f func(a, b T) T) {
 	a := spread(v.Type.Shape, in[0], v.Args[0].Type.Shape)
 	b := spread(v.Type.Shape, in[1], v.Args[1].Type.Shape)
 	for i := range out {
@@ -201,7 +205,7 @@ func elementwise[T number](v *Value, in [][]T, out []T, f func(a, b T) T) {
 
 // sum adds sign times the second of two broadcast operands to the first. A
 // number for each channel need not be spread out.
-func sum[T number](v *Value, in [][]T, out []T, sign T) {
+func sum[T num.Number](v *Value, in [][]T, out []T, sign T) {
 	shape := v.Type.Shape
 	if slices.Equal(shape, v.Args[0].Type.Shape) && perChannel(shape, v.Args[1].Type.Shape) {
 		inner := Numel(shape[2:])

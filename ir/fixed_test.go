@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"gorgonia.org/tensor"
+	"secc.example/secc/ir/num"
 )
 
 // quantizer turns a real graph into a fixed one the plain way: k bits
@@ -19,9 +19,9 @@ type quantizer struct {
 	to   map[*Value]*Value
 }
 
-func quantize(t testing.TB, g *Graph, in []*tensor.Dense, k, s int) *Graph {
+func quantize(t testing.TB, g *Graph, in []*num.Tensor, k, s int) *Graph {
 	q := &quantizer{t, k, s, map[*Value]float64{}, &Graph{Name: g.Name}, map[*Value]*Value{}}
-	_, err := Eval(g, in, EvalOptions{Observe: func(v *Value, x *tensor.Dense) {
+	_, err := Eval(g, in, EvalOptions{Observe: func(v *Value, x *num.Tensor) {
 		for _, y := range Floats(x) {
 			q.top[v] = math.Max(q.top[v], math.Abs(float64(y)))
 		}
@@ -116,7 +116,7 @@ func (b *netBuilder) random(n int, scale float64) []float32 {
 	out := make([]float32, n)
 	for i := range out {
 		b.n++
-		out[i] = float32(scale * bell(mix(b.n)))
+		out[i] = float32(scale * num.Bell(num.Mix(b.n)))
 	}
 	return out
 }
@@ -140,7 +140,7 @@ func (b *netBuilder) pool(x *Value) *Value {
 }
 
 // squeezeNet builds SqueezeNet 1.1's geometry for images of the given side.
-func squeezeNet(t testing.TB, side, classes int) (*Graph, []*tensor.Dense) {
+func squeezeNet(t testing.TB, side, classes int) (*Graph, []*num.Tensor) {
 	b := &netBuilder{t: t, g: &Graph{Name: "squeezenet"}}
 	x := must(t)(b.g.Input("x", []int{1, 3, side, side}))
 	y := b.pool(b.conv(x, 64, 3, 2, 0))
@@ -152,11 +152,11 @@ func squeezeNet(t testing.TB, side, classes int) (*Graph, []*tensor.Dense) {
 	y = b.conv(y, classes, 1, 1, 0)
 	h := y.Type.Shape[2]
 	b.g.Outputs = []*Value{b.new(OpSumPool, &PoolAttrs{Kernel: []int{h, h}}, y)}
-	return b.g, []*tensor.Dense{NewReal(x.Type.Shape, b.random(x.Type.N(), 1))}
+	return b.g, []*num.Tensor{NewReal(x.Type.Shape, b.random(x.Type.N(), 1))}
 }
 
 // residual is a small network with additions.
-func residual(t testing.TB) (*Graph, []*tensor.Dense) {
+func residual(t testing.TB) (*Graph, []*num.Tensor) {
 	b := &netBuilder{t: t, g: &Graph{Name: "residual"}}
 	x := must(t)(b.g.Input("x", []int{2, 3, 12, 12}))
 	y := b.conv(x, 8, 3, 1, 1)
@@ -165,11 +165,11 @@ func residual(t testing.TB) (*Graph, []*tensor.Dense) {
 	}
 	y = b.pool(y)
 	b.g.Outputs = []*Value{b.new(OpReshape, &ReshapeAttrs{[]int{2, 288}}, y)}
-	return b.g, []*tensor.Dense{NewReal(x.Type.Shape, b.random(x.Type.N(), 1))}
+	return b.g, []*num.Tensor{NewReal(x.Type.Shape, b.random(x.Type.N(), 1))}
 }
 
 // deviation is the largest error against the real outputs, relative to their largest element.
-func deviation(want []*tensor.Dense, got *SimResult) float64 {
+func deviation(want []*num.Tensor, got *SimResult) float64 {
 	worst, top := 0.0, 0.0
 	for i, w := range want {
 		g := got.Outputs[i].Floats()
@@ -184,8 +184,8 @@ func deviation(want []*tensor.Dense, got *SimResult) float64 {
 // TestSimulationFollowsReal: with enough bits the fixed-point network is the
 // real one, in both rounding modes; bits cost what they should.
 func TestSimulationFollowsReal(t *testing.T) {
-	for _, build := range []func(testing.TB) (*Graph, []*tensor.Dense){
-		residual, func(t testing.TB) (*Graph, []*tensor.Dense) { return squeezeNet(t, 40, 20) },
+	for _, build := range []func(testing.TB) (*Graph, []*num.Tensor){
+		residual, func(t testing.TB) (*Graph, []*num.Tensor) { return squeezeNet(t, 40, 20) },
 	} {
 		g, in := build(t)
 		want, err := Eval(g, in, EvalOptions{})
@@ -242,7 +242,7 @@ func TestOverflowIsCounted(t *testing.T) {
 %3 = reveal(%2)
 return %3
 `)
-	res, err := Simulate(g, []*tensor.Dense{NewReal([]int{4}, []float32{10, 31, -50, 100})}, SimOptions{})
+	res, err := Simulate(g, []*num.Tensor{NewReal([]int{4}, []float32{10, 31, -50, 100})}, SimOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@ package ir
 import (
 	"testing"
 
-	"gorgonia.org/tensor"
+	"secc.example/secc/ir/num"
 )
 
 // FuzzRun evaluates and simulates whatever small graph the parser accepts:
@@ -16,7 +16,7 @@ func FuzzRun(f *testing.F) {
 		if err != nil || !small(g) {
 			return
 		}
-		in := make([]*tensor.Dense, len(g.Inputs))
+		in := make([]*num.Tensor, len(g.Inputs))
 		for i, v := range g.Inputs {
 			in[i] = NewReal(v.Type.Shape, toFloats(upTo64(v.Type.N())))
 		}

@@ -1,6 +1,6 @@
 package ir
 
-import "gorgonia.org/tensor"
+import "secc.example/secc/ir/num"
 
 // Op names an operator; the table in op.go gives its meaning.
 type Op string
@@ -33,7 +33,7 @@ type Graph struct {
 // (float32, row-major), Ints (signed representatives in the ring of the type)
 // once the value has a fixed-point format. Exactly one is set.
 type ConstAttrs struct {
-	Real *tensor.Dense
+	Real *num.Tensor
 	Ints []int64
 }
 

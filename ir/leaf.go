@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"gorgonia.org/tensor"
+	"secc.example/secc/ir/num"
 )
 
 // MaxElems bounds the elements of one tensor, MaxRank its dimensions: what a
@@ -26,21 +26,21 @@ func (g *Graph) FixedInput(name string, shape []int, e Elem) (*Value, error) {
 }
 
 // Const appends a real constant of the server.
-func (g *Graph) Const(name string, t *tensor.Dense) (*Value, error) {
+func (g *Graph) Const(name string, t *num.Tensor) (*Value, error) {
 	return g.realConst(name, t, Server)
 }
 
 // PublicConst appends a real constant that becomes part of the plan.
-func (g *Graph) PublicConst(name string, t *tensor.Dense) (*Value, error) {
+func (g *Graph) PublicConst(name string, t *num.Tensor) (*Value, error) {
 	return g.realConst(name, t, Public)
 }
 
-func (g *Graph) realConst(name string, t *tensor.Dense, h Holder) (*Value, error) {
+func (g *Graph) realConst(name string, t *num.Tensor, h Holder) (*Value, error) {
 	v := &Value{Op: OpConst, Name: name, Attrs: &ConstAttrs{Real: t}, Type: Type{Holder: h}}
 	if t == nil {
 		return nil, v.errorf("no tensor")
 	}
-	v.Type.Shape = append([]int{}, t.Shape()...)
+	v.Type.Shape = append([]int{}, t.Shape...)
 	return g.leaf(v)
 }
 
@@ -134,25 +134,14 @@ func (e Elem) check() error {
 	return nil
 }
 
-// NewReal makes a float32 tensor around data (not copied). A scalar has an empty shape.
-func NewReal(shape []int, data []float32) *tensor.Dense {
-	if len(data) != Numel(shape) {
-		panic(fmt.Sprintf("BUG: ir: %d elements for shape %v", len(data), shape))
-	}
-	if len(shape) == 0 {
-		return tensor.New(tensor.FromScalar(data[0]))
-	}
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(data))
-}
+// NewReal makes a tensor of real numbers around data (not copied). A scalar has an empty shape.
+func NewReal(shape []int, data []float32) *num.Tensor { return num.New(shape, data) }
 
-// Floats gives the elements of a float32 tensor, row-major.
-func Floats(t *tensor.Dense) []float32 { return t.Float32s() }
+// Floats gives the elements of a tensor, row-major.
+func Floats(t *num.Tensor) []float32 { return t.Data }
 
 // Wrap gives the signed representative of x in Z_2^bits.
-func Wrap(x int64, bits int) int64 {
-	s := uint(64 - bits)
-	return x << s >> s
-}
+func Wrap(x int64, bits int) int64 { return num.Wrap(x, bits) }
 
 // Quantize gives the integer of format e that stands for x: rounded half away
 // from zero, saturated at the ends of the ring. NaN gives 0.

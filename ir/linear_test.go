@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"secc.example/secc/ir/num"
 )
 
 // coords visits every coordinate of a shape.
@@ -76,7 +78,7 @@ func drawInts(t *rapid.T, n int, label string) []int64 {
 	seed := rapid.Uint64().Draw(t, label)
 	out := make([]int64, n)
 	for i := range out {
-		out[i] = int64(mix(seed+uint64(i))%41) - 20
+		out[i] = int64(num.Mix(seed+uint64(i))%41) - 20
 	}
 	return out
 }
@@ -117,8 +119,8 @@ func drawConv(t *rapid.T) (x, w []int, a *ConvAttrs, transposed bool) {
 // TestConvDefinition holds convolutions of every kind, real and fixed, to the
 // textbook definition, with every kernel that this machine has.
 func TestConvDefinition(t *testing.T) {
-	for _, k := range kernelSets() {
-		t.Run(k.name, func(t *testing.T) {
+	for _, k := range num.Kernels() {
+		t.Run(k.Name, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				xs, ws, a, transposed := drawConv(t)
 				op, bias := OpConv, ws[0]
@@ -137,11 +139,11 @@ func TestConvDefinition(t *testing.T) {
 				want := naiveConv(v, xi, wi, bi)
 				ints := make([]int64, v.Type.N())
 				fillBias(v, [][]int64{xi, wi, bi}, ints)
-				evalConv(v, [][]int64{xi, wi, bi}, ints, k.int, nil, 2)
+				evalConv(v, [][]int64{xi, wi, bi}, ints, k.Int, nil, 2)
 				reals := make([]float32, v.Type.N())
 				in := [][]float32{toFloats(xi), toFloats(wi), toFloats(bi)}
 				fillBias(v, in, reals)
-				evalConv(v, in, reals, k.float, nil, 2)
+				evalConv(v, in, reals, k.Float, nil, 2)
 				for i, y := range want {
 					if ints[i] != y || reals[i] != float32(y) {
 						t.Fatalf("%v\nelement %d: fixed %d, real %v, want %d", v, i, ints[i], reals[i], y)
@@ -154,7 +156,7 @@ func TestConvDefinition(t *testing.T) {
 
 // TestMatMulDefinition: batched, broadcast, vectors.
 func TestMatMulDefinition(t *testing.T) {
-	for _, k := range kernelSets() {
+	for _, k := range num.Kernels() {
 		for _, c := range []struct{ a, b, out []int }{
 			{[]int{3, 5}, []int{5, 70}, []int{3, 70}},
 			{[]int{17, 600}, []int{600, 33}, []int{17, 33}},
@@ -163,12 +165,12 @@ func TestMatMulDefinition(t *testing.T) {
 			{[]int{5}, []int{5}, []int{}},
 			{[]int{2, 1, 8, 5}, []int{3, 5, 2}, []int{2, 3, 8, 2}},
 		} {
-			t.Run(fmt.Sprint(k.name, c.a, c.b), func(t *testing.T) { checkMatMul(t, k, c.a, c.b, c.out) })
+			t.Run(fmt.Sprint(k.Name, c.a, c.b), func(t *testing.T) { checkMatMul(t, k, c.a, c.b, c.out) })
 		}
 	}
 }
 
-func checkMatMul(t *testing.T, k kernelSet, as, bs, want []int) {
+func checkMatMul(t *testing.T, k num.Kernel, as, bs, want []int) {
 	g, ok := &Graph{}, must(t)
 	a, b := ok(g.Input("a", as)), ok(g.Input("b", bs))
 	v := ok(g.New(OpMatMul, "", nil, a, b))
@@ -183,8 +185,8 @@ func checkMatMul(t *testing.T, k kernelSet, as, bs, want []int) {
 		y[i] = int64(i*5%19) - 9
 	}
 	ints, reals := make([]int64, v.Type.N()), make([]float32, v.Type.N())
-	evalMatMul(v, [][]int64{x, y}, ints, k.int, 1)
-	evalMatMul(v, [][]float32{toFloats(x), toFloats(y)}, reals, k.float, 3)
+	evalMatMul(v, [][]int64{x, y}, ints, k.Int, 1)
+	evalMatMul(v, [][]float32{toFloats(x), toFloats(y)}, reals, k.Float, 3)
 	naive := naiveMatMul(as, bs, v.Type.Shape, x, y)
 	for i, z := range naive {
 		if ints[i] != z || reals[i] != float32(z) {
@@ -295,6 +297,6 @@ func checkPools(t *rapid.T, sum, mean, most *Value, empty bool, in []int64) {
 		}
 	})
 	if sawEmpty != empty {
-		t.Fatalf("a window holds nothing: %v, max_pool refused: %v (%v)", sawEmpty, empty, sum)
+		t.Fatalf("a num.Window holds nothing: %v, max_pool refused: %v (%v)", sawEmpty, empty, sum)
 	}
 }

@@ -43,7 +43,7 @@ const (
 	OpMaxPool    Op = "max_pool"   // *PoolAttrs
 	OpReduceMax  Op = "reduce_max" // *ReduceAttrs
 	OpArgMax     Op = "argmax"     // *ReduceAttrs
-	OpFunc       Op = "func"       // *FuncAttrs{Name, Alpha, Beta; Out}: elementwise; see Funcs
+	OpFunc       Op = "func"       // *FuncAttrs{Name, Alpha, Beta; Out}: elementwise; see package fn
 	OpDiv        Op = "div"        // a, b; real phase only
 	OpSoftmax    Op = "softmax"    // *AxisAttrs (opset 13 semantics, one axis)
 	OpLogSoftmax Op = "log_softmax"

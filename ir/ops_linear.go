@@ -335,7 +335,7 @@ func inferPool(v *Value) (Type, error) {
 		shape = append(shape, out)
 	}
 	for _, l := range poolLines(x.Shape[2:], a, shape[2:]) {
-		if v.Op == OpMaxPool && !l.neverEmpty() {
+		if v.Op == OpMaxPool && !l.NeverEmpty() {
 			return Type{}, fmt.Errorf("pads %v and %v make windows of the kernel %v that hold nothing", a.PadsBegin, a.PadsEnd, a.Kernel)
 		}
 	}

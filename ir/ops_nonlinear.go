@@ -28,7 +28,7 @@ type PReluAttrs struct {
 	LinearAttrs
 }
 
-// FuncAttrs names an elementwise function (see Funcs). Out is the format of the
+// FuncAttrs names an elementwise function (see package fn). Out is the format of the
 // result in fixed point, zero in the real phase. With a Grid the argument is a
 // multiple of it but for errors, and the function is taken at the nearest multiple.
 type FuncAttrs struct {
@@ -192,7 +192,7 @@ func inferArgMax(v *Value) (Type, error) {
 
 func inferFunc(v *Value) (Type, error) {
 	x, a := v.Args[0].Type, v.Attrs.(*FuncAttrs)
-	if _, ok := realFunc(a); !ok {
+	if _, ok := a.Func(); !ok {
 		return Type{}, fmt.Errorf("no function %q", a.Name)
 	}
 	if x.Elem.IsReal() != a.Out.IsReal() {

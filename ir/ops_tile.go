@@ -1,6 +1,10 @@
 package ir
 
-import "fmt"
+import (
+	"fmt"
+
+	"secc.example/secc/ir/num"
+)
 
 // Operators of the fixed and real phase that cut a tensor into overlapping tiles
 // and map every tile by a small integer matrix from both sides, and back: the
@@ -95,7 +99,7 @@ func fixedTileIn(_ *simulation, v *Value, in [][]int64, out []int64) { tileIn(v,
 func fixedTileOut(_ *simulation, v *Value, in [][]int64, out []int64) { tileOut(v, in[0], out) }
 
 // both is M t M^T for a square tile t of a side; rows is the number of rows of M.
-func both[T number](m []int, rows, side int, t, half, out []T) {
+func both[T num.Number](m []int, rows, side int, t, half, out []T) {
 	for i := range rows {
 		for j := range side {
 			var sum T
@@ -116,7 +120,7 @@ func both[T number](m []int, rows, side int, t, half, out []T) {
 	}
 }
 
-func tileIn[T number](v *Value, in, out []T) {
+func tileIn[T num.Number](v *Value, in, out []T) {
 	x, y, a := v.Args[0].Type.Shape, v.Type.Shape, v.Attrs.(*TileAttrs)
 	c, h, w, tiles := x[1], x[2], x[3], y[2]*y[3]
 	t, half, u := make([]T, a.Side*a.Side), make([]T, a.Side*a.Side), make([]T, a.Side*a.Side)
@@ -138,7 +142,7 @@ func tileIn[T number](v *Value, in, out []T) {
 	}
 }
 
-func tileOut[T number](v *Value, in, out []T) {
+func tileOut[T num.Number](v *Value, in, out []T) {
 	x, y, a := v.Args[0].Type.Shape, v.Type.Shape, v.Attrs.(*TileAttrs)
 	c, h, w, tiles := y[1], y[2], y[3], x[2]*x[3]
 	t, half, u := make([]T, a.Side*a.Side), make([]T, a.Every*a.Side), make([]T, a.Every*a.Every)

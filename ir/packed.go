@@ -1,6 +1,10 @@
 package ir
 
-import "sync"
+import (
+	"sync"
+
+	"secc.example/secc/ir/num"
+)
 
 // PackedWeights keeps weights of convolutions as the kernel wants them, for many
 // simulations of one graph: packing takes as long as reading a large layer. The
@@ -24,7 +28,7 @@ const packedMost = 1 << 23
 func (p *PackedWeights) of(v *Value, w []int64, rows int) [][]int64 {
 	groups := v.Attrs.(*ConvAttrs).Group
 	m := v.Type.Shape[1] / groups
-	if p == nil || m < leastRows(rows) || !IsConst(v.Args[1]) {
+	if p == nil || !IsConst(v.Args[1]) {
 		return nil
 	}
 	p.mu.Lock()
@@ -33,17 +37,12 @@ func (p *PackedWeights) of(v *Value, w []int64, rows int) [][]int64 {
 	if packed, ok := p.packed[key]; ok {
 		return packed
 	}
-	n := len(w) / groups
-	size := packedLen(m, n/m, rows)
-	if p.size+groups*size > packedMost {
+	size := num.PackedLen(len(w), groups, m, rows)
+	if size == 0 || p.size+size > packedMost {
 		return nil
 	}
-	p.size += groups * size
-	packed := make([][]int64, groups)
-	for g := range packed {
-		packed[g] = make([]int64, size)
-		packA(packed[g], w[g*n:][:n], m, rows)
-	}
+	p.size += size
+	packed := num.Pack(w, groups, m, rows)
 	if p.packed == nil {
 		p.packed = map[packedKey][][]int64{}
 	}

@@ -3,7 +3,7 @@ package ir
 import (
 	"maps"
 
-	"gorgonia.org/tensor"
+	"secc.example/secc/ir/num"
 )
 
 // Paused is a simulation that has stopped before one of the graph's values. What
@@ -21,7 +21,7 @@ type Paused struct {
 }
 
 // Start takes in the inputs and stops before the first value.
-func Start(g *Graph, inputs []*tensor.Dense, opt SimOptions) (*Paused, error) {
+func Start(g *Graph, inputs []*num.Tensor, opt SimOptions) (*Paused, error) {
 	in, err := checkInputs(g, inputs)
 	if err != nil {
 		return nil, err
@@ -44,8 +44,8 @@ func (p *Paused) Advance(at int) (*Paused, error) {
 	q := *p
 	q.at, q.vals, q.left = at, maps.Clone(p.vals), maps.Clone(p.left)
 	s := p.simulation()
-	s.memory, s.left = buffersFrom[int64](&tensorPools), q.left
-	defer s.memory.close()
+	s.memory, s.left = num.TensorMemory[int64](), q.left
+	defer s.memory.Close()
 	for _, v := range p.g.Values[p.at:at] {
 		if err := asked(p.opt.Stop); err != nil {
 			return nil, err
@@ -59,7 +59,7 @@ func (p *Paused) Advance(at int) (*Paused, error) {
 		}
 		release(v, q.left, q.vals, func(t *FixedTensor) {
 			if t.loan {
-				s.memory.put(t.Ints)
+				s.memory.Put(t.Ints)
 			}
 		})
 	}

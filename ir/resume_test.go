@@ -5,7 +5,7 @@ import (
 	"maps"
 	"testing"
 
-	"gorgonia.org/tensor"
+	"secc.example/secc/ir/num"
 )
 
 // droppers gives the comparisons of a fixed graph, after making each drop bits.
@@ -115,17 +115,16 @@ func TestStaleMemoryDoesNotShow(t *testing.T) {
 
 // forget drops all memory that is kept for the next evaluation.
 func forget() {
-	tensorPools.Clear()
-	scratchPools.Clear()
+	num.Forget()
 }
 
 // spoil leaves memory full of other numbers.
-func spoil(t *testing.T, g *Graph, in []*tensor.Dense, q *Graph) {
+func spoil(t *testing.T, g *Graph, in []*num.Tensor, q *Graph) {
 	junk := make([]float32, len(Floats(in[0])))
 	for i := range junk {
 		junk[i] = float32(i%17) - 8.5
 	}
-	other := []*tensor.Dense{NewReal(in[0].Shape(), junk)}
+	other := []*num.Tensor{NewReal(in[0].Shape, junk)}
 	if _, err := Simulate(q, other, SimOptions{Rounding: Nearest, Workers: 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -179,12 +178,12 @@ func byDefinition(s *simulation, v *Value, x []float32) []int64 {
 		for i, y := range in {
 			switch {
 			case v.Op == OpAbs:
-				out = append(out, pickInt(sign.positive(i, y), y, -y))
+				out = append(out, pickInt(sign.Positive(i, y), y, -y))
 			case v.Op == OpMax: // of a value and itself
 				out = append(out, y)
 			default:
 				flip := len(v.Args) == 2 && i/(shape[2]*shape[3])%shape[1] == 1
-				out = append(out, pickInt(sign.positive(i, y) != flip, y, 0))
+				out = append(out, pickInt(sign.Positive(i, y) != flip, y, 0))
 			}
 		}
 	case *ClipAttrs:
@@ -193,18 +192,18 @@ func byDefinition(s *simulation, v *Value, x []float32) []int64 {
 		for i, y := range in {
 			switch {
 			case hasLow && hasHigh:
-				z := pickInt(first.positive(i, y-low) != second.positive(i, y-high), y, low)
-				out = append(out, z+pickInt(second.positive(i, y-high), high-low, 0))
+				z := pickInt(first.Positive(i, y-low) != second.Positive(i, y-high), y, low)
+				out = append(out, z+pickInt(second.Positive(i, y-high), high-low, 0))
 			case hasLow:
-				out = append(out, pickInt(first.positive(i, y-low), y, low))
+				out = append(out, pickInt(first.Positive(i, y-low), y, low))
 			default:
-				out = append(out, pickInt(first.positive(i, high-y), y, high))
+				out = append(out, pickInt(first.Positive(i, high-y), y, high))
 			}
 		}
 	case *PoolAttrs:
 		n := 0
 		for d := 1; d >= 0; d-- { // rows first, then columns
-			l := line{shape[2+d], v.Type.Shape[2+d], a.Kernel[d], a.Strides[d], a.Dilations[d], a.PadsBegin[d]}
+			l := num.Line{N: shape[2+d], Out: v.Type.Shape[2+d], Kernel: a.Kernel[d], Stride: a.Strides[d], Dilation: a.Dilations[d], Before: a.PadsBegin[d]}
 			inner := 1
 			if d == 0 {
 				inner = v.Type.Shape[3]
@@ -214,31 +213,31 @@ func byDefinition(s *simulation, v *Value, x []float32) []int64 {
 		out = in
 	case *ReduceAttrs:
 		n := 0
-		in = tournament(s.signer(v, a.CompareAttrs, 0), &n, in, 1, line{n: shape[3], out: 1, kernel: shape[3], stride: 1, dilation: 1})
-		out = tournament(s.signer(v, a.CompareAttrs, 0), &n, in, shape[2], line{n: shape[1], out: 1, kernel: shape[1], stride: 1, dilation: 1})
+		in = tournament(s.signer(v, a.CompareAttrs, 0), &n, in, 1, num.Line{N: shape[3], Out: 1, Kernel: shape[3], Stride: 1, Dilation: 1})
+		out = tournament(s.signer(v, a.CompareAttrs, 0), &n, in, shape[2], num.Line{N: shape[1], Out: 1, Kernel: shape[1], Stride: 1, Dilation: 1})
 	}
 	return out
 }
 
-// tournament takes maxima along the middle of [outer][l.n][inner]; comparisons
+// tournament takes maxima along the middle of [outer][l.N][inner]; comparisons
 // are numbered by result, then tap, then place in inner.
-func tournament(sign signer, n *int, in []int64, inner int, l line) []int64 {
+func tournament(sign num.Signer, n *int, in []int64, inner int, l num.Line) []int64 {
 	var out []int64
-	for o := range len(in) / (l.n * inner) {
-		for j := range l.out {
+	for o := range len(in) / (l.N * inner) {
+		for j := range l.Out {
 			best, empty := make([]int64, inner), true
-			for t := range l.kernel {
-				p := j*l.stride - l.before + t*l.dilation
-				if p < 0 || p >= l.n {
+			for t := range l.Kernel {
+				p := j*l.Stride - l.Before + t*l.Dilation
+				if p < 0 || p >= l.N {
 					continue
 				}
 				for i := range best {
-					y := in[(o*l.n+p)*inner+i]
+					y := in[(o*l.N+p)*inner+i]
 					if empty {
 						best[i] = y
 						continue
 					}
-					if *n++; !sign.positive(*n, best[i]-y) {
+					if *n++; !sign.Positive(*n, best[i]-y) {
 						best[i] = y
 					}
 				}

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"gorgonia.org/tensor"
+	"secc.example/secc/ir/num"
 )
 
 // Rounding says how the simulator treats what the runtime does at random.
@@ -77,7 +77,7 @@ type SimResult struct {
 // Simulate runs a graph of the fixed (or selected) phase as the secure run
 // would: the definition of every operator in fixed point. inputs are the real
 // input tensors; the client's encoding (Elem.Quantize) is part of the simulation.
-func Simulate(g *Graph, inputs []*tensor.Dense, opt SimOptions) (*SimResult, error) {
+func Simulate(g *Graph, inputs []*num.Tensor, opt SimOptions) (*SimResult, error) {
 	p, err := Start(g, inputs, opt)
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ type simulation struct {
 	opt     SimOptions
 	workers int
 	ranges  map[*Value]Range
-	memory  *buffers[int64]
+	memory  *num.Buffers[int64]
 	left    map[*Value]int // reads to come
 	factors map[*Value]bool
 }
@@ -175,7 +175,7 @@ func (s *simulation) result(v *Value, args []*FixedTensor) []int64 {
 			return a.Ints
 		}
 	}
-	return s.memory.get(v.Type.N())
+	return s.memory.Get(v.Type.N())
 }
 
 // wrapsInside reports a convolution whose terms may leave the ring while their
@@ -221,20 +221,12 @@ func (s *simulation) settle(v *Value, x []int64) {
 			return
 		}
 	}
-	top := largestOf(x)
+	top := num.Largest(x)
 	r.Max = float64(top)
 	if top >= promise {
 		r.Over, r.Wrapped = wrapAll(x, bits, promise, ring)
 	}
 	s.ranges[v] = r
-}
-
-// largestGo is the largest magnitude, y or -y-1.
-func largestGo(x []int64) (top int64) {
-	for _, y := range x {
-		top = max(top, y^y>>63)
-	}
-	return top
 }
 
 // wrapAll brings elements into their ring, and counts those beyond the promise

@@ -5,7 +5,7 @@ import (
 	"math"
 	"testing"
 
-	"gorgonia.org/tensor"
+	"secc.example/secc/ir/num"
 )
 
 // simulate parses and runs a fixed graph; every output must be revealed ints.
@@ -15,7 +15,7 @@ func simulate(t testing.TB, text string, opt SimOptions, in ...[]float32) [][]in
 	if err := Verify(g, Fixed); err != nil {
 		t.Fatal(err)
 	}
-	ts := make([]*tensor.Dense, len(in))
+	ts := make([]*num.Tensor, len(in))
 	for i, x := range in {
 		ts[i] = NewReal(g.Inputs[i].Type.Shape, x)
 	}
@@ -166,7 +166,7 @@ func checkSharings(t *testing.T, k, lo, hi, x int) {
 	for s := range 1 << k {
 		server, client := (s%ring)>>lo, (((x-s)%ring+ring)%ring)>>lo
 		positive := (server+client)%(ring>>lo) < ring>>lo/2
-		got := signOfShares(uint64(s), uint64(x-s), lo, hi)
+		got := num.SignOfShares(uint64(s), uint64(x-s), lo, hi)
 		if got != positive {
 			t.Fatalf("x=%d s=%d [%d,%d): %v, want %v", x, s, lo, hi, got, positive)
 		}
@@ -279,21 +279,21 @@ func TestQuantize(t *testing.T) {
 // TestSimulateErrors: what the simulator cannot run is an error that names it.
 func TestSimulateErrors(t *testing.T) {
 	g := parse(t, "%1 = input \"img\" : client i8.0[2]\n%2 = reveal(%1)\nreturn %2\n")
-	if _, err := Simulate(g, []*tensor.Dense{NewReal([]int{3}, make([]float32, 3))}, SimOptions{}); err == nil {
+	if _, err := Simulate(g, []*num.Tensor{NewReal([]int{3}, make([]float32, 3))}, SimOptions{}); err == nil {
 		t.Error("an input of the wrong shape is accepted")
 	}
 	if _, err := Simulate(g, nil, SimOptions{}); err == nil {
 		t.Error("a missing input is accepted")
 	}
-	if _, err := Simulate(g, []*tensor.Dense{tensor.New(tensor.WithShape(2), tensor.Of(tensor.Float64))}, SimOptions{}); err == nil {
+	if _, err := Simulate(g, []*num.Tensor{{Shape: []int{2}, Data: make([]float32, 3)}}, SimOptions{}); err == nil {
 		t.Error("an input of another type is accepted")
 	}
 	r := parse(t, realText)
 	in := NewReal(r.Inputs[0].Type.Shape, make([]float32, r.Inputs[0].Type.N()))
-	if _, err := Simulate(r, []*tensor.Dense{in}, SimOptions{}); err != nil {
+	if _, err := Simulate(r, []*num.Tensor{in}, SimOptions{}); err != nil {
 		t.Errorf("a real graph simulates as itself: %v", err)
 	}
-	if _, err := Eval(parse(t, fixedText), []*tensor.Dense{NewReal([]int{1, 2, 4, 4}, make([]float32, 32))}, EvalOptions{}); err == nil {
+	if _, err := Eval(parse(t, fixedText), []*num.Tensor{NewReal([]int{1, 2, 4, 4}, make([]float32, 32))}, EvalOptions{}); err == nil {
 		t.Error("a fixed graph evaluates on real numbers")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"secc.example/secc/ir/num"
 )
 
 // Holder says who may see a value at run time.
@@ -63,13 +65,7 @@ func (t Type) Equal(u Type) bool {
 }
 
 // Numel is the product of the dimensions.
-func Numel(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
-}
+func Numel(shape []int) int { return num.Numel(shape) }
 
 // ShapeString prints a shape as "[1,3,224,224]".
 func ShapeString(shape []int) string {

@@ -6,9 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // randomInputs is how many random inputs stand in when there is nothing to calibrate with.
@@ -51,7 +50,7 @@ func calibrate(g *ir.Graph, cfg *Config, tail map[*ir.Value]bool) (map[*ir.Value
 
 // watch evaluates the inputs, several at once. Each has spans of its own, which
 // are put together in the inputs' order, so that sums do not depend on who was first.
-func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*tensor.Dense, tail map[*ir.Value]bool) error {
+func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*num.Tensor, tail map[*ir.Value]bool) error {
 	constants := map[*ir.Value]span{}
 	for _, v := range g.Values {
 		if ir.IsConst(v) {
@@ -64,7 +63,7 @@ func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*tensor.Dense, 
 	count := cfg.count("calibration inputs in real numbers", len(inputs))
 	err := overInputs(len(inputs), func(i, workers int) (err error) {
 		each[i] = map[*ir.Value]span{}
-		observe := func(v *ir.Value, t *tensor.Dense) {
+		observe := func(v *ir.Value, t *num.Tensor) {
 			s, known := constants[v]
 			if !known {
 				s = spanOf(ir.Floats(t))
@@ -159,7 +158,7 @@ func finiteConstants(g *ir.Graph) error {
 }
 
 // inputs are what to calibrate with; made says that they are random.
-func (c *Config) inputs(g *ir.Graph) (inputs [][]*tensor.Dense, made bool) {
+func (c *Config) inputs(g *ir.Graph) (inputs [][]*num.Tensor, made bool) {
 	if len(c.Calibration) > 0 {
 		return c.Calibration, false
 	}
@@ -167,9 +166,9 @@ func (c *Config) inputs(g *ir.Graph) (inputs [][]*tensor.Dense, made bool) {
 }
 
 // random makes normally distributed inputs, the same ones every time.
-func random(g *ir.Graph) [][]*tensor.Dense {
+func random(g *ir.Graph) [][]*num.Tensor {
 	r := rand.New(rand.NewPCG(1, 2))
-	all := make([][]*tensor.Dense, randomInputs)
+	all := make([][]*num.Tensor, randomInputs)
 	for i := range all {
 		for _, v := range g.Inputs {
 			x := make([]float32, v.Type.N())

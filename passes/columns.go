@@ -4,9 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // Columns of very different scale. All elements of an input share one format,
@@ -133,7 +132,7 @@ func movesOnly(v *ir.Value) bool {
 }
 
 func (t *tracker) move(v *ir.Value) error {
-	args := make([]*tensor.Dense, len(v.Args))
+	args := make([]*num.Tensor, len(v.Args))
 	for i, a := range v.Args {
 		at := t.at[a]
 		if at == nil {

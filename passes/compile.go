@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
 )
@@ -44,7 +45,7 @@ func (p *Prepared) Warnings() []string { return p.cfg.Warnings }
 // Prepare is the part of Compile that takes long and makes one or several plans.
 func Prepare(g *ir.Graph, o Options) (*Prepared, error) {
 	if o.Profile.Bandwidth == 0 {
-		o.Profile, _ = backend.ParseProfile("lan")
+		o.Profile, _ = choose.ParseProfile("lan")
 	}
 	real, x, err := XOperators(g, o)
 	if err != nil {
@@ -69,7 +70,7 @@ func (p *Prepared) Until(stop func() error) *Prepared {
 
 // Plan gives the plan for a profile: what Compile would give for it. Only where
 // the profile had a say in the graph is that made again.
-func (p *Prepared) Plan(profile backend.Profile) (*Result, error) {
+func (p *Prepared) Plan(profile choose.Profile) (*Result, error) {
 	if profile != p.options.Profile && !p.anyProfile() {
 		o := p.options
 		o.Profile = profile

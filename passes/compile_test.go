@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // builder makes small networks with random weights; it fails the test on error.
@@ -59,8 +58,8 @@ func (b *builder) bn(x *ir.Value) *ir.Value {
 	return b.op(ir.OpBatchNorm, nil, x, b.weights(1, c), b.weights(0.5, c))
 }
 
-func (b *builder) samples(n int) [][]*tensor.Dense {
-	all := make([][]*tensor.Dense, n)
+func (b *builder) samples(n int) [][]*num.Tensor {
+	all := make([][]*num.Tensor, n)
 	for i := range all {
 		for _, v := range b.g.Inputs {
 			x := make([]float32, v.Type.N())
@@ -141,7 +140,7 @@ func build(t *testing.T, f func(*builder) *ir.Value) *builder {
 	return b
 }
 
-func eval(t *testing.T, g *ir.Graph, in []*tensor.Dense) []float32 {
+func eval(t *testing.T, g *ir.Graph, in []*num.Tensor) []float32 {
 	t.Helper()
 	out, err := ir.Eval(g, in, ir.EvalOptions{})
 	if err != nil {
@@ -234,7 +233,7 @@ func TestCompileIsDeterministic(t *testing.T) {
 func TestBadCalibrationIsNamed(t *testing.T) {
 	b := build(t, networks()["lenet"])
 	wrong := ir.NewReal([]int{1, 1, 3, 3}, make([]float32, 9))
-	if _, err := Compile(b.g, Options{Calibration: [][]*tensor.Dense{{wrong}}}); err == nil || !strings.Contains(err.Error(), `"x"`) {
+	if _, err := Compile(b.g, Options{Calibration: [][]*num.Tensor{{wrong}}}); err == nil || !strings.Contains(err.Error(), `"x"`) {
 		t.Errorf("wrong shape: %v", err)
 	}
 	in := b.samples(1)

@@ -1,27 +1,26 @@
 package passes
 
 import (
-	"gorgonia.org/tensor"
-
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // Options is what the user may choose. The zero value is the default.
 type Options struct {
-	Bits        int               // ring of activations; 0: 16
-	Margin      float64           // activations may exceed the calibrated range by this factor; 0: from Overflow
-	Overflow    float64           // acceptable probability that an inference leaves its formats; 0: 1e-4
-	Calibration [][]*tensor.Dense // each entry: one tensor for each graph input
-	Profile     backend.Profile   // zero: LAN
-	Exact       bool              // exact truncation
-	Target      Target            // what to favour; "" is between the two
-	MaxDrop     float64           // accuracy that TargetCost may give up; 0: 1 %
-	Linear      Linear            // how products by weights are computed; "" is LinearRLWE
-	Winograd    Choice            // convolutions by Winograd's algorithm; "" is ChoiceAuto
-	Reveal      plan.Reveal       // how much of the output the client learns; "" is RevealValues
-	TopK        int               // for RevealTopK
+	Bits        int             // ring of activations; 0: 16
+	Margin      float64         // activations may exceed the calibrated range by this factor; 0: from Overflow
+	Overflow    float64         // acceptable probability that an inference leaves its formats; 0: 1e-4
+	Calibration [][]*num.Tensor // each entry: one tensor for each graph input
+	Profile     choose.Profile  // zero: LAN
+	Exact       bool            // exact truncation
+	Target      Target          // what to favour; "" is between the two
+	MaxDrop     float64         // accuracy that TargetCost may give up; 0: 1 %
+	Linear      Linear          // how products by weights are computed; "" is LinearRLWE
+	Winograd    Choice          // convolutions by Winograd's algorithm; "" is ChoiceAuto
+	Reveal      plan.Reveal     // how much of the output the client learns; "" is RevealValues
+	TopK        int             // for RevealTopK
 
 	RevealStochastic bool // operators whose values are revealed may round by chance, as inside the network
 
@@ -108,7 +107,7 @@ func NewConfig(o Options) *Config {
 		}
 	}
 	if o.Profile.Bandwidth == 0 {
-		o.Profile, _ = backend.ParseProfile("lan")
+		o.Profile, _ = choose.ParseProfile("lan")
 	}
 	if o.Linear == "" {
 		o.Linear = LinearRLWE

@@ -1,9 +1,8 @@
 package passes
 
 import (
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // constfold computes what depends on constants only.
@@ -12,7 +11,7 @@ func constfold(g *ir.Graph, _ *Config) error {
 		if len(v.Args) == 0 {
 			return nil, nil
 		}
-		args := make([]*tensor.Dense, len(v.Args))
+		args := make([]*num.Tensor, len(v.Args))
 		holder := ir.Public
 		for i, a := range v.Args {
 			if !ir.IsConst(a) {

@@ -4,9 +4,8 @@ import (
 	"math"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // Equalising channels. All channels of a tensor share one format, which the
@@ -200,7 +199,7 @@ func (c *channels) addend(v, a *ir.Value) bool {
 // measure evaluates the network and notes the peak of every channel.
 func (c *channels) measure(g *ir.Graph, cfg *Config) error {
 	inputs, _ := cfg.inputs(g)
-	observe := func(v *ir.Value, t *tensor.Dense) {
+	observe := func(v *ir.Value, t *num.Tensor) {
 		if !c.secret[v] {
 			return
 		}

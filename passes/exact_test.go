@@ -5,10 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // exactOnes lists the products of a compiled graph that round exactly, by name.
@@ -116,13 +115,13 @@ func (b *builder) tree() *ir.Value {
 func TestWholeNumbersKeepTheirSteps(t *testing.T) {
 	b := newBuilder(t)
 	b.g.Outputs = []*ir.Value{b.tree()}
-	var whole, between [][]*tensor.Dense
+	var whole, between [][]*num.Tensor
 	for i := range 12 {
 		x, y := float32(i*5%10), float32(i*7%10)
-		whole = append(whole, []*tensor.Dense{ir.NewReal([]int{1, 2}, []float32{x, y})})
-		between = append(between, []*tensor.Dense{ir.NewReal([]int{1, 2}, []float32{x + 0.317*float32(i%3), y - 0.171})})
+		whole = append(whole, []*num.Tensor{ir.NewReal([]int{1, 2}, []float32{x, y})})
+		between = append(between, []*num.Tensor{ir.NewReal([]int{1, 2}, []float32{x + 0.317*float32(i%3), y - 0.171})})
 	}
-	for name, calibration := range map[string][][]*tensor.Dense{"whole": whole, "between": between} {
+	for name, calibration := range map[string][][]*num.Tensor{"whole": whole, "between": between} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Compile(b.g, Options{Calibration: calibration})
 			if err != nil {
@@ -130,7 +129,7 @@ func TestWholeNumbersKeepTheirSteps(t *testing.T) {
 			}
 			for x := range 10 {
 				for y := range 10 {
-					in := []*tensor.Dense{ir.NewReal([]int{1, 2}, []float32{float32(x), float32(y)})}
+					in := []*num.Tensor{ir.NewReal([]int{1, 2}, []float32{float32(x), float32(y)})}
 					want := eval(t, b.g, in)
 					for seed := range uint64(3) {
 						s, err := ir.Simulate(r.Fixed, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: seed, Noise: 0.1})

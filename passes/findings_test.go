@@ -5,10 +5,9 @@ import (
 	"math"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // Whoever holds the weights rewrites the network as its compiler did, without the
@@ -51,7 +50,7 @@ func TestUndoGivesTheNetworksOwnNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	relus := func(g *ir.Graph, undo func(*ir.Value, []float32)) (x []float32) {
-		_, err := ir.Eval(g, inputs[0], ir.EvalOptions{Observe: func(v *ir.Value, y *tensor.Dense) {
+		_, err := ir.Eval(g, inputs[0], ir.EvalOptions{Observe: func(v *ir.Value, y *num.Tensor) {
 			if v.Op == ir.OpRelu {
 				x = append([]float32{}, ir.Floats(y)...)
 				undo(v, x)

@@ -6,9 +6,8 @@ import (
 	"slices"
 	"sync"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // What never wins. Masks stand for minus infinity by a number far below all
@@ -237,7 +236,7 @@ func observeAll(g *ir.Graph, cfg *Config) ([]float64, error) {
 		out[3*i], out[3*i+1], out[3*i+2] = 1, math.MaxFloat64, -math.MaxFloat64
 	}
 	var mu sync.Mutex
-	return out, evaluateAll(g, cfg, "what masks hold", func(v *ir.Value, t *tensor.Dense) {
+	return out, evaluateAll(g, cfg, "what masks hold", func(v *ir.Value, t *num.Tensor) {
 		bit := 1.0
 		if slices.ContainsFunc(ir.Floats(t), func(x float32) bool { return x != 0 && x != 1 }) {
 			bit = 0
@@ -251,7 +250,7 @@ func observeAll(g *ir.Graph, cfg *Config) ([]float64, error) {
 }
 
 // evaluateAll shows every value on every calibration input.
-func evaluateAll(g *ir.Graph, cfg *Config, what string, observe func(*ir.Value, *tensor.Dense)) error {
+func evaluateAll(g *ir.Graph, cfg *Config, what string, observe func(*ir.Value, *num.Tensor)) error {
 	inputs, _ := cfg.inputs(g)
 	count := cfg.count(what, len(inputs))
 	return overInputs(len(inputs), func(i, workers int) error {
@@ -273,7 +272,7 @@ func (n *masks) observeNear(cfg *Config) ([]float64, error) {
 		leaves[l.v] = i
 	}
 	var mu sync.Mutex
-	err := evaluateAll(n.g, cfg, "what masks leave", func(v *ir.Value, t *tensor.Dense) {
+	err := evaluateAll(n.g, cfg, "what masks leave", func(v *ir.Value, t *num.Tensor) {
 		i, isLeaf := leaves[v]
 		if len(ends[v]) == 0 && !isLeaf {
 			return

@@ -3,9 +3,8 @@ package passes
 import (
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // bitMap is a value that depends on one bit an element: what it is where the bit
@@ -91,9 +90,9 @@ func (m *bitMap) crossed() bool {
 
 // at evaluates v for one value of the bit; nil if that fails.
 func (m *bitMap) at(v *ir.Value, bit float32) []float32 {
-	vals := map[*ir.Value]*tensor.Dense{m.bit: ir.NewReal(m.bit.Type.Shape, slices.Repeat([]float32{bit}, m.bit.Type.N()))}
+	vals := map[*ir.Value]*num.Tensor{m.bit: ir.NewReal(m.bit.Type.Shape, slices.Repeat([]float32{bit}, m.bit.Type.N()))}
 	for _, x := range m.cone {
-		args := make([]*tensor.Dense, len(x.Args))
+		args := make([]*num.Tensor, len(x.Args))
 		for i, a := range x.Args {
 			if args[i] = vals[a]; ir.IsConst(a) {
 				args[i] = a.Attrs.(*ir.ConstAttrs).Real

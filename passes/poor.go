@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // PoorError is a network whose answers in fixed point are not those of the real
@@ -55,7 +54,7 @@ func (f *formatting) poor() (*PoorError, error) {
 	}
 	in, reals, sims := f.cfg.Calibration[0], map[key]int{}, map[key]int{}
 	want := map[key][]float32{}
-	_, err := ir.Eval(f.real, in, ir.EvalOptions{Observe: func(v *ir.Value, t *tensor.Dense) {
+	_, err := ir.Eval(f.real, in, ir.EvalOptions{Observe: func(v *ir.Value, t *num.Tensor) {
 		if !ir.IsConst(v) {
 			want[count(reals, v)] = append([]float32{}, ir.Floats(t)...)
 		}

@@ -5,9 +5,8 @@ import (
 	"slices"
 	"sync"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // throughRelu rewrites relu(g*x + b), with one g and b a channel, as
@@ -88,7 +87,7 @@ func reach(g *ir.Graph, cfg *Config, xs []*ir.Value) (flat []float64, err error)
 	}
 	inputs, _ := cfg.inputs(g)
 	var mu sync.Mutex
-	observe := func(v *ir.Value, t *tensor.Dense) {
+	observe := func(v *ir.Value, t *num.Tensor) {
 		from, wanted := first[v]
 		if !wanted {
 			return

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"sync"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // trials simulates calibration inputs on a network in fixed point, again and
@@ -21,7 +20,7 @@ import (
 // are too bad already.
 type trials struct {
 	g       *ir.Graph
-	inputs  [][]*tensor.Dense
+	inputs  [][]*num.Tensor
 	want    [][][]float32
 	spread  float64 // of all that is wanted
 	answers int     // in all

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
 )
@@ -172,7 +172,7 @@ func TestPreparedMakesThePlansOfCompile(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"lan", "wan", "loopback", "rtt=1ms,bw=10M", "lan"} {
-			o.Profile, _ = backend.ParseProfile(name)
+			o.Profile, _ = choose.ParseProfile(name)
 			got, err := p.Plan(o.Profile)
 			bytesGot := compiled(t, got, err)
 			want, err := Compile(b.g, o)

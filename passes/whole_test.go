@@ -5,9 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // Floor, ceil, round and trunc are exact over any range, halves included, and
@@ -27,8 +26,8 @@ func TestWholeNumbersAreExact(t *testing.T) {
 					y = b.op(ir.OpMul, nil, y, x)
 				}
 				b.g.Outputs = []*ir.Value{y}
-				in := []*tensor.Dense{ir.NewReal([]int{1, len(points)}, points)}
-				made, err := Compile(b.g, Options{Calibration: slices.Repeat([][]*tensor.Dense{in}, enoughInputs), Bits: 20, Exact: true})
+				in := []*num.Tensor{ir.NewReal([]int{1, len(points)}, points)}
+				made, err := Compile(b.g, Options{Calibration: slices.Repeat([][]*num.Tensor{in}, enoughInputs), Bits: 20, Exact: true})
 				if err != nil {
 					t.Fatal(err)
 				}

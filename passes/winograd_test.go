@@ -7,10 +7,9 @@ import (
 	"slices"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // kernelScale makes all entries of a transformed integer kernel integers.
@@ -68,7 +67,7 @@ func TestTilesAreTheDirectConvolution(t *testing.T) {
 			for i := range in {
 				in[i] = float32(r.IntN(1<<24) - 1<<23)
 			}
-			res, err := ir.Simulate(g, []*tensor.Dense{ir.NewReal(x.Type.Shape, in)}, ir.SimOptions{})
+			res, err := ir.Simulate(g, []*num.Tensor{ir.NewReal(x.Type.Shape, in)}, ir.SimOptions{})
 			fail(t, err)
 			if !slices.Equal(res.Outputs[0].Ints, res.Outputs[1].Ints) {
 				t.Errorf("%s: differs from the direct convolution", name)

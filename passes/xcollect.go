@@ -5,9 +5,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/mat"
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // trainedKernels are the even channels' kernels: row c*taps+t, a column a filter.
@@ -50,8 +49,8 @@ func (x *replacing) collect(v *ir.Value) (*moments, error) {
 	return m, nil
 }
 
-func keeping(v *ir.Value, to *[]float32) func(*ir.Value, *tensor.Dense) {
-	return func(w *ir.Value, t *tensor.Dense) {
+func keeping(v *ir.Value, to *[]float32) func(*ir.Value, *num.Tensor) {
+	return func(w *ir.Value, t *num.Tensor) {
 		if w == v {
 			*to = slices.Clone(ir.Floats(t))
 		}

@@ -6,11 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // An X-operator (Ganesan et al. 2022) stands in for a convolution: of the input's
@@ -92,14 +91,14 @@ type replacing struct {
 	cfg      *Config
 	old, now *ir.Graph
 	twin     map[*ir.Value]*ir.Value // from old to now
-	fit      [][]*tensor.Dense
-	held     [][]*tensor.Dense
+	fit      [][]*num.Tensor
+	held     [][]*num.Tensor
 	want     [][][]float32 // the old network's outputs for held
 	report   *XReport
 }
 
 // split keeps every fourth input for judging, if there are enough.
-func (x *replacing) split(inputs [][]*tensor.Dense) {
+func (x *replacing) split(inputs [][]*num.Tensor) {
 	if len(inputs) < 8 {
 		x.fit, x.held = inputs, inputs
 	} else {

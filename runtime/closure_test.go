@@ -43,7 +43,7 @@ func rlweStep(t *testing.T, r *rand.Rand) stepCase {
 	t.Helper()
 	l := conv(1, 1, 3, 4, 6, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1)
 	l.ClientInput = true
-	if err := plan.ChoosePacking(&l, linearProfiles()["packed"]); err != nil {
+	if err := linearProfiles()["packed"].Packing(&l); err != nil {
 		t.Fatal(err)
 	}
 	in := newLinearInstance(&l, r.Uint64())

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
@@ -23,7 +24,7 @@ func smallPlan(t testing.TB) (*plan.Plan, testWeights) {
 		Batch: 1, G: 1, CIn: 1, COut: 2, H: 4, W: 4, OH: 4, OW: 4, KH: 3, KW: 3, SH: 1, SW: 1, DH: 1, DW: 1, PT: 1, PL: 1,
 		InBits: 20, Shift: 6, OutBits: 14, ClientInput: true, NormLog2: 6,
 	}
-	if err := plan.ChoosePacking(l, plan.CostProfile{BitsPerSecond: 1e9, RTT: 1e-3, Server: plan.DefaultUnits(), Client: plan.DefaultUnits()}); err != nil {
+	if err := (choose.Search{Profile: choose.Profile{Bandwidth: 1e9, RTT: time.Millisecond, UnitNanos: plan.DefaultUnits()}}).Packing(l); err != nil {
 		t.Fatal(err)
 	}
 	in, out := plan.SlotType{Shape: []int{1, 1, 4, 4}, Bits: 20, Frac: 4}, plan.SlotType{Shape: []int{1, 2, 4, 4}, Bits: 14, Frac: 4}

@@ -22,7 +22,7 @@ func TestOneSignedWeightsExactly(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			l := conv(1, 1, 2048, 1000, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
 			l.Exact, l.Shift, l.OutBits, l.InBits = c.exact, c.shift, c.bits, c.bits+c.shift
-			if err := plan.ChoosePacking(&l, linearProfiles()["one key"]); err != nil {
+			if err := linearProfiles()["one key"].Packing(&l); err != nil {
 				t.Fatal(err)
 			}
 			if l.Packing.Filters < 2 {

@@ -8,6 +8,7 @@ import (
 	mrand "math/rand/v2"
 	"testing"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/nonlinear"
@@ -25,13 +26,13 @@ func conv(batch, groups, cin, cout, h, w, kh, kw, sh, sw, dh, dw, pt, pl, pb, pr
 }
 
 // profiles lead the search to different encodings.
-func linearProfiles() map[string]plan.CostProfile {
-	base := plan.CostProfile{BitsPerSecond: 1e8, Server: plan.DefaultUnits(), Client: plan.DefaultUnits(), MaxKeys: 4}
+func linearProfiles() map[string]choose.Search {
+	base := choose.Search{Profile: choose.Profile{Bandwidth: 1e8, UnitNanos: plan.DefaultUnits()}, MaxKeys: 4}
 	tiled, one, slow := base, base, base
 	tiled.MaxLevel = -1
 	one.MaxLevel, one.MaxKeys = -1, 1
-	slow.BitsPerSecond = 1e6
-	return map[string]plan.CostProfile{"packed": base, "tiled": tiled, "one key": one, "slow": slow}
+	slow.Bandwidth = 1e6
+	return map[string]choose.Search{"packed": base, "tiled": tiled, "one key": one, "slow": slow}
 }
 
 // linearInstance is an operator with weights, and inputs within |x| < 2^13.
@@ -159,7 +160,7 @@ func TestLinearShapes(t *testing.T) {
 		for profile, p := range linearProfiles() {
 			t.Run(name+"/"+profile, func(t *testing.T) {
 				l.ClientInput = profile == "one key"
-				if err := plan.ChoosePacking(&l, p); err != nil {
+				if err := p.Packing(&l); err != nil {
 					t.Fatal(err)
 				}
 				newLinearInstance(&l, 1).check(t, 2)
@@ -173,7 +174,7 @@ func TestLinearZeros(t *testing.T) {
 	for profile, p := range linearProfiles() {
 		t.Run(profile, func(t *testing.T) {
 			l := linearShapes()["3x3"]
-			if err := plan.ChoosePacking(&l, p); err != nil {
+			if err := p.Packing(&l); err != nil {
 				t.Fatal(err)
 			}
 			in := newLinearInstance(&l, 5)
@@ -192,7 +193,7 @@ func TestLinearExact(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/shift=%d", name, shift), func(t *testing.T) {
 				l := linearShapes()[name]
 				l.Exact, l.Shift, l.InBits = true, shift, 16+shift
-				if err := plan.ChoosePacking(&l, linearProfiles()["packed"]); err != nil {
+				if err := linearProfiles()["packed"].Packing(&l); err != nil {
 					t.Fatal(err)
 				}
 				newLinearInstance(&l, 2).check(t, 1)
@@ -208,7 +209,7 @@ func TestLinearFormats(t *testing.T) {
 			t.Run(fmt.Sprintf("%+v/%s", f, profile), func(t *testing.T) {
 				l := linearShapes()["3x3"]
 				l.OutBits, l.Shift, l.InBits, l.NormLog2 = f.out, f.shift, f.out+f.shift, f.norm
-				if err := plan.ChoosePacking(&l, p); err != nil {
+				if err := p.Packing(&l); err != nil {
 					t.Fatal(err)
 				}
 				newLinearInstance(&l, 3).check(t, 1)
@@ -222,7 +223,7 @@ func TestLinearDegree4096(t *testing.T) {
 	for profile, p := range linearProfiles() {
 		t.Run(profile, func(t *testing.T) {
 			l := linearShapes()["3x3"]
-			if err := plan.ChoosePacking(&l, p); err != nil {
+			if err := p.Packing(&l); err != nil {
 				t.Fatal(err)
 			}
 			l.Packing.N, l.Packing.C1Bits = 4096, l.Packing.C1Bits+1
@@ -240,7 +241,7 @@ func BenchmarkLinear(b *testing.B) {
 		"512-512 3x3 @7":   conv(1, 1, 512, 512, 7, 7, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1),
 	} {
 		b.Run(name, func(b *testing.B) {
-			if err := plan.ChoosePacking(&l, linearProfiles()["packed"]); err != nil {
+			if err := linearProfiles()["packed"].Packing(&l); err != nil {
 				b.Fatal(err)
 			}
 			in := newLinearInstance(&l, 6)

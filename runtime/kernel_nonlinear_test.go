@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/nonlinear"
@@ -376,7 +377,7 @@ func TestMulIsItsIdealAndCost(t *testing.T) {
 func TestFuncOfSeveralFlights(t *testing.T) {
 	for name, f := range map[string]func(float64) float64{"floor": math.Floor, "exp": math.Exp} {
 		in, out := plan.SlotType{Shape: []int{60_000}, Bits: 10, Frac: 3}, plan.SlotType{Shape: []int{60_000}, Bits: 10, Frac: 1}
-		spline, err := plan.FitSpline(f, in, out, 64)
+		spline, err := choose.FitSpline(f, in, out, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -400,7 +401,7 @@ func TestFuncIsItsIdealAndCost(t *testing.T) {
 	} {
 		for _, bits := range []int{10, 16, 18} {
 			in, out := plan.SlotType{Bits: bits, Frac: bits - 6}, plan.SlotType{Bits: 16, Frac: 8}
-			spline, err := plan.FitSpline(f, in, out, 64)
+			spline, err := choose.FitSpline(f, in, out, 64)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -431,7 +432,7 @@ func TestPiecewiseIsItsIdealAndCost(t *testing.T) {
 		for _, flight := range []float64{10, 110} {
 			for _, bits := range []int{10, 14, 16} {
 				in, out := plan.SlotType{Bits: bits, Frac: bits - 6}, plan.SlotType{Bits: 16, Frac: 8}
-				p := plan.FitPiecewise(f, in, out, flight)
+				p := choose.FitPiecewise(f, in, out, flight)
 				if p == nil {
 					t.Fatalf("%s from %d bits: no fit", name, bits)
 				}
@@ -450,7 +451,7 @@ func TestPiecewiseIsItsIdealAndCost(t *testing.T) {
 func TestPiecewiseOfSeveralFlights(t *testing.T) {
 	in, out := plan.SlotType{Shape: []int{150_000}, Bits: 12, Frac: 5}, plan.SlotType{Shape: []int{150_000}, Bits: 12, Frac: 9}
 	sc := stepCase{width: 11, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
-	sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: "tanh", Piecewise: plan.FitPiecewise(math.Tanh, in, out, 10)}}
+	sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: "tanh", Piecewise: choose.FitPiecewise(math.Tanh, in, out, 10)}}
 	sc.check(t, rand.New(rand.NewPCG(6, 6)))
 	if f := sc.step.Func.Piecewise; f.Slab() >= 150_000 {
 		t.Errorf("all in a flight of up to %d elements", f.Slab())

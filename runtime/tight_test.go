@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
@@ -66,7 +67,7 @@ func anyStep(t *testing.T, r *rand.Rand, proto plan.Proto, n int) stepCase {
 	case plan.ProtoFunc:
 		sc.in[0].Bits, sc.in[0].Frac, sc.out[0].Bits, sc.out[0].Frac = 14, 8, 14, 12
 		sc.width = 13
-		spline, err := plan.FitSpline(math.Tanh, sc.in[0], sc.out[0], 64)
+		spline, err := choose.FitSpline(math.Tanh, sc.in[0], sc.out[0], 64)
 		if err != nil {
 			t.Fatal(err)
 		}

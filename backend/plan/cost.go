@@ -36,6 +36,15 @@ const (
 	NumUnits
 )
 
+// DefaultUnits are nanoseconds a unit of the linear engine on one AVX-512 IFMA
+// core, fitted to the convolutions of ResNet-50 (secc bench linear). Uploads are
+// received at the price of UnitDecrypt.
+func DefaultUnits() (u [NumUnits]float64) {
+	u[UnitNTT], u[UnitMAC], u[UnitSwitch] = 4500, 700, 3500
+	u[UnitEncrypt], u[UnitDecrypt], u[UnitRespond], u[UnitElem] = 40000, 40000, 80000, 2
+	return u
+}
+
 // ToServer and ToClient sum the flights.
 func (c Cost) ToServer() (n int64) {
 	for _, f := range c.Flights {

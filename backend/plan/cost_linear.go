@@ -27,7 +27,7 @@ func (l *Linear) Cost() Cost {
 	y := mustLayout(l)
 	c := Cost{
 		Flights: []Flight{{ToServer: y.uploadTotal()}, {ToClient: y.responseTotal()}},
-		Work:    y.work(),
+		Work:    y.Work(),
 	}
 	if l.Exact {
 		c = c.Add(CostTruncate(l.NumOut(), l.Truncation()))
@@ -104,8 +104,8 @@ func (y *Layout) switches() int {
 	return n
 }
 
-// work counts computation; a polynomial of N coefficients is N/4096 of a unit.
-func (y *Layout) work() (w Work) {
+// Work counts computation; a polynomial of N coefficients is N/4096 of a unit.
+func (y *Layout) Work() (w Work) {
 	unit := float64(y.p.N) / 4096
 	tiles, sets, blocks, pairs := float64(y.Tiles()), float64(y.KeySets()), float64(y.blocks), float64(y.pairs())
 	responses, switches := float64(y.Responses()), float64(y.switches())
@@ -140,20 +140,22 @@ func (l *Linear) Memory() (server, client int64) {
 	return server, client
 }
 
-// needs collects what operators ask of a session.
-type needs struct {
+// KeyNeeds collects what operators ask of a session.
+type KeyNeeds struct {
 	secrets int
 	levels  [wire.MaxDigits + 1][16]bool
 }
 
-func (n *needs) add(p Packing, tiles int) {
+// Add notes an operator with so many tiles.
+func (n *KeyNeeds) Add(p Packing, tiles int) {
 	n.secrets = max(n.secrets, min(p.Keys, tiles))
 	for level := p.Low - p.Merge + 1; level <= p.Low; level++ {
 		n.levels[p.Digits][level] = true
 	}
 }
 
-func (n *needs) keys(degree int) wire.LinearKeys {
+// Keys are what serves all that was added.
+func (n *KeyNeeds) Keys(degree int) wire.LinearKeys {
 	k := wire.LinearKeys{N: degree, Secrets: n.secrets}
 	for d := range n.levels {
 		for level, yes := range n.levels[d] {
@@ -168,7 +170,7 @@ func (n *needs) keys(degree int) wire.LinearKeys {
 // KeysOf collects what the operators of a plan need; without any, N is 0. They
 // must be valid and agree on N.
 func KeysOf(ls []*Linear) (wire.LinearKeys, error) {
-	var n needs
+	var n KeyNeeds
 	degree := 0
 	for _, l := range ls {
 		if degree != 0 && degree != l.Packing.N {
@@ -179,9 +181,9 @@ func KeysOf(ls []*Linear) (wire.LinearKeys, error) {
 			return wire.LinearKeys{}, err
 		}
 		degree = l.Packing.N
-		n.add(l.Packing, y.Tiles())
+		n.Add(l.Packing, y.Tiles())
 	}
-	return n.keys(degree), nil
+	return n.Keys(degree), nil
 }
 
 // KeysCost is the set-up of the linear engine: the server's seed, then the client's

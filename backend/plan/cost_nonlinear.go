@@ -34,8 +34,8 @@ func (c *Compare) SetTree(t wire.Tree) {
 	c.Leaf, c.Ripple, c.Arity, c.ClientChooses = t.Leaf, t.Ripple, t.Arity, t.ClientChooses
 }
 
-// costCarries counts the circuit of some carries, n times.
-func costCarries(n int, w *wire.Carries) (c Cost) {
+// CostCarries counts the circuit of some carries, n times.
+func CostCarries(n int, w *wire.Carries) (c Cost) {
 	choices, answers := int64(w.Choices())*plane(n), int64(w.Answers())*plane(n)
 	switch {
 	case w.Tree.Crossing():
@@ -62,7 +62,7 @@ func costCarries(n int, w *wire.Carries) (c Cost) {
 
 // costCarry is the carry out of two private m-bit numbers, n times.
 func costCarry(n, m, leaf int) Cost {
-	return costCarries(n, wire.NewCarries(m, 0, 1, wire.Tree{Leaf: leaf}))
+	return CostCarries(n, wire.NewCarries(m, 0, 1, wire.Tree{Leaf: leaf}))
 }
 
 // costDReLU is the sign of n elements.
@@ -77,7 +77,7 @@ func costAbove(n, m int, t wire.Tree, at []int64, lo int) Cost {
 	if m == 0 {
 		return Cost{}
 	}
-	return costCarries(n, wire.NewCarries(m, t.Split(m, wire.Agree(at)-lo), len(at), t))
+	return CostCarries(n, wire.NewCarries(m, t.Split(m, wire.Agree(at)-lo), len(at), t))
 }
 
 // costTerms is one flight of products of one party's bits with the other's
@@ -259,15 +259,15 @@ func CostFunc(n, inBits, outBits int, f *Func) Cost {
 // CostPiecewise: the adder with the widening of x beside it, the products of
 // bits, one flight of multiplexers and conversions, and the widening of the result.
 func CostPiecewise(n, outBits int, f *wire.Piecewise) Cost {
-	c := costCarries(n, f.Naming())
+	c := CostCarries(n, f.Naming())
 	if to := f.Operand(); to > f.Bits {
 		c = c.Beside(costTerms(n, nil, []int{to - f.Bits}))
 	}
-	return c.Add(costNamed(n, outBits, f))
+	return c.Add(CostNamed(n, outBits, f))
 }
 
-// costNamed is what follows once the bits of the name are there.
-func costNamed(n, outBits int, f *wire.Piecewise) (c Cost) {
+// CostNamed is what follows once the bits of the name are there.
+func CostNamed(n, outBits int, f *wire.Piecewise) (c Cost) {
 	monomials := f.Monomials()
 	for level := range monomials.Levels {
 		opened, ots := monomials.Opened(level)

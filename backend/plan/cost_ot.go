@@ -138,33 +138,3 @@ func (f otFlights) bytes(i int, stream bool) int64 {
 	}
 	return 0
 }
-
-// otKinds are what ChooseOT chooses from, in order of preference.
-func otKinds() []OTKind {
-	return []OTKind{
-		{Kind: wire.Ferret, Set: 11}, {Kind: wire.Ferret, Set: 12}, {Kind: wire.Ferret, Set: 13}, {Kind: wire.Ferret, Set: 10},
-		{Kind: wire.SoftSpoken, K: 8}, {Kind: wire.SoftSpoken, K: 4}, {Kind: wire.SoftSpoken, K: 2},
-	}
-}
-
-// ChooseOT picks for either direction what takes the fewest seconds under the profile.
-func ChooseOT(total COTs, p CostProfile) OT {
-	return OT{
-		ServerSends: chooseOTKind(total.ServerSends, p),
-		ClientSends: chooseOTKind(total.ClientSends, p),
-	}
-}
-
-func chooseOTKind(n int64, p CostProfile) (best OTKind) {
-	if n == 0 {
-		return best
-	}
-	least := -1.0
-	for _, k := range otKinds() {
-		c := OT{ServerSends: k}.Cost(COTs{ServerSends: n})
-		if s := p.Seconds(c.Setup.Add(c.Stream)); least < 0 || s < least {
-			best, least = k, s
-		}
-	}
-	return best
-}

@@ -69,11 +69,8 @@ func (l *Linear) OTPiece() int { return min(max(1<<15/(l.Batch*l.OH*l.OW), 1), 1
 func (l *Linear) OTWave() int { return otWave }
 
 func (l *Linear) validateOT() error {
-	if err := l.validateShape(); err != nil {
-		return fmt.Errorf("linear: %w", err)
-	}
-	if err := l.validateFormat(); err != nil {
-		return fmt.Errorf("linear: %w", err)
+	if err := l.CheckShape(); err != nil {
+		return err
 	}
 	if !bounded(maxOverOT, l.NumWeights(), l.Batch, l.OH, l.OW) {
 		return errors.New("linear: too many products for OT")

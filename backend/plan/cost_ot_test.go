@@ -6,34 +6,6 @@ import (
 	"secc.example/secc/backend/plan/wire"
 )
 
-func TestChooseOT(t *testing.T) {
-	units := DefaultUnits()
-	units[UnitCOT] = 10
-	lan := CostProfile{BitsPerSecond: 20e9, RTT: 50e-6, Server: units, Client: units}
-	wan := CostProfile{BitsPerSecond: 100e6, RTT: 40e-3, Server: units, Client: units}
-	for _, c := range []struct {
-		name string
-		n    int64
-		p    CostProfile
-		kind string
-	}{
-		{"few", 1000, wan, wire.SoftSpoken},
-		{"few, fast network", 1000, lan, wire.SoftSpoken},
-		{"many, slow network", 100e6, wan, wire.Ferret},
-	} {
-		o := ChooseOT(COTs{ServerSends: c.n}, c.p)
-		if o.ServerSends.Kind != c.kind {
-			t.Errorf("%s: %+v", c.name, o.ServerSends)
-		}
-		if (o.ClientSends != OTKind{}) {
-			t.Errorf("%s: the other direction needs nothing and got %+v", c.name, o.ClientSends)
-		}
-		if err := o.Validate(COTs{ServerSends: c.n}); err != nil {
-			t.Errorf("%s: %v", c.name, err)
-		}
-	}
-}
-
 func TestOTValidate(t *testing.T) {
 	some := COTs{ServerSends: 1, ClientSends: 1}
 	good := OTKind{Kind: wire.SoftSpoken, K: 4}

@@ -58,13 +58,11 @@ func TestValidateRefusesEmptyWindows(t *testing.T) {
 }
 
 // encrypted is a plan of one encrypted product.
-func encrypted(t testing.TB) *Plan {
+func encrypted() *Plan {
 	l := &Linear{
 		Batch: 1, G: 1, CIn: 8, COut: 4, H: 1, W: 1, OH: 1, OW: 1, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1,
 		InBits: 20, Shift: 6, OutBits: 14, ClientInput: true, NormLog2: 6,
-	}
-	if err := ChoosePacking(l, CostProfile{BitsPerSecond: 1e9, RTT: 1e-3, Server: DefaultUnits(), Client: DefaultUnits()}); err != nil {
-		t.Fatal(err)
+		Packing: Packing{N: 2048, TileH: 1, TileW: 1, High: 8, Filters: 4, Keys: 1, UploadBits: 40, C0Bits: 18, C1Bits: 27},
 	}
 	p := oneStep(SlotType{[]int{8}, 20, 4}, SlotType{[]int{4}, 14, 4}, Step{Proto: ProtoLinearRLWE, W: "w", Linear: l})
 	p.Modulus = 1125899906826241
@@ -74,7 +72,7 @@ func encrypted(t testing.TB) *Plan {
 // Only a prime near 2^50 with roots of unity serves encrypted steps, and only
 // plans that have such steps carry one.
 func TestValidateChecksModulus(t *testing.T) {
-	p := encrypted(t)
+	p := encrypted()
 	if err := p.Validate(); err != nil {
 		t.Fatal(err)
 	}

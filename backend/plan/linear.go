@@ -83,11 +83,8 @@ func (l *Linear) NumOut() int { return l.Batch * l.COut * l.OH * l.OW }
 // Validate checks everything the runtime relies on: sizes are positive, bounded
 // and consistent, and the packing fits the operator.
 func (l *Linear) Validate() error {
-	if err := l.validateShape(); err != nil {
-		return fmt.Errorf("linear: %w", err)
-	}
-	if err := l.validateFormat(); err != nil {
-		return fmt.Errorf("linear: %w", err)
+	if err := l.CheckShape(); err != nil {
+		return err
 	}
 	lay, err := newLayout(l)
 	if err != nil {
@@ -95,6 +92,17 @@ func (l *Linear) Validate() error {
 	}
 	if err := lay.validate(); err != nil {
 		return fmt.Errorf("linear: packing: %w", err)
+	}
+	return nil
+}
+
+// CheckShape checks all but the packing.
+func (l *Linear) CheckShape() error {
+	if err := l.validateShape(); err != nil {
+		return fmt.Errorf("linear: %w", err)
+	}
+	if err := l.validateFormat(); err != nil {
+		return fmt.Errorf("linear: %w", err)
 	}
 	return nil
 }

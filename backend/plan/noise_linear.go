@@ -118,9 +118,9 @@ func mostDropped(v float64) int {
 	return int(math.Floor(math.Log2(12*v-2) / 2))
 }
 
-// uploadRoom is the variance that the bound leaves for uploads under the packing
+// UploadRoom is the variance that the bound leaves for uploads under the packing
 // p (its UploadBits and Filters do not matter), in units of Q.
-func (y *Layout) uploadRoom(p Packing) float64 {
+func (y *Layout) UploadRoom(p Packing) float64 {
 	z := *y
 	z.p = p
 	n := z.Noise(math.Exp2(float64(y.l.NormLog2)))
@@ -130,6 +130,16 @@ func (y *Layout) uploadRoom(p Packing) float64 {
 	}
 	ulp := math.Exp2(float64(wire.QBits - y.l.EngineBits()))
 	return (room*room - n.Rest) * ulp * ulp
+}
+
+// LeastUploadBits is how many bits of an upload coefficient must be kept for its
+// errors to fit the room; -1 when they do not fit.
+func (y *Layout) LeastUploadBits(room float64) int {
+	dropped := mostDropped(room/y.uploadWeight(math.Exp2(float64(y.l.NormLog2))) - wire.NoiseEta/2.0)
+	if dropped < 0 {
+		return -1
+	}
+	return min(wire.QBits, max(leastUpload, wire.QBits-dropped))
 }
 
 func switchVariance(p Packing) float64 {
@@ -182,13 +192,4 @@ func maxFilterNorm(l *Linear, weights []int64) (float64, error) {
 		worst = max(worst, sum)
 	}
 	return math.Sqrt(worst), nil
-}
-
-// NormLog2Of is the least NormLog2 that holds for the weights.
-func NormLog2Of(l *Linear, weights []int64) (int, error) {
-	norm, err := maxFilterNorm(l, weights)
-	if err != nil {
-		return 0, err
-	}
-	return max(0, int(math.Ceil(math.Log2(max(norm, 1))))), nil
 }

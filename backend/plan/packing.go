@@ -96,6 +96,28 @@ func (l *Linear) NewLayout() (*Layout, error) {
 	return newLayout(l)
 }
 
+// Draft makes the index map of an operator of legal shape whose packing is still being
+// chosen: of it the degree, tile, images and filters count. Repack gives it the rest,
+// Check says whether it will do.
+func (l *Linear) Draft() (*Layout, error) { return newLayout(l) }
+
+// Repack changes what of a draft's packing does not move anything.
+func (y *Layout) Repack(p Packing) {
+	y.p.Keys, y.p.UploadBits, y.p.C0Bits, y.p.C1Bits = p.Keys, p.UploadBits, p.C0Bits, p.C1Bits
+}
+
+// Check says whether a draft has become valid.
+func (y *Layout) Check() error { return y.validate() }
+
+// Image is how many coefficients a channel of a tile takes (seen as polynomial in Y).
+func (y *Layout) Image() int { return y.chanStride }
+
+// Phases is how many parts strides split a channel into.
+func (y *Layout) Phases() int { return y.ph }
+
+// Reads is how many coefficients of a channel's image a full tile's outputs read.
+func (y *Layout) Reads() int { return len(y.y.reads(y.y.tile)) * len(y.x.reads(y.x.tile)) }
+
 func newLayout(l *Linear) (*Layout, error) {
 	p := l.Packing
 	if p.N != 2048 && p.N != 4096 {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -249,71 +248,4 @@ func setField(l *Linear, field, value int) {
 		&l.InBits, &l.Shift, &l.OutBits, &l.NormLog2, &p.N, &p.TileH, &p.TileW, &p.Low, &p.High, &p.Filters, &p.Merge, &p.Keys,
 		&p.UploadBits, &p.C0Bits, &p.C1Bits, &p.Digits,
 	}[field] = value
-}
-
-// A norm above the declared one, a weight too wide, or too little room for the
-// noise is refused.
-func TestCheckNoise(t *testing.T) {
-	l := Linear{
-		Batch: 1, G: 1, CIn: 16, COut: 2, H: 4, W: 4, OH: 4, OW: 4, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1,
-		InBits: 28, Shift: 12, OutBits: 16, NormLog2: 10,
-	}
-	if err := ChoosePacking(&l, CostProfile{BitsPerSecond: 1e9, Server: DefaultUnits(), Client: DefaultUnits()}); err != nil {
-		t.Fatal(err)
-	}
-	w := make([]int64, 32)
-	for i := range w {
-		w[i] = 256 // norm 2^10 exactly
-	}
-	if err := CheckNoise(&l, w); err != nil {
-		t.Error(err)
-	}
-	w[31]++
-	if CheckNoise(&l, w) == nil {
-		t.Error("a filter beyond the declared norm passed")
-	}
-	w[31] = 1 << 40
-	if CheckNoise(&l, w) == nil {
-		t.Error("a weight of 41 bits passed")
-	}
-	for field, change := range map[string]func(p *Packing){
-		"upload": func(p *Packing) { p.UploadBits-- }, "c0": func(p *Packing) { p.C0Bits-- }, "c1": func(p *Packing) { p.C1Bits-- },
-	} {
-		tight := l
-		change(&tight.Packing)
-		if tight.Validate() == nil {
-			t.Errorf("one bit less for %s still leaves room for the noise", field)
-		}
-	}
-	l.NormLog2 = 38
-	if ChoosePacking(&l, CostProfile{}) == nil {
-		t.Error("a norm of 2^38 left room for the noise")
-	}
-}
-
-// Few operators do not pay for switching keys, many do.
-func TestChoosePackings(t *testing.T) {
-	p := CostProfile{BitsPerSecond: 1e8, RTT: 0.01, Server: DefaultUnits(), Client: DefaultUnits()}
-	for _, test := range []struct {
-		count, size int
-		merged      bool
-	}{{1, 8, false}, {40, 128, true}} {
-		size := test.size
-		var ls []*Linear
-		for range test.count {
-			ls = append(ls, &Linear{
-				Batch: 1, G: 1, CIn: size, COut: size, H: 7, W: 7, OH: 7, OW: 7, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1,
-				InBits: 28, Shift: 12, OutBits: 16, NormLog2: 12,
-			})
-		}
-		if err := ChoosePackings(ls, p); err != nil {
-			t.Fatal(err)
-		}
-		for _, l := range ls {
-			if (l.Packing.Merge > 0) != test.merged {
-				t.Errorf("%d operators: %s", test.count, fmt.Sprintf("%+v", l.Packing))
-				break
-			}
-		}
-	}
 }

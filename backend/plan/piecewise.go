@@ -47,7 +47,7 @@ func (f *Func) check(in, out int) error {
 	case (f.Spline == nil) == (f.Piecewise == nil):
 		return errors.New("a function needs a spline or lines named by bits, and not both")
 	case f.Spline != nil:
-		return f.Spline.check(in, out)
+		return f.Spline.Check(in, out)
 	case !(f.Piecewise.Error >= 0 && f.Piecewise.Error < math.Inf(1)) || f.Leaf != 0:
 		return fmt.Errorf("an error of %g ulp, leaves of %d bits", f.Piecewise.Error, f.Leaf)
 	}

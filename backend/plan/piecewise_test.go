@@ -1,143 +1,44 @@
-package plan
+package plan_test
 
 import (
 	"math"
-	"reflect"
 	"strings"
 	"testing"
 
+	"secc.example/secc/backend/choose"
+	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 )
 
-func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
-
-func gelu(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) }
-
-// measured is the largest error of a description at every argument of the format.
-func measured(f func(float64) float64, in, out SlotType, p *Piecewise) (worst float64) {
-	limit := math.Ldexp(1, out.Bits-2) - 1
-	top := int64(1) << (in.Bits - 2)
-	for x := 1 - top; x < top; x++ {
-		want := math.Ldexp(f(math.Ldexp(float64(x), -in.Frac)), out.Frac)
-		if math.IsNaN(want) {
-			want = 0
-		}
-		want = min(max(want, -limit), limit)
-		worst = max(worst, math.Abs(math.Ldexp(float64(p.Eval(x)), -p.Frac)-want))
-	}
-	return worst
-}
-
-// The stated error is the largest there is, and below an ulp for what is smooth.
-func TestPiecewiseErrorIsTrue(t *testing.T) {
-	for name, f := range map[string]func(float64) float64{
-		"tanh": math.Tanh, "sigmoid": sigmoid, "gelu": gelu, "silu": func(x float64) float64 { return x * sigmoid(x) },
-		"exp of negatives": func(x float64) float64 { return math.Exp(min(x, 0)) }, "erf": math.Erf,
-		"softplus": func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) },
-		"log":      math.Log, "sqrt": math.Sqrt, "1/x": func(x float64) float64 { return 1 / x }, "sin": math.Sin,
-		"elu": func(x float64) float64 { return max(x, 0) + math.Expm1(min(x, 0)) }, "floor": math.Floor,
-	} {
-		for _, formats := range [][2]SlotType{
-			{{Bits: 16, Frac: 9}, {Bits: 16, Frac: 9}}, {{Bits: 13, Frac: 8}, {Bits: 18, Frac: 10}}, {{Bits: 18, Frac: 12}, {Bits: 14, Frac: 7}},
-		} {
-			in, out := formats[0], formats[1]
-			if in.Bits == 18 && name != "tanh" && name != "log" {
-				continue // as many arguments as all others together
-			}
-			p := FitPiecewise(f, in, out, 40)
-			if p == nil {
-				t.Errorf("%s from %d to %d bits: no fit", name, in.Bits, out.Bits)
-				continue
-			}
-			if err := p.Check(in.Bits, out.Bits); err != nil {
-				t.Fatal(err)
-			}
-			if worst := measured(f, in, out, p); math.Abs(worst-p.Error) > 1e-9 || worst > 1 {
-				t.Errorf("%s from %d to %d bits: stated error %g, measured %g", name, in.Bits, out.Bits, p.Error, worst)
-			}
-		}
-	}
-}
-
-// bitsOf is what an element takes, OTs at 0.7 bits each.
-func bitsOf(c Cost, n int) float64 {
-	return (8*float64(c.ToServer()+c.ToClient()) + 0.7*float64(c.COTs.ServerSends+c.COTs.ClientSends)) / float64(n)
-}
-
-// What functions cost, an order of magnitude less than by comparisons.
-func TestPiecewiseCosts(t *testing.T) {
-	for _, c := range []struct {
-		name       string
-		f          func(float64) float64
-		bits, frac int
-		most       float64
-	}{
-		{"tanh", math.Tanh, 16, 9, 610}, {"sigmoid", sigmoid, 16, 9, 540}, {"gelu", gelu, 16, 9, 710},
-		{"silu", func(x float64) float64 { return x * sigmoid(x) }, 16, 9, 800},
-		{"exp of negatives", func(x float64) float64 { return math.Exp(min(x, 0)) }, 16, 9, 610},
-		{"tanh", math.Tanh, 18, 12, 1050}, {"gelu", gelu, 18, 12, 1100},
-	} {
-		t16 := SlotType{Bits: c.bits, Frac: c.frac}
-		p := FitPiecewise(c.f, t16, t16, 10)
-		cost := CostPiecewise(1<<10, c.bits, &p.Piecewise)
-		if got := bitsOf(cost, 1<<10); got > c.most || p.Error > 0.75 {
-			t.Errorf("%s in (%d, %d): %.0f bits and an error of %.2f ulp", c.name, c.bits, c.frac, got, p.Error)
-		}
-		fast := FitPiecewise(c.f, t16, t16, 110)
-		quick := CostPiecewise(1<<10, c.bits, &fast.Piecewise)
-		if len(quick.Flights) > 8 || bitsOf(quick, 1<<10) > 1.5*c.most {
-			t.Errorf("%s in (%d, %d): %d flights of %.0f bits where flights are dear", c.name, c.bits, c.frac, len(quick.Flights), bitsOf(quick, 1<<10))
-		}
-	}
-}
-
-// Jumps off the grid of segments are left to comparisons.
-func TestPiecewiseLeavesJumps(t *testing.T) {
-	in := SlotType{Bits: 16, Frac: 9}
-	if p := FitPiecewise(func(x float64) float64 { return math.Round(3*x) / 3 * math.Copysign(1, x-0.1) }, in, in, 40); p != nil {
-		t.Errorf("fitted with an error of %.2f ulp", p.Error)
-	}
-	if p := FitPiecewise(math.Floor, in, in, 40); p == nil || !p.Exact() {
-		t.Errorf("floor is not exact: %+v", p)
-	}
-}
-
-func TestPiecewiseIsDeterministic(t *testing.T) {
-	in, out := SlotType{Bits: 14, Frac: 9}, SlotType{Bits: 16, Frac: 12}
-	if a, b := FitPiecewise(gelu, in, out, 40), FitPiecewise(gelu, in, out, 40); !reflect.DeepEqual(a, b) {
-		t.Error("two fits differ")
-	}
-}
-
 func TestValidateRefusesPiecewise(t *testing.T) {
-	flat := SlotType{[]int{4}, 16, 9}
+	flat := plan.SlotType{[]int{4}, 16, 9}
 	for _, c := range []struct {
 		want string
-		bend func(f *Func)
+		bend func(f *plan.Func)
 	}{
-		{"", func(*Func) {}},
-		{"and not both", func(f *Func) { f.Spline = &Spline{Slope: []int64{0}, Offset: []int64{0}} }},
-		{"and not both", func(f *Func) { f.Piecewise = nil }},
-		{"an error of", func(f *Func) { f.Piecewise.Error = math.NaN() }},
-		{"leaves of 2 bits", func(f *Func) { f.Leaf = 2 }},
-		{"15 bits for an argument of 16", func(f *Func) { f.Piecewise.Bits = 15 }},
-		{"segments named by bits", func(f *Func) { f.Piecewise.Low = 14 }},
-		{"segments named by bits", func(f *Func) { f.Piecewise.Low = -1 }},
-		{"leaves of 6 bits", func(f *Func) { f.Piecewise.Leaf = 6 }},
-		{"joins of 4", func(f *Func) { f.Piecewise.Arity = 4 }},
-		{"results of 17 bits", func(f *Func) { f.Piecewise.Inner = 17 }},
-		{"results of 16 bits with 60", func(f *Func) { f.Piecewise.Inner, f.Piecewise.Frac = 16, 60 }},
-		{"slopes of 60 bits", func(f *Func) { f.Piecewise.SlopeBits = 60 }},
-		{"offsets of 60 bits", func(f *Func) { f.Piecewise.OffsetBits = 60 }},
-		{"0 terms", func(f *Func) { f.Piecewise.Terms = nil }},
-		{"5000 terms", func(f *Func) { f.Piecewise.Terms = make([]wire.Term, 5000) }},
-		{"a term out of range", func(f *Func) { f.Piecewise.Terms[1].Bits = 1 << 30 }},
-		{"a term out of range", func(f *Func) { f.Piecewise.Terms[2].Bits = f.Piecewise.Terms[1].Bits }},
-		{"a term out of range", func(f *Func) { f.Piecewise.Terms[0].Slope = 1 << 40 }},
+		{"", func(*plan.Func) {}},
+		{"and not both", func(f *plan.Func) { f.Spline = &plan.Spline{Slope: []int64{0}, Offset: []int64{0}} }},
+		{"and not both", func(f *plan.Func) { f.Piecewise = nil }},
+		{"an error of", func(f *plan.Func) { f.Piecewise.Error = math.NaN() }},
+		{"leaves of 2 bits", func(f *plan.Func) { f.Leaf = 2 }},
+		{"15 bits for an argument of 16", func(f *plan.Func) { f.Piecewise.Bits = 15 }},
+		{"segments named by bits", func(f *plan.Func) { f.Piecewise.Low = 14 }},
+		{"segments named by bits", func(f *plan.Func) { f.Piecewise.Low = -1 }},
+		{"leaves of 6 bits", func(f *plan.Func) { f.Piecewise.Leaf = 6 }},
+		{"joins of 4", func(f *plan.Func) { f.Piecewise.Arity = 4 }},
+		{"results of 17 bits", func(f *plan.Func) { f.Piecewise.Inner = 17 }},
+		{"results of 16 bits with 60", func(f *plan.Func) { f.Piecewise.Inner, f.Piecewise.Frac = 16, 60 }},
+		{"slopes of 60 bits", func(f *plan.Func) { f.Piecewise.SlopeBits = 60 }},
+		{"offsets of 60 bits", func(f *plan.Func) { f.Piecewise.OffsetBits = 60 }},
+		{"0 terms", func(f *plan.Func) { f.Piecewise.Terms = nil }},
+		{"5000 terms", func(f *plan.Func) { f.Piecewise.Terms = make([]wire.Term, 5000) }},
+		{"a term out of range", func(f *plan.Func) { f.Piecewise.Terms[1].Bits = 1 << 30 }},
+		{"a term out of range", func(f *plan.Func) { f.Piecewise.Terms[2].Bits = f.Piecewise.Terms[1].Bits }},
+		{"a term out of range", func(f *plan.Func) { f.Piecewise.Terms[0].Slope = 1 << 40 }},
 	} {
-		f := &Func{Name: "tanh", Piecewise: FitPiecewise(math.Tanh, flat, flat, 40)}
+		f := &plan.Func{Name: "tanh", Piecewise: choose.FitPiecewise(math.Tanh, flat, flat, 40)}
 		c.bend(f)
-		p := oneStep(flat, flat, Step{Proto: ProtoFunc, Func: f})
+		p := plan.OneStep(flat, flat, plan.Step{Proto: plan.ProtoFunc, Func: f})
 		err := p.Validate()
 		if c.want == "" && err == nil || err != nil && c.want != "" && strings.Contains(err.Error(), c.want) {
 			continue

@@ -9,7 +9,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/ir"
@@ -57,7 +57,7 @@ func newBenchFunctionsCmd() *cobra.Command {
 			if n < 1 || n > 1<<24 {
 				return usage("--elements out of range")
 			}
-			p, err := backend.ParseProfile(profile)
+			p, err := choose.ParseProfile(profile)
 			if err != nil {
 				return usage("%v", err)
 			}
@@ -90,11 +90,12 @@ func newBenchFunctionsCmd() *cobra.Command {
 	return c
 }
 
-func benchFunctions(ctx context.Context, m *transport.Mux, role transport.Role, n int, p backend.Profile) (rows []functionRow, err error) {
+func benchFunctions(ctx context.Context, m *transport.Mux, role transport.Role, n int, p choose.Profile) (rows []functionRow, err error) {
 	for _, e := range functionFormats {
 		for _, name := range functionNames {
 			f, _ := (&ir.FuncAttrs{Name: name, Alpha: 1, Beta: 1}).Func()
-			lines, err := backend.FitFunc(f, e, e, n, p)
+			format := plan.SlotType{Bits: e.Bits, Frac: e.Frac}
+			lines, err := p.FitFunc(f, format, format, n)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}

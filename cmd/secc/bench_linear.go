@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	secc "secc.example/secc/runtime"
@@ -112,7 +113,7 @@ func linearBenches(networks, profiles []string) ([]linearBench, error) {
 			return nil, usage("unknown network %q", n)
 		}
 		for _, name := range profiles {
-			p, err := backend.ParseProfile(name)
+			p, err := choose.ParseProfile(name)
 			if err != nil {
 				return nil, usage("%v", err)
 			}
@@ -124,11 +125,7 @@ func linearBenches(networks, profiles []string) ([]linearBench, error) {
 					b.ops = append(b.ops, &l)
 				}
 			}
-			err = plan.ChoosePackings(b.ops, plan.CostProfile{
-				BitsPerSecond: p.Bandwidth, RTT: p.RTT.Seconds(), Server: p.UnitNanos, Client: p.UnitNanos,
-				ServerThreads: p.Threads, ClientThreads: p.Threads,
-			})
-			if err != nil {
+			if err := (choose.Search{Profile: p}).Packings(b.ops); err != nil {
 				return nil, err
 			}
 			if b.keys, err = plan.KeysOf(b.ops); err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc"
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 )
@@ -41,7 +41,7 @@ type networkRow struct {
 	ClientRSS       int64       `json:"client_peak_rss_bytes"`
 	Memory          plan.Memory `json:"predicted_memory_bytes"`
 
-	Speed backend.Speed `json:"machine_speed"` // seconds here for one on the reference machine, measured just before
+	Speed choose.Speed `json:"machine_speed"` // seconds here for one on the reference machine, measured just before
 
 	Exact     bool                `json:"bytes_and_rounds_as_predicted"`
 	Operators []plan.OperatorCost `json:"operators,omitempty"`
@@ -174,7 +174,7 @@ func (f *benchNetworkFlags) writeInput(ctx context.Context, p *plan.Plan, path s
 		if err != nil {
 			return err
 		}
-		values = set.cases[0][0].Float32s()
+		values = set.cases[0][0].Data
 	}
 	b := make([]byte, 0, 4*len(values))
 	for _, v := range values {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/internal/kernel"
 )
 
@@ -25,7 +25,7 @@ work takes 1.3 times as long here. "secc bench network" corrects its predictions
 			if err != nil {
 				return err
 			}
-			rep := benchReport[backend.Speed]{Schema: benchSchema, Machine: machine() + "; " + kernel.Summary(), Rows: []backend.Speed{s}}
+			rep := benchReport[choose.Speed]{Schema: benchSchema, Machine: machine() + "; " + kernel.Summary(), Rows: []choose.Speed{s}}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), rep)
 			}
@@ -39,7 +39,7 @@ work takes 1.3 times as long here. "secc bench network" corrects its predictions
 
 // speedHere runs bench speed in a process of its own: in this one a heap full of
 // what was compiled would make the collector part of what is measured.
-func speedHere(ctx context.Context) (s backend.Speed, err error) {
+func speedHere(ctx context.Context) (s choose.Speed, err error) {
 	cmd, err := self(ctx, "bench", "speed", "--json")
 	if err != nil {
 		return s, err
@@ -48,7 +48,7 @@ func speedHere(ctx context.Context) (s backend.Speed, err error) {
 	if err != nil {
 		return s, fmt.Errorf("bench speed: %w", err)
 	}
-	var rep benchReport[backend.Speed]
+	var rep benchReport[choose.Speed]
 	if err := json.Unmarshal(out, &rep); err != nil {
 		return s, fmt.Errorf("bench speed: %w", err)
 	}

@@ -8,11 +8,10 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/runtime"
 )
 
@@ -105,7 +104,7 @@ func (f *compareFlags) run(c *cobra.Command, path string) error {
 type operatorKey struct{ op, name string }
 
 // compare runs the three forms and pairs their values.
-func compare(ctx context.Context, s *subject, in []*tensor.Dense, threshold float64, secure bool) (*compareReport, error) {
+func compare(ctx context.Context, s *subject, in []*num.Tensor, threshold float64, secure bool) (*compareReport, error) {
 	real, undo, err := realValues(s, in)
 	if err != nil {
 		return nil, err
@@ -151,13 +150,13 @@ func below(x *float64, limit float64) bool { return x != nil && *x < limit }
 
 // realValues evaluates the rewritten cleartext graph, and says of values whose
 // channels the compiler multiplied how to undo that.
-func realValues(s *subject, in []*tensor.Dense) (vals map[operatorKey][]float32, undo map[operatorKey]func([]float32), err error) {
+func realValues(s *subject, in []*num.Tensor) (vals map[operatorKey][]float32, undo map[operatorKey]func([]float32), err error) {
 	r, err := s.rewritten()
 	if err != nil {
 		return nil, nil, err
 	}
 	vals, undo = map[operatorKey][]float32{}, map[operatorKey]func([]float32){}
-	_, err = ir.Eval(r.Graph, in, ir.EvalOptions{Stop: s.stop, Observe: func(v *ir.Value, t *tensor.Dense) {
+	_, err = ir.Eval(r.Graph, in, ir.EvalOptions{Stop: s.stop, Observe: func(v *ir.Value, t *num.Tensor) {
 		k := operatorKey{string(v.Op), v.Name}
 		if _, twice := vals[k]; v.Op != ir.OpConst && !twice {
 			vals[k] = append([]float32{}, ir.Floats(t)...)
@@ -173,7 +172,7 @@ func realValues(s *subject, in []*tensor.Dense) (vals map[operatorKey][]float32,
 }
 
 // secureValues runs the protocol and gives what every step computed.
-func secureValues(ctx context.Context, s *subject, in []*tensor.Dense, secure bool) (map[operatorKey][]float32, error) {
+func secureValues(ctx context.Context, s *subject, in []*num.Tensor, secure bool) (map[operatorKey][]float32, error) {
 	if !secure {
 		return nil, nil
 	}
@@ -199,7 +198,7 @@ func secureValues(ctx context.Context, s *subject, in []*tensor.Dense, secure bo
 
 // secureSlots runs the protocol and adds up both parties' shares of every slot;
 // out is the first output.
-func secureSlots(ctx context.Context, s *subject, in []*tensor.Dense) (sums map[plan.Slot][]int64, out []float32, err error) {
+func secureSlots(ctx context.Context, s *subject, in []*num.Tensor) (sums map[plan.Slot][]int64, out []float32, err error) {
 	var shares [2]map[plan.Slot]runtime.Vec
 	var see [2]func(plan.Slot, runtime.Vec)
 	for i := range see {

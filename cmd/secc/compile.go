@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc"
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
@@ -304,8 +304,8 @@ func (f *compileFlags) options(path string) (o secc.Options, err error) {
 }
 
 // parseProfile reads --profile.
-func parseProfile(s string) (backend.Profile, error) {
-	p, err := backend.ParseProfile(s)
+func parseProfile(s string) (choose.Profile, error) {
+	p, err := choose.ParseProfile(s)
 	if err != nil {
 		return p, usage("--profile: %w", err)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc"
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/answer"
 	"secc.example/secc/testdata"
@@ -134,7 +134,7 @@ func demoOptions(dir string) (o secc.Options, err error) {
 		Preprocess:  plan.Preprocess{Preset: "custom", Scale: m.Scale, Shift: m.Shift},
 		Calibration: secc.Files(filepath.Join(dir, "images.u8")),
 	}
-	if o.Profile, err = backend.ParseProfile("loopback"); err == nil {
+	if o.Profile, err = choose.ParseProfile("loopback"); err == nil {
 		o.Labels, err = loadLabels(filepath.Join(dir, "labels.txt"), nil)
 	}
 	return o, err

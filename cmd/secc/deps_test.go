@@ -21,13 +21,15 @@ var mayImport = map[string][]string{
 	"cmd/secc-wasm":          {"backend/plan", "cmd/internal/answer", "cmd/internal/exit", "frontend/input", "runtime", "runtime/client", "runtime/transport"},
 	"cmd/internal/answer":    {"backend/plan", "cmd/internal/out", "frontend/input"},
 	"cmd/internal/exit":      {"frontend/input", "runtime/client", "runtime/transport"},
-	"frontend/onnx":          {"ir", "frontend/onnx/internal/onnxpb"},
+	"ir":                     {"ir/fn", "ir/num"},
+	"frontend/onnx":          {"ir", "ir/fn", "ir/num", "frontend/onnx/internal/onnxpb"},
 	"frontend/onnx/onnxtest": {"ir", "frontend/onnx", "frontend/onnx/internal/onnxpb"},
 	"frontend/input":         {"backend/plan", "frontend/input/dicom", "frontend/input/internal/hint"},
 	"frontend/input/dicom":   {"frontend/input/internal/hint", "frontend/input/internal/ljpeg"},
-	"passes":                 {"ir", "backend", "backend/plan"},
-	"backend":                {"ir", "backend/plan", "backend/plan/wire"},
-	"backend/plan":           {"backend/plan/wire", "internal/safefile"},
+	"passes":                 {"ir", "ir/num", "backend", "backend/choose", "backend/plan"},
+	"backend":                {"ir", "backend/choose", "backend/plan", "backend/plan/wire"},
+	"backend/choose":         {"backend/plan", "backend/plan/wire"},
+	"backend/plan":           {"ir/fn", "backend/plan/wire", "internal/safefile"},
 	"runtime":                {"backend/plan", "backend/plan/wire", "runtime/guard", "runtime/transport", "runtime/mpc/ring", "runtime/mpc/prg", "runtime/mpc/ot", "runtime/mpc/poly", "runtime/mpc/he", "runtime/mpc/nonlinear"},
 	"runtime/client":         {"backend/plan", "runtime", "runtime/transport"},
 	"runtime/remote":         {"backend/plan", "runtime/transport"},
@@ -46,6 +48,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"github.com/tuneinsight/lattigo": {"backend"},
 	"github.com/owulveryck/onnx-go":  {"frontend/onnx"},
+	"gorgonia.org/tensor":            {"secc.example/secc"},
 	"google.golang.org/protobuf":     {"frontend/onnx", "frontend/onnx/internal/onnxpb", "frontend/onnx/onnxtest", "frontend/input"},
 	"github.com/mmcloughlin/avo":     {},
 	"github.com/spf13/cobra":         {"cmd/secc"},
@@ -90,7 +93,7 @@ func TestImportArrows(t *testing.T) {
 // tests need, however far the path: a client is linked from them, and an auditor
 // reads all of it.
 func TestClientStandsAlone(t *testing.T) {
-	no := regexp.MustCompile("^(secc.example/secc/(ir|passes|backend|frontend/onnx)$|gorgonia.org/|github.com/tuneinsight/lattigo|github.com/stretchr|gopkg.in/yaml|net/http)")
+	no := regexp.MustCompile("^(secc.example/secc/(ir|passes|backend|backend/choose|frontend/onnx)$|gorgonia.org/|github.com/tuneinsight/lattigo|github.com/stretchr|gopkg.in/yaml|net/http)")
 	for _, root := range []string{"runtime", "frontend/input", "cmd/secc-client"} {
 		out, err := exec.Command("go", "list", "-deps", "secc.example/secc/"+root).Output()
 		if err != nil {
@@ -100,6 +103,19 @@ func TestClientStandsAlone(t *testing.T) {
 			if no.MatchString(p) {
 				t.Errorf("%s needs %s", root, p)
 			}
+		}
+	}
+}
+
+// The IR is the meaning of networks: it must be readable, and vendored, alone.
+func TestIRStandsOnTheStandardLibrary(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "secc.example/secc/ir").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Fields(string(out)) {
+		if !strings.HasPrefix(p, "secc.example/secc/ir") {
+			t.Errorf("ir needs %s", p)
 		}
 	}
 }

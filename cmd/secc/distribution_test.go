@@ -5,10 +5,9 @@ import (
 	"slices"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // The simulation draws its rounding errors and its wrong signs from the
@@ -17,7 +16,7 @@ import (
 // every linear operator and every relu is judged by its own arguments.
 func TestSimulationErrsLikeTheProtocol(t *testing.T) {
 	n := loadNetwork(t, "resnet20_cifar10", compileFlags{target: "cost", maxDrop: "5%"})
-	in := []*tensor.Dense{ir.NewReal(n.want.Shape, n.cases[0])}
+	in := []*num.Tensor{ir.NewReal(n.want.Shape, n.cases[0])}
 	simulated := traceOf(t, n.Fixed, simulatedValues(t, n.Fixed, in))
 	secure := traceOf(t, n.Fixed, secureValuesOf(t, n, in))
 
@@ -74,7 +73,7 @@ func (s signs) check(t *testing.T, form string) {
 }
 
 // simulatedValues are the integers of every value of a simulated run.
-func simulatedValues(t *testing.T, g *ir.Graph, in []*tensor.Dense) map[*ir.Value][]int64 {
+func simulatedValues(t *testing.T, g *ir.Graph, in []*num.Tensor) map[*ir.Value][]int64 {
 	t.Helper()
 	all := map[*ir.Value][]int64{}
 	_, err := ir.Simulate(g, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: 3, Observe: func(v *ir.Value, x *ir.FixedTensor) { all[v] = slices.Clone(x.Ints) }})
@@ -85,7 +84,7 @@ func simulatedValues(t *testing.T, g *ir.Graph, in []*tensor.Dense) map[*ir.Valu
 }
 
 // secureValuesOf are the same of a secure run: the sums of both shares.
-func secureValuesOf(t *testing.T, n *network, in []*tensor.Dense) map[*ir.Value][]int64 {
+func secureValuesOf(t *testing.T, n *network, in []*num.Tensor) map[*ir.Value][]int64 {
 	t.Helper()
 	s, err := newSubject(n.Result)
 	if err != nil {
@@ -161,7 +160,7 @@ func roundingErrors(t *testing.T, v *ir.Value, values map[*ir.Value][]int64) []f
 		real[i] = float32(x.Elem.Real(y))
 	}
 	errs := make([]float64, v.Type.N())
-	_, err = ir.Simulate(g, []*tensor.Dense{ir.NewReal(x.Shape, real)}, ir.SimOptions{Observe: func(u *ir.Value, sum *ir.FixedTensor) {
+	_, err = ir.Simulate(g, []*num.Tensor{ir.NewReal(x.Shape, real)}, ir.SimOptions{Observe: func(u *ir.Value, sum *ir.FixedTensor) {
 		if u == acc {
 			for i, y := range sum.Ints {
 				errs[i] = float64(values[v][i]) - math.Ldexp(float64(y), -shift)

@@ -9,10 +9,9 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/runtime"
 )
 
@@ -127,7 +126,7 @@ func (f *evalFlags) tolerance(r *evalReport) error {
 
 // examples are what a network is evaluated on.
 type examples struct {
-	cases     [][]*tensor.Dense
+	cases     [][]*num.Tensor
 	truth     *truth
 	reference [][]float32 // answers of another engine; may be nil
 	against   string      // their file
@@ -210,7 +209,7 @@ func (e *examples) evaluate(ctx context.Context, show *tally, s *subject) (*eval
 	return r, nil
 }
 
-func (r *evalReport) simulate(s *subject, in []*tensor.Dense, seed uint64) ([]float32, error) {
+func (r *evalReport) simulate(s *subject, in []*num.Tensor, seed uint64) ([]float32, error) {
 	out, result, err := s.simulate(in, seed, nil)
 	if err != nil {
 		return nil, err

@@ -4,10 +4,9 @@ import (
 	"slices"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // In exact mode nothing is left to chance: every value of a secure run is that
@@ -23,7 +22,7 @@ func checkExact(t *testing.T, networks ...string) {
 		if got := formatsOf(n.Fixed).Dropped.Max; got != 0 {
 			t.Errorf("%s: signs leave out up to %d low bits", name, got)
 		}
-		in := []*tensor.Dense{ir.NewReal(n.want.Shape, n.cases[0])}
+		in := []*num.Tensor{ir.NewReal(n.want.Shape, n.cases[0])}
 		want, output := simulatedInts(t, n.Fixed, in)
 		s, err := newSubject(n.Result)
 		if err != nil {
@@ -43,7 +42,7 @@ func checkExact(t *testing.T, networks ...string) {
 // simulatedInts gives all shared values, in the order they are computed, and
 // the first output. Every value must keep its promised range: beyond it the
 // protocols promise nothing.
-func simulatedInts(t *testing.T, g *ir.Graph, in []*tensor.Dense) (all map[operatorKey][][]int64, output []float32) {
+func simulatedInts(t *testing.T, g *ir.Graph, in []*num.Tensor) (all map[operatorKey][][]int64, output []float32) {
 	t.Helper()
 	all = map[operatorKey][][]int64{}
 	r, err := ir.Simulate(g, in, ir.SimOptions{Rounding: ir.Nearest, Observe: func(v *ir.Value, x *ir.FixedTensor) {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime/mpc/poly"
@@ -147,7 +147,7 @@ func predict(p *plan.Plan, profile string) (*plan.Report, error) {
 
 // predictAt is predict for a machine of some speed and a number of cores of
 // either party; 0: the profile's.
-func predictAt(p *plan.Plan, profile string, threads int, speed backend.Speed) (*plan.Report, error) {
+func predictAt(p *plan.Plan, profile string, threads int, speed choose.Speed) (*plan.Report, error) {
 	pr, err := parseProfile(profile)
 	if err != nil {
 		return nil, err

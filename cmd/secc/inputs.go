@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"io"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/frontend/input"
+	"secc.example/secc/ir/num"
 )
 
 // loadInputs reads one file for each input of the network, with what about them
@@ -29,7 +28,7 @@ func loadInputs(args []string, want []input.Spec) (values [][]float32, warnings 
 
 // inputSet are examples with the files they came from.
 type inputSet struct {
-	cases   [][]*tensor.Dense
+	cases   [][]*num.Tensor
 	sources []string
 }
 
@@ -70,10 +69,10 @@ func someExamples(ctx context.Context, log io.Writer, flag string, sources []str
 }
 
 // dense makes the tensors of one case.
-func dense(values input.Case, want []input.Spec) []*tensor.Dense {
-	var all []*tensor.Dense
+func dense(values input.Case, want []input.Spec) []*num.Tensor {
+	var all []*num.Tensor
 	for i, w := range want {
-		all = append(all, tensor.New(tensor.WithShape(w.Shape...), tensor.WithBacking(values[i])))
+		all = append(all, num.New(w.Shape, values[i]))
 	}
 	return all
 }

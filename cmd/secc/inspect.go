@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/ask"
 	"secc.example/secc/cmd/internal/out"
@@ -94,7 +94,7 @@ func inspect(path string) (*inspected, error) {
 	if err != nil {
 		return nil, err
 	}
-	profile, _ := backend.ParseProfile("") // the default is no error
+	profile, _ := choose.ParseProfile("") // the default is no error
 	profile.Price(r)
 	v := &inspected{
 		Schema: inspectSchema, Model: p.Model, Digest: r.PlanDigest, Format: p.Version, Size: info.Size(),

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/internal/kernel"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/mpc/prg"
@@ -14,8 +14,8 @@ import (
 // prices are of (IFMA, AVX-512): "secc bench speed" under SECC_KERNELS=vaes, avx2 and
 // portable, over what it gave without a limit on the same machine, 2026-11-28. NEON has
 // not been measured on a processor: it is taken for AVX2 and, in rings, for portable Go.
-func kernelSpeed() backend.Speed {
-	s := backend.Speed{Linear: 1, Nonlinear: 1}
+func kernelSpeed() choose.Speed {
+	s := choose.Speed{Linear: 1, Nonlinear: 1}
 	switch poly.Kernel.Variant() {
 	case kernel.IFMA:
 	case kernel.AVX2:

@@ -7,11 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/frontend/onnx/onnxtest"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 )
 
@@ -63,18 +62,18 @@ func checkSeeded(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	n := ir.Numel(meta.Shape)
-	dense := func(name string) []*tensor.Dense {
-		return []*tensor.Dense{ir.NewReal(meta.Shape, onnxtest.Uniform(name, n))}
+	dense := func(name string) []*num.Tensor {
+		return []*num.Tensor{ir.NewReal(meta.Shape, onnxtest.Uniform(name, n))}
 	}
 	g, err := onnx.Import(data, onnx.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	simulate(t, g, [][]*tensor.Dense{dense("first"), dense("second")}, dense("input"), want, lightTolerance)
+	simulate(t, g, [][]*num.Tensor{dense("first"), dense("second")}, dense("input"), want, lightTolerance)
 }
 
 // simulate compiles a network, runs it in the simulator and holds the output to want.
-func simulate(t *testing.T, g *ir.Graph, calibration [][]*tensor.Dense, in []*tensor.Dense, want []float32, tolerance float64) {
+func simulate(t *testing.T, g *ir.Graph, calibration [][]*num.Tensor, in []*num.Tensor, want []float32, tolerance float64) {
 	t.Helper()
 	made, err := passes.Compile(g, passes.Options{Calibration: calibration})
 	if err != nil {
@@ -117,7 +116,7 @@ func TestPublishedNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := []*tensor.Dense{ir.NewReal(g.Inputs[0].Type.Shape, c.Data(g)[0])}
+	in := []*num.Tensor{ir.NewReal(g.Inputs[0].Type.Shape, c.Data(g)[0])}
 	if last := g.Outputs[0]; last.Op != ir.OpSoftmax {
 		t.Fatalf("ends in %s", last.Op)
 	}

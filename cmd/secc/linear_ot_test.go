@@ -6,10 +6,9 @@ import (
 	"slices"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/runtime"
 )
 
@@ -30,7 +29,7 @@ func TestSecureRunOverOT(t *testing.T) {
 		bytes := map[string]float64{}
 		for _, winograd := range []string{"off", "force"} {
 			n := loadNetwork(t, c.name, compileFlags{linear: "ot", winograd: winograd})
-			sim, err := ir.Simulate(n.Fixed, []*tensor.Dense{ir.NewReal(n.want.Shape, n.cases[0])}, ir.SimOptions{})
+			sim, err := ir.Simulate(n.Fixed, []*num.Tensor{ir.NewReal(n.want.Shape, n.cases[0])}, ir.SimOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,10 +9,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // What rewrite writes computes in onnxruntime what it computes here. SECC_ORT
@@ -55,7 +54,7 @@ func TestRewrittenFileInOnnxruntime(t *testing.T) {
 		if err := os.WriteFile(input, raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		want, err := ir.Eval(g, []*tensor.Dense{ir.NewReal(g.Inputs[0].Type.Shape, x)}, ir.EvalOptions{})
+		want, err := ir.Eval(g, []*num.Tensor{ir.NewReal(g.Inputs[0].Type.Shape, x)}, ir.EvalOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,11 +8,10 @@ import (
 	"slices"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 	"secc.example/secc/runtime"
 )
@@ -46,7 +45,7 @@ func TestSecureRunOfXOperator(t *testing.T) {
 		}
 		o := passes.Options{XOperator: passes.XChoice(c.layer)}
 		for _, in := range n.cases[1:] {
-			o.Calibration = append(o.Calibration, []*tensor.Dense{ir.NewReal(n.want.Shape, in)})
+			o.Calibration = append(o.Calibration, []*num.Tensor{ir.NewReal(n.want.Shape, in)})
 		}
 		top := slices.Index(n.ort[0], slices.Max(n.ort[0]))
 		if got := n.asRewritten(t, g, o); got[top] != slices.Max(got) {
@@ -68,7 +67,7 @@ func (n *network) asRewritten(t *testing.T, g *ir.Graph, o passes.Options) []flo
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := ir.Eval(x, []*tensor.Dense{ir.NewReal(g.Inputs[0].Type.Shape, n.cases[0])}, ir.EvalOptions{})
+	want, err := ir.Eval(x, []*num.Tensor{ir.NewReal(g.Inputs[0].Type.Shape, n.cases[0])}, ir.EvalOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +106,7 @@ func TestSecureRunOfCroppedXOperators(t *testing.T) {
 	n := &network{cases: [][]float32{random(ir.Numel(shape), 1)}}
 	o := passes.Options{XOperator: "force"}
 	for range 30 {
-		o.Calibration = append(o.Calibration, []*tensor.Dense{ir.NewReal(shape, random(ir.Numel(shape), 1))})
+		o.Calibration = append(o.Calibration, []*num.Tensor{ir.NewReal(shape, random(ir.Numel(shape), 1))})
 	}
 	for _, how := range []struct {
 		linear   passes.Linear

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/answer"
 	"secc.example/secc/cmd/internal/exit"
@@ -152,7 +152,7 @@ func parseLink(s string) (transport.Link, error) {
 	if s == "" {
 		return transport.Link{}, nil
 	}
-	p, err := backend.ParseProfile(s)
+	p, err := choose.ParseProfile(s)
 	if err != nil {
 		return transport.Link{}, usage("--shape: %w", err)
 	}

@@ -6,11 +6,10 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"gorgonia.org/tensor"
-
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 	"secc.example/secc/runtime"
 )
@@ -18,8 +17,8 @@ import (
 // measureSpeed tells how fast this machine is, beside the one that predictions
 // are made for: it runs a network of convolutions and one of relus, both parties in
 // this process, and compares the processor time with the prediction.
-func measureSpeed(ctx context.Context) (backend.Speed, error) {
-	one := backend.Speed{Linear: 1, Nonlinear: 1}
+func measureSpeed(ctx context.Context) (choose.Speed, error) {
+	one := choose.Speed{Linear: 1, Nonlinear: 1}
 	if cpuSeconds() == 0 {
 		return one, nil // this system does not tell processor time
 	}
@@ -45,7 +44,7 @@ func measureSpeed(ctx context.Context) (backend.Speed, error) {
 	a, al, an := beyond(1)
 	b, bl, bn := beyond(2)
 	det := al*bn - bl*an
-	s := backend.Speed{Linear: (a*bn - b*an) / det / referenceLinear, Nonlinear: (b*al - a*bl) / det / referenceNonlinear}
+	s := choose.Speed{Linear: (a*bn - b*an) / det / referenceLinear, Nonlinear: (b*al - a*bl) / det / referenceNonlinear}
 	if !(s.Linear > 0.05 && s.Nonlinear > 0.05 && s.Linear < 1000 && s.Nonlinear < 1000) {
 		return one, fmt.Errorf("this machine's speed: %g s and %g s do not fit together", a, b)
 	}
@@ -100,7 +99,7 @@ func chain(g *ir.Graph, shape []int, n, groups int, relus bool) error {
 // probe is a small network and the processor time it is predicted to take.
 type probe struct {
 	*subject
-	in                []*tensor.Dense
+	in                []*num.Tensor
 	linear, nonlinear float64
 }
 
@@ -114,12 +113,12 @@ func newProbe(build func(*ir.Graph) error) (*probe, error) {
 	for i := range x {
 		x[i] = rand.Float32() - 0.5
 	}
-	in := []*tensor.Dense{ir.NewReal(shape, x)}
-	pr, err := backend.ParseProfile("loopback")
+	in := []*num.Tensor{ir.NewReal(shape, x)}
+	pr, err := choose.ParseProfile("loopback")
 	if err != nil {
 		return nil, err
 	}
-	made, err := passes.Compile(g, passes.Options{Calibration: [][]*tensor.Dense{in}, Profile: pr})
+	made, err := passes.Compile(g, passes.Options{Calibration: [][]*num.Tensor{in}, Profile: pr})
 	if err != nil {
 		return nil, err
 	}

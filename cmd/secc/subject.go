@@ -12,14 +12,13 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"gorgonia.org/tensor"
-
 	"secc.example/secc"
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 	"secc.example/secc/runtime"
 )
@@ -135,7 +134,7 @@ func newSubject(made *passes.Result) (*subject, error) {
 }
 
 // float gives the first output of the cleartext model.
-func (s *subject) float(in []*tensor.Dense) ([]float32, error) {
+func (s *subject) float(in []*num.Tensor) ([]float32, error) {
 	out, err := ir.Eval(s.real, in, ir.EvalOptions{Stop: s.stop})
 	if err != nil {
 		return nil, err
@@ -144,7 +143,7 @@ func (s *subject) float(in []*tensor.Dense) ([]float32, error) {
 }
 
 // simulate gives the first output in fixed point as the runtime would compute it.
-func (s *subject) simulate(in []*tensor.Dense, seed uint64, see func(*ir.Value, *ir.FixedTensor)) ([]float32, *ir.SimResult, error) {
+func (s *subject) simulate(in []*num.Tensor, seed uint64, see func(*ir.Value, *ir.FixedTensor)) ([]float32, *ir.SimResult, error) {
 	r, err := ir.Simulate(s.fixed, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: seed, Observe: see, Stop: s.stop})
 	if err != nil {
 		return nil, nil, err
@@ -155,7 +154,7 @@ func (s *subject) simulate(in []*tensor.Dense, seed uint64, see func(*ir.Value, 
 // secure runs both parties in this process, over a connection on this machine,
 // and gives the first output. see (may be nil) gets both parties' shares of
 // every slot.
-func (s *subject) secure(ctx context.Context, in []*tensor.Dense, see [2]func(plan.Slot, runtime.Vec)) ([]float32, error) {
+func (s *subject) secure(ctx context.Context, in []*num.Tensor, see [2]func(plan.Slot, runtime.Vec)) ([]float32, error) {
 	var floats [][]float32
 	for _, t := range in {
 		floats = append(floats, ir.Floats(t))

@@ -4,10 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 	"secc.example/secc/runtime"
 )
@@ -58,7 +57,7 @@ func TestUnequalBranchesRunSideBySide(t *testing.T) {
 			x[i] = float32(r.NormFloat64())
 		}
 		n.cases = append(n.cases, x)
-		o.Calibration = append(o.Calibration, []*tensor.Dense{ir.NewReal([]int{1, 2, 9, 9}, x)})
+		o.Calibration = append(o.Calibration, []*num.Tensor{ir.NewReal([]int{1, 2, 9, 9}, x)})
 	}
 	var err error
 	if n.Result, err = passes.Compile(g, o); err != nil {
@@ -81,7 +80,7 @@ func TestUnequalBranchesRunSideBySide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := ir.Eval(real, []*tensor.Dense{o.Calibration[0][0]}, ir.EvalOptions{})
+	want, err := ir.Eval(real, []*num.Tensor{o.Calibration[0][0]}, ir.EvalOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

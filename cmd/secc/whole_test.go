@@ -15,12 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/transport"
@@ -173,7 +172,7 @@ func TestPlanIsItsGraph(t *testing.T) {
 		for _, truncation := range []string{"stochastic", "exact"} {
 			n := loadNetwork(t, name, compileFlags{truncation: truncation})
 			for i := range 2 {
-				sim, err := ir.Simulate(n.Fixed, []*tensor.Dense{ir.NewReal(n.want.Shape, n.cases[i])}, ir.SimOptions{})
+				sim, err := ir.Simulate(n.Fixed, []*num.Tensor{ir.NewReal(n.want.Shape, n.cases[i])}, ir.SimOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -7,10 +7,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/frontend/onnx/onnxtest"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // shared is the directory of large test data beside the repository; tests that
@@ -29,7 +28,7 @@ func sharedDir(t *testing.T, parts ...string) string {
 
 func evaluate(t *testing.T, g *ir.Graph, data [][]float32) [][]float32 {
 	t.Helper()
-	var in []*tensor.Dense
+	var in []*num.Tensor
 	for i, v := range g.Inputs {
 		in = append(in, ir.NewReal(v.Type.Shape, data[i]))
 	}

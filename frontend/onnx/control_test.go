@@ -4,10 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/frontend/onnx/internal/onnxpb"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // body makes a subgraph.
@@ -69,7 +68,7 @@ func TestSecretBranches(t *testing.T) {
 		t.Fatal(err)
 	}
 	for on, want := range map[float32]float32{0: 3, 1: -3} {
-		out, err := ir.Eval(g, []*tensor.Dense{ir.NewReal([]int{}, []float32{on}), ir.NewReal([]int{2}, []float32{3, 4})}, ir.EvalOptions{})
+		out, err := ir.Eval(g, []*num.Tensor{ir.NewReal([]int{}, []float32{on}), ir.NewReal([]int{2}, []float32{3, 4})}, ir.EvalOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,15 +6,15 @@ import (
 	"math"
 
 	"google.golang.org/protobuf/proto"
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/frontend/onnx/internal/onnxpb"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/fn"
+	"secc.example/secc/ir/num"
 )
 
 // The version that Export writes: old enough for every framework that reads ONNX.
 const (
-	exportOpset     = 13
+	exportOpset     = fn.Written
 	exportIRVersion = 8
 )
 
@@ -23,7 +23,7 @@ type ExportOptions struct {
 	// Calibration inputs, if there are any, give every BatchNormalization the mean
 	// and variance of what it sees, so that it can be trained on. Without them it has
 	// mean 0 and variance 1: right, but only for use as it is.
-	Calibration [][]*tensor.Dense
+	Calibration [][]*num.Tensor
 	Stop        func() error // asked often: an error ends the export with it; may be nil
 }
 

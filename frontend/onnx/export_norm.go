@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"math"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // exportEpsilon is the epsilon of BatchNormalization in common frameworks.
@@ -17,7 +16,7 @@ type moments struct{ n, sum, squares []float64 }
 
 // normInputs evaluates the graph on the inputs and collects what every batch
 // normalisation sees.
-func normInputs(g *ir.Graph, inputs [][]*tensor.Dense, stop func() error) (map[*ir.Value]*moments, error) {
+func normInputs(g *ir.Graph, inputs [][]*num.Tensor, stop func() error) (map[*ir.Value]*moments, error) {
 	seen := map[*ir.Value]*moments{}
 	for _, v := range g.Values {
 		if v.Op == ir.OpBatchNorm {
@@ -29,7 +28,7 @@ func normInputs(g *ir.Graph, inputs [][]*tensor.Dense, stop func() error) (map[*
 		return seen, nil
 	}
 	for _, in := range inputs {
-		_, err := ir.Eval(g, in, ir.EvalOptions{Stop: stop, Observe: func(v *ir.Value, t *tensor.Dense) {
+		_, err := ir.Eval(g, in, ir.EvalOptions{Stop: stop, Observe: func(v *ir.Value, t *num.Tensor) {
 			if m := seen[v]; m != nil {
 				m.add(ir.Floats(t), ir.Numel(v.Type.Shape[2:]))
 			}

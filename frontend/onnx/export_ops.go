@@ -7,6 +7,7 @@ import (
 
 	"secc.example/secc/frontend/onnx/internal/onnxpb"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/fn"
 )
 
 // plainOps are the operators that ONNX has under another name and nothing more.
@@ -180,29 +181,13 @@ func (x *exporter) clip(v *ir.Value, a *ir.ClipAttrs, in, out string) {
 	x.node("Clip", v.Name, args, out)
 }
 
-// exportedFunctions are the functions that ONNX has as they are; alpha and beta say
-// which of its parameters it calls so.
-var exportedFunctions = map[string]struct{ op, alpha, beta string }{
-	"sigmoid": {"Sigmoid", "", ""}, "tanh": {"Tanh", "", ""}, "exp": {"Exp", "", ""}, "exp_nonpos": {"Exp", "", ""}, "log": {"Log", "", ""}, "erf": {"Erf", "", ""},
-	"sqrt": {"Sqrt", "", ""}, "reciprocal": {"Reciprocal", "", ""}, "softplus": {"Softplus", "", ""}, "softsign": {"Softsign", "", ""},
-	"elu": {"Elu", "alpha", ""}, "selu": {"Selu", "alpha", "gamma"}, "celu": {"Celu", "alpha", ""}, "hard_sigmoid": {"HardSigmoid", "alpha", "beta"},
-	"thresholded_relu": {"ThresholdedRelu", "alpha", ""}, "leaky_relu": {"LeakyRelu", "alpha", ""}, "relu": {"Relu", "", ""}, "abs": {"Abs", "", ""},
-	"sign": {"Sign", "", ""}, "floor": {"Floor", "", ""}, "ceil": {"Ceil", "", ""}, "round": {"Round", "", ""}, "sin": {"Sin", "", ""},
-	"cos": {"Cos", "", ""}, "tan": {"Tan", "", ""}, "asin": {"Asin", "", ""}, "acos": {"Acos", "", ""}, "atan": {"Atan", "", ""},
-	"sinh": {"Sinh", "", ""}, "cosh": {"Cosh", "", ""}, "asinh": {"Asinh", "", ""}, "acosh": {"Acosh", "", ""}, "atanh": {"Atanh", "", ""},
-	"shrink": {"Shrink", "lambd", "bias"},
-}
-
 func (x *exporter) function(v *ir.Value, a *ir.FuncAttrs, in, out string) error {
-	if f, ok := exportedFunctions[a.Name]; ok {
+	if f, _ := fn.Lookup(a.Name); f.ONNX != "" && f.Since <= fn.Written {
 		var attrs []*onnxpb.Attribute
-		if f.alpha != "" {
-			attrs = append(attrs, realAttr(f.alpha, a.Alpha))
+		for i, p := range f.Params {
+			attrs = append(attrs, realAttr(p.Name, [2]float64{a.Alpha, a.Beta}[i]))
 		}
-		if f.beta != "" {
-			attrs = append(attrs, realAttr(f.beta, a.Beta))
-		}
-		x.node(f.op, v.Name, []string{in}, out, attrs...)
+		x.node(f.ONNX, v.Name, []string{in}, out, attrs...)
 		return nil
 	}
 	product := func(a, b string) { x.node("Mul", v.Name, []string{a, b}, out) }
@@ -219,6 +204,14 @@ func (x *exporter) function(v *ir.Value, a *ir.FuncAttrs, in, out string) error 
 	case "step":
 		above := x.step("GreaterOrEqual", v, []string{in, x.scalar(out+".zero", 0)})
 		x.node("Cast", v.Name, []string{above}, out, intAttr("to", int(Float)))
+	case "is_zero":
+		zero := x.step("Equal", v, []string{in, x.scalar(out+".zero", 0)})
+		x.node("Cast", v.Name, []string{zero}, out, intAttr("to", int(Float)))
+	case "is_nan":
+		x.node("Cast", v.Name, []string{x.step("IsNaN", v, []string{in})}, out, intAttr("to", int(Float)))
+	case "trunc":
+		whole := x.step("Cast", v, []string{in}, intAttr("to", int(Int64)))
+		x.node("Cast", v.Name, []string{whole}, out, intAttr("to", int(Float)))
 	case "silu":
 		product(in, x.step("Sigmoid", v, []string{in}))
 	case "swish":

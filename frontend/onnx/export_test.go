@@ -6,11 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/frontend/onnx/onnxtest"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // again exports a graph and imports what was written.
@@ -58,7 +57,7 @@ func TestExportedModels(t *testing.T) {
 			}
 		}
 		want := evaluate(t, g, [][]float32{m.Data(0)})[0]
-		calibration := [][]*tensor.Dense{{ir.NewReal(g.Inputs[0].Type.Shape, m.Data(1))}}
+		calibration := [][]*num.Tensor{{ir.NewReal(g.Inputs[0].Type.Shape, m.Data(1))}}
 		for _, o := range []onnx.ExportOptions{{}, {Calibration: calibration}} {
 			got := evaluate(t, again(t, g, o), [][]float32{m.Data(0)})[0]
 			if d := worst(got, want); d > 2e-5 {

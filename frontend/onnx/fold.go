@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // The constant evaluator: enough of tensor arithmetic for shape computations and
@@ -310,7 +309,7 @@ const maxFoldWork = 1 << 28
 // evaluated computes an operator of the ir on constants by its definition; nil
 // where that would take too much.
 func (c *ctx) evaluated(op ir.Op, attrs any, d DType, args []*operand) *Tensor {
-	g, vals, ins := new(ir.Graph), make([]*ir.Value, len(args)), make([]*tensor.Dense, len(args))
+	g, vals, ins := new(ir.Graph), make([]*ir.Value, len(args)), make([]*num.Tensor, len(args))
 	for i, a := range args {
 		if a.N() == 0 {
 			return nil

@@ -10,10 +10,9 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/frontend/onnx/internal/onnxpb"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // Small models made by hand, one for each form that exporters produce.
@@ -74,7 +73,7 @@ func expect(t *testing.T, m *onnxpb.Model, opts Options, x, want []float32) *ir.
 	if err := ir.Verify(g, ir.Real); err != nil {
 		t.Fatal(err)
 	}
-	out, err := ir.Eval(g, []*tensor.Dense{ir.NewReal(g.Inputs[0].Type.Shape, x)}, ir.EvalOptions{})
+	out, err := ir.Eval(g, []*num.Tensor{ir.NewReal(g.Inputs[0].Type.Shape, x)}, ir.EvalOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

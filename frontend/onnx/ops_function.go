@@ -1,37 +1,31 @@
 package onnx
 
-// functionOps are elementwise functions the ir has by name.
-var functionOps = map[string]opRow{
-	"Sigmoid": unaryRow("sigmoid"), "Tanh": unaryRow("tanh"), "Exp": unaryRow("exp"), "Log": unaryRow("log"),
-	"Erf": unaryRow("erf"), "Softplus": unaryRow("softplus"), "Softsign": unaryRow("softsign"), "Mish": unaryRow("mish"),
-	"HardSwish": unaryRow("hard_swish"), "Sign": unaryRow("sign"), "Floor": unaryRow("floor"), "Ceil": unaryRow("ceil"),
-	"Round": unaryRow("round"), "Sin": unaryRow("sin"), "Cos": unaryRow("cos"), "Tan": unaryRow("tan"),
-	"Asin": unaryRow("asin"), "Acos": unaryRow("acos"), "Atan": unaryRow("atan"), "Sinh": unaryRow("sinh"),
-	"Cosh": unaryRow("cosh"), "Asinh": unaryRow("asinh"), "Acosh": unaryRow("acosh"), "Atanh": unaryRow("atanh"),
-	"Sqrt":            unaryRow("sqrt"),
-	"Reciprocal":      {min: 1, max: 1, build: reciprocal},
-	"Elu":             unaryRow("elu", param{"alpha", 1}),
-	"Celu":            unaryRow("celu", param{"alpha", 1}),
-	"Selu":            unaryRow("selu", param{"alpha", 1.67326319217681884765625}, param{"gamma", 1.05070102214813232421875}),
-	"HardSigmoid":     unaryRow("hard_sigmoid", param{"alpha", 0.2}, param{"beta", 0.5}),
-	"ThresholdedRelu": unaryRow("thresholded_relu", param{"alpha", 1}),
-	"Shrink":          unaryRow("shrink", param{"lambd", 0.5}, param{"bias", 0}),
-	"Swish":           unaryRow("swish", param{"alpha", 1}),
-	"Gelu":            {min: 1, max: 1, build: gelu},
-	"IsNaN":           {min: 1, max: 1, build: func(c *ctx) []*operand { return one(c.typed(c.fn(c.in[0], "is_nan"), Bool)) }},
-}
+import "secc.example/secc/ir/fn"
 
-type param struct {
-	name    string
-	missing float64
+// functionOps are elementwise functions the ir has by name: those of package fn, but for
+// the ones that stand in written.
+func functionOps(written ...map[string]opRow) map[string]opRow {
+	ops := map[string]opRow{
+		"Reciprocal": {min: 1, max: 1, build: reciprocal},
+		"Gelu":       {min: 1, max: 1, build: gelu},
+		"IsNaN":      {min: 1, max: 1, build: func(c *ctx) []*operand { return one(c.typed(c.fn(c.in[0], "is_nan"), Bool)) }},
+	}
+	own := join(append(written, ops)...)
+	for _, name := range fn.Names() {
+		f, _ := fn.Lookup(name)
+		if _, known := own[f.ONNX]; !known && f.ONNX != "" && !f.WriteOnly {
+			ops[f.ONNX] = unaryRow(name, f.Params...)
+		}
+	}
+	return ops
 }
 
 // unaryRow is an elementwise function whose parameters are float attributes.
-func unaryRow(name string, params ...param) opRow {
+func unaryRow(name string, params ...fn.Param) opRow {
 	return opRow{min: 1, max: 1, build: func(c *ctx) []*operand {
 		var values []float64
 		for _, p := range params {
-			values = append(values, c.float(p.name, p.missing))
+			values = append(values, c.float(p.Name, p.Missing))
 		}
 		if x := c.in[0]; x.con == nil {
 			c.realOnly(x)
@@ -72,7 +66,7 @@ var microsoftOps = map[string]opRow{
 		}
 		return one(c.fn(x, "gelu_tanh"))
 	}},
-	"QuickGelu":        unaryRow("swish", param{"alpha", 1.702}),
+	"QuickGelu":        unaryRow("swish", fn.Param{Name: "alpha", Missing: 1.702}),
 	"FusedConv":        {min: 2, max: 3, build: fusedConv},
 	"QuantizeLinear":   {min: 2, max: 3, build: quantize},
 	"DequantizeLinear": {min: 2, max: 3, build: dequantize},

@@ -11,11 +11,10 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/onnx/internal/onnxpb"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 )
 
@@ -139,13 +138,13 @@ func planOf(t *testing.T, m *onnxpb.Model, opts Options) (*public, error) {
 		return nil, err
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
-	var examples [][]*tensor.Dense
+	var examples [][]*num.Tensor
 	for range 4 {
 		x := make([]float32, g.Inputs[0].Type.N())
 		for i := range x {
 			x[i] = float32(rng.NormFloat64())
 		}
-		examples = append(examples, []*tensor.Dense{ir.NewReal(g.Inputs[0].Type.Shape, x)})
+		examples = append(examples, []*num.Tensor{ir.NewReal(g.Inputs[0].Type.Shape, x)})
 	}
 	made, err := passes.Compile(g, passes.Options{Calibration: examples})
 	if err != nil {

@@ -93,8 +93,9 @@ var refusedByName = map[string]string{
 var tables map[string]map[string]opRow
 
 func init() {
+	written := []map[string]opRow{structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps}
 	tables = map[string]map[string]opRow{
-		"":              join(structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, functionOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps),
+		"":              join(append(written, functionOps(written...))...),
 		"com.microsoft": microsoftOps,
 		"ai.onnx.ml":    mlOps,
 	}

@@ -15,12 +15,11 @@ import (
 	"strings"
 	"time"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 )
 
 // compileTime bounds one compilation, runTime one inference.
@@ -191,7 +190,7 @@ func importOptions(flags []string) (onnx.Options, error) {
 }
 
 // inputs reads the tensors of one inference.
-func (t *trial) inputs(set string) (in []*tensor.Dense, files []string, err error) {
+func (t *trial) inputs(set string) (in []*num.Tensor, files []string, err error) {
 	for _, v := range t.real.Inputs {
 		i := slices.Index(t.names, v.Name) // inputs that are set have files as well
 		path := filepath.Join(set, fmt.Sprintf("input_%d.pb", i))

@@ -12,10 +12,11 @@ import (
 	"slices"
 	"strings"
 
-	"secc.example/secc/backend"
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/fn"
 )
 
 func main() {
@@ -59,6 +60,11 @@ func operators(w io.Writer) error {
 				return fmt.Errorf("%s stands twice", op)
 			}
 			forms[op] = f.form
+		}
+	}
+	for _, name := range fn.Names() {
+		if f, _ := fn.Lookup(name); f.ONNX != "" && forms[f.ONNX] == "" {
+			forms[f.ONNX] = lines
 		}
 	}
 	for _, o := range onnx.Operators() {
@@ -120,16 +126,16 @@ func figures(c plan.Cost) string {
 
 // functions fits every function over [-8, 8) and prices its lines.
 func functions(w io.Writer) error {
-	lan, err := backend.ParseProfile("lan")
+	lan, err := choose.ParseProfile("lan")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "\n## Functions\n\nLines from (%d, %d) to (%d, %d), so on [-8, 8), with both parameters 1, of %d elements. They are\na spline, whose knots are compared with, or segments that the top bits of the argument name,\nwhichever is accurate enough and faster on a local network. The compiler fits each between the\nformats that calibration asks for, and refuses a network where 32 ulp cannot be kept (no entry: not\nkept here). The error is the largest over the whole format, before results are rounded. Where a\nfunction is not defined or leaves the format, the nearest value of the format is fitted, and the\nerror is that from it.\n\n", refBits, refFrac, refBits, refFrac, refN)
 	fmt.Fprint(w, "| function | lines | bits an element | COTs an element | rounds | error in ulp |\n| --- | --- | --- | --- | --- | --- |\n")
-	for _, name := range ir.Funcs() {
+	for _, name := range fn.Names() {
 		f, _ := (&ir.FuncAttrs{Name: name, Alpha: 1, Beta: 1}).Func()
-		e := ir.Elem{Bits: refBits, Frac: refFrac}
-		lines, err := backend.FitFunc(f, e, e, refN, lan)
+		e := plan.SlotType{Bits: refBits, Frac: refFrac}
+		lines, err := lan.FitFunc(f, e, e, refN)
 		if err != nil {
 			fmt.Fprintf(w, "| %s | | | | | |\n", name)
 			continue

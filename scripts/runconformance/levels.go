@@ -8,13 +8,12 @@ import (
 	"net"
 	"time"
 
-	"gorgonia.org/tensor"
-
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/frontend/onnx/onnxtest"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
 	"secc.example/secc/runtime"
 )
@@ -67,7 +66,7 @@ func try(c *onnxtest.Case, level int, inside bool) (o outcome) {
 			return outcome{failed: err.Error()}
 		}
 	}
-	var in []*tensor.Dense
+	var in []*num.Tensor
 	for i, x := range data {
 		in = append(in, ir.NewReal(g.Inputs[i].Type.Shape, x))
 	}
@@ -77,7 +76,7 @@ func try(c *onnxtest.Case, level int, inside bool) (o outcome) {
 	if o.passed = 1; level == 1 {
 		return o
 	}
-	res, err := passes.Compile(g, passes.Options{Calibration: [][]*tensor.Dense{in}, Force: true})
+	res, err := passes.Compile(g, passes.Options{Calibration: [][]*num.Tensor{in}, Force: true})
 	if err != nil {
 		o.refused = "compile: " + onnxtest.Reason(err)
 		return o
@@ -97,7 +96,7 @@ func try(c *onnxtest.Case, level int, inside bool) (o outcome) {
 	return o
 }
 
-func reference(g *ir.Graph, in []*tensor.Dense, c *onnxtest.Case) error {
+func reference(g *ir.Graph, in []*num.Tensor, c *onnxtest.Case) error {
 	out, err := ir.Eval(g, in, ir.EvalOptions{})
 	if err != nil {
 		return err
@@ -117,7 +116,7 @@ func fixed(c *onnxtest.Case) float64 {
 	return fixedTolerance
 }
 
-func simulated(res *passes.Result, in []*tensor.Dense, c *onnxtest.Case) error {
+func simulated(res *passes.Result, in []*num.Tensor, c *onnxtest.Case) error {
 	sim, err := ir.Simulate(res.Fixed, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: 1})
 	if err != nil {
 		return err

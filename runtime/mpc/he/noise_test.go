@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime"
@@ -156,8 +157,8 @@ func product(l *plan.Linear, x []uint64, w, bias []int64) []uint64 {
 // chosen lets the search pack an operator.
 func chosen(t *testing.T, l plan.Linear, level int) plan.Linear {
 	t.Helper()
-	p := plan.CostProfile{BitsPerSecond: 1e8, Server: plan.DefaultUnits(), Client: plan.DefaultUnits(), MaxKeys: 4, MaxLevel: level}
-	if err := plan.ChoosePacking(&l, p); err != nil {
+	p := choose.Search{Profile: choose.Profile{Bandwidth: 1e8, UnitNanos: plan.DefaultUnits()}, MaxKeys: 4, MaxLevel: level}
+	if err := p.Packing(&l); err != nil {
 		t.Fatal(err)
 	}
 	return l

@@ -1,4 +1,4 @@
-package plan
+package choose
 
 import (
 	"errors"
@@ -8,54 +8,27 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 )
 
-// CostProfile prices a packing: seconds = latency + bytes/bandwidth + work.
-type CostProfile struct {
-	BitsPerSecond float64
-	RTT           float64           // seconds
-	Server        [NumUnits]float64 // nanoseconds a unit of work, one thread
-	Client        [NumUnits]float64
-	ServerThreads int
-	ClientThreads int
-	MaxKeys       int // secret keys a session may have; 0 stands for no limit of its own
-	MaxLevel      int // highest folding level; -1 forbids folding, 0 stands for no limit of its own
-
-	Stop func() error // asked before every operator: an error ends the search with it; may be nil
+// Search chooses encodings under a profile.
+type Search struct {
+	Profile
+	MaxKeys  int          // secret keys a session may have; 0 stands for no limit of its own
+	MaxLevel int          // highest folding level; -1 forbids folding, 0 stands for no limit of its own
+	Stop     func() error // asked before every operator: an error ends the search with it; may be nil
 }
 
-func (p CostProfile) stopped() error {
-	if p.Stop == nil {
+func (s Search) stopped() error {
+	if s.Stop == nil {
 		return nil
 	}
-	return p.Stop()
+	return s.Stop()
 }
 
-// DefaultUnits are nanoseconds a unit of the linear engine on one AVX-512 IFMA
-// core, fitted to the convolutions of ResNet-50 (secc bench linear). Uploads are
-// received at the price of UnitDecrypt.
-func DefaultUnits() (u [NumUnits]float64) {
-	u[UnitNTT], u[UnitMAC], u[UnitSwitch] = 4500, 700, 3500
-	u[UnitEncrypt], u[UnitDecrypt], u[UnitRespond], u[UnitElem] = 40000, 40000, 80000, 2
-	return u
-}
-
-// Seconds is the predicted time of a cost: what crosses, plus what is computed.
-func (p CostProfile) Seconds(c Cost) float64 {
-	t := p.RTT / 2 * float64(len(c.Flights))
-	if p.BitsPerSecond > 0 {
-		t += float64(8*(c.ToServer()+c.ToClient())) / p.BitsPerSecond
-	}
-	for u := range NumUnits {
-		t += c.Work.Server[u] * p.Server[u] * 1e-9 / float64(max(1, p.ServerThreads))
-		t += c.Work.Client[u] * p.Client[u] * 1e-9 / float64(max(1, p.ClientThreads))
-	}
-	return t
-}
-
-// LinearDegree is the polynomial degree that the search uses.
-const LinearDegree = 2048
+// linearDegree is the polynomial degree that the search uses.
+const linearDegree = 2048
 
 // keyCaps are the numbers of secrets that the search tries; levelCaps counts the
 // highest folding levels, from 0 (none).
@@ -63,41 +36,41 @@ var keyCaps = [...]int{1, 2, 4, 8, 16}
 
 const levelCaps = 12
 
-// ChoosePacking sets l.Packing to the encoding with the least predicted seconds
+// Packing sets l.Packing to the encoding with the least predicted seconds
 // under the profile, not counting what the session sets up. The operator's shape,
 // formats and NormLog2 must be set.
-func ChoosePacking(l *Linear, p CostProfile) error {
-	s, err := p.search(l)
+func (s Search) Packing(l *plan.Linear) error {
+	found, err := s.of(l)
 	if err != nil {
 		return err
 	}
-	keys, level := p.caps()
-	l.Packing = s.best[keys][level].packing
+	keys, level := s.caps()
+	l.Packing = found.best[keys][level].packing
 	return l.Validate()
 }
 
-// ChoosePackings sets the encodings of all linear operators of a plan so that
+// Packings sets the encodings of all linear operators of a plan so that
 // the sum of their predicted seconds and of the session's set-up is least:
 // switching keys pay only when enough operators use them.
-func ChoosePackings(ls []*Linear, p CostProfile) error {
+func (s Search) Packings(ls []*plan.Linear) error {
 	for _, l := range ls {
-		l.Packing = Packing{}
+		l.Packing = plan.Packing{}
 	}
-	found, err := p.searchAll(ls)
+	found, err := s.all(ls)
 	if err != nil {
 		return err
 	}
 	var best, bestAt = math.Inf(1), [2]int{}
-	maxKeys, maxLevel := p.caps()
+	maxKeys, maxLevel := s.caps()
 	for k := 0; k <= maxKeys; k++ {
 		for level := 0; level <= maxLevel; level++ {
-			if t := p.total(ls, found, k, level); t < best {
+			if t := s.total(ls, found, k, level); t < best {
 				best, bestAt = t, [2]int{k, level}
 			}
 		}
 	}
 	for i, l := range ls {
-		if err := p.stopped(); err != nil {
+		if err := s.stopped(); err != nil {
 			return err
 		}
 		l.Packing = found[*l].best[bestAt[0]][bestAt[1]].packing
@@ -108,14 +81,14 @@ func ChoosePackings(ls []*Linear, p CostProfile) error {
 	return nil
 }
 
-// searchAll searches for every different operator, as many at once as there are cores.
-func (p CostProfile) searchAll(ls []*Linear) (map[Linear]*search, error) {
+// all searches for every different operator, as many at once as there are cores.
+func (s Search) all(ls []*plan.Linear) (map[plan.Linear]*search, error) {
 	type result struct {
 		first int // operator of this kind
-		s     *search
+		found *search
 		err   error
 	}
-	kinds := map[Linear]*result{}
+	kinds := map[plan.Linear]*result{}
 	var order []*result
 	for i, l := range ls {
 		if kinds[*l] == nil {
@@ -129,22 +102,22 @@ func (p CostProfile) searchAll(ls []*Linear) (map[Linear]*search, error) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(order); i = int(next.Add(1)) - 1 {
 				r := order[i]
-				if r.err = p.stopped(); r.err == nil {
-					r.s, r.err = p.search(ls[r.first])
+				if r.err = s.stopped(); r.err == nil {
+					r.found, r.err = s.of(ls[r.first])
 				}
 			}
 		})
 	}
 	wg.Wait()
-	if err := p.stopped(); err != nil {
+	if err := s.stopped(); err != nil {
 		return nil, err
 	}
-	found := make(map[Linear]*search, len(order))
+	found := make(map[plan.Linear]*search, len(order))
 	for _, r := range order {
 		if r.err != nil {
 			return nil, &PackingError{r.first, r.err}
 		}
-		found[*ls[r.first]] = r.s
+		found[*ls[r.first]] = r.found
 	}
 	return found, nil
 }
@@ -159,27 +132,27 @@ func (e *PackingError) Error() string { return e.Err.Error() }
 func (e *PackingError) Unwrap() error { return e.Err }
 
 // total is the time of all operators with the best packings under the caps.
-func (p CostProfile) total(ls []*Linear, found map[Linear]*search, k, level int) float64 {
+func (s Search) total(ls []*plan.Linear, found map[plan.Linear]*search, k, level int) float64 {
 	sum := 0.0
-	var need needs
+	var need plan.KeyNeeds
 	for _, l := range ls {
 		o := &found[*l].best[k][level]
 		sum += o.seconds
-		need.add(o.packing, o.tiles)
+		need.Add(o.packing, o.tiles)
 	}
-	return sum + p.Seconds(KeysCost(need.keys(LinearDegree)))
+	return sum + s.choosing().Seconds(plan.KeysCost(need.Keys(linearDegree)))
 }
 
 // caps are the profile's own limits, as indices.
-func (p CostProfile) caps() (keys, level int) {
+func (s Search) caps() (keys, level int) {
 	keys, level = len(keyCaps)-1, levelCaps-1
-	if p.MaxKeys > 0 {
-		for keys > 0 && keyCaps[keys] > p.MaxKeys {
+	if s.MaxKeys > 0 {
+		for keys > 0 && keyCaps[keys] > s.MaxKeys {
 			keys--
 		}
 	}
-	if p.MaxLevel != 0 {
-		level = min(max(p.MaxLevel, 0), level)
+	if s.MaxLevel != 0 {
+		level = min(max(s.MaxLevel, 0), level)
 	}
 	return keys, level
 }
@@ -187,17 +160,17 @@ func (p CostProfile) caps() (keys, level int) {
 // option is the best encoding met under some caps.
 type option struct {
 	seconds float64
-	packing Packing
+	packing plan.Packing
 	tiles   int
 }
 
 // search looks for the best encodings of one operator.
 type search struct {
-	l       Linear
-	profile CostProfile
+	l       plan.Linear
+	profile Profile
 	best    [len(keyCaps)][levelCaps]option
 	fits    bool // some tile fits a polynomial
-	// rooms remembers uploadRoom by all that it depends on: merge, digits, and the
+	// rooms remembers UploadRoom by all that it depends on: merge, digits, and the
 	// extra bits of both halves of a response; 0 is not known yet.
 	rooms [levelCaps + 1][wire.MaxDigits + 1][most0 + 1][most1 + 1]float64
 }
@@ -208,24 +181,22 @@ const (
 	least1, most1 = 6, 13
 )
 
-func (p CostProfile) search(l *Linear) (*search, error) {
-	if err := l.validateShape(); err != nil {
-		return nil, fmt.Errorf("linear: %w", err)
+// of searches for one operator.
+func (s Search) of(l *plan.Linear) (*search, error) {
+	if err := l.CheckShape(); err != nil {
+		return nil, err
 	}
-	if err := l.validateFormat(); err != nil {
-		return nil, fmt.Errorf("linear: %w", err)
-	}
-	s := &search{l: *l, profile: p}
-	for k := range s.best {
-		for j := range s.best[k] {
-			s.best[k][j].seconds = math.Inf(1)
+	one := &search{l: *l, profile: s.choosing()}
+	for k := range one.best {
+		for j := range one.best[k] {
+			one.best[k][j].seconds = math.Inf(1)
 		}
 	}
-	s.run()
-	if !math.IsInf(s.best[0][0].seconds, 1) {
-		return s, nil
+	one.run()
+	if !math.IsInf(one.best[0][0].seconds, 1) {
+		return one, nil
 	}
-	if s.fits {
+	if one.fits {
 		return nil, fmt.Errorf("linear: %d output bits with filters of norm 2^%d leave no room for the noise", l.EngineBits(), l.NormLog2)
 	}
 	return nil, errors.New("linear: one row of a tile does not fit a polynomial, or the kernel sees nothing but padding")
@@ -239,8 +210,8 @@ func (s *search) run() {
 	}
 	for _, h := range hs {
 		for _, w := range ws {
-			if h*w <= LinearDegree {
-				s.tile(Packing{N: LinearDegree, TileH: h, TileW: w, High: 1, Filters: 1})
+			if h*w <= linearDegree {
+				s.tile(plan.Packing{N: linearDegree, TileH: h, TileW: w, High: 1, Filters: 1})
 			}
 		}
 	}
@@ -249,7 +220,7 @@ func (s *search) run() {
 // tileSizes lists the balanced ways to cut n outputs.
 func tileSizes(n int) []int {
 	var sizes []int
-	for parts := ceilDiv(n, LinearDegree); parts <= n; parts++ {
+	for parts := ceilDiv(n, linearDegree); parts <= n; parts++ {
 		size := ceilDiv(n, parts)
 		if len(sizes) == 0 || sizes[len(sizes)-1] != size {
 			sizes = append(sizes, size)
@@ -259,16 +230,16 @@ func tileSizes(n int) []int {
 }
 
 // tile visits the encodings of a tile shape: the tiled ones, then the folded ones.
-func (s *search) tile(p Packing) {
+func (s *search) tile(p plan.Packing) {
 	s.l.Packing = p
-	y, err := newLayout(&s.l)
+	y, err := s.l.Draft()
 	if err != nil {
 		return
 	}
 	s.fits = true
-	slots := p.N / y.chanStride
-	channels, filters := s.l.CIn*y.ph, s.l.COut/s.l.G
-	reads := len(y.y.reads(y.y.tile)) * len(y.x.reads(y.x.tile))
+	slots := p.N / y.Image()
+	channels, filters := s.l.CIn*y.Phases(), s.l.COut/s.l.G
+	reads := y.Reads()
 	for _, f := range filterCounts(min(filters, slots)) {
 		if f > 1 && s.l.G > 1 && filters%f != 0 {
 			continue
@@ -283,7 +254,7 @@ func (s *search) tile(p Packing) {
 	for low := top; low >= max(1, top-3); low-- {
 		for _, f := range []int{1, 2, 4} {
 			p.Low, p.Filters = low, f
-			p.High = min(p.N>>low/(y.chanStride*f), ceilDiv(channels, 1<<low))
+			p.High = min(p.N>>low/(y.Image()*f), ceilDiv(channels, 1<<low))
 			p.Merge = min(low, ceilLog2(ceilDiv(s.l.COut, f)))
 			if p.High < 1 || p.Merge < 1 || f > 1 && (f > filters || filters%f != 0) {
 				continue
@@ -302,6 +273,8 @@ func filterCounts(most int) (counts []int) {
 	return counts
 }
 
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
 func floorLog2(n int) int {
 	k := 0
 	for n >>= 1; n > 0; n >>= 1 {
@@ -319,9 +292,9 @@ func ceilLog2(n int) int {
 }
 
 // consider prices an encoding for every number of keys.
-func (s *search) consider(p Packing, reads int) {
+func (s *search) consider(p plan.Packing, reads int) {
 	s.l.Packing = p
-	y, err := newLayout(&s.l)
+	y, err := s.l.Draft()
 	if err != nil {
 		return
 	}
@@ -332,24 +305,28 @@ func (s *search) consider(p Packing, reads int) {
 	if level >= levelCaps {
 		return
 	}
-	up := float64(y.Tiles() * y.blocks * p.N)
+	up := float64(y.Tiles() * y.Blocks() * p.N)
 	if p.Filters == 1 {
-		up = float64(y.Tiles() * s.l.CIn * y.ph * min(reads, y.chanStride))
+		up = float64(y.Tiles() * s.l.CIn * y.Phases() * min(reads, y.Image()))
 	}
 	for k, keys := range keyCaps {
-		y.p.Keys = min(keys, y.Tiles())
-		if keys > keyCaps[0] && y.p.Keys <= keyCaps[k-1] {
+		if p.Keys = min(keys, y.Tiles()); keys > keyCaps[0] && p.Keys <= keyCaps[k-1] {
 			break // no more tiles than that
 		}
+		y.Repack(p)
 		c1, c0 := float64(y.KeySets()*y.Responses()*p.N), float64(s.l.NumOut())
-		if !s.chooseBits(y, up, c1, c0) || y.validate() != nil {
+		q, ok := s.chooseBits(y, p, up, c1, c0)
+		if !ok {
 			return
 		}
-		c := Cost{Work: y.work(), Flights: []Flight{
-			{ToServer: int64(up*float64(y.p.UploadBits)) / 8},
-			{ToClient: int64(c1*float64(y.p.C1Bits)+c0*float64(y.p.C0Bits)) / 8},
+		if y.Repack(q); y.Check() != nil {
+			return
+		}
+		c := plan.Cost{Work: y.Work(), Flights: []plan.Flight{
+			{ToServer: int64(up*float64(q.UploadBits)) / 8},
+			{ToClient: int64(c1*float64(q.C1Bits)+c0*float64(q.C0Bits)) / 8},
 		}}
-		s.offer(option{s.profile.Seconds(c), y.p, y.Tiles()}, k, level)
+		s.offer(option{s.profile.Seconds(c), q, y.Tiles()}, k, level)
 	}
 }
 
@@ -367,18 +344,16 @@ func (s *search) offer(o option, keys, level int) {
 // chooseBits takes the numbers of bits that make the fewest bytes, for so many
 // coefficients of uploads and of both halves of the responses, while the noise
 // stays in bounds.
-func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
-	out, best := y.l.EngineBits(), math.Inf(1)
-	chosen := y.p
+func (s *search) chooseBits(y *plan.Layout, p plan.Packing, up, c1, c0 float64) (chosen plan.Packing, ok bool) {
+	out, best := s.l.EngineBits(), math.Inf(1)
 	for extra0 := least0; extra0 <= most0; extra0++ {
 		for extra1 := least1; extra1 <= most1; extra1++ {
-			p := y.p
 			p.C0Bits, p.C1Bits = min(wire.QBits, out+extra0), min(wire.QBits, out+extra1)
 			room := &s.rooms[p.Merge][p.Digits][extra0][extra1]
 			if *room == 0 {
-				*room = y.uploadRoom(p)
+				*room = y.UploadRoom(p)
 			}
-			if p.UploadBits = y.leastUploadBits(*room); p.UploadBits < 0 {
+			if p.UploadBits = y.LeastUploadBits(*room); p.UploadBits < 0 {
 				continue
 			}
 			if bits := up*float64(p.UploadBits) + c1*float64(p.C1Bits) + c0*float64(p.C0Bits); bits < best {
@@ -386,16 +361,5 @@ func (s *search) chooseBits(y *Layout, up, c1, c0 float64) bool {
 			}
 		}
 	}
-	y.p = chosen
-	return !math.IsInf(best, 1)
-}
-
-// leastUploadBits is how many bits of an upload coefficient must be kept for its
-// errors to fit the room; -1 when they do not fit.
-func (y *Layout) leastUploadBits(room float64) int {
-	dropped := mostDropped(room/y.uploadWeight(math.Exp2(float64(y.l.NormLog2))) - wire.NoiseEta/2.0)
-	if dropped < 0 {
-		return -1
-	}
-	return min(wire.QBits, max(leastUpload, wire.QBits-dropped))
+	return chosen, !math.IsInf(best, 1)
 }

@@ -6,8 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
-	"secc.example/secc/backend/plan/wire"
 )
 
 // linearStep is a linear operator whose encoding is still to be chosen.
@@ -24,10 +24,8 @@ func (l *lowering) choosePackings() error {
 	for i, s := range l.linear {
 		ls[i] = s.linear
 	}
-	cost := l.options.Profile.cost()
-	cost.Stop = l.options.Stop
-	if err := plan.ChoosePackings(ls, cost); err != nil {
-		var p *plan.PackingError
+	if err := (choose.Search{Profile: l.options.Profile, Stop: l.options.Stop}).Packings(ls); err != nil {
+		var p *choose.PackingError
 		if errors.As(err, &p) {
 			return fmt.Errorf("backend: node %q: %w", l.linear[p.Index].node, err)
 		}
@@ -42,25 +40,6 @@ func (l *lowering) choosePackings() error {
 		}
 	}
 	return nil
-}
-
-// treeShape is a way to compare. Extra is what it takes beyond its correlated OTs, in
-// nanoseconds a compared bit, as measured with free OTs (BenchmarkReluAlone).
-type treeShape struct {
-	wire.Tree
-	extra float64
-}
-
-// treeShapes: radix of the leaves, and a log-depth tree (few rounds) or a ripple (few
-// bits). With the client choosing, a clip's bounds share OTs, and the step ends up to a
-// round trip later.
-func treeShapes() []treeShape {
-	return []treeShape{
-		{wire.Tree{Leaf: 2, Ripple: true}, 0}, {wire.Tree{Leaf: 1, Ripple: true}, 0},
-		{wire.Tree{Leaf: 2}, 0.5}, {wire.Tree{Leaf: 3}, 1}, {wire.Tree{Leaf: 1}, 1}, {wire.Tree{Leaf: 4}, 2},
-		{wire.Tree{Leaf: 2, Arity: 3}, 0.7}, {wire.Tree{Leaf: 3, Arity: 3}, 1.2}, {wire.Tree{Leaf: 4, Arity: 3}, 2.2}, {wire.Tree{Leaf: 5, Arity: 3}, 4},
-		{wire.Tree{Leaf: 2, ClientChooses: true}, 0.5}, {wire.Tree{Leaf: 3, ClientChooses: true}, 1}, {wire.Tree{Leaf: 4, ClientChooses: true}, 2},
-	}
 }
 
 // mostBytes is how many times the bytes of a plan may grow for fewer flights: seconds
@@ -120,7 +99,7 @@ func (l *lowering) chooseTree(i int, dear float64, fewer bool) {
 	after := l.extensionOf(s)
 	var best plan.Compare
 	least := math.Inf(1)
-	for _, try := range treeShapes() {
+	for _, try := range choose.Trees() {
 		if try.ClientChooses && s.Proto != plan.ProtoClip || try.Arity > 2 && !fewer {
 			continue
 		}
@@ -130,7 +109,7 @@ func (l *lowering) chooseTree(i int, dear float64, fewer bool) {
 				continue
 			}
 			s.Compare.ExtendTo = to
-			if t := l.price(s, after, try.extra, dear); t < least {
+			if t := l.price(s, after, try.Extra, dear); t < least {
 				least, best = t, *s.Compare
 			}
 		}
@@ -159,14 +138,12 @@ func (l *lowering) extensionOf(s *plan.Step) (most *plan.Step) {
 // price is the seconds that a comparison takes, in the place where most stand:
 // between two linear operators, perhaps with an extension before the second.
 func (l *lowering) price(s, extend *plan.Step, extra, dear float64) float64 {
-	p := l.options.Profile
 	c := l.plan.CallCost([]*plan.Step{s})
 	bits := c.Work.Server[plan.UnitElem] * float64(s.Compare.Hi-s.Compare.Lo)
 	if extend != nil && s.Compare.ExtendTo == 0 {
 		c = c.Add(l.plan.CallCost([]*plan.Step{extend}))
 	}
-	sent := 8 * float64(c.ToServer()+c.ToClient()) / p.Bandwidth
-	return p.busy(c) + (dear-1)*sent + p.latency(between(c.Flights)) + p.makeCOTs(c.COTs) + extra*bits/1e9/float64(max(p.Threads, 1))
+	return l.options.Profile.Comparison(c, extra*bits, dear)
 }
 
 // widen lets the relus that chooseTree made wide take the place of the widest
@@ -227,14 +204,4 @@ func (l *lowering) reads(x plan.Slot) bool {
 		}
 	}
 	return slices.ContainsFunc(l.plan.Outputs, func(o plan.Output) bool { return o.Slot == x })
-}
-
-// between is the rounds from the upload of one linear operator to that of the
-// next, with these flights in between. It is not their number: messages that
-// follow each other from the same party travel together, so that an extension, say,
-// often takes none, and which depth of a tree is cheap depends on who sends last.
-func between(flights []plan.Flight) int {
-	const response, upload = 1, 1
-	d := plan.Depth{}.After([]plan.Flight{{ToClient: response}}).After(flights).After([]plan.Flight{{ToServer: upload}})
-	return d.Server
 }

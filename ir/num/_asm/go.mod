@@ -1,4 +1,4 @@
-module secc.example/secc/ir/_asm
+module secc.example/secc/ir/num/_asm
 
 go 1.26
 

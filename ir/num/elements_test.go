@@ -1,4 +1,4 @@
-package ir
+package num
 
 import (
 	"math"
@@ -34,7 +34,7 @@ func TestElementKernelsEqualGo(t *testing.T) {
 
 func checkRounding(t *testing.T, k *elementSet, r *rand.Rand, x []int64) {
 	shift := r.IntN(40)
-	c := rounding{draw: stream(r.Uint64()), shift: shift, scale: math.Ldexp(1, -shift), noise: []float64{0, 0.1, 30}[r.IntN(3)]}
+	c := Rounding{Draw: Stream(r.Uint64()), Shift: shift, Scale: math.Ldexp(1, -shift), Noise: []float64{0, 0.1, 30}[r.IntN(3)]}
 	want, got, first := slices.Clone(x), slices.Clone(x), r.IntN(1<<20)
 	c.roundGo(want, first)
 	n := k.round(c, got, first)
@@ -44,8 +44,8 @@ func checkRounding(t *testing.T, k *elementSet, r *rand.Rand, x []int64) {
 }
 
 func checkSigns(t *testing.T, k *elementSet, r *rand.Rand, x []int64) {
-	c := signer{hi: 1 + r.IntN(62)}
-	c.lo = r.IntN(c.hi)
+	c := Signer{Hi: 1 + r.IntN(62)}
+	c.Lo = r.IntN(c.Hi)
 	from, step := r.Uint64(), r.Uint64()
 	want, got := make([]int64, len(x)), make([]int64, len(x))
 	c.sharedGo(want, x, from, step)
@@ -54,8 +54,8 @@ func checkSigns(t *testing.T, k *elementSet, r *rand.Rand, x []int64) {
 		t.Fatalf("%+v of %v: %v, want %v", c, x, got, want)
 	}
 	for i, y := range x {
-		server := mix(from + uint64(i)*step)
-		if signOfShares(server, uint64(y)-server, c.lo, c.hi) != (want[i] == 0) {
+		server := Mix(from + uint64(i)*step)
+		if SignOfShares(server, uint64(y)-server, c.Lo, c.Hi) != (want[i] == 0) {
 			t.Fatalf("%+v of %d: %d", c, y, want[i])
 		}
 	}

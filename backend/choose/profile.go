@@ -1,4 +1,4 @@
-package backend
+package choose
 
 import (
 	"fmt"
@@ -59,14 +59,6 @@ func units() [plan.NumUnits]float64 {
 	return u
 }
 
-// cost is the profile as the linear engine's search wants it.
-func (p Profile) cost() plan.CostProfile {
-	return plan.CostProfile{
-		BitsPerSecond: p.Bandwidth, RTT: p.RTT.Seconds(), Server: p.UnitNanos, Client: p.UnitNanos,
-		ServerThreads: p.Threads, ClientThreads: p.Threads,
-	}
-}
-
 // ParseProfile reads "lan", "wan", "loopback", or "rtt=40ms,bw=400M[,threads=2]".
 func ParseProfile(s string) (Profile, error) {
 	p := Profile{Name: s, Threads: 1, UnitNanos: units(), WireNanos: wireNanos}
@@ -121,6 +113,16 @@ func (p Profile) Seconds(c plan.Cost) float64 {
 	return p.busy(c) + p.latency(plan.Depth{}.After(c.Flights).Rounds())
 }
 
+// choosing is the profile that encodings and kinds of OT are chosen by. A byte's way
+// through the processors is left out, for encodings differ by less than that is known to;
+// correlated OTs count at both parties, for they are made beside all else, on cores that
+// the walk could use.
+func (p Profile) choosing() Profile {
+	p.WireNanos = 0
+	p.UnitNanos[plan.UnitCOT] *= 2
+	return p
+}
+
 // latency is what messages wait for each other.
 func (p Profile) latency(rounds int) float64 { return p.RTT.Seconds() / 2 * float64(rounds) }
 
@@ -138,9 +140,17 @@ func (p Profile) busy(c plan.Cost) float64 {
 	}
 	t := nanos / 1e9 / float64(max(p.Threads, 1))
 	for _, f := range c.Flights {
-		t += 8 * float64(max(f.ToServer, f.ToClient)) / p.Bandwidth
+		t += p.sent(max(f.ToServer, f.ToClient))
 	}
 	return t + p.wire(c)
+}
+
+// sent is what bytes take on the line; none where its bandwidth is not given.
+func (p Profile) sent(bytes int64) float64 {
+	if p.Bandwidth <= 0 {
+		return 0
+	}
+	return 8 * float64(bytes) / p.Bandwidth
 }
 
 // makeCOTs prices the making of correlated OTs: about a bit each.

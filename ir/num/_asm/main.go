@@ -1,4 +1,4 @@
-// Command _asm writes the AVX-512 kernels of package ir: matrix products, and what
+// Command _asm writes the AVX-512 kernels of package num: matrix products, and what
 // the simulator does to every element. Run go generate
 // in that package; the output is committed.
 package main

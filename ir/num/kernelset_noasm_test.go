@@ -1,7 +1,5 @@
 //go:build purego || !amd64
 
-package ir
-
-func machineKernels() []kernelSet { return nil }
+package num
 
 func elementKernels() *elementSet { return nil }

@@ -1,16 +1,23 @@
-package ir
+package num
 
 import "sync"
 
-// number is what tensors are made of: float32 for real numbers, int64 for ring
+// Number is what tensors are made of: float32 for real numbers, int64 for ring
 // elements (products and sums wrap mod 2^64, which any ring Z_2^k divides).
-type number interface{ float32 | float64 | int64 }
+type Number interface{ float32 | float64 | int64 }
 
-// micro is a register-blocked matrix product: run computes the rows x cols tile
-// c = a*b from a packed [k][rows] and b packed [k][cols].
-type micro[T number] struct {
-	rows, cols int
-	run        func(k int, a, b, c []T)
+// Micro is a register-blocked matrix product: Run computes the Rows x Cols tile
+// c = a*b from a packed [k][Rows] and b packed [k][Cols].
+type Micro[T Number] struct {
+	Rows, Cols int
+	Run        func(k int, a, b, c []T)
+}
+
+// Kernel is one way to multiply.
+type Kernel struct {
+	Name  string
+	Float Micro[float32]
+	Int   Micro[int64]
 }
 
 // kBlock and panels size the packed block of the right operand, so that it
@@ -21,9 +28,9 @@ const (
 )
 
 // microGo is the portable kernel.
-func microGo[T number]() micro[T] { return micro[T]{4, 4, tileGo[T]} }
+func microGo[T Number]() Micro[T] { return Micro[T]{4, 4, tileGo[T]} }
 
-func tileGo[T number](k int, a, b, c []T) {
+func tileGo[T Number](k int, a, b, c []T) {
 	var c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33 T
 	for i := 0; i < k; i++ {
 		p, q := a[4*i:4*i+4:4*i+4], b[4*i:4*i+4:4*i+4]
@@ -40,7 +47,7 @@ func tileGo[T number](k int, a, b, c []T) {
 // gemm describes out[m][p] += sum_k a[m][k] * src[base[p]+off[k]]: a matrix
 // product whose right operand is read through an index map, so that a
 // convolution never writes its columns out.
-type gemm[T number] struct {
+type gemm[T Number] struct {
 	out, a, src []T
 	m           int
 	base, off   []int32
@@ -48,27 +55,27 @@ type gemm[T number] struct {
 }
 
 // run multiplies, in parallel over columns of the result.
-func (g gemm[T]) run(mk micro[T], workers int) {
-	if g.m < leastRows(mk.rows) {
+func (g gemm[T]) run(mk Micro[T], workers int) {
+	if g.m < leastRows(mk.Rows) {
 		g.runRows(workers)
 		return
 	}
-	memory := buffersFrom[T](&scratchPools)
-	defer memory.close()
+	memory := scratch[T]()
+	defer memory.Close()
 	packed := g.packed
 	if packed == nil {
-		packed = memory.get(packedLen(g.m, len(g.off), mk.rows))
-		defer memory.put(packed)
-		packA(packed, g.a, g.m, mk.rows)
+		packed = memory.Get(packedLen(g.m, len(g.off), mk.Rows))
+		defer memory.Put(packed)
+		packA(packed, g.a, g.m, mk.Rows)
 	}
-	wide := mk.cols * panels
+	wide := mk.Cols * panels
 	blocks := (len(g.base) + wide - 1) / wide
-	parallel(blocks, workers, func(lo, hi int) {
-		memory := buffersFrom[T](&scratchPools)
-		defer memory.close()
-		b, tile := memory.get(kBlock*wide), memory.get(mk.rows*mk.cols)
-		defer memory.put(b)
-		defer memory.put(tile)
+	Parallel(blocks, workers, func(lo, hi int) {
+		memory := scratch[T]()
+		defer memory.Close()
+		b, tile := memory.Get(kBlock*wide), memory.Get(mk.Rows*mk.Cols)
+		defer memory.Put(b)
+		defer memory.Put(tile)
 		for i := lo; i < hi; i++ {
 			g.block(mk, packed, b, tile, i*wide, min((i+1)*wide, len(g.base)))
 		}
@@ -79,17 +86,17 @@ func (g gemm[T]) run(mk micro[T], workers int) {
 func leastRows(rows int) int { return rows / 2 }
 
 // block computes columns [p0, p1) of the result.
-func (g gemm[T]) block(mk micro[T], packed, b, tile []T, p0, p1 int) {
+func (g gemm[T]) block(mk Micro[T], packed, b, tile []T, p0, p1 int) {
 	k := len(g.off)
 	for k0 := 0; k0 < k; k0 += kBlock {
 		k1 := min(k0+kBlock, k)
-		for p, j := p0, 0; p < p1; p, j = p+mk.cols, j+1 {
-			g.packB(b[j*kBlock*mk.cols:], p, min(p+mk.cols, p1), mk.cols, k0, k1)
+		for p, j := p0, 0; p < p1; p, j = p+mk.Cols, j+1 {
+			g.packB(b[j*kBlock*mk.Cols:], p, min(p+mk.Cols, p1), mk.Cols, k0, k1)
 		}
-		for m := 0; m < g.m; m += mk.rows {
-			a := packed[m*k+k0*mk.rows:]
-			for p, j := p0, 0; p < p1; p, j = p+mk.cols, j+1 {
-				mk.run(k1-k0, a, b[j*kBlock*mk.cols:], tile)
+		for m := 0; m < g.m; m += mk.Rows {
+			a := packed[m*k+k0*mk.Rows:]
+			for p, j := p0, 0; p < p1; p, j = p+mk.Cols, j+1 {
+				mk.Run(k1-k0, a, b[j*kBlock*mk.Cols:], tile)
 				g.add(tile, mk, m, p, p1)
 			}
 		}
@@ -97,10 +104,10 @@ func (g gemm[T]) block(mk micro[T], packed, b, tile []T, p0, p1 int) {
 }
 
 // add puts a tile in its place; rows and columns beyond the edge are padding.
-func (g gemm[T]) add(tile []T, mk micro[T], m, p, p1 int) {
+func (g gemm[T]) add(tile []T, mk Micro[T], m, p, p1 int) {
 	n := len(g.base)
-	for i := 0; i < mk.rows && m+i < g.m; i++ {
-		t := tile[i*mk.cols:][:min(mk.cols, p1-p)]
+	for i := 0; i < mk.Rows && m+i < g.m; i++ {
+		t := tile[i*mk.Cols:][:min(mk.Cols, p1-p)]
 		o := g.out[(m+i)*n+p:][:len(t)]
 		for j, x := range t {
 			o[j] += x
@@ -108,9 +115,38 @@ func (g gemm[T]) add(tile []T, mk micro[T], m, p, p1 int) {
 	}
 }
 
+// MatMul adds to out the product of a (m x k) and b (k x n).
+func MatMul[T Number](out, a, b []T, m, k, n int, mk Micro[T], workers int) {
+	base, off := grid([]int{n}, []int{1}, []int{n}), grid([]int{k}, []int{1}, []int{k, n})
+	gemm[T]{out: out, a: a, src: b, m: m, base: base, off: off}.run(mk, workers)
+}
+
+// Pack lays weights [groups*m][k] out, by group, as kernels with so many rows want them;
+// nil where m is too small for that to pay.
+func Pack[T Number](w []T, groups, m, rows int) [][]T {
+	if m < leastRows(rows) {
+		return nil
+	}
+	n := len(w) / groups
+	packed := make([][]T, groups)
+	for g := range packed {
+		packed[g] = make([]T, packedLen(m, n/m, rows))
+		packA(packed[g], w[g*n:][:n], m, rows)
+	}
+	return packed
+}
+
+// PackedLen is how many elements Pack makes of n weights; 0 where it gives nil.
+func PackedLen(n, groups, m, rows int) int {
+	if m < leastRows(rows) {
+		return 0
+	}
+	return groups * packedLen(m, n/groups/m, rows)
+}
+
 // packA lays the left operand a[m][k] out as [block of rows][k][rows]. What stands
 // in rows beyond the last does not matter: nobody reads their products.
-func packA[T number](packed, a []T, m, rows int) {
+func packA[T Number](packed, a []T, m, rows int) {
 	k := len(a) / m
 	const cols = 64 // of all rows of a block at a time, so that what is written stays in the cache
 	for m0 := 0; m0 < m; m0 += rows {
@@ -155,7 +191,7 @@ func (g gemm[T]) runRows(workers int) {
 	n, k := len(g.base), len(g.off)
 	const chunk = 1024
 	chunks := (n + chunk - 1) / chunk
-	parallel(chunks, workers, func(lo, hi int) {
+	Parallel(chunks, workers, func(lo, hi int) {
 		p0, p1 := lo*chunk, min(hi*chunk, n)
 		for p := p0; p < p1; p += chunk {
 			q := min(p+chunk, p1)
@@ -183,8 +219,8 @@ func (g gemm[T]) row(out, a []T, base []int32) {
 	}
 }
 
-// parallel splits [0, n) among workers.
-func parallel(n, workers int, f func(lo, hi int)) {
+// Parallel splits [0, n) among workers.
+func Parallel(n, workers int, f func(lo, hi int)) {
 	workers = min(workers, n)
 	if workers <= 1 {
 		if n > 0 {

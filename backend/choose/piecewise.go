@@ -1,4 +1,4 @@
-package plan
+package choose
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 )
 
@@ -53,7 +54,7 @@ type segment struct {
 // segmentFit is a fit in progress.
 type segmentFit struct {
 	*fit
-	in, out SlotType
+	in, out plan.SlotType
 	top     int64 // magnitudes are below it
 	odd     bool  // the function turns around its value at zero
 	centre  float64
@@ -68,12 +69,12 @@ type segmentFit struct {
 // that can be kept. A flight counts as so many bits an element. It returns nil where no
 // tolerance can be kept, such as where the function jumps, and where one line will do.
 // The formats must be such that FitsPiecewise holds.
-func FitPiecewise(f func(float64) float64, in, out SlotType, flight float64) *Piecewise {
+func FitPiecewise(f func(float64) float64, in, out plan.SlotType, flight float64) *plan.Piecewise {
 	t := &segmentFit{fit: newFit(f, in, out), in: in, out: out, top: 1 << (in.Bits - 2), flight: flight, errors: map[[2]int]float64{}, adders: map[int]adder{}}
 	t.symmetry()
 	turns := t.odd
 	for _, tolerance := range tolerances {
-		var best *Piecewise
+		var best *plan.Piecewise
 		least := math.Inf(1)
 		for _, t.odd = range []bool{turns, false} {
 			if p, c := t.cheapest(tolerance); c < least {
@@ -91,7 +92,7 @@ func FitPiecewise(f func(float64) float64, in, out SlotType, flight float64) *Pi
 }
 
 // FitsPiecewise reports formats that lines named by bits can be fitted between.
-func FitsPiecewise(in, out SlotType) bool {
+func FitsPiecewise(in, out plan.SlotType) bool {
 	return in.Bits >= 5 && in.Bits <= 26 && out.Bits >= 3 && out.Bits <= 36
 }
 
@@ -115,7 +116,7 @@ func (t *segmentFit) symmetry() {
 // cheapest tries the shapes of cells and the formats of lines. With t.odd one side is
 // the other turned around, which saves products of bits; but the sides are x and -x-1, not
 // x and -x, so that steep lines may not be turned.
-func (t *segmentFit) cheapest(tolerance float64) (best *Piecewise, least float64) {
+func (t *segmentFit) cheapest(tolerance float64) (best *plan.Piecewise, least float64) {
 	least = math.Inf(1)
 	seen := map[string]bool{}
 	for _, share := range lineShare {
@@ -159,12 +160,12 @@ func (t *segmentFit) inner() []int {
 
 // shaped gives a description the adder and the products that suit it and says what
 // it costs, in bits an element.
-func (t *segmentFit) shaped(p *Piecewise) float64 {
+func (t *segmentFit) shaped(p *plan.Piecewise) float64 {
 	a := t.adder(p.Low)
 	p.Leaf, p.Arity = a.leaf, a.arity
 	least, triples := math.Inf(1), false
 	for _, p.Triples = range []bool{false, true} {
-		if c := t.price(costNamed(priced, t.out.Bits, &p.Piecewise)); c < least {
+		if c := t.price(plan.CostNamed(priced, t.out.Bits, &p.Piecewise)); c < least {
 			least, triples = c, p.Triples
 		}
 	}
@@ -187,7 +188,7 @@ func (t *segmentFit) adder(low int) adder {
 	for leaf := 1; leaf <= 4; leaf++ {
 		for arity := 2; arity <= wire.MaxArity; arity++ {
 			w := wire.NewPrefixes(low, t.in.Bits-2-low, wire.Tree{Leaf: leaf, Arity: arity})
-			if c := t.price(costCarries(priced, w)); c < best.price {
+			if c := t.price(plan.CostCarries(priced, w)); c < best.price {
 				best = adder{leaf, arity, c}
 			}
 		}
@@ -200,7 +201,7 @@ func (t *segmentFit) adder(low int) adder {
 const priced = 1 << 10
 
 // price is a cost in bits an element, OTs and flights included.
-func (t *segmentFit) price(c Cost) float64 {
+func (t *segmentFit) price(c plan.Cost) float64 {
 	const cot = 0.7
 	return (8*float64(c.ToServer()+c.ToClient())+cot*float64(c.COTs.ServerSends+c.COTs.ClientSends))/priced + t.flight*float64(len(c.Flights))
 }
@@ -301,9 +302,9 @@ type lines struct {
 }
 
 // quantised rounds lines to the fewest slope bits that keep the tolerance.
-func (t *segmentFit) quantised(sides [2]side, guard int, tolerance float64) *Piecewise {
+func (t *segmentFit) quantised(sides [2]side, guard int, tolerance float64) *plan.Piecewise {
 	for slope := 0; slope <= mostFrac; slope++ {
-		p := &Piecewise{}
+		p := &plan.Piecewise{}
 		p.Bits, p.Frac = t.in.Bits, max(slope, guard)
 		p.SlopeShift, p.OffsetShift = p.Frac-slope, p.Frac-guard
 		l := &lines{segmentFit: t, sides: sides, tolerance: tolerance}
@@ -315,7 +316,7 @@ func (t *segmentFit) quantised(sides [2]side, guard int, tolerance float64) *Pie
 }
 
 // round fits a line of the description's format to every segment.
-func (l *lines) round(p *Piecewise) {
+func (l *lines) round(p *plan.Piecewise) {
 	for s := range l.sides {
 		for _, c := range l.sides[s].cells {
 			size := int64(1) << (c.width - c.cuts)
@@ -327,7 +328,7 @@ func (l *lines) round(p *Piecewise) {
 	}
 }
 
-func (l *lines) add(p *Piecewise, s int, from, to int64) {
+func (l *lines) add(p *plan.Piecewise, s int, from, to int64) {
 	g := segment{}
 	g.lo, g.hi = l.samples(s, from, to)
 	if l.worst > l.tolerance {
@@ -354,12 +355,12 @@ func (l *lines) add(p *Piecewise, s int, from, to int64) {
 
 // mirror is the odd number nearest to twice the centre: then one side's offset is
 // the complement of the other's.
-func (l *lines) mirror(p *Piecewise) int64 {
+func (l *lines) mirror(p *plan.Piecewise) int64 {
 	return 2*int64(math.Floor(math.Ldexp(l.centre, p.Frac-p.OffsetShift))) + 1
 }
 
 // deviations are the least and most of y less slope*x on a segment, in ulps.
-func (l *lines) deviations(g segment, p *Piecewise) (least, most float64) {
+func (l *lines) deviations(g segment, p *plan.Piecewise) (least, most float64) {
 	least, most = math.Inf(1), math.Inf(-1)
 	slope := math.Ldexp(float64(g.slope), p.SlopeShift-p.Frac)
 	for i := g.lo; i < g.hi; i++ {
@@ -370,7 +371,7 @@ func (l *lines) deviations(g segment, p *Piecewise) (least, most float64) {
 }
 
 // describe makes the table of the lines.
-func (l *lines) describe(p *Piecewise) *Piecewise {
+func (l *lines) describe(p *plan.Piecewise) *plan.Piecewise {
 	slopes, offsets := span{}, span{}
 	for s := range l.segments {
 		for _, g := range l.segments[s] {

@@ -1,8 +1,10 @@
-package plan
+package choose
 
 import (
 	"math"
 	"testing"
+
+	"secc.example/secc/backend/plan"
 )
 
 // The stated error is the largest there is, at every argument of the format.
@@ -12,12 +14,12 @@ func TestSplineErrorIsTrue(t *testing.T) {
 		"tanh":    math.Tanh, "exp": math.Exp, "floor": math.Floor, "log": math.Log,
 		"sign": func(x float64) float64 { return math.Copysign(1, x) },
 	} {
-		in, out := SlotType{Bits: 14, Frac: 8}, SlotType{Bits: 14, Frac: 7}
+		in, out := plan.SlotType{Bits: 14, Frac: 8}, plan.SlotType{Bits: 14, Frac: 7}
 		s, err := FitSpline(f, in, out, 48)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.check(in.Bits, out.Bits); err != nil {
+		if err := s.Check(in.Bits, out.Bits); err != nil {
 			t.Fatal(err)
 		}
 		worst, limit := 0.0, math.Ldexp(1, out.Bits-2)-1
@@ -39,7 +41,7 @@ func TestSplineErrorIsTrue(t *testing.T) {
 }
 
 func TestSplineIsDeterministic(t *testing.T) {
-	in, out := SlotType{Bits: 16, Frac: 10}, SlotType{Bits: 16, Frac: 12}
+	in, out := plan.SlotType{Bits: 16, Frac: 10}, plan.SlotType{Bits: 16, Frac: 12}
 	a, _ := FitSpline(math.Tanh, in, out, 64)
 	b, _ := FitSpline(math.Tanh, in, out, 64)
 	if len(a.Knots) != len(b.Knots) || a.Error != b.Error {

@@ -1,0 +1,171 @@
+package choose
+
+import (
+	"fmt"
+	"math"
+
+	"secc.example/secc/backend/plan"
+)
+
+// FitSpline fits a function of real numbers between two formats: within half an
+// ulp if so many pieces allow that, else within the least power of two of it
+// that they allow. Among the grids that the knots may lie on it takes the one
+// that costs the fewest bytes: a coarse grid leaves fewer bits to compare, a fine one
+// needs fewer pieces. Where the function is not finite or leaves the format, the
+// nearest value of the format is fitted.
+func FitSpline(f func(float64) float64, in, out plan.SlotType, pieces int) (*plan.Spline, error) {
+	if in.Bits < 3 || in.Bits > 30 || out.Bits < 2 || out.Bits > 40 {
+		return nil, fmt.Errorf("no spline from %d to %d bits", in.Bits, out.Bits)
+	}
+	t := newFit(f, in, out)
+	pieces = min(pieces, plan.MaxPieces)
+	for tolerance := 0.5; ; tolerance *= 2 {
+		var best *plan.Spline
+		least := int64(math.MaxInt64)
+		for grid := int64(1); grid < int64(1)<<(in.Bits-2); grid *= 4 {
+			knots, ok := t.greedy(tolerance, pieces, grid)
+			if !ok {
+				continue
+			}
+			s := t.quantise(knots)
+			cost := plan.CostFunc(1<<10, in.Bits, out.Bits, &plan.Func{Spline: s})
+			if b := cost.ToServer() + cost.ToClient(); b <= least {
+				best, least = s, b
+			}
+		}
+		if best != nil {
+			return best, nil
+		}
+	}
+}
+
+// fit is the function at evenly spaced arguments (all of them, when they are few).
+type fit struct {
+	y       []float64 // in ulps of the result
+	first   int64     // argument of y[0]
+	step    int64
+	outBits int
+}
+
+// maxSamples bounds the arguments at which a function is tried.
+const maxSamples = 1 << 18
+
+func newFit(f func(float64) float64, in, out plan.SlotType) *fit {
+	top := int64(1) << (in.Bits - 2)
+	t := &fit{first: -top + 1, step: 1, outBits: out.Bits}
+	for (2*top-1)/t.step > maxSamples {
+		t.step *= 2
+	}
+	limit := math.Ldexp(1, out.Bits-2) - 1
+	for x := t.first; x < top; x += t.step {
+		y := math.Ldexp(f(math.Ldexp(float64(x), -in.Frac)), out.Frac)
+		if math.IsNaN(y) {
+			y = 0
+		}
+		t.y = append(t.y, min(max(y, -limit), limit))
+	}
+	return t
+}
+
+// line is the chord of samples [lo, hi), moved to the middle of its errors.
+func (t *fit) line(lo, hi int) (slope, offset, err float64) {
+	slope = t.chord(lo, hi)
+	least, most := math.Inf(1), math.Inf(-1)
+	for i := lo; i < hi; i++ {
+		d := t.y[i] - slope*float64(i-lo)
+		least, most = min(least, d), max(most, d)
+	}
+	return slope, (least + most) / 2, (most - least) / 2
+}
+
+// chord is the slope from the first to the last of samples [lo, hi).
+func (t *fit) chord(lo, hi int) float64 {
+	if hi-lo < 2 {
+		return 0
+	}
+	return (t.y[hi-1] - t.y[lo]) / float64(hi-1-lo)
+}
+
+// greedy makes every piece as long as the tolerance and the grid allow; it
+// gives up when they become too many, or when no piece fits a cell of the grid.
+// knots holds the first sample of each piece but the first.
+func (t *fit) greedy(tolerance float64, pieces int, grid int64) (knots []int, ok bool) {
+	for lo := 0; ; {
+		hi := t.reach(lo, tolerance)
+		if hi == len(t.y) {
+			return knots, true
+		}
+		if hi = t.align(hi, grid); hi <= lo || len(knots)+2 > pieces {
+			return nil, false
+		}
+		knots = append(knots, hi)
+		lo = hi
+	}
+}
+
+// align is the last sample up to i whose argument is a multiple of grid.
+func (t *fit) align(i int, grid int64) int {
+	x := (t.first + int64(i)*t.step) &^ (grid - 1)
+	return int((x - t.first) / t.step)
+}
+
+// reach is the end of the longest piece from lo, found by doubling and halving.
+func (t *fit) reach(lo int, tolerance float64) int {
+	fits := func(hi int) bool {
+		_, _, err := t.line(lo, hi)
+		return err <= tolerance
+	}
+	good, size := lo+1, 2
+	for lo+size <= len(t.y) && fits(lo+size) {
+		good, size = lo+size, 2*size
+	}
+	bad := min(lo+size, len(t.y)+1)
+	for bad-good > 1 {
+		if mid := (good + bad) / 2; fits(mid) {
+			good = mid
+		} else {
+			bad = mid
+		}
+	}
+	return good
+}
+
+// quantise turns pieces into integers and measures their error at every sample.
+func (t *fit) quantise(knots []int) *plan.Spline {
+	s := &plan.Spline{}
+	bounds := append(append([]int{0}, knots...), len(t.y))
+	widest := 1
+	flat := true
+	for i := range len(bounds) - 1 {
+		widest = max(widest, bounds[i+1]-bounds[i])
+		slope, _, _ := t.line(bounds[i], bounds[i+1])
+		flat = flat && slope == 0
+	}
+	if !flat { // half a piece times the slope's rounding stays below 1/8 ulp
+		s.Frac = 2
+		for int64(widest)*t.step > 1<<(s.Frac-1) && s.Wide(t.outBits) < 60 {
+			s.Frac++
+		}
+	}
+	for i := range len(bounds) - 1 {
+		lo, hi := bounds[i], bounds[i+1]
+		slope, offset, _ := t.line(lo, hi)
+		mid := float64(hi-1-lo) / 2
+		a := math.Round(math.Ldexp(slope/float64(t.step), s.Frac))
+		at := t.first + int64(lo)*t.step // c such that the line is right in the middle of the piece
+		c := math.Round(math.Ldexp(offset+slope*mid, s.Frac) - a*(float64(at)+mid*float64(t.step)))
+		s.Slope, s.Offset = append(s.Slope, int64(a)), append(s.Offset, int64(c))
+		if i > 0 {
+			s.Knots = append(s.Knots, at)
+		}
+	}
+	for i, piece := 0, 0; i < len(t.y); i++ {
+		x := t.first + int64(i)*t.step
+		for piece < len(s.Knots) && x >= s.Knots[piece] {
+			piece++
+		}
+		y := math.Ldexp(float64(s.Slope[piece]*x+s.Offset[piece]), -s.Frac)
+		s.Error = max(s.Error, math.Abs(y-t.y[i]))
+	}
+	return s
+}
