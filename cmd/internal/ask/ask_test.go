@@ -202,13 +202,17 @@ func TestMain(m *testing.M) {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
-		w.WriteHeader(http.StatusOK)
-		from, _, err := w.(http.Hijacker).Hijack()
+		from, read, err := w.(http.Hijacker).Hijack()
 		if err != nil {
+			to.Close()
 			return
 		}
-		go func() { defer to.Close(); _, _ = io.Copy(to, from) }()
 		defer from.Close()
+		if _, err := io.WriteString(from, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+			to.Close()
+			return
+		}
+		go func() { defer to.Close(); _, _ = io.Copy(to, read) }() // what was read ahead comes first
 		_, _ = io.Copy(from, to)
 	}))
 	os.Setenv("HTTPS_PROXY", "http://"+l.Addr().String())

@@ -29,7 +29,7 @@ func (r *run) object(q inference, class, modality string) (*dicom.Study, dicom.D
 		return nil, nil, err
 	}
 	if !dicom.Is(b) {
-		r.log.Warn("no DICOM object is written: the input is none", "file", q.name)
+		r.noDICOM.Do(func() { r.log.Warn("no DICOM objects are written for inputs that are none", "file", q.name) })
 		return nil, nil, nil
 	}
 	s, err := dicom.StudyOf(b)

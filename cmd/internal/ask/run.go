@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"secc.example/secc/backend/plan"
@@ -35,6 +36,7 @@ type run struct {
 	named   []string // labels
 	show    *progress.Progress
 	printed int // records on stdout
+	noDICOM sync.Once
 
 	asked, failed, skipped int
 	first                  error // what went wrong first
