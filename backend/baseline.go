@@ -106,27 +106,49 @@ const otherSteps = "set-up and all other steps"
 // graph whose products by weights are convolutions; ours is the priced plan for
 // the same network.
 func Ladder(g *ir.Graph, b Baseline, ours *plan.Report) ([]LadderStep, []LayerCost) {
-	rungs := b.withDefaults().rungs()
-	steps := make([]LadderStep, len(rungs), len(rungs)+1)
-	var layers []LayerCost
-	uses := g.Uses()
-	for _, v := range g.Values {
-		layer := layerOf(v, uses)
-		if layer == nil {
-			continue
-		}
-		for i, r := range rungs {
-			linear, rest := r.price(layer)
-			layer.add(linear+rest, linear)
-			steps[i].Linear += linear
-			steps[i].NonLinear += rest
-		}
-		layers = append(layers, layer.LayerCost)
+	all := layersOf(g)
+	var steps []LadderStep
+	for _, r := range b.withDefaults().rungs() {
+		steps = append(steps, r.total(all))
 	}
-	for i, r := range rungs {
-		steps[i].Step, steps[i].Bytes = r.name, steps[i].Linear+steps[i].NonLinear
+	layers := make([]LayerCost, len(all))
+	for i, l := range all {
+		layers[i] = l.LayerCost
 	}
 	return append(steps, ownStep(ours)), ownLayers(layers, ours)
+}
+
+// WinogradOverOT prices a network as the first rung does, but for Winograd's
+// algorithm where that is cheaper.
+func WinogradOverOT(g *ir.Graph, b Baseline) LadderStep {
+	r := b.withDefaults().rungs()[0]
+	r.winograd = true
+	r.name += ", Winograd"
+	return r.total(layersOf(g))
+}
+
+// layersOf describes all of a real graph that costs something.
+func layersOf(g *ir.Graph) (all []*layer) {
+	uses := g.Uses()
+	for _, v := range g.Values {
+		if l := layerOf(v, uses); l != nil {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// total prices layers, and adds what each costs to its own list.
+func (r rung) total(layers []*layer) LadderStep {
+	s := LadderStep{Step: r.name}
+	for _, l := range layers {
+		linear, rest := r.price(l)
+		l.add(linear+rest, linear)
+		s.Linear += linear
+		s.NonLinear += rest
+	}
+	s.Bytes = s.Linear + s.NonLinear
+	return s
 }
 
 func (l *LayerCost) add(bytes, linear int64) {

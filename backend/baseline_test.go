@@ -126,6 +126,11 @@ func TestLadderOfOneConvolution(t *testing.T) {
 	if got := steps["winograd"].Linear; got != winograd {
 		t.Errorf("Winograd: %d bytes, want %d", got, winograd)
 	}
+	// Alone, with two terms: the 36 products of a tile are of 8x8 weights.
+	const alone = 2 * 36 * 64 * (256*703 + 37*128) / 8
+	if got := WinogradOverOT(b.Graph, Baseline{Ring: 37, Scale: 12, Terms: 2}); got.Linear != alone || got.NonLinear != rest || got.Bytes != alone+rest {
+		t.Errorf("Winograd alone: %+v, want %d and %d bytes", got, alone, rest)
+	}
 	// 34 bits of ring and 18 of weight in the tiles: 34+...+17 = 459; 270 outside.
 	const mixed = (4*36*256*459 + 4*36*18*128 + positions*64*270 + 64*12*128) / 8
 	if got := steps["mixed"].Linear; got != mixed {

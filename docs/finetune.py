@@ -22,8 +22,10 @@ class Network(torch.nn.Module):
         graph = onnx.load(path).graph
         self.input, self.output = graph.input[0], graph.output[0]
         attrs = lambda n: {a.name: onnx.helper.get_attribute_value(a) for a in n.attribute}
-        self.nodes = [(n.op_type, list(n.input), n.output[0], attrs(n)) for n in graph.node]
-        self.consts, self.names = {}, {}
+        self.nodes = [(n.op_type, list(n.input), n.output[0], attrs(n)) for n in graph.node if n.op_type != "Constant"]
+        self.outputs = {n.name: n.output[0] for n in graph.node}
+        self.names, public = {}, {n.output[0]: attrs(n)["value"] for n in graph.node if n.op_type == "Constant"}
+        self.consts = {name: onnx.numpy_helper.to_array(t).tolist() for name, t in public.items()}
         for t in graph.initializer:
             array, name = torch.tensor(onnx.numpy_helper.to_array(t)), re.sub(r"\W", "_", t.name)
             if not array.is_floating_point() or array.dim() == 0:  # sizes, positions, factors: never trained
@@ -33,10 +35,14 @@ class Network(torch.nn.Module):
             self.register_buffer(name, array) if "running_" in name else self.register_parameter(name, torch.nn.Parameter(array))
 
     def forward(self, x):
+        return self.values(x)[self.output.name]
+
+    def values(self, x):
+        """Every tensor of the graph by its name."""
         at = {"": None, self.input.name: x, **self.consts, **{k: getattr(self, v) for k, v in self.names.items()}}
         for op, inputs, output, attrs in self.nodes:
             at[output] = getattr(self, op)(*(at[i] for i in inputs), **attrs)
-        return at[self.output.name]
+        return at
 
     def Conv(self, x, w, b=None, *, strides, pads, dilations, group, kernel_shape):
         return F.conv2d(around(x, pads), w, b, strides, 0, dilations, group)
@@ -58,7 +64,7 @@ class Network(torch.nn.Module):
     def Reshape(self, x, shape):  # the file's batch is 1, the one in training is not
         return x.reshape(-1, *shape[1:])
     Concat = staticmethod(lambda *x, axis: torch.cat(x, axis))
-    Add, Mul, MatMul, Relu, Identity = (staticmethod(f) for f in (torch.add, torch.mul, torch.matmul, F.relu, torch.clone))
+    Add, Mul, MatMul, Relu, Sigmoid, Identity = (staticmethod(f) for f in (torch.add, torch.mul, torch.matmul, F.relu, torch.sigmoid, torch.clone))
 
 
 def around(x, pads, value=0.0):
@@ -115,4 +121,5 @@ def main():
     torch.onnx.export(net.eval(), torch.zeros(shape), a.tuned, opset_version=13, input_names=[net.input.name], output_names=[net.output.name])
 
 
-main()
+if __name__ == "__main__":
+    main()

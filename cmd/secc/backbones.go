@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -25,10 +26,12 @@ type backbones struct {
 }
 
 type backboneRow struct {
-	Model string `json:"model"`
+	Model    string   `json:"model"`
+	Accuracy *float64 `json:"accuracy,omitempty"` // what --accuracy says
 	backend.Survey
-	OT   backboneCost `json:"ot"`
-	Secc backboneCost `json:"secc"`
+	OT       backboneCost `json:"ot"`
+	Winograd backboneCost `json:"ot_winograd"`
+	Secc     backboneCost `json:"secc"`
 }
 
 // backboneCost is one network by one system. OT's seconds are those of its bytes
@@ -38,10 +41,32 @@ type backboneCost struct {
 	Linear    int64   `json:"linear_bytes"`
 	NonLinear int64   `json:"nonlinear_bytes"`
 	Seconds   float64 `json:"seconds"`
+
+	// Where accuracies are known: no other row has its accuracy for less.
+	Pareto        bool `json:"pareto,omitempty"`         // in bytes
+	ParetoSeconds bool `json:"pareto_seconds,omitempty"` // in seconds
 }
 
-func (f *compileFlags) explainBackbones(c *cobra.Command, paths []string, b backend.Baseline, asJSON bool) error {
+// costOf is what one rung of the ladder costs.
+func costOf(s backend.LadderStep, seconds float64) backboneCost {
+	return backboneCost{Bytes: s.Bytes, Linear: s.Linear, NonLinear: s.NonLinear, Seconds: seconds}
+}
+
+// systems are the ways to run a network that are compared.
+func (r *backboneRow) systems() [3]*backboneCost {
+	return [3]*backboneCost{&r.OT, &r.Winograd, &r.Secc}
+}
+
+func (f *explainFlags) explainBackbones(c *cobra.Command, paths []string) error {
+	b := f.base.Baseline
 	all := backbones{Schema: backbonesSchema, Profile: f.profile, Ring: b.Ring, Scale: b.Scale, CrossTerms: b.Terms}
+	var accuracy []float64
+	if f.accuracy != "" {
+		var err error
+		if accuracy, err = loadAccuracies(f.accuracy, paths); err != nil {
+			return err // before anything is compiled
+		}
+	}
 	for _, path := range paths {
 		row, err := f.backbone(c, path, b)
 		if err != nil {
@@ -49,11 +74,41 @@ func (f *compileFlags) explainBackbones(c *cobra.Command, paths []string, b back
 		}
 		all.Rows = append(all.Rows, *row)
 	}
-	if asJSON {
+	if accuracy != nil {
+		all.rank(accuracy)
+	}
+	if f.html != "" {
+		if err := saveComparison(f.html, &all); err != nil {
+			return err
+		}
+	}
+	if f.asJSON {
 		return printJSON(c.OutOrStdout(), all)
 	}
 	all.print(c)
+	if f.html != "" {
+		fmt.Fprintln(c.OutOrStdout(), f.html)
+	}
 	return nil
+}
+
+// rank takes accuracies in and marks, for each system, the rows that no other beats.
+func (a *backbones) rank(accuracy []float64) {
+	for i := range a.Rows {
+		a.Rows[i].Accuracy = &accuracy[i]
+	}
+	for s := range a.Rows[0].systems() {
+		bytes, seconds := make([]float64, len(a.Rows)), make([]float64, len(a.Rows))
+		for i := range a.Rows {
+			c := a.Rows[i].systems()[s]
+			bytes[i], seconds[i] = float64(c.Bytes), c.Seconds
+		}
+		inBytes, inSeconds := pareto(accuracy, bytes), pareto(accuracy, seconds)
+		for i := range a.Rows {
+			c := a.Rows[i].systems()[s]
+			c.Pareto, c.ParetoSeconds = inBytes[i], inSeconds[i]
+		}
+	}
 }
 
 func (f *compileFlags) backbone(c *cobra.Command, path string, b backend.Baseline) (*backboneRow, error) {
@@ -65,7 +120,7 @@ func (f *compileFlags) backbone(c *cobra.Command, path string, b backend.Baselin
 	if err != nil {
 		return nil, err
 	}
-	l, err := f.ladderOf(c.Context(), path, b, r)
+	g, err := f.products(c.Context(), path)
 	if err != nil {
 		return nil, err
 	}
@@ -73,11 +128,13 @@ func (f *compileFlags) backbone(c *cobra.Command, path string, b backend.Baselin
 	if err != nil {
 		return nil, err
 	}
-	first, own := l.Ladder[0], l.Ladder[len(l.Ladder)-1]
+	ladder, _ := backend.Ladder(g, b, r)
+	first, winograd := ladder[0], backend.WinogradOverOT(g, b)
+	wire := func(s backend.LadderStep) float64 { return float64(s.Bytes) * 8 / pr.Bandwidth }
 	return &backboneRow{
-		backboneName(path), l.Survey,
-		backboneCost{first.Bytes, first.Linear, first.NonLinear, float64(first.Bytes) * 8 / pr.Bandwidth},
-		backboneCost{own.Bytes, own.Linear, own.NonLinear, r.Total.Seconds},
+		Model: backboneName(path), Survey: backend.SurveyOf(g),
+		OT: costOf(first, wire(first)), Winograd: costOf(winograd, wire(winograd)),
+		Secc: costOf(ladder[len(ladder)-1], r.Total.Seconds),
 	}, nil
 }
 
@@ -94,13 +151,32 @@ func backboneName(path string) string {
 func (a *backbones) print(c *cobra.Command) {
 	w := c.OutOrStdout()
 	t := plainTable(w, 1)
-	t.AppendHeader(table.Row{"backbone", "MACs", "ReLUs", "comparisons", "parameters", "OT bytes", "linear", "OT s", "secc bytes", "linear", "secc s"})
+	ranked := a.Rows[0].Accuracy != nil
+	columns := table.Row{"backbone", "MACs", "ReLUs", "comparisons", "parameters", "OT bytes", "linear", "OT s", "+ Winograd", "secc bytes", "linear", "secc s"}
+	if ranked {
+		columns = slices.Insert(columns, 1, any("accuracy"))
+	}
+	t.AppendHeader(columns)
+	marked := func(s string, front bool) string {
+		switch {
+		case front:
+			return s + " *"
+		case ranked: // columns stay aligned
+			return s + "  "
+		}
+		return s
+	}
 	for _, r := range a.Rows {
-		t.AppendRow(table.Row{
+		cells := table.Row{
 			shorten(r.Model, 36), countText(r.MACs), countText(r.ReLUs), countText(r.Comparisons), countText(r.Parameters),
-			decimalBytes(r.OT.Bytes), percentText(r.OT.Linear, r.OT.Bytes), fmt.Sprintf("%.3g", r.OT.Seconds),
-			decimalBytes(r.Secc.Bytes), percentText(r.Secc.Linear, r.Secc.Bytes), fmt.Sprintf("%.3g", r.Secc.Seconds),
-		})
+			marked(decimalBytes(r.OT.Bytes), r.OT.Pareto), percentText(r.OT.Linear, r.OT.Bytes), fmt.Sprintf("%.3g", r.OT.Seconds),
+			marked(decimalBytes(r.Winograd.Bytes), r.Winograd.Pareto),
+			marked(decimalBytes(r.Secc.Bytes), r.Secc.Pareto), percentText(r.Secc.Linear, r.Secc.Bytes), marked(fmt.Sprintf("%.3g", r.Secc.Seconds), r.Secc.ParetoSeconds),
+		}
+		if ranked {
+			cells = slices.Insert(cells, 1, any(accuracyText(*r.Accuracy)))
+		}
+		t.AppendRow(cells)
 	}
 	t.Render()
 	terms := "two cross terms"
@@ -108,4 +184,9 @@ func (a *backbones) print(c *cobra.Command) {
 		terms = "one cross term"
 	}
 	fmt.Fprintf(w, "OT: CrypTFlow2, %d-bit ring, %s; its seconds are its bytes on a %s wire and nothing else.\nsecc: this compiler's plan; its seconds are estimated, work included.\n", a.Ring, terms, a.Profile)
+	if ranked {
+		fmt.Fprintln(w, "*: on the Pareto front: no other model here is as accurate for less.")
+	}
 }
+
+func accuracyText(a float64) string { return fmt.Sprintf("%.2f %%", 100*a) }

@@ -54,7 +54,7 @@ print what the client learns and what it took.`,
 			return demo(c, dir, asJSON)
 		},
 	}
-	c.Flags().StringVar(&keep, "keep", "", "directory to leave the plan, the weights and the input in")
+	c.Flags().StringVar(&keep, "keep", "", "directory to leave the network, its plan, its weights and the input in")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+plan.Schema+")")
 	return c
 }
@@ -79,6 +79,7 @@ func demo(c *cobra.Command, dir string, asJSON bool) error {
 	say("client: holds %s and connects", "xray.png")
 	report, _, clientErr := runClient(c, dir, addr, "xray.png")
 	serverErr := server.Wait()
+	_ = os.Remove(filepath.Join(dir, "ready")) // of no use to who keeps the folder
 	if err := errors.Join(clientErr, serverErr); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

@@ -17,7 +17,7 @@ import (
 type explainFlags struct {
 	compileFlags
 	base               baselineFlags
-	html               string
+	html, accuracy     string
 	asJSON, text, rows bool
 }
 
@@ -34,9 +34,12 @@ estimate for the profile.
 then with each remedy of the literature in turn, down to the plan. Those figures
 follow from published formulas and the model's shapes. --html writes all of it as
 one page without any reference outside itself. Several models are put side by
-side by what they cost: the backbone is the first choice to make.`,
+side by what they cost: the backbone is the first choice to make. --accuracy adds
+how good they are, from a file of lines MODEL,ACCURACY, and marks those that no
+other beats.`,
 		Example: `  secc explain model.onnx --baseline=cryptflow2 --html report.html
-  secc explain resnet50.onnx densenet121.onnx mobilenetv2.onnx`,
+  secc explain resnet50.onnx densenet121.onnx mobilenetv2.onnx
+  secc explain small.onnx large.onnx --accuracy accuracy.csv --html report.html`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
@@ -45,6 +48,7 @@ side by what they cost: the backbone is the first choice to make.`,
 	c.Flags().BoolVar(&f.asJSON, "json", false, "print JSON ("+plan.Schema+"; several models: "+backbonesSchema+")")
 	c.Flags().BoolVar(&f.text, "text", false, "print the plan itself, step by step")
 	c.Flags().StringVar(&f.html, "html", "", "also write a page with charts and tables to this file")
+	c.Flags().StringVar(&f.accuracy, "accuracy", "", "several models: how accurate they are, lines of MODEL,ACCURACY or a JSON map (0.91 or 91 %)")
 	c.Flags().BoolVar(&f.rows, "all", false, "show the local steps too")
 	return c
 }
@@ -54,10 +58,13 @@ func (f *explainFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) > 1 {
-		if f.text || f.html != "" {
-			return usage("--text and --html take one model")
+		if f.text {
+			return usage("--text takes one model")
 		}
-		return f.explainBackbones(c, args, f.base.Baseline, f.asJSON)
+		return f.explainBackbones(c, args)
+	}
+	if f.accuracy != "" {
+		return usage("--accuracy compares several models")
 	}
 	if err := f.refuseForPlan(c, args[0], "profile", "input-shape", "batch"); err != nil {
 		return err

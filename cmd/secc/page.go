@@ -21,9 +21,17 @@ import (
 //go:embed page.html
 var pageText string
 
-var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"bytes": decimalBytes, "binary": bytesText, "count": countText, "seconds": secondsText,
-}).Parse(pageText))
+//go:embed pagestyle.html
+var pageStyle string
+
+var pageTemplate = parsePage("page", pageText, nil)
+
+// parsePage reads a page's template beside the style that all pages share.
+func parsePage(name, text string, more template.FuncMap) *template.Template {
+	t := template.New(name).Funcs(template.FuncMap{"bytes": decimalBytes, "binary": bytesText, "count": countText, "seconds": secondsText}).Funcs(more)
+	template.Must(t.New("style").Parse(pageStyle))
+	return template.Must(t.Parse(text))
+}
 
 // page is what the template shows.
 type page struct {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
-	"secc.example/secc/frontend/input/internal/dicomtest"
+	"secc.example/secc/internal/dicomtest"
 )
 
 // A radiograph of 1024 x 1024 comes out as the reference's own preprocessing

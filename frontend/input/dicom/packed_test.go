@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"secc.example/secc/frontend/input/internal/dicomtest"
 	"secc.example/secc/frontend/input/internal/hint"
+	"secc.example/secc/internal/dicomtest"
 )
 
 // A picture comes out the same however its file is packed: all predictors of
