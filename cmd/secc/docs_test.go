@@ -193,7 +193,7 @@ func (s *docShell) run(where, command string) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		s.t.Fatalf("%s: %s: %v\n%s%s", where, command, err, &stdout, &stderr)
+		s.t.Fatalf("%s: %s: %v\n%s%sif this is nothing to run, say so before the block: <!-- not run: why -->", where, command, err, &stdout, &stderr)
 	}
 	asks := strings.HasPrefix(command, "secc ask") || strings.Contains(command, "--party=client")
 	if asks && !strings.Contains(stdout.String(), " 1. ") {
