@@ -7,9 +7,11 @@ import (
 	"secc.example/secc/backend/plan"
 )
 
-// Progress tells how far a run has come. Next is the call about to start.
+// Progress tells how far a session has come. Next is the call about to start.
 type Progress struct {
 	Call, Calls int
+	Inference   int        // the one under way, from 0
+	Inferences  int        // of the session
 	Next        *plan.Step // nil when all is done
 	Elapsed     time.Duration
 }

@@ -87,7 +87,7 @@ func TestCorrelationsEndWithTheSession(t *testing.T) {
 	s.party.Weights = w
 	var ots producers
 	s.cfg.Progress = func(Progress) { ots = s.ots }
-	if _, _, err := s.whole(nil); err == nil {
+	if _, err := s.whole(Inferences{}); err == nil {
 		t.Fatal("no error")
 	}
 	if _, err := ots.sender.Take(t.Context(), 1); err == nil {
@@ -138,20 +138,20 @@ func TestAdmit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	try := func(w Weights, admit func() (func(), error)) (serverErr, clientErr error) {
+	try := func(w Weights, admit func(int) (func(), error)) (serverErr, clientErr error) {
 		a, b := net.Pipe()
 		served := make(chan error, 1)
 		go func() { _, err := g.Serve(t.Context(), a, w, Config{Admit: admit}); served <- err }()
 		_, _, clientErr = g.Run(t.Context(), b, in, Config{})
 		return <-served, clientErr
 	}
-	s, c := try(testWeights{}, func() (func(), error) { return nil, transport.ErrBusy })
+	s, c := try(testWeights{}, func(int) (func(), error) { return nil, transport.ErrBusy })
 	if !errors.Is(s, transport.ErrBusy) || !errors.Is(c, transport.ErrBusy) || c.Error() != "the server is busy with other clients" {
 		t.Errorf("server: %v, client: %v", s, c)
 	}
 	for _, w := range []testWeights{{"y/b": make([]int64, 5)}, {}} {
 		released := 0
-		s, _ := try(w, func() (func(), error) { return func() { released++ }, nil })
+		s, _ := try(w, func(int) (func(), error) { return func() { released++ }, nil })
 		if released != 1 {
 			t.Errorf("released %d times after %v", released, s)
 		}
@@ -171,13 +171,10 @@ func TestDepthsAtTheEnd(t *testing.T) {
 		go func() {
 			c := m.Channel(chanControl)
 			out := binary.LittleEndian.AppendUint32(nil, claim)
-			for range 3 { // keys and both directions of OTs
-				out = binary.LittleEndian.AppendUint32(out, 0)
-			}
 			_ = errors.Join(c.Send(out), c.Flush())
 			_ = c.Recv(make([]byte, len(out)))
 		}()
-		err = s.done(&measured{calls: []measure{{depth: 8}}})
+		err = s.agree(depthsOf([]measure{{depth: 8}}))
 		if (err == nil) != ok || !ok && !errors.Is(err, transport.ErrViolation) {
 			t.Errorf("8 beside %d: got %v", claim, err)
 		}

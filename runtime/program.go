@@ -24,6 +24,7 @@ type Program struct {
 	cots   plan.COTs
 	keys   wire.LinearKeys
 	queues plan.Queues
+	memory plan.Memory
 	table  map[plan.Proto]Kernel
 }
 
@@ -49,7 +50,7 @@ func Prepare(p *plan.Plan) (*Program, error) {
 	if g.keys, err = linearKeys(p); err != nil {
 		return nil, err
 	}
-	g.cots, g.queues = p.COTs(), p.Queues()
+	g.cots, g.queues, g.memory = p.COTs(), p.Queues(), p.Memory()
 	return g, nil
 }
 
@@ -96,7 +97,7 @@ func (g *Program) Plan() *plan.Plan { return g.plan }
 // Digest is the plan's.
 func (g *Program) Digest() plan.Digest { return g.digest }
 
-// Cost is what a run takes, but for seconds.
+// Cost is what a session of one inference takes, but for seconds.
 func (g *Program) Cost() *plan.Report { return g.cost }
 
 // Compute predicts how long the two parties compute in a run, one after the other on one
@@ -109,25 +110,51 @@ func (g *Program) Compute() (d time.Duration) {
 }
 
 // Memory bounds what either party holds during one session.
-func (g *Program) Memory() plan.Memory { return g.cost.Memory }
+func (g *Program) Memory() plan.Memory { return g.memory }
 
 // Serve runs the server's side of one session and takes over conn. The report
-// holds what was measured. Weights may be shared by sessions.
+// holds what was measured, all inferences together. Weights may be shared by sessions.
 func (g *Program) Serve(ctx context.Context, conn net.Conn, weights Weights, cfg Config) (*plan.Report, error) {
 	s := newSession(ctx, conn, transport.Server, g, cfg)
 	s.party.Weights = weights
-	_, report, err := s.whole(nil)
-	return report, err
+	return s.whole(Inferences{})
 }
 
-// Run runs the client's side of one session and takes over conn. The inputs
-// are encoded; the outputs are ring elements.
-func (g *Program) Run(ctx context.Context, conn net.Conn, inputs []Vec, cfg Config) ([]Vec, *plan.Report, error) {
+// Inferences are what a client wants of one session.
+type Inferences struct {
+	N int // as many as there are
+
+	// Input gives the encoded inputs of one, counted from 0, when its turn comes.
+	Input func(i int) ([]Vec, error)
+	// Answer takes its outputs, as ring elements, and what it took.
+	Answer func(i int, out []Vec, r *plan.Report) error
+}
+
+// RunMany runs the client's side of a session of several inferences, one after the other, and
+// takes over conn. An error of either function is the session's, which ends.
+func (g *Program) RunMany(ctx context.Context, conn net.Conn, q Inferences, cfg Config) (*plan.Report, error) {
+	if !g.possible(q.N) {
+		conn.Close()
+		return nil, fmt.Errorf("%d inferences in one session, limits 1 and %d", q.N, plan.MaxInferences)
+	}
+	return newSession(ctx, conn, transport.Client, g, cfg).whole(q)
+}
+
+// Run is RunMany for one inference.
+func (g *Program) Run(ctx context.Context, conn net.Conn, inputs []Vec, cfg Config) (out []Vec, r *plan.Report, err error) {
 	if err := checkInputs(g.plan, inputs); err != nil {
 		conn.Close()
 		return nil, nil, err
 	}
-	return newSession(ctx, conn, transport.Client, g, cfg).whole(inputs)
+	r, err = g.RunMany(ctx, conn, Inferences{
+		N:      1,
+		Input:  func(int) ([]Vec, error) { return inputs, nil },
+		Answer: func(_ int, o []Vec, _ *plan.Report) error { out = o; return nil },
+	}, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, r, nil
 }
 
 // Serve is Prepare and Program.Serve, for a single session.

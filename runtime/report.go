@@ -8,57 +8,102 @@ import (
 	"secc.example/secc/runtime/transport"
 )
 
-// measured is what one party saw of a session; done makes the depths those of
-// both parties.
-type measured struct {
-	calls         []measure
-	side          [3]transport.Stats // keys, and both directions of correlated OTs
-	setup, online time.Duration
-}
+// sideStats are the channels beside the walk: keys, and both directions of correlated OTs.
+type sideStats [3]transport.Stats
 
-func (s *session) measured(keys transport.Stats, calls []measure) *measured {
-	return &measured{calls: calls, side: [3]transport.Stats{keys, s.mux.Channel(chanServer).Stats(), s.mux.Channel(chanClient).Stats()}}
+func (s *session) sideStats(keys transport.Stats) *sideStats {
+	return &sideStats{keys, s.mux.Channel(chanServer).Stats(), s.mux.Channel(chanClient).Stats()}
 }
 
 // depths lists all depths, in the same order at both parties.
-func (m *measured) depths() (d []*int) {
-	for i := range m.calls {
-		d = append(d, &m.calls[i].depth)
-	}
-	for i := range m.side {
-		d = append(d, &m.side[i].Rounds)
+func (m *sideStats) depths() (d []*int) {
+	for i := range m {
+		d = append(d, &m[i].Rounds)
 	}
 	return d
 }
 
-// report fills the plan's cost table with what was measured.
-func (s *session) report(m *measured) *plan.Report {
+// depthsOf are those of a walk.
+func depthsOf(calls []measure) (d []*int) {
+	for i := range calls {
+		d = append(d, &calls[i].depth)
+	}
+	return d
+}
+
+// tally adds up what the inferences of a session take.
+type tally struct {
+	*session
+	all   *plan.Report
+	depth int // of the walk, so far
+	ready time.Time
+}
+
+func newTally(s *session) *tally {
+	t := &tally{session: s, all: s.blank(), ready: time.Now()}
+	if s.inferences > 1 {
+		t.all.Inferences = s.inferences
+	}
+	t.all.Memory = s.plan.SessionMemory(s.inferences)
+	return t
+}
+
+// blank is the plan's cost table without figures.
+func (s *session) blank() *plan.Report {
 	r := new(plan.Report)
 	*r = *s.cost
 	r.Operators = slices.Clone(r.Operators)
-	online := plan.PhaseCost{COTs: r.Total.Online.COTs, Seconds: m.online.Seconds()}
 	for i := range r.Operators {
-		op, c := &r.Operators[i], m.calls[i]
-		op.ClientToServer, op.ServerToClient = s.directed(c.sent, c.received)
-		op.Rounds = max(0, c.depth-online.Rounds) // of calls side by side, what each adds
-		online.Rounds += op.Rounds
+		op := &r.Operators[i]
+		op.ClientToServer, op.ServerToClient, op.Rounds, op.COTs, op.Seconds = 0, 0, 0, 0, 0
+	}
+	r.Total, r.PerInput = plan.TotalCost{}, nil
+	return r
+}
+
+// add takes in a walk, whose depths are those of both parties, and reports on it alone.
+func (t *tally) add(calls []measure, took time.Duration) *plan.Report {
+	r := t.blank()
+	online := &r.Total.Online
+	for i, c := range calls {
+		op, all := &r.Operators[i], &t.all.Operators[i]
+		op.ClientToServer, op.ServerToClient = t.directed(c.sent, c.received)
+		op.COTs = t.cost.Operators[i].COTs
+		op.Rounds = max(0, c.depth-t.depth) // of calls side by side, what each adds
 		op.Seconds = c.seconds
+		t.depth = max(t.depth, c.depth)
 		online.ClientToServer += op.ClientToServer
 		online.ServerToClient += op.ServerToClient
+		online.COTs += op.COTs
+		online.Rounds += op.Rounds
+		all.ClientToServer += op.ClientToServer
+		all.ServerToClient += op.ServerToClient
+		all.COTs += op.COTs
+		all.Rounds += op.Rounds
+		all.Seconds += op.Seconds
 	}
+	online.Seconds = took.Seconds()
+	t.all.Total.Online.Add(*online)
+	r.Total.Sum()
+	if t.inferences > 1 {
+		r.Inferences, r.Inference = t.inferences, t.inference+1
+	}
+	return r
+}
+
+// report is the session's: what all inferences took together, keys and correlated OTs.
+func (t *tally) report(side *sideStats) *plan.Report {
 	// The channels of the set-up work beside each other.
-	setup := plan.PhaseCost{COTs: r.Total.Setup.COTs, Seconds: m.setup.Seconds()}
-	for _, st := range m.side {
-		up, down := s.directed(st.Sent, st.Received)
+	setup := plan.PhaseCost{COTs: t.cots.Times(t.inferences).All(), Seconds: t.ready.Sub(t.start).Seconds()}
+	for _, st := range side {
+		up, down := t.directed(st.Sent, st.Received)
 		setup.ClientToServer += up
 		setup.ServerToClient += down
 		setup.Rounds = max(setup.Rounds, st.Rounds)
 	}
-	r.Total = plan.TotalCost{
-		Setup: setup, Online: online, Rounds: setup.Rounds + online.Rounds, Seconds: setup.Seconds + online.Seconds,
-		Bytes: setup.ClientToServer + setup.ServerToClient + online.ClientToServer + online.ServerToClient,
-	}
-	return r
+	t.all.Total.Setup = setup
+	t.all.Total.Sum()
+	return t.all
 }
 
 // directed turns this party's sent and received into client-to-server and back.

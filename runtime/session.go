@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/transport"
 )
@@ -27,7 +28,7 @@ const (
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 3
+const protocolVersion = 4
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {
@@ -41,9 +42,17 @@ type Config struct {
 	// Stall ends a session in which no payload has moved for so long, signs of life or not.
 	// 0: stallTime and twice what both parties are predicted to compute at this point.
 	Stall time.Duration
-	// Admit is asked once the peer has shown that it holds the plan, before anything is
-	// spent on it; release is called when the session has ended. Its error is the session's.
-	Admit func() (release func(), err error)
+	// Admit is asked once the peer has shown that it holds the plan and has said how many
+	// inferences it wants, before anything is spent on it; release is called when the session
+	// has ended. Its error is the session's.
+	Admit func(inferences int) (release func(), err error)
+
+	// Most is how many inferences a server makes in one session; 0: plan.MaxInferences.
+	Most int
+
+	// Done is called after every inference with what it took, keys and correlated OTs
+	// aside; at the client before the answer is handed out.
+	Done func(*plan.Report)
 
 	// Observe sees this party's share of every slot as it is written. It is for
 	// comparing a run with the simulator where one owner plays both parties.
@@ -83,17 +92,20 @@ func (c Config) withDefaults() Config {
 // session is one connection from hello to goodbye.
 type session struct {
 	*Program
-	ctx     context.Context
-	cancel  context.CancelFunc
-	mux     *transport.Mux
-	lanes   *transport.Lanes
-	party   *Party
-	ots     producers
-	cfg     Config
-	start   time.Time
-	stage   stage
-	at      int // calls that are done
-	release func()
+	ctx    context.Context
+	cancel context.CancelFunc
+	mux    *transport.Mux
+	lanes  *transport.Lanes
+	party  *Party
+	ots    producers
+	cfg    Config
+	start  time.Time
+	stage  stage
+	at     int // calls of this inference that are done
+
+	inferences int // that the session makes; what the client says
+	inference  int // the one under way, from 0
+	release    func()
 }
 
 // newSession connects the channels.
@@ -114,29 +126,37 @@ func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Prog
 }
 
 // whole runs the session to its end.
-func (s *session) whole(inputs []Vec) (out []Vec, report *plan.Report, err error) {
+func (s *session) whole(q Inferences) (report *plan.Report, err error) {
+	s.inferences = q.N
 	err = guard.Do(func() (err error) {
 		if err = s.open(); err == nil {
-			out, report, err = s.run(inputs)
+			report, err = s.run(q)
 		}
 		return err
 	})
 	if err = s.finish(err); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return out, report, nil
+	return report, nil
 }
 
 // open makes sure that both parties hold the same plan before anything else happens, and
 // before the peer may make this party hold more than a few kilobytes.
 func (s *session) open() error {
 	met := s.mux.Within(s.cfg.Hello, "hello")
-	if err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest); err != nil {
+	n, err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest, s.inferences)
+	if err != nil {
 		return err
+	}
+	if s.party.Role == transport.Server {
+		if !s.possible(n) || s.cfg.Most > 0 && n > s.cfg.Most {
+			return transport.Violation("a session of %d inferences", n)
+		}
+		s.inferences = n
 	}
 	met()
 	if s.cfg.Admit != nil {
-		release, err := s.cfg.Admit()
+		release, err := s.cfg.Admit(s.inferences)
 		if err != nil {
 			return err
 		}
@@ -152,62 +172,103 @@ func (s *session) open() error {
 	return nil
 }
 
-// helloSize: version, role, plan digest.
-const helloSize = 4 + 4 + sha256.Size
+// possible says whether a session may make so many inferences.
+func (g *Program) possible(n int) bool {
+	made := g.cots.Times(n)
+	return n >= 1 && n <= plan.MaxInferences && max(made.ServerSends, made.ClientSends) <= wire.MaxOTs
+}
 
-// hello exchanges and compares version, role and plan. The messages cross.
-func hello(c transport.Conn, role transport.Role, digest plan.Digest) error {
+// helloSize: version, role, inferences, plan digest.
+const helloSize = 4 + 4 + 4 + sha256.Size
+
+// hello exchanges and compares version, role and plan, and tells the server how many
+// inferences the client wants. The messages cross; the server's number is 0.
+func hello(c transport.Conn, role transport.Role, digest plan.Digest, inferences int) (theirs int, err error) {
 	out := binary.LittleEndian.AppendUint32(nil, protocolVersion)
 	out = binary.LittleEndian.AppendUint32(out, uint32(role))
+	out = binary.LittleEndian.AppendUint32(out, uint32(inferences))
 	out = append(out, digest[:]...)
 	if err := c.Send(out); err != nil {
-		return err
+		return 0, err
 	}
 	in := make([]byte, helloSize)
 	if err := c.Recv(in); err != nil {
-		return fmt.Errorf("hello: %w", err)
+		return 0, fmt.Errorf("hello: %w", err)
 	}
 	if v := binary.LittleEndian.Uint32(in); v != protocolVersion {
-		return fmt.Errorf("%w: the peer speaks version %d of the protocol, this secc version %d", transport.ErrMismatch, v, protocolVersion)
+		return 0, fmt.Errorf("%w: the peer speaks version %d of the protocol, this secc version %d", transport.ErrMismatch, v, protocolVersion)
 	}
 	if r := binary.LittleEndian.Uint32(in[4:]); r != uint32(role.Peer()) {
-		return fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())
+		return 0, fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())
 	}
-	if theirs := plan.Digest(in[8:]); theirs != digest {
-		return fmt.Errorf("%w: this party's plan is %.16s, the peer's %.16s", transport.ErrMismatch, digest, theirs)
+	if theirs := plan.Digest(in[12:]); theirs != digest {
+		return 0, fmt.Errorf("%w: this party's plan is %.16s, the peer's %.16s", transport.ErrMismatch, digest, theirs)
+	}
+	return int(binary.LittleEndian.Uint32(in[8:])), nil
+}
+
+// run makes keys and correlations, walks the plan for every inference and exchanges the
+// measurements.
+func (s *session) run(q Inferences) (*plan.Report, error) {
+	keys, err := s.setup()
+	if err != nil {
+		return nil, fmt.Errorf("setup: %w", err)
+	}
+	t := newTally(s)
+	for s.inference = range s.inferences {
+		if err := s.infer(q, t); err != nil {
+			return nil, err
+		}
+	}
+	s.stage = stageEnd
+	side := s.sideStats(keys)
+	if err := s.agree(side.depths()); err != nil {
+		return nil, fmt.Errorf("end of the session: %w", err)
+	}
+	return t.report(side), nil
+}
+
+// infer makes one inference.
+func (s *session) infer(q Inferences, t *tally) error {
+	s.stage, s.at = stageWalk, 0
+	var inputs []Vec
+	if s.party.Role == transport.Client {
+		var err error
+		if inputs, err = q.Input(s.inference); err == nil {
+			err = checkInputs(s.plan, inputs)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	begun := time.Now()
+	e := &execution{session: s, walk: newWalker(s.Program, inputs)}
+	out, err := e.run(s.ctx)
+	if err != nil {
+		return err
+	}
+	took := time.Since(begun)
+	// Both have all of this inference now, and what is exchanged here waits for nothing: the
+	// server's depths leave behind the answer, the client's before its next input.
+	if err := s.agree(depthsOf(e.taken)); err != nil {
+		return fmt.Errorf("end of the inference: %w", err)
+	}
+	r := t.add(e.taken, took)
+	if s.cfg.Done != nil {
+		s.cfg.Done(r)
+	}
+	if s.party.Role == transport.Client {
+		return q.Answer(s.inference, out, r)
 	}
 	return nil
 }
 
-// run makes keys and correlations, walks the plan and exchanges the measurements.
-func (s *session) run(inputs []Vec) ([]Vec, *plan.Report, error) {
-	keys, err := s.setup()
-	if err != nil {
-		return nil, nil, fmt.Errorf("setup: %w", err)
-	}
-	s.stage = stageWalk
-	ready := time.Now()
-	e := &execution{session: s, walk: newWalker(s.Program, inputs)}
-	out, err := e.run(s.ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	online := time.Since(ready)
-	m := s.measured(keys, e.taken)
-	m.setup, m.online = ready.Sub(s.start), online
-	s.stage = stageEnd
-	if err := s.done(m); err != nil {
-		return nil, nil, fmt.Errorf("end of the session: %w", err)
-	}
-	return out, s.report(m), nil
-}
-
-// done tells the peer that this party has all it needs, and the depths it
-// measured: only together do they give the numbers of rounds.
-func (s *session) done(m *measured) error {
+// agree tells the peer that this party has come so far, and the depths it measured:
+// only together do they give the numbers of rounds.
+func (s *session) agree(depths []*int) error {
 	c := s.mux.Channel(chanControl)
 	var out []byte
-	for _, d := range m.depths() {
+	for _, d := range depths {
 		out = binary.LittleEndian.AppendUint32(out, uint32(*d))
 	}
 	if err := c.Send(out); err != nil {
@@ -217,7 +278,7 @@ func (s *session) done(m *measured) error {
 	if err := c.Recv(in); err != nil {
 		return err
 	}
-	for i, d := range m.depths() {
+	for i, d := range depths {
 		theirs := int(binary.LittleEndian.Uint32(in[4*i:]))
 		if theirs > *d+1 || *d > theirs+1 {
 			return transport.Violation("impossible depth %d beside %d", theirs, *d)

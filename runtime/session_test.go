@@ -191,3 +191,102 @@ func TestClippedCountsWhatEncodeCuts(t *testing.T) {
 		}
 	}
 }
+
+// A session makes several inferences, each right, and what it sends and how often is what the
+// plan says of so many.
+func TestManyInferences(t *testing.T) {
+	p, w := smallPlan(t)
+	g, err := Prepare(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{1, 2, 5} {
+		var inputs [][]Vec
+		for k := range n {
+			in := make(Vec, 16)
+			for i := range in {
+				in[i] = uint64(i*137-900+k*211) & mask(20)
+			}
+			inputs = append(inputs, []Vec{in})
+		}
+		got := make([][]Vec, n)
+		each := runMany(t, g, w, inputs, func(i int, out []Vec) { got[i] = out })
+		for k := range n {
+			want, err := Ideal(p, w, inputs[k])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, x := range want[0] {
+				if d := Signed(got[k][0][i]-x, 14); d < -1 || d > 1 {
+					t.Errorf("%d inferences, number %d, element %d: %d, want %d", n, k, i, Signed(got[k][0][i], 14), Signed(x, 14))
+				}
+			}
+		}
+		want, err := p.SessionCost(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for who, all := range each {
+			total := all[len(all)-1].Total
+			if total.Bytes != want.Total.Bytes || total.Rounds != want.Total.Rounds || total.Online.COTs != want.Total.Online.COTs {
+				t.Errorf("%d inferences, party %d: %d bytes, %d rounds, %d OTs; predicted %d, %d, %d", n, who,
+					total.Bytes, total.Rounds, total.Online.COTs, want.Total.Bytes, want.Total.Rounds, want.Total.Online.COTs)
+			}
+			var online plan.PhaseCost
+			for _, r := range all[:len(all)-1] {
+				online.Add(r.Total.Online)
+			}
+			if o := total.Online; len(all) != n+1 || online.ClientToServer != o.ClientToServer || online.ServerToClient != o.ServerToClient || online.Rounds != o.Rounds {
+				t.Errorf("party %d: %d reports of %d inferences sum to %+v, all together %+v", who, len(all), n, online, o)
+			}
+		}
+	}
+}
+
+// runMany runs a session of several inferences and gives both parties' reports: of each
+// inference, then of all.
+func runMany(t *testing.T, g *Program, w Weights, inputs [][]Vec, answer func(i int, out []Vec)) (each [2][]*plan.Report) {
+	t.Helper()
+	a, b := net.Pipe()
+	served := make(chan error, 1)
+	cfg := func(role transport.Role) Config {
+		return Config{Threads: 1, Done: func(r *plan.Report) { each[role] = append(each[role], r) }}
+	}
+	go func() {
+		r, err := g.Serve(t.Context(), a, w, cfg(transport.Server))
+		each[transport.Server] = append(each[transport.Server], r)
+		served <- err
+	}()
+	r, err := g.RunMany(t.Context(), b, Inferences{
+		N:      len(inputs),
+		Input:  func(i int) ([]Vec, error) { return inputs[i], nil },
+		Answer: func(i int, out []Vec, _ *plan.Report) error { answer(i, out); return nil },
+	}, cfg(transport.Client))
+	if err := errors.Join(err, <-served); err != nil {
+		t.Fatal(err)
+	}
+	each[transport.Client] = append(each[transport.Client], r)
+	return each
+}
+
+// A server takes no more inferences than a session may make, and no fewer than one.
+func TestInferencesAreBounded(t *testing.T) {
+	p, w := smallPlan(t)
+	g, err := Prepare(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, -1, plan.MaxInferences + 1} {
+		a, b := net.Pipe()
+		go func() {
+			m := transport.NewMux(t.Context(), b, transport.Config{Channels: numChannels})
+			_, _ = hello(m.Channel(chanControl), transport.Client, g.digest, n)
+		}()
+		if _, err := g.Serve(t.Context(), a, w, Config{}); !errors.Is(err, transport.ErrViolation) {
+			t.Errorf("%d inferences: %v", n, err)
+		}
+		if _, err := g.RunMany(t.Context(), a, Inferences{N: n}, Config{}); err == nil {
+			t.Errorf("%d inferences: none", n)
+		}
+	}
+}

@@ -42,7 +42,7 @@ type producers struct {
 
 // startOT starts one producer for each direction that the plan uses.
 func (s *session) startOT() error {
-	need := s.cots
+	need := s.cots.Times(s.inferences)
 	sends, receives, out, in := need.ServerSends, need.ClientSends, chanServer, chanClient
 	kinds := [2]plan.OTKind{s.plan.OT.ServerSends, s.plan.OT.ClientSends} // as sender, as receiver
 	if s.party.Role == transport.Client {

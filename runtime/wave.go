@@ -23,7 +23,7 @@ func (e *execution) run(ctx context.Context) ([]Vec, error) {
 	start := time.Now()
 	tell := func(next *plan.Step) {
 		if e.cfg.Progress != nil {
-			e.cfg.Progress(Progress{e.at, e.calls, next, time.Since(start)})
+			e.cfg.Progress(Progress{e.at, e.calls, e.inference, e.inferences, next, time.Since(start)})
 		}
 	}
 	for i, wave := range e.waves {

@@ -75,7 +75,8 @@ func (s *Server) entry(r *http.Request, who *Client, v *Version, id string) Audi
 // that cannot be recorded does not begin.
 func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger, entry AuditRecord) (begun bool) {
 	cfg := s.cfg.Session
-	cfg.Admit = func() (func(), error) {
+	cfg.Most = 1 // budgets count sessions
+	cfg.Admit = func(int) (func(), error) {
 		entry.Event = EventOpen
 		if err := s.state.write(entry); err != nil {
 			log.Error("the audit cannot be written", "err", err)

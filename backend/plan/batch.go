@@ -97,7 +97,7 @@ func (p *Plan) sideBySide(calls [][]*Step) bool {
 			return false
 		}
 		c, mem := p.CallCost(call).COTs, p.sideMemory(call)
-		if c.all() > most.all() {
+		if c.All() > most.All() {
 			most = c
 		}
 		all, bytes, top = all.add(c), bytes+mem, max(top, mem)
@@ -109,14 +109,15 @@ func (n COTs) add(m COTs) COTs {
 	return COTs{n.ServerSends + m.ServerSends, n.ClientSends + m.ClientSends}
 }
 
-func (n COTs) all() int64 { return n.ServerSends + n.ClientSends }
+// All are those of both directions.
+func (n COTs) All() int64 { return n.ServerSends + n.ClientSends }
 
 // Largest is the call of a wave that takes the most correlated OTs, the first of
 // them: it takes them as they are made, the others from what was set apart.
 func (p *Plan) Largest(wave [][]*Step) int {
 	at, most := 0, int64(-1)
 	for i, call := range wave {
-		if n := p.CallCost(call).COTs.all(); n > most {
+		if n := p.CallCost(call).COTs.All(); n > most {
 			at, most = i, n
 		}
 	}

@@ -16,8 +16,11 @@ const (
 	heapFactor = 1.6
 )
 
-// Memory bounds what either party holds during a run.
-func (p *Plan) Memory() Memory {
+// Memory bounds what either party holds during a session, however many inferences it makes.
+func (p *Plan) Memory() Memory { return p.SessionMemory(MaxInferences) }
+
+// SessionMemory is Memory where the number of inferences is known.
+func (p *Plan) SessionMemory(inferences int) Memory {
 	var most Memory
 	for _, alive := range p.alive() {
 		now := Memory{alive.bytes, alive.bytes}
@@ -29,7 +32,7 @@ func (p *Plan) Memory() Memory {
 		most.Server, most.Client = max(most.Server, now.Server+aside), max(most.Client, now.Client+aside)
 	}
 	q := p.Queues()
-	shared := p.otMemory() + q.Memory(p.Lanes()) + min(spareMemory, q.Window)
+	shared := p.otMemory(inferences) + q.Memory(p.Lanes()) + min(spareMemory, q.Window)
 	return Memory{whole(most.Server + shared), whole(most.Client + shared)}
 }
 
@@ -61,7 +64,7 @@ func (p *Plan) Queues() Queues {
 		q.Early = max(q.Early, up, down)
 	}
 	most := q.Early
-	if setup, err := p.KeysCost(); err == nil { // a valid plan has one
+	if setup, err := p.KeysCost(1); err == nil { // a valid plan has one
 		most = max(most, setup.ClientToServer, setup.ServerToClient)
 	}
 	q.Window = max(leastWindow, min(most, mostWindow))
@@ -94,7 +97,7 @@ func (p *Plan) asideCOTs(wave [][]*Step) (n int64) {
 	largest := p.Largest(wave)
 	for i, call := range wave {
 		if i != largest {
-			n += p.CallCost(call).COTs.all()
+			n += p.CallCost(call).COTs.All()
 		}
 	}
 	return n
@@ -175,8 +178,8 @@ func (p *Plan) callMemory(call []*Step) (n int64) {
 }
 
 // otMemory is what the making of correlated OTs holds.
-func (p *Plan) otMemory() (n int64) {
-	made := p.COTs()
+func (p *Plan) otMemory(inferences int) (n int64) {
+	made := p.COTs().Times(inferences)
 	for _, d := range [2]struct {
 		kind OTKind
 		n    int64

@@ -17,6 +17,13 @@ type Report struct {
 	Operators  []OperatorCost `json:"operators"`
 	Total      TotalCost      `json:"total"`
 
+	// Of a session of several inferences: how many there are, and which of them this
+	// report is about; 0: all together.
+	Inferences int `json:"inferences,omitempty"`
+	Inference  int `json:"inference,omitempty"`
+
+	Source string `json:"source,omitempty"` // of several inferences: the file this one is about
+
 	// One input's share of the total where a run takes several; absent otherwise.
 	PerInput *InputCost `json:"per_input,omitempty"`
 
@@ -154,47 +161,20 @@ func (p *Plan) CallCost(call []*Step) Cost {
 	return row.Cost(p, call)
 }
 
-// Cost predicts bytes, rounds and correlated OTs exactly, call by call and in
-// total. The plan must be valid. Seconds stay zero: a Profile fills them in.
-func (p *Plan) Cost() (*Report, error) {
-	digest, err := p.Digest()
-	if err != nil {
-		return nil, err
-	}
-	r := &Report{Schema: Schema, Model: p.Model, PlanDigest: digest.String()}
-	var depth Depth
-	for i, wave := range p.Waves() {
-		depth = r.addWave(p, i, wave, depth)
-	}
-	r.Total.Online.fill(depth.Rounds())
-	if r.Total.Setup, err = p.KeysCost(); err != nil {
-		return nil, err
-	}
-	r.Total.sum()
-	r.Memory = p.Memory()
-	return r, nil
-}
-
-// addWave adds the calls of a wave, which start side by side at a depth, and
-// returns the depth after all of them. A call's rounds are those by which it makes the
-// wave longer than the calls before it do.
-func (r *Report) addWave(p *Plan, index int, wave [][]*Step, depth Depth) Depth {
-	after := depth
+// addWave adds the calls of a wave and returns what they take together. Rounds come later:
+// they depend on where the wave begins.
+func (r *Report) addWave(p *Plan, index int, wave [][]*Step) Cost {
 	var all Cost
 	for _, call := range wave {
 		c := p.CallCost(call)
-		before := after.Rounds()
-		after = after.Max(depth.After(c.Flights))
 		r.Operators = append(r.Operators, OperatorCost{
 			Name: callNames(call), Op: call[0].Op, Protocol: call[0].Proto, Format: p.format(call[0]), Wave: index,
-			ClientToServer: c.ToServer(), ServerToClient: c.ToClient(),
-			Rounds: after.Rounds() - before, COTs: c.COTs.all(), Cost: c,
+			ClientToServer: c.ToServer(), ServerToClient: c.ToClient(), COTs: c.COTs.All(), Cost: c,
 		})
 		all = all.Beside(c)
 	}
-	r.Total.Online.Cost = r.Total.Online.Cost.Add(all)
 	r.holds(p, wave)
-	return after
+	return all
 }
 
 // holds notes the memory of encrypted linear operators.
@@ -218,12 +198,12 @@ func (r *Report) holds(p *Plan, wave [][]*Step) {
 // KeysCost is what happens beside the walk: keys of the linear steps and the
 // making of all correlated OTs, on channels of their own. Its rounds are those
 // of the longest of these channels.
-func (p *Plan) KeysCost() (PhaseCost, error) {
+func (p *Plan) KeysCost(inferences int) (PhaseCost, error) {
 	keys, err := p.LinearKeys()
 	if err != nil {
 		return PhaseCost{}, err
 	}
-	made := p.COTs()
+	made := p.COTs().Times(inferences)
 	ots := p.OT.Cost(made)
 	ots.Setup.COTs = made
 	k, o := KeysCost(keys), ots.Setup.Add(ots.Stream)
@@ -251,7 +231,17 @@ func (c *PhaseCost) fill(rounds int) {
 	c.Rounds = rounds
 }
 
-func (t *TotalCost) sum() {
+// Add adds what a phase takes another time.
+func (c *PhaseCost) Add(d PhaseCost) {
+	c.ClientToServer += d.ClientToServer
+	c.ServerToClient += d.ServerToClient
+	c.Rounds += d.Rounds
+	c.COTs += d.COTs
+	c.Seconds += d.Seconds
+}
+
+// Sum fills in the totals of the phases.
+func (t *TotalCost) Sum() {
 	s, o := t.Setup, t.Online
 	t.Bytes = s.ClientToServer + s.ServerToClient + o.ClientToServer + o.ServerToClient
 	t.Rounds = s.Rounds + o.Rounds

@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -104,7 +103,7 @@ func parse(args []string, log io.Writer) (f flags, err error) {
 	}
 	fl.StringVar(&f.plan, "plan", "", "the plan (the server needs the same)")
 	fl.StringVar(&f.connect, "connect", "", "address of the server")
-	fl.StringArrayVar(&f.inputs, "input", nil, "PNG, JPEG, DICOM (scan.dcm#2: its second frame), .npy, TensorProto .pb or raw float32; one for each input of the network, in order or as NAME=FILE")
+	fl.StringArrayVar(&f.inputs, "input", nil, "PNG, JPEG, DICOM (scan.dcm#2: its second frame), .npy, TensorProto .pb or raw float32; one for each input of the network, in order or as NAME=FILE; more, or a folder: several inferences in one session")
 	fl.StringVar(&f.labels, "labels", "", "file with one label a line (default: the plan's)")
 	fl.IntVar(&f.top, "top", 5, "how many labels to print (findings: all, if not given)")
 	fl.BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
@@ -145,11 +144,11 @@ func infer(ctx context.Context, args []string, results, log io.Writer) error {
 	if f.threads = min(f.threads, goruntime.NumCPU()); f.threads > 0 {
 		goruntime.GOMAXPROCS(f.threads)
 	}
-	p, values, labels, err := f.load(log)
+	cases, show, err := f.load(ctx, log)
 	if err != nil {
 		return err
 	}
-	c := client.Client{Plan: p, Address: f.connect, Insecure: f.insecure}
+	c := client.Client{Plan: show.Plan, Address: f.connect, Insecure: f.insecure}
 	c.Session = runtime.Config{Threads: f.threads, Stall: f.stall, Transport: transport.Config{Idle: f.timeout}}
 	if f.tls != (transport.TLSFiles{}) || f.tlsName != "" {
 		host, _, err := net.SplitHostPort(f.connect)
@@ -160,52 +159,53 @@ func infer(ctx context.Context, args []string, results, log io.Writer) error {
 			return exit.Usagef("%w", err)
 		}
 	}
-	r, err := c.Infer(ctx, values)
+	show.To = results
+	var only []plan.OutputValues
+	r, err := c.InferMany(ctx, cases, func(i int, r *plan.Report) error {
+		only = r.Outputs
+		return show.Answer(i, r)
+	})
 	if err != nil {
 		return exit.OfClient(err)
 	}
-	answer.Fill(r, p, labels, max(f.top, -f.top), f.top < 0)
-	if !f.json {
-		return answer.Print(results, r)
+	if len(cases) == 1 {
+		r.Outputs = only
 	}
-	e := json.NewEncoder(results)
-	e.SetEscapeHTML(false)
-	return e.Encode(r)
+	return show.Session(r)
 }
 
 // load reads the files that the flags name.
-func (f *flags) load(log io.Writer) (*plan.Plan, [][]float32, []string, error) {
+func (f *flags) load(ctx context.Context, log io.Writer) (cases [][][]float32, show *answer.Show, err error) {
 	b, err := input.ReadFile(f.plan)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	p, err := plan.Decode(b)
 	if err != nil {
-		return nil, nil, nil, exit.Usagef("%s: %w", f.plan, err)
+		return nil, nil, exit.Usagef("%s: %w", f.plan, err)
 	}
 	labels := p.Labels
 	if f.labels != "" {
 		if labels, err = answer.ReadLabels(f.labels); err != nil {
-			return nil, nil, nil, exit.Usagef("labels: %w", err)
+			return nil, nil, exit.Usagef("labels: %w", err)
 		}
 	}
 	if err := p.CheckLabels(labels); err != nil {
-		return nil, nil, nil, exit.Usagef("%w", err)
+		return nil, nil, exit.Usagef("%w", err)
 	}
-	tensors, err := input.Load(f.inputs, input.Specs(p))
+	questions, err := input.Questions(ctx, f.inputs, input.Specs(p))
 	if err != nil {
-		return nil, nil, nil, exit.Coded(exit.Usage, err)
+		return nil, nil, exit.Coded(exit.Usage, err)
 	}
+	show = &answer.Show{Plan: p, Labels: labels, Top: max(f.top, -f.top), All: f.top < 0, JSON: f.json, Peak: func() int64 { return 0 }}
 	warn := slog.New(slog.NewTextHandler(log, nil))
-	var values [][]float32
-	for i, t := range tensors {
-		values = append(values, t.Values)
-		for _, text := range t.Warnings {
-			warn.Warn(text, "input", p.Inputs[i].Name)
+	for i := range questions {
+		warnings := answer.Warnings(p, &questions[i])
+		for _, text := range warnings {
+			warn.Warn(text, "source", questions[i].Source)
 		}
-		if n := runtime.Clipped(t.Values, p.Slots[p.Inputs[i].Slot]); n > 0 {
-			warn.Warn("values too large for the plan's number format were cut: expect a wrong answer", "input", p.Inputs[i].Name, "values", n)
-		}
+		cases = append(cases, questions[i].Values())
+		show.Sources, show.Warned = append(show.Sources, questions[i].Source), append(show.Warned, warnings)
 	}
-	return p, values, labels, nil
+	return cases, show, nil
 }

@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"cmd/secc":               {"*"},
 	"cmd/secc-client":        {"backend/plan", "cmd/internal/answer", "cmd/internal/exit", "cmd/internal/out", "frontend/input", "runtime", "runtime/client", "runtime/transport"},
 	"cmd/secc-wasm":          {"backend/plan", "cmd/internal/answer", "cmd/internal/exit", "frontend/input", "runtime", "runtime/client", "runtime/transport"},
-	"cmd/internal/answer":    {"backend/plan", "cmd/internal/out", "frontend/input"},
+	"cmd/internal/answer":    {"backend/plan", "cmd/internal/out", "frontend/input", "runtime"},
 	"cmd/internal/exit":      {"frontend/input", "runtime/client", "runtime/transport"},
 	"ir":                     {"ir/fn", "ir/num"},
 	"frontend/onnx":          {"ir", "ir/fn", "ir/num", "frontend/onnx/internal/onnxpb"},

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
@@ -10,7 +8,6 @@ import (
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/cmd/internal/progress"
 	"secc.example/secc/frontend/input"
-	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
 )
 
@@ -33,44 +30,52 @@ func (q *question) ask(c *cobra.Command, with client.Client) error {
 	if err := checkLabels(p, labels); err != nil {
 		return err
 	}
-	values, warnings, err := q.values(c, p)
+	show := &answer.Show{To: c.OutOrStdout(), Plan: p, Labels: labels, Top: q.top, All: !c.Flags().Changed("top"), JSON: q.json, Peak: peakRSS}
+	cases, err := q.read(c, p, show)
 	if err != nil {
 		return err
 	}
-	report, err := q.infer(c, with, values)
+	report, err := q.infer(c, with, cases, show)
 	if err != nil {
 		return err
 	}
-	answer.Fill(report, p, labels, q.top, !c.Flags().Changed("top"))
-	report.Warnings = warnings
-	report.PeakRSS = peakRSS()
-	if q.json {
-		return printJSON(c.OutOrStdout(), report)
-	}
-	return answer.Print(c.OutOrStdout(), report)
+	return show.Session(report)
 }
 
-// values reads the inputs and warns of those that do not look as they should.
-func (q *question) values(c *cobra.Command, p *plan.Plan) (values [][]float32, warnings []string, err error) {
-	values, warnings, err = loadInputs(q.inputs, input.Specs(p))
+// read reads the inputs and warns of those that do not look as they should.
+func (q *question) read(c *cobra.Command, p *plan.Plan, show *answer.Show) (cases [][][]float32, err error) {
+	questions, err := input.Questions(c.Context(), q.inputs, input.Specs(p))
 	if err != nil {
-		return nil, nil, err
+		return nil, usage("%w", err)
 	}
-	warn(c.ErrOrStderr(), warnings)
-	for i, in := range p.Inputs {
-		if n := runtime.Clipped(values[i], p.Slots[in.Slot]); n > 0 {
-			warnings = append(warnings, fmt.Sprintf("input %q: %d values too large for the plan's number format were cut: expect a wrong answer", in.Name, n))
-			newLog(c.ErrOrStderr()).Warn("values too large for the plan's number format were cut: expect a wrong answer", "input", in.Name, "values", n)
+	log := newLog(c.ErrOrStderr())
+	for i := range questions {
+		of := ""
+		if len(questions) > 1 {
+			of = questions[i].Source + ": "
 		}
+		warnings := answer.Warnings(p, &questions[i])
+		for _, text := range warnings {
+			log.Warn(of + text)
+		}
+		cases = append(cases, questions[i].Values())
+		show.Sources, show.Warned = append(show.Sources, questions[i].Source), append(show.Warned, warnings)
 	}
-	return values, warnings, nil
+	return cases, nil
 }
 
-func (q *question) infer(c *cobra.Command, with client.Client, values [][]float32) (*plan.Report, error) {
-	show := progress.New(c.ErrOrStderr(), q.quiet, with.Plan)
-	defer show.End()
-	with.Session.Progress = show.Step
-	report, err := with.Infer(c.Context(), values)
+func (q *question) infer(c *cobra.Command, with client.Client, cases [][][]float32, show *answer.Show) (*plan.Report, error) {
+	bar := progress.New(c.ErrOrStderr(), q.quiet, with.Plan)
+	defer bar.End()
+	with.Session.Progress = bar.Step
+	var only []plan.OutputValues
+	report, err := with.InferMany(c.Context(), cases, func(i int, r *plan.Report) error {
+		only = r.Outputs
+		return show.Answer(i, r)
+	})
+	if err == nil && len(cases) == 1 {
+		report.Outputs = only
+	}
 	return report, exit.OfClient(err)
 }
 

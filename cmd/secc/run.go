@@ -65,7 +65,7 @@ the weights.`,
 	fl.StringVar(&f.weights, "weights", "", "server: the weights file (default: the plan's name with .weights)")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:7766", "server: address to listen on")
 	fl.StringVar(&f.connect, "connect", "", "client: address of the server")
-	fl.StringArrayVar(&f.inputs, "input", nil, "client: PNG, JPEG, DICOM (scan.dcm#2: its second frame), .npy, TensorProto .pb or raw float32; one for each input of the network, in order or as NAME=FILE")
+	fl.StringArrayVar(&f.inputs, "input", nil, "client: PNG, JPEG, DICOM (scan.dcm#2: its second frame), .npy, TensorProto .pb or raw float32; one for each input of the network, in order or as NAME=FILE; more, or a folder: several inferences in one session")
 	fl.StringVar(&f.labels, "labels", "", "client: file with one label a line (default: the plan's)")
 	fl.IntVar(&f.top, "top", 5, "client: how many labels to print (findings: all, if not given)")
 	fl.BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")

@@ -57,6 +57,11 @@ func (f *runFlags) serve(c *cobra.Command, cfg runtime.Config, link transport.Li
 	defer out.close()
 	s := service.Config{Program: program, Weights: w, Session: cfg, Link: link, Log: out.log, MaxSessions: f.maxSessions, Once: f.once}
 	s.Done = func(log *slog.Logger, r *plan.Report) { out.done(log, r, f.json) }
+	s.Session.Done = func(r *plan.Report) {
+		if f.json && r.Inferences > 1 {
+			out.report(r)
+		}
+	}
 	if f.tls != (transport.TLSFiles{}) {
 		if s.TLS, err = f.tls.Config(transport.Server, ""); err != nil {
 			return usage("%w", err)
@@ -108,9 +113,13 @@ func newOutlets(c *cobra.Command, verbose bool) *outlets {
 // done logs what a session took, and prints its report if that is wanted.
 func (o *outlets) done(log *slog.Logger, r *plan.Report, asJSON bool) {
 	log.Info("done", "took", answer.Summary(r))
-	if !asJSON {
-		return
+	if asJSON {
+		o.report(r)
 	}
+}
+
+// report prints what an inference or a session took.
+func (o *outlets) report(r *plan.Report) {
 	r.PeakRSS = peakRSS()
 	if err := printJSON(o.out, r); err != nil {
 		o.log.Error("report", "err", err)

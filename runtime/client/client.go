@@ -39,20 +39,52 @@ func (e *ConnectError) Unwrap() error { return e.Err }
 // Infer runs one session: inputs holds the values of every input, in row-major
 // order. The report holds the answer and what it took.
 func (c *Client) Infer(ctx context.Context, inputs [][]float32) (*plan.Report, error) {
-	encoded, err := runtime.Encode(c.Plan, inputs)
+	var outputs []plan.OutputValues
+	report, err := c.InferMany(ctx, [][][]float32{inputs}, func(_ int, r *plan.Report) error {
+		outputs = r.Outputs
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+		return nil, err
+	}
+	report.Outputs = outputs
+	return report, nil
+}
+
+// InferMany runs one session for several inferences, one after the other: what a session is
+// set up with is made once. answer takes each as soon as it is there, with what it took but
+// for the set-up; the report is of all together. An error of answer ends the session.
+func (c *Client) InferMany(ctx context.Context, cases [][][]float32, answer func(i int, r *plan.Report) error) (*plan.Report, error) {
+	for i, inputs := range cases { // nobody is asked before all is known to be right
+		if _, err := runtime.Encode(c.Plan, inputs); err != nil {
+			return nil, errInput(err, i, len(cases))
+		}
+	}
+	g, err := runtime.Prepare(c.Plan)
+	if err != nil {
+		return nil, err
 	}
 	conn, err := c.Dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	values, report, err := runtime.Run(ctx, conn, c.Plan, encoded, c.Session)
-	if err != nil {
-		return nil, err
+	return g.RunMany(ctx, conn, runtime.Inferences{
+		N:     len(cases),
+		Input: func(i int) ([]runtime.Vec, error) { return runtime.Encode(c.Plan, cases[i]) },
+		Answer: func(i int, out []runtime.Vec, r *plan.Report) (err error) {
+			if r.Outputs, err = runtime.Decode(c.Plan, out); err != nil {
+				return err
+			}
+			return answer(i, r)
+		},
+	}, c.Session)
+}
+
+func errInput(err error, i, of int) error {
+	if of > 1 {
+		return fmt.Errorf("%w: inference %d: %w", ErrInput, i+1, err)
 	}
-	report.Outputs, err = runtime.Decode(c.Plan, values)
-	return report, err
+	return fmt.Errorf("%w: %w", ErrInput, err)
 }
 
 // Dial connects. What is checked for being on this machine is the address that is

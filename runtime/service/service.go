@@ -153,12 +153,12 @@ func (s *Server) connection(ctx context.Context, raw net.Conn, id int) (admitted
 			return err
 		}
 		cfg := s.cfg.Session
-		cfg.Admit = func() (func(), error) {
+		cfg.Admit = func(inferences int) (func(), error) {
 			if err := s.admit(); err != nil {
 				return nil, err
 			}
 			admitted = true
-			log.Info("open")
+			log.Info("open", "inferences", inferences)
 			return s.release, nil
 		}
 		report, err = s.cfg.Program.Serve(ctx, conn, s.cfg.Weights, cfg)

@@ -11,6 +11,7 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/frontend/input"
+	"secc.example/secc/runtime"
 )
 
 // answersOf reads every output of a run for every input of it.
@@ -92,6 +93,19 @@ func shares(values []float32) (all []plan.LabelScore) {
 		}
 		return a.Index - b.Index
 	})
+	return all
+}
+
+// Warnings says what about an inference's inputs looks as if it were not meant so.
+func Warnings(p *plan.Plan, q *input.Question) (all []string) {
+	for i, in := range p.Inputs {
+		for _, text := range q.Tensors[i].Warnings {
+			all = append(all, fmt.Sprintf("input %q: %s", in.Name, text))
+		}
+		if n := runtime.Clipped(q.Tensors[i].Values, p.Slots[in.Slot]); n > 0 {
+			all = append(all, fmt.Sprintf("input %q: %d values too large for the plan's number format were cut: expect a wrong answer", in.Name, n))
+		}
+	}
 	return all
 }
 

@@ -67,6 +67,9 @@ func workShares(p *plan.Plan) []float64 {
 
 // Step is called before each call.
 func (s *Progress) Step(p runtime.Progress) {
+	if p.Inferences > 1 {
+		s.At(p.Inference, p.Inferences)
+	}
 	done := (float64(s.at) + s.share[min(p.Call, len(s.share)-1)]) / float64(s.of)
 	name := ""
 	if p.Next != nil {
