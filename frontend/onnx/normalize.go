@@ -62,6 +62,9 @@ func decodeModel(data []byte, ext *external, stop func() error) (*model, error) 
 	if err := scanMessages(data); err != nil {
 		return nil, err
 	}
+	if err := asked(stop); err != nil {
+		return nil, err
+	}
 	var p onnxpb.Model
 	if err := proto.Unmarshal(data, &p); err != nil {
 		return nil, fmt.Errorf("onnx: not a readable model: %w", err)

@@ -37,7 +37,7 @@ func TestStopEndsImport(t *testing.T) {
 	if _, err := Import(data, opts); err != nil {
 		t.Fatal(err)
 	}
-	all, want := asked, 2+4+2*trips+1+1+1 // initialisers, nodes, those of iterations, of the branch, the product k*k, the end
+	all, want := asked, 1+2+4+2*trips+1+1+1 // the file, initialisers, nodes, those of iterations, of the branch, the product k*k, the end
 	if all < want {
 		t.Errorf("asked %d times, want %d at least", all, want)
 	}

@@ -94,9 +94,16 @@ type Turn struct {
 	spent  bool
 }
 
+// maxTurns is how many turns uploadIndex tells apart. Beyond that, uploads would share
+// uniform polynomials, and their difference would show that of the inputs.
+const maxTurns = 1 << 30
+
 // Turn gives the next one. Both parties must give theirs to the same operators
 // in the same order; the operators themselves may run side by side.
 func (s *session) Turn() *Turn {
+	if s.calls == maxTurns {
+		panic("BUG: he: more operators than a session has uniform polynomials for")
+	}
 	t := &Turn{number: s.calls}
 	s.calls++
 	return t
