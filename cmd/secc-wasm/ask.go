@@ -59,3 +59,22 @@ func ask(ctx context.Context, q question) (*plan.Report, error) {
 
 // top is how many classes an answer lists.
 const top = 5
+
+// draw shows the first input that is a picture as the network is given it: a PNG, or nil.
+func draw(encoded []byte, files []input.Held) ([]byte, error) {
+	p, err := plan.Decode(encoded)
+	if err != nil {
+		return nil, err
+	}
+	want := input.Specs(p)
+	tensors, err := input.Take(files, want)
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range tensors {
+		if picture := want[i].Picture(t.Values); picture != nil {
+			return picture, nil
+		}
+	}
+	return nil, nil
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall/js"
 
+	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/internal/kernel"
@@ -20,6 +21,8 @@ func main() {
 	debug.SetTraceback("none") // a trace prints arguments, which here are keys and shares
 	js.Global().Set("secc", js.ValueOf(map[string]any{
 		"infer":   js.FuncOf(infer),
+		"digest":  js.FuncOf(digest),
+		"preview": js.FuncOf(preview),
 		"kernels": kernel.Summary(),
 	}))
 	select {}
@@ -70,6 +73,50 @@ func infer(_ js.Value, args []js.Value) any {
 		}
 		b, err := json.Marshal(r)
 		return string(b), err
+	})
+}
+
+// digest is secc.digest(plan) -> Promise of the plan's SHA-256, as services and logs name it.
+func digest(_ js.Value, args []js.Value) any {
+	return promise(func() (any, error) {
+		if len(args) != 1 {
+			return nil, errors.New("secc.digest(plan)")
+		}
+		b, err := bytesOf(args[0])
+		if err != nil {
+			return nil, fmt.Errorf("plan: %w", err)
+		}
+		p, err := plan.Decode(b)
+		if err != nil {
+			return nil, err
+		}
+		d, err := p.Digest()
+		return d.String(), err
+	})
+}
+
+// preview is secc.preview(plan, files) -> Promise of a Uint8Array with a PNG of the first input
+// that is a picture, as the network is given it, or null.
+func preview(_ js.Value, args []js.Value) any {
+	return promise(func() (any, error) {
+		if len(args) != 2 {
+			return nil, errors.New("secc.preview(plan, files)")
+		}
+		b, err := bytesOf(args[0])
+		if err != nil {
+			return nil, fmt.Errorf("plan: %w", err)
+		}
+		files, err := filesOf(args[1])
+		if err != nil {
+			return nil, err
+		}
+		picture, err := draw(b, files)
+		if picture == nil || err != nil {
+			return nil, err
+		}
+		out := js.Global().Get("Uint8Array").New(len(picture))
+		js.CopyBytesToJS(out, picture)
+		return out, nil
 	})
 }
 

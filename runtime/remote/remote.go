@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -156,6 +157,23 @@ func (m *Model) Plan(ctx context.Context, known []byte) (p *plan.Plan, encoded [
 func (m *Model) Ready(ctx context.Context) error {
 	_, _, err := m.get(ctx, "ready", m.header(), 4<<10)
 	return err
+}
+
+// Forward passes requests on to a part of the model's address ("" is the model itself), with
+// this client's credentials and without whoever asked being told apart.
+func (m *Model) Forward(what string) http.Handler {
+	return &httputil.ReverseProxy{
+		Transport: m.client().Transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL, r.Out.Host = m.URL.JoinPath(what), ""
+			for _, h := range []string{"Origin", "Cookie", "Referer", "Authorization"} {
+				r.Out.Header.Del(h)
+			}
+			if m.Token != "" {
+				r.Out.Header.Set("Authorization", "Bearer "+m.Token)
+			}
+		},
+	}
 }
 
 // Signature fetches the plan's signature.

@@ -62,6 +62,8 @@ type Command struct {
 
 	listen   string
 	parallel int
+	page     string
+	pageTLS  transport.TLSFiles
 
 	out    string
 	write  []string
@@ -81,6 +83,9 @@ func (c *Command) Register(fl *pflag.FlagSet) {
 	fl.StringVar(&c.watch, "watch", "", "ask for every file that comes into this folder, until Ctrl-C")
 	fl.DurationVar(&c.poll, "poll", time.Second, "how often --watch looks")
 	fl.StringVar(&c.listen, "listen", "", "answer programs of this machine at this address (127.0.0.1:8001) by the Open Inference Protocol, until Ctrl-C")
+	fl.StringVar(&c.page, "page", "", "serve at --listen, instead, the page of this folder (scripts/web), with which a browser asks the model")
+	fl.StringVar(&c.pageTLS.Cert, "page-cert", "", "certificate (PEM) of --page, which is needed beyond this machine")
+	fl.StringVar(&c.pageTLS.Key, "page-key", "", "its key (PEM)")
 	fl.IntVar(&c.parallel, "parallel", 1, "inferences at once with --listen; others wait")
 	fl.StringVar(&c.out, "out", "", "folder for the answers, one file for each input; inputs that have one there are left out")
 	fl.StringSliceVar(&c.write, "write", []string{"json"}, "what --out gets: "+strings.Join(kinds(), ", "))
@@ -150,6 +155,9 @@ func (c *Command) check(args []string) (err error) {
 	if c.watch != "" && c.out == "" {
 		return exit.Usagef("--watch needs --out: it is where it sees what was answered")
 	}
+	if c.page != "" && c.listen == "" || c.page == "" && c.pageTLS != (transport.TLSFiles{}) {
+		return exit.Usagef("--page needs --listen, and --page-cert and --page-key need --page")
+	}
 	if c.URL, err = remote.Parse(args[0]); err != nil {
 		return exit.Usagef("%w", err)
 	}
@@ -170,6 +178,8 @@ func (r *run) all(ctx context.Context, args []string) error {
 	switch {
 	case r.watch != "":
 		return r.watching(ctx)
+	case r.page != "":
+		return r.paging(ctx)
 	case r.listen != "":
 		return r.listening(ctx)
 	}

@@ -12,6 +12,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,24 +21,29 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"secc.example/secc/cmd/internal/exit"
 )
 
 // listener runs the command with --listen, and gives the address of its model.
 func listener(t *testing.T) string {
 	t.Helper()
+	return "http://" + started(t, `msg=listening addr=(\S+)`, serving(t), "--listen", "127.0.0.1:0", "--parallel", "2") + "/v2/models/digits"
+}
+
+// started runs the command until the test ends, and gives what it says of itself.
+func started(t *testing.T, says string, args ...string) string {
+	t.Helper()
 	c := new(Command)
 	fl := pflag.NewFlagSet("ask", pflag.ContinueOnError)
 	c.Register(fl)
-	args := []string{serving(t), "--listen", "127.0.0.1:0", "--parallel", "2", "--state", t.TempDir()}
-	if err := fl.Parse(args); err != nil {
+	if err := fl.Parse(append(args, "--state", t.TempDir())); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r, w := io.Pipe()
 	done := make(chan error, 1)
-	go func() { done <- c.Run(ctx, fl, fl.Args(), strings.NewReader(""), io.Discard, w) }()
+	go func() { done <- c.Run(ctx, fl, fl.Args(), strings.NewReader(""), io.Discard, w); w.Close() }()
 	t.Cleanup(func() {
-		go func() { _, _ = io.Copy(io.Discard, r) }() // what it says at its end
 		stop()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Error(err)
@@ -47,12 +53,12 @@ func listener(t *testing.T) string {
 	for b := make([]byte, 4096); ; {
 		n, err := r.Read(b)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v: %s", err, said)
 		}
 		said = append(said, b[:n]...)
-		if m := regexp.MustCompile(`msg=listening addr=(\S+)`).FindSubmatch(said); m != nil {
+		if m := regexp.MustCompile(says).FindSubmatch(said); m != nil {
 			go func() { _, _ = io.Copy(io.Discard, r) }()
-			return "http://" + string(m[1]) + "/v2/models/digits"
+			return string(m[1])
 		}
 	}
 }
@@ -225,4 +231,53 @@ func TestListen(t *testing.T) {
 			t.Errorf("another host's name: %v %v", resp, err)
 		}
 	})
+}
+
+// The page is served with its settings, and only to itself.
+func TestPage(t *testing.T) {
+	dir := t.TempDir()
+	for name := range pageFiles {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url := serving(t)
+	if _, _, err := asked(t.Context(), t, url, "--page", t.TempDir(), "--listen", "127.0.0.1:0"); exit.Code(err) != exit.Usage {
+		t.Errorf("a folder without a page: %v", err)
+	}
+	if _, _, err := asked(t.Context(), t, url, "--page", dir, "--listen", "0.0.0.0:0"); exit.Code(err) != exit.Usage {
+		t.Errorf("in the clear to everybody: %v", err)
+	}
+	base := strings.TrimSuffix(started(t, `msg=page url=(\S+)/ `, url, "--page", dir, "--listen", "127.0.0.1:0"), "/")
+	for path, want := range map[string]struct {
+		status int
+		origin string
+		text   string
+	}{
+		"/":                        {200, "", "index.html"},
+		"/secc.wasm":               {200, base, "secc.wasm"},
+		"/config.json":             {200, base, `"model":"v2/models/digits"`},
+		"/v2/models/digits":        {200, base, `"name":"digits"`},
+		"/v2/models/digits/plan":   {403, "https://evil.test", "the page alone"},
+		"/v2/models/other":         {404, "", ""},
+		"/../secret":               {404, "", ""},
+		"/v2/models/digits/plan?x": {200, "", ""},
+	} {
+		q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want.origin != "" {
+			q.Header.Set("Origin", want.origin)
+		}
+		resp, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != want.status || !bytes.Contains(b, []byte(want.text)) {
+			t.Errorf("%s: %d %.100s", path, resp.StatusCode, b)
+		}
+	}
 }
