@@ -57,7 +57,9 @@ func benchSilent(b *testing.B) {
 	for depth := 10; depth <= 13; depth++ {
 		p, _ := wire.FerretOf(depth)
 		b.Run(fmt.Sprint("set", depth), func(b *testing.B) {
-			f := newFerret(sink{}, p, prg.Block{1, 2}, wire.MaxOTs, randomVector(p.First(wire.MaxOTs)))
+			first := table(p.First(wire.MaxOTs))
+			copy(first, randomVector(len(first)))
+			f := newFerret(sink{}, p, prg.Block{1, 2}, wire.MaxOTs, first)
 			f.delta = prg.Block{3, 4}
 			rows := make([]prg.Block, slabSize)
 			before := kerneltest.CPU().Nanoseconds()
@@ -74,7 +76,8 @@ func benchSilent(b *testing.B) {
 func BenchmarkGather(b *testing.B) { kerneltest.Bench(b, benchGather, gathering, prg.Kernel) }
 
 func benchGather(b *testing.B) {
-	x := randomVector(1 << 18)
+	x := table(1 << 18)
+	copy(x, randomVector(len(x)))
 	dst, index := make([]prg.Block, 4096), make([]prg.Block, indexBlocks(rowsAtOnce))
 	c := prg.NewCipher(prg.Block{1, 2})
 	row := uint64(0)

@@ -41,8 +41,9 @@ type ferret struct {
 	msg           []byte
 }
 
-// rowsAtOnce rows share one call of the index generator.
-const rowsAtOnce = 128
+// rowsAtOnce rows share one call of the index generator, and of gather, which looks ahead no
+// further than their end.
+const rowsAtOnce = 512
 
 // newFerret starts with the OTs that FerretSet.First asks for.
 func newFerret(conn transport.Conn, p wire.FerretSet, key prg.Block, total int64, first []prg.Block) *ferret {
@@ -89,7 +90,7 @@ func (f *ferret) begin() error {
 		return nil
 	}
 	if cap(spent) < f.Reserve() {
-		spent = make([]prg.Block, f.Reserve())
+		spent = table(f.Reserve())
 	}
 	f.next = spent[:f.Reserve()]
 	for dst := f.next; len(dst) > 0; {

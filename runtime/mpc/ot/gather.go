@@ -36,12 +36,7 @@ func gather(dst, leaves, x, index []prg.Block) {
 			gatherGroup((*[lineSize]prg.Block)(dst[g*lineSize:]), leaves[g*lineSize:], x, index, g*wire.LPNWeight)
 		}
 	default:
-		_ = index[(groups*wire.LPNWeight+3)/4-1]
-		run := gather128
-		if v == kernel.AVX512 {
-			run = gather512
-		}
-		run(&dst[0][0], &leaves[0][0], &x[0][0], lineMask(x)<<6, &index[0][0], groups)
+		gatherVectors(v, dst, leaves, x, index, groups)
 	}
 	if at := groups * lineSize; at < len(dst) {
 		var sum [lineSize]prg.Block
@@ -50,6 +45,29 @@ func gather(dst, leaves, x, index []prg.Block) {
 		gatherGroup(&sum, rest[:], x, index, groups*wire.LPNWeight)
 		copy(dst[at:], sum[:])
 	}
+}
+
+// ahead is how many groups ahead the kernels ask for lines (_asm knows it too).
+const ahead = 16
+
+// gatherVectors asks for lines ahead as long as there are indices ahead.
+func gatherVectors(v kernel.Variant, dst, leaves, x, index []prg.Block, groups int) {
+	_ = index[(groups*wire.LPNWeight+3)/4-1]
+	mask := lineMask(x) << 6
+	from := max(0, groups-ahead) &^ 1 // even: whole blocks of indices
+	if from > 0 {
+		run := gather128Ahead
+		if v == kernel.AVX512 {
+			run = gather512Ahead
+		}
+		run(&dst[0][0], &leaves[0][0], &x[0][0], mask, &index[0][0], from)
+	}
+	run := gather128
+	if v == kernel.AVX512 {
+		run = gather512
+	}
+	at := from * lineSize
+	run(&dst[at][0], &leaves[at][0], &x[0][0], mask, &index[from*wire.LPNWeight/4][0], groups-from)
 }
 
 func lineMask(x []prg.Block) uint32 { return uint32(len(x)/lineSize - 1) }

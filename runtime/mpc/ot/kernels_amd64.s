@@ -4,6 +4,396 @@
 
 #include "textflag.h"
 
+// func gather512Ahead(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gather512Ahead(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ leaves+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ index+32(FP), BX
+	MOVQ n+40(FP), SI
+	MOVL mask+24(FP), DI
+	LEAQ turns<>+0(SB), R8
+
+gather:
+	CMPQ       SI, $0x00000001
+	JLT        gather_end
+	VMOVDQU64  (CX), Z0
+	MOVL       (BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z1
+	MOVL       640(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z1, Z1
+	VPXORQ     Z1, Z0, Z0
+	MOVL       4(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z1
+	MOVL       644(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z1, Z1
+	MOVL       8(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z2
+	MOVL       648(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z2, Z2
+	VPXORQ     Z2, Z0, Z0
+	MOVL       12(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z2
+	MOVL       652(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z2, Z2
+	VPXORQ     Z2, Z1, Z1
+	MOVL       16(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z2
+	MOVL       656(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z2, Z2
+	VPXORQ     Z2, Z0, Z0
+	MOVL       20(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z2
+	MOVL       660(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z2, Z2
+	VPXORQ     Z2, Z1, Z1
+	MOVL       24(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z2
+	MOVL       664(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z2, Z2
+	VPXORQ     Z2, Z0, Z0
+	MOVL       28(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z2
+	MOVL       668(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z2, Z2
+	VPXORQ     Z2, Z1, Z1
+	MOVL       32(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z2
+	MOVL       672(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z2, Z2
+	VPXORQ     Z2, Z0, Z0
+	MOVL       36(BX), R9
+	MOVL       R9, R10
+	ANDL       DI, R9
+	SHRL       $0x18, R10
+	ANDL       $0x000000c0, R10
+	VMOVDQU64  (R8)(R10*1), Z2
+	MOVL       676(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	VPERMQ     (DX)(R9*1), Z2, Z2
+	VPXORQ     Z2, Z1, Z1
+	VPXORQ     Z0, Z1, Z0
+	VMOVDQU64  Z0, (AX)
+	ADDQ       $0x40, CX
+	ADDQ       $0x40, AX
+	ADDQ       $0x28, BX
+	SUBQ       $0x00000001, SI
+	JMP        gather
+
+gather_end:
+	VZEROUPPER
+	RET
+
+DATA turns<>+0(SB)/8, $0x0000000000000000
+DATA turns<>+8(SB)/8, $0x0000000000000001
+DATA turns<>+16(SB)/8, $0x0000000000000002
+DATA turns<>+24(SB)/8, $0x0000000000000003
+DATA turns<>+32(SB)/8, $0x0000000000000004
+DATA turns<>+40(SB)/8, $0x0000000000000005
+DATA turns<>+48(SB)/8, $0x0000000000000006
+DATA turns<>+56(SB)/8, $0x0000000000000007
+DATA turns<>+64(SB)/8, $0x0000000000000002
+DATA turns<>+72(SB)/8, $0x0000000000000003
+DATA turns<>+80(SB)/8, $0x0000000000000004
+DATA turns<>+88(SB)/8, $0x0000000000000005
+DATA turns<>+96(SB)/8, $0x0000000000000006
+DATA turns<>+104(SB)/8, $0x0000000000000007
+DATA turns<>+112(SB)/8, $0x0000000000000000
+DATA turns<>+120(SB)/8, $0x0000000000000001
+DATA turns<>+128(SB)/8, $0x0000000000000004
+DATA turns<>+136(SB)/8, $0x0000000000000005
+DATA turns<>+144(SB)/8, $0x0000000000000006
+DATA turns<>+152(SB)/8, $0x0000000000000007
+DATA turns<>+160(SB)/8, $0x0000000000000000
+DATA turns<>+168(SB)/8, $0x0000000000000001
+DATA turns<>+176(SB)/8, $0x0000000000000002
+DATA turns<>+184(SB)/8, $0x0000000000000003
+DATA turns<>+192(SB)/8, $0x0000000000000006
+DATA turns<>+200(SB)/8, $0x0000000000000007
+DATA turns<>+208(SB)/8, $0x0000000000000000
+DATA turns<>+216(SB)/8, $0x0000000000000001
+DATA turns<>+224(SB)/8, $0x0000000000000002
+DATA turns<>+232(SB)/8, $0x0000000000000003
+DATA turns<>+240(SB)/8, $0x0000000000000004
+DATA turns<>+248(SB)/8, $0x0000000000000005
+GLOBL turns<>(SB), RODATA|NOPTR, $256
+
+// func gather128Ahead(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
+// Requires: AVX, MMX+
+TEXT ·gather128Ahead(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), AX
+	MOVQ leaves+8(FP), CX
+	MOVQ x+16(FP), DX
+	MOVQ index+32(FP), BX
+	MOVQ n+40(FP), SI
+	MOVL mask+24(FP), DI
+
+gather:
+	CMPQ       SI, $0x00000001
+	JLT        gather_end
+	VMOVDQU    (CX), X0
+	VMOVDQU    16(CX), X1
+	VMOVDQU    32(CX), X2
+	VMOVDQU    48(CX), X3
+	MOVL       (BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       640(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       4(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       644(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       8(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       648(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       12(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       652(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       16(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       656(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       20(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       660(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       24(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       664(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       28(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       668(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       32(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       672(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	MOVL       36(BX), R8
+	MOVL       R8, R9
+	ANDL       DI, R8
+	MOVL       676(BX), R10
+	ANDL       DI, R10
+	PREFETCHT0 (DX)(R10*1)
+	SHRL       $0x1e, R9
+	SHLL       $0x04, R9
+	ADDQ       DX, R8
+	VPXOR      (R8)(R9*1), X0, X0
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X1, X1
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X2, X2
+	ADDL       $0x10, R9
+	ANDL       $0x30, R9
+	VPXOR      (R8)(R9*1), X3, X3
+	VMOVDQU    X0, (AX)
+	VMOVDQU    X1, 16(AX)
+	VMOVDQU    X2, 32(AX)
+	VMOVDQU    X3, 48(AX)
+	ADDQ       $0x40, CX
+	ADDQ       $0x40, AX
+	ADDQ       $0x28, BX
+	SUBQ       $0x00000001, SI
+	JMP        gather
+
+gather_end:
+	RET
+
 // func gather512(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
 // Requires: AVX, AVX512F
 TEXT ·gather512(SB), NOSPLIT, $0-48
@@ -109,40 +499,6 @@ gather:
 gather_end:
 	VZEROUPPER
 	RET
-
-DATA turns<>+0(SB)/8, $0x0000000000000000
-DATA turns<>+8(SB)/8, $0x0000000000000001
-DATA turns<>+16(SB)/8, $0x0000000000000002
-DATA turns<>+24(SB)/8, $0x0000000000000003
-DATA turns<>+32(SB)/8, $0x0000000000000004
-DATA turns<>+40(SB)/8, $0x0000000000000005
-DATA turns<>+48(SB)/8, $0x0000000000000006
-DATA turns<>+56(SB)/8, $0x0000000000000007
-DATA turns<>+64(SB)/8, $0x0000000000000002
-DATA turns<>+72(SB)/8, $0x0000000000000003
-DATA turns<>+80(SB)/8, $0x0000000000000004
-DATA turns<>+88(SB)/8, $0x0000000000000005
-DATA turns<>+96(SB)/8, $0x0000000000000006
-DATA turns<>+104(SB)/8, $0x0000000000000007
-DATA turns<>+112(SB)/8, $0x0000000000000000
-DATA turns<>+120(SB)/8, $0x0000000000000001
-DATA turns<>+128(SB)/8, $0x0000000000000004
-DATA turns<>+136(SB)/8, $0x0000000000000005
-DATA turns<>+144(SB)/8, $0x0000000000000006
-DATA turns<>+152(SB)/8, $0x0000000000000007
-DATA turns<>+160(SB)/8, $0x0000000000000000
-DATA turns<>+168(SB)/8, $0x0000000000000001
-DATA turns<>+176(SB)/8, $0x0000000000000002
-DATA turns<>+184(SB)/8, $0x0000000000000003
-DATA turns<>+192(SB)/8, $0x0000000000000006
-DATA turns<>+200(SB)/8, $0x0000000000000007
-DATA turns<>+208(SB)/8, $0x0000000000000000
-DATA turns<>+216(SB)/8, $0x0000000000000001
-DATA turns<>+224(SB)/8, $0x0000000000000002
-DATA turns<>+232(SB)/8, $0x0000000000000003
-DATA turns<>+240(SB)/8, $0x0000000000000004
-DATA turns<>+248(SB)/8, $0x0000000000000005
-GLOBL turns<>(SB), RODATA|NOPTR, $256
 
 // func gather128(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
 // Requires: AVX

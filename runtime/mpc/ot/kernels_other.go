@@ -6,6 +6,12 @@ package ot
 const unreachable = "BUG: ot: assembly kernel in a portable build"
 
 func gather512(dst, leaves, x *uint64, mask uint32, index *uint64, n int) { panic(unreachable) }
+func gather512Ahead(dst, leaves, x *uint64, mask uint32, index *uint64, n int) {
+	panic(unreachable)
+}
+func gather128Ahead(dst, leaves, x *uint64, mask uint32, index *uint64, n int) {
+	panic(unreachable)
+}
 func gather128(dst, leaves, x *uint64, mask uint32, index *uint64, n int) { panic(unreachable) }
 func transposeAsm(rows, cols *uint64, stride int, tmp *uint64)            { panic(unreachable) }
 func xorAsm(dst, a, b *uint64, n int)                                     { panic(unreachable) }

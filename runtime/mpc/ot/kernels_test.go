@@ -43,7 +43,7 @@ func testTranspose(t *testing.T) {
 func TestGather(t *testing.T) { kerneltest.Each(t, testGather, gathering) }
 
 func testGather(t *testing.T) {
-	for _, n := range []int{1, 2, 3, 4, 5, 8, 9, 60, 64, 126, rowsAtOnce} {
+	for _, n := range []int{1, 2, 3, 4, 5, 8, 9, 60, 64, 68, 72, 73, 126, rowsAtOnce - 4, rowsAtOnce} {
 		for _, k := range []int{16, 1 << 12, 1 << 16} {
 			x, leaves := randomVector(k), randomVector(n)
 			index := randomVector(indexBlocks(n))
@@ -61,6 +61,25 @@ func testGather(t *testing.T) {
 					t.Fatalf("n = %d, k = %d: row %d is %x, want %x", n, k, i, dst[i], want)
 				}
 			}
+		}
+	}
+}
+
+// A table is as long as asked, zero, and where it matters on large pages' bounds.
+func TestTable(t *testing.T) {
+	for _, n := range []int{0, 1, 1 << 10, largePage / prg.BlockSize & (1<<20 - 1), 200_000} {
+		x := table(n)
+		if len(x) != n || cap(x) != n {
+			t.Fatalf("%d blocks, room for %d, want %d", len(x), cap(x), n)
+		}
+		for i, b := range x {
+			if b != (prg.Block{}) {
+				t.Fatalf("block %d of %d is %x", i, n, b)
+			}
+			x[i] = prg.Block{1, 2}
+		}
+		if n > largePage/prg.BlockSize && alignedTo(x, largePage) != 0 {
+			t.Errorf("%d blocks do not begin at a large page", n)
 		}
 	}
 }

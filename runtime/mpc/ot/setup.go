@@ -81,7 +81,7 @@ func stack(cfg Config, total int64, sess session,
 	}
 	ext, err := soft(wire.BootstrapK, wants[len(wants)-1])
 	for i := 0; i < len(chain) && err == nil; i++ {
-		first := make([]prg.Block, wants[len(chain)-i])
+		first := table(int(wants[len(chain)-i]))
 		if err = ext.fill(first); err == nil {
 			err = ext.flush()
 			key := sess.key(fmt.Sprint("ferret ", i))
