@@ -19,6 +19,7 @@ type Options struct {
 	Labels     []string
 	Preprocess []plan.Preprocess
 	Reveal     plan.Reveal
+	OverOT     bool         // products of shared matrices run over OT, whatever they take
 	Outputs    []string     // names of the outputs; nil: those of their values
 	Stop       func() error // asked before every value: an error ends the lowering with it; may be nil
 }
@@ -35,6 +36,9 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 		o.Reveal = plan.RevealValues
 	}
 	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}, fitted: map[fitted]plan.Func{}}
+	if err := l.chooseProducts(g); err != nil {
+		return nil, nil, fmt.Errorf("backend: %w", err)
+	}
 	for _, v := range g.Values {
 		if err := l.stopped(); err != nil {
 			return nil, nil, err
@@ -89,6 +93,8 @@ type lowering struct {
 	slot    map[*ir.Value]plan.Slot
 	linear  []linearStep
 	fitted  map[fitted]plan.Func
+
+	overRLWE map[*ir.Value]*plan.Mul // the products of shared matrices that run over RLWE
 }
 
 // newSlot adds a slot of v's format.

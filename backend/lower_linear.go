@@ -28,7 +28,7 @@ func (l *lowering) conv(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 		lin = overOT(v, lin)
 	} else {
 		lin.NormLog2 = normLog2(w.Ints, lin.COut)
-		l.linear = append(l.linear, linearStep{v.Name, lin, w.Ints})
+		l.linear = append(l.linear, linearStep{node: v.Name, linear: lin, weights: w.Ints})
 	}
 	s := plan.Step{Proto: plan.Proto(v.Proto), Linear: lin}
 	s.W = l.keep("/w", []int{lin.COut, lin.CIn / lin.G, lin.KH, lin.KW}, w.Ints)
@@ -141,6 +141,9 @@ func (l *lowering) mul(v *ir.Value) (plan.Slot, error) {
 // product multiplies and rounds: by chance on the spot, exactly in a step of its own.
 func (l *lowering) product(v *ir.Value, m *plan.Mul, in [2]plan.Slot) plan.Slot {
 	a, wide := *v.Attrs.(*ir.LinearAttrs), v.Args[0].Type.Elem.Bits
+	if m.M == 1 && m.N == 1 && m.K > 1 && in[0] == in[1] {
+		return l.norms(v, m, a, in[0])
+	}
 	if !a.Exact || a.Shift == 0 {
 		m.Shift = a.Shift
 		return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...)
@@ -149,32 +152,4 @@ func (l *lowering) product(v *ir.Value, m *plan.Mul, in [2]plan.Slot) plan.Slot 
 	x := l.emitAs(v, v.Type.Shape, e, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...)
 	t := &plan.Truncate{From: wide, Shift: a.Shift, To: v.Type.Elem.Bits, Exact: true}
 	return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Truncate: t}, x)
-}
-
-// matMul lowers a product of two shared matrices, batched.
-func (l *lowering) matMul(v *ir.Value) (plan.Slot, error) {
-	a, b := v.Args[0].Type.Shape, v.Args[1].Type.Shape
-	if len(a) == 1 {
-		a = []int{1, a[0]}
-	}
-	if len(b) == 1 {
-		b = []int{b[0], 1}
-	}
-	m := &plan.Mul{M: a[len(a)-2], K: a[len(a)-1], N: b[len(b)-1]}
-	batch, err := ir.Broadcast(a[:len(a)-2], b[:len(b)-2])
-	if err != nil {
-		return 0, err
-	}
-	m.Batch = ir.Numel(batch)
-	var in [2]plan.Slot
-	for i, shape := range [2][]int{a, b} {
-		s, err := l.in(v.Args[i])
-		if err != nil {
-			return 0, err
-		}
-		t := v.Args[i].Type
-		t.Shape = shape
-		in[i] = l.broadcast(v, s, t, append(append([]int{}, batch...), shape[len(shape)-2:]...))
-	}
-	return l.product(v, m, in), nil
 }

@@ -15,6 +15,7 @@ type linearStep struct {
 	node    string
 	linear  *plan.Linear
 	weights []int64
+	cross   *plan.Cross // of a product of shared matrices: gets the encoding; there are no weights
 }
 
 // choosePackings fills in the encodings of all linear operators together, since
@@ -34,6 +35,10 @@ func (l *lowering) choosePackings() error {
 	for _, s := range l.linear {
 		if err := l.stopped(); err != nil {
 			return err
+		}
+		if s.cross != nil { // the bound holds for all shares
+			s.cross.Packing = s.linear.Packing
+			continue
 		}
 		if err := plan.CheckNoise(s.linear, s.weights); err != nil {
 			return fmt.Errorf("backend: node %q: %w", s.node, err)

@@ -104,7 +104,7 @@ func (s *simulation) shift(v *Value, acc []int64, a LinearAttrs) {
 		return
 	}
 	noise := s.opt.Noise
-	if len(v.Args) < 2 || !IsConst(v.Args[0]) && !IsConst(v.Args[1]) {
+	if matrices := v.Op == OpMatMul && a.Shift > 0; !matrices && (len(v.Args) < 2 || !IsConst(v.Args[0]) && !IsConst(v.Args[1])) {
 		noise = 0 // not an RLWE response
 	}
 	r := num.Rounding{Draw: s.stream(v, 0), Shift: a.Shift, Scale: math.Ldexp(1, -a.Shift), Noise: max(noise, 0)}

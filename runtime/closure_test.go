@@ -61,7 +61,19 @@ func stepOf(t *testing.T, r *rand.Rand, proto plan.Proto) stepCase {
 	if proto == plan.ProtoLinearRLWE {
 		return rlweStep(t, r)
 	}
+	if proto == plan.ProtoMulRLWE {
+		return productStep(t)
+	}
 	return anyStep(t, r, proto, 70)
+}
+
+// productStep is a small product of shared matrices over RLWE.
+func productStep(t *testing.T) stepCase {
+	t.Helper()
+	s := product(t, plan.Mul{Batch: 2, M: 5, K: 12, N: 7, Shift: 9}, 25, [2]int{2, 1}, linearProfiles()["packed"])
+	p := productPlan(s, 25)
+	s.In, s.Out = nil, nil
+	return stepCase{width: 9, in: p.Slots[:2], out: p.Slots[2:], step: *s}
 }
 
 // Every protocol of the table has a kernel, an ideal functionality and a session between

@@ -13,7 +13,10 @@ import (
 
 // linearKernels binds the encrypted linear operators to package he.
 func linearKernels() map[plan.Proto]Kernel {
-	return map[plan.Proto]Kernel{plan.ProtoLinearRLWE: {Ideal: idealLinear, Slack: slackLinear, Run: runLinear}}
+	return map[plan.Proto]Kernel{
+		plan.ProtoLinearRLWE: {Ideal: idealLinear, Slack: slackLinear, Run: runEncrypted},
+		plan.ProtoMulRLWE:    {Ideal: idealMul, Slack: slackMulRLWE, Run: runEncrypted},
+	}
 }
 
 // slackLinear: the noise is at most 1/2 and the two roundings are within 1/2
@@ -32,20 +35,22 @@ func linearKeys(p *plan.Plan) (wire.LinearKeys, error) {
 	return wire.LinearKeys{N: k.N, Modulus: k.Modulus, Secrets: k.Secrets, Levels: k.Levels}, err
 }
 
-// linearEngine is one party's keys, and the turn of the call that is about to run.
+// linearEngine is one party's keys, and the turns of the call that is about to run.
 type linearEngine struct {
 	server *he.Server
 	client *he.Client
-	turn   *he.Turn
+	turns  []*he.Turn
 }
 
-// next is the engine for the next call.
-func (e *linearEngine) next() *linearEngine {
+// next is the engine for the next call, of so many operators.
+func (e *linearEngine) next(operators int) *linearEngine {
 	n := &linearEngine{server: e.server, client: e.client}
-	if e.server != nil {
-		n.turn = e.server.Turn()
-	} else {
-		n.turn = e.client.Turn()
+	for range operators {
+		if e.server != nil {
+			n.turns = append(n.turns, e.server.Turn())
+		} else {
+			n.turns = append(n.turns, e.client.Turn())
+		}
 	}
 	return n
 }
@@ -62,36 +67,49 @@ func newLinearEngine(ctx context.Context, p *Party, conn transport.Conn, spec wi
 	return &e, err
 }
 
-func runLinear(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
-	return runLinearBy(ctx, p, c, &nonlinear.Party{
+func runEncrypted(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
+	return runEncryptedBy(ctx, p, c, &nonlinear.Party{
 		Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver),
 	})
 }
 
-// runLinearBy truncates exact operators with the given party.
-func runLinearBy(ctx context.Context, p *Party, c *Call, truncate *nonlinear.Party) ([]Vec, error) {
-	l := c.Linear
-	op, err := LinearOp(l)
-	if err != nil {
-		return nil, err
+// runEncryptedBy truncates exact operators with the given party.
+func runEncryptedBy(ctx context.Context, p *Party, c *Call, truncate *nonlinear.Party) ([]Vec, error) {
+	var y Vec
+	var t *plan.Truncate
+	var err error
+	if l := c.Linear; l != nil {
+		if y, err = runLinear(ctx, p, c); l.Exact {
+			t = l.Truncation()
+		}
+	} else if y, err = runProduct(ctx, p, c); c.Mul.Exact {
+		t = c.Mul.Truncation(c.InTypes[0].Bits)
 	}
-	y, err := p.Linear.run(ctx, p, c, op)
-	if err != nil || !l.Exact {
+	if err != nil || t == nil {
 		return one(y, err)
 	}
-	t := l.Truncation()
 	return one(truncate.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf)))
 }
 
-func (e *linearEngine) run(ctx context.Context, p *Party, c *Call, op *he.Op) (Vec, error) {
-	if p.Role == transport.Client {
-		return e.client.Linear(ctx, p.Conn, e.turn, op, c.In[0], p.Threads)
-	}
-	w, b, err := linearWeights(p.Weights, c)
+func runLinear(ctx context.Context, p *Party, c *Call) (Vec, error) {
+	op, err := LinearOp(c.Linear)
 	if err != nil {
 		return nil, err
 	}
-	return e.server.Linear(ctx, p.Conn, e.turn, op, c.In[0], w, b, p.Threads)
+	t := he.Term{Op: op, Turn: p.Linear.turns[0], In: c.In[0]}
+	if p.Role == transport.Server {
+		if t.Weights, t.Bias, err = linearWeights(p.Weights, c); err != nil {
+			return nil, err
+		}
+	}
+	return p.Linear.sum(ctx, p, []he.Term{t}, nil)
+}
+
+func (e *linearEngine) sum(ctx context.Context, p *Party, terms []he.Term, own Vec) (Vec, error) {
+	if p.Role == transport.Client {
+		return e.client.Sum(ctx, p.Conn, terms, own, p.Threads)
+	}
+	return e.server.Sum(ctx, p.Conn, terms, own, p.Threads)
 }
 
 // LinearOp is a plan's operator in the engine's words.
@@ -101,6 +119,11 @@ func LinearOp(l *plan.Linear) (*he.Op, error) {
 		return nil, err
 	}
 	y.Prepare()
+	return operatorOf(l, y), nil
+}
+
+// operatorOf is an operator with an index map of its own.
+func operatorOf(l *plan.Linear, y he.Map) *he.Op {
 	k := l.Packing
 	op := &he.Op{
 		Map: y, NumIn: l.NumIn(), NumOut: l.NumOut(), InBits: l.InBits, OutBits: l.EngineBits(), FilterLen: l.FilterLen(),
@@ -110,7 +133,7 @@ func LinearOp(l *plan.Linear) (*he.Op, error) {
 	if l.Exact && l.Shift > 0 {
 		op.Offset = 1 << (plan.ExactGuard - 1) // makes the error positive; without a shift the truncation's own rounding does
 	}
-	return op, nil
+	return op
 }
 
 func linearWeights(w Weights, c *Call) (weights, bias []int64, err error) {

@@ -110,9 +110,9 @@ func (in linearInstance) runBoth(t testing.TB, threads int) (out [2]Vec, counts 
 		if me.Linear, err = newLinearEngine(ctx, me, me.Conn, spec); err != nil {
 			return err
 		}
-		me.Linear = me.Linear.next()
+		me.Linear = me.Linear.next(1)
 		np := &nonlinear.Party{Role: role, Conn: me.Conn, Corr: nonlinear.From(pair.Sources(role))}
-		y, err := runLinearBy(ctx, me, &Call{Step: in.step, In: []Vec{shares[role]}}, np)
+		y, err := runEncryptedBy(ctx, me, &Call{Step: in.step, In: []Vec{shares[role]}}, np)
 		if err == nil {
 			out[role] = y[0]
 		}

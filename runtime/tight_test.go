@@ -90,7 +90,8 @@ func planOf(r *rand.Rand, cases []stepCase, kind plan.OTKind) (*plan.Plan, given
 	slot := func(t plan.SlotType) plan.Slot { p.Slots = append(p.Slots, t); return plan.Slot(len(p.Slots) - 1) }
 	var rounds [3][]plan.Step
 	for i := range cases {
-		if cases[i].step.Proto == plan.ProtoLinearRLWE {
+		switch cases[i].step.Proto {
+		case plan.ProtoLinearRLWE, plan.ProtoMulRLWE:
 			p.Modulus = testModulus
 		}
 	}

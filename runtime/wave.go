@@ -133,8 +133,8 @@ func (e *execution) carryOut(ctx context.Context, p *Party, lane int, c *Call) r
 func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bool, cots plan.COTs) (*Party, error) {
 	p, lane := *e.party, e.lanes.Conn(i)
 	p.Conn = lane
-	if steps[0].Proto == plan.ProtoLinearRLWE {
-		p.Linear = p.Linear.next()
+	if operators := len(e.plan.Encrypted(steps[0])); operators > 0 {
+		p.Linear = p.Linear.next(operators)
 	}
 	if live {
 		e.ots.give(&p, lane)

@@ -24,15 +24,20 @@ func packedBytes(n, bits int) int { return int(wire.PackedLen(n, bits)) }
 // Cost is what a valid operator needs: one flight of uploads, one of
 // responses, and the truncation if it is exact.
 func (l *Linear) Cost() Cost {
-	y := mustLayout(l)
-	c := Cost{
-		Flights: []Flight{{ToServer: y.uploadTotal()}, {ToClient: y.responseTotal()}},
-		Work:    y.Work(),
-	}
+	c := l.EngineCost()
 	if l.Exact {
 		c = c.Add(CostTruncate(l.NumOut(), l.Truncation()))
 	}
 	return c
+}
+
+// EngineCost is Cost without the truncation.
+func (l *Linear) EngineCost() Cost {
+	y := mustLayout(l)
+	return Cost{
+		Flights: []Flight{{ToServer: y.uploadTotal()}, {ToClient: y.responseTotal()}},
+		Work:    y.Work(),
+	}
 }
 
 func mustLayout(l *Linear) *Layout {

@@ -11,7 +11,7 @@ type figures map[Linear]figure
 var knowing sync.Mutex
 
 type figure struct {
-	cost           Cost
+	cost, engine   Cost // with the truncation and without
 	server, client int64
 }
 
@@ -39,7 +39,7 @@ func (p *Plan) remember() {
 }
 
 func figureOf(l *Linear) figure {
-	f := figure{cost: l.Cost()}
+	f := figure{cost: l.Cost(), engine: l.EngineCost()}
 	f.server, f.client = l.Memory()
 	return f
 }

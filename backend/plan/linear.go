@@ -30,6 +30,7 @@ type Linear struct {
 	InBits, Shift, OutBits int
 	Exact                  bool `cbor:",omitempty"` // never off by one: see above
 	ClientInput            bool `cbor:",omitempty"` // the input is the client's own: the server's share is zero
+	Addends                int  `cbor:",omitempty"` // the results of so many operators, of which this is one, are added up before they are rounded; 0 and 1 are the same
 
 	// NormLog2 is a public, coarse bound: the l2 norm of any filter's integer
 	// weights is at most 2^NormLog2. It fixes how many low bits the upload drops.

@@ -78,10 +78,14 @@ func (q Queues) Memory(lanes int) int64 { return int64(channels+lanes+1)*q.Windo
 func (p *Plan) workMemory(call []*Step) Memory {
 	n := p.callMemory(call)
 	m := Memory{n, n}
-	if l := call[0].Linear; l != nil && call[0].Proto == ProtoLinearRLWE {
+	for _, l := range p.Encrypted(call[0]) {
 		f := p.linear(l)
 		m.Server += f.server + 2*wordBytes*int64(l.NumWeights())
 		m.Client += f.client
+		if l.Addends > 0 { // what the client encrypts is made of its share
+			m.Client += wordBytes * int64(l.NumIn())
+			m.Server += wordBytes * int64(l.NumIn())
+		}
 	}
 	return m
 }

@@ -46,12 +46,15 @@ const MaxNoise = 0.5
 
 // maxNoise is MaxNoise, or for an exact operator what its guard bits hold beside
 // the two roundings and are certain to hold: less than half of 2^ExactGuard.
+// Of operators whose results are added up each may have its part.
 func (l *Linear) maxNoise() float64 {
 	if l.Exact {
-		return 1<<(ExactGuard-1) - 1 - 1./64
+		return (1<<(ExactGuard-1) - 1 - 1./64) / l.addends()
 	}
-	return MaxNoise
+	return MaxNoise / l.addends()
 }
+
+func (l *Linear) addends() float64 { return float64(max(l.Addends, 1)) }
 
 // FailureBits: the probability that any output of an operator exceeds maxNoise
 // is below 2^-FailureBits.
@@ -84,7 +87,7 @@ func (y *Layout) Noise(norm float64) Noise {
 	ulp := math.Exp2(float64(wire.QBits - out))
 	zero, back := 2*n*wire.NoiseEta/2, n*0.75/12
 	return Noise{
-		Outs:    l.NumOut(),
+		Outs:    l.NumOut() * max(l.Addends, 1),
 		Bounded: (norm*math.Sqrt(float64(l.FilterLen()))+2)/ulp + math.Exp2(float64(out-p.C0Bits-1)),
 		Upload:  y.uploadWeight(norm) * (wire.NoiseEta/2.0 + droppedVariance(wire.QBits-p.UploadBits)) / (ulp * ulp),
 		Rest:    (zero+back+switchVariance(p))/(ulp*ulp) + n*0.75/12*math.Exp2(float64(2*(out-p.C1Bits))),

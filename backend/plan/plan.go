@@ -171,9 +171,7 @@ func (p *Plan) COTs() (n COTs) {
 func (p *Plan) LinearKeys() (wire.LinearKeys, error) {
 	var ls []*Linear
 	for _, s := range p.Steps() {
-		if s.Proto == ProtoLinearRLWE {
-			ls = append(ls, s.Linear)
-		}
+		ls = append(ls, p.Encrypted(s)...)
 	}
 	k, err := KeysOf(ls)
 	k.Modulus = p.Modulus
@@ -243,6 +241,7 @@ const (
 	ProtoMaxPool    Proto = "max_pool"    // tournament, separable windows
 	ProtoArgMax     Proto = "argmax"      // argmax / top-k
 	ProtoMul        Proto = "mul"         // secret x secret
+	ProtoMulRLWE    Proto = "mul_rlwe"    // secret matrix x secret matrix
 	ProtoFunc       Proto = "func"        // table or spline
 )
 
@@ -324,6 +323,10 @@ type Compare struct {
 type Mul struct {
 	Batch, M, K, N int
 	Shift          int
+
+	// Over RLWE only, where it is a matrix product:
+	Exact bool    `cbor:",omitempty"` // never off by one, as an exact Linear
+	Cross []Cross `cbor:",omitempty"` // how both cross terms are encoded: see product.go
 }
 
 // Func evaluates a function by its spline, or by lines that the top bits of the

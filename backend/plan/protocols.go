@@ -38,6 +38,7 @@ var protocols = map[Proto]Protocol{
 	ProtoMaxPool:    {"windowed maximum", "compare", false, legalMaxPool, costMaxPool},
 	ProtoArgMax:     {"indices of the k largest of each row", "compare", false, legalArgMax, costArgMax},
 	ProtoMul:        {"product of two shared tensors, rounded", "mul", false, legalMul, costMul},
+	ProtoMulRLWE:    {"product of two shared matrices, rounded", "mul", false, legalMulRLWE, costMulRLWE},
 	ProtoFunc:       {"elementwise function by lines", "func", false, legalFunc, costFunc},
 }
 
@@ -255,8 +256,8 @@ func legalLinear(p *Plan, s *Step) error {
 	if s.Proto == ProtoLinearOT {
 		return l.validateOT()
 	}
-	if l.OT != nil {
-		return errors.New("digits of weights, but not over OT")
+	if l.OT != nil || l.Addends != 0 {
+		return errors.New("digits of weights but not over OT, or a part of a sum")
 	}
 	return l.Validate()
 }
@@ -404,7 +405,15 @@ func legalMul(p *Plan, s *Step) error {
 	if err := arity(s, 2, 2, 1); err != nil {
 		return err
 	}
-	m, a, b, o := s.Mul, p.Slots[s.In[0]], p.Slots[s.In[1]], p.Slots[s.Out[0]]
+	if s.Mul.Exact || s.Mul.Cross != nil {
+		return errors.New("exact, or with cross terms, but not over RLWE")
+	}
+	return s.Mul.checkSlots(p, s)
+}
+
+// checkSlots checks that a product fits its factors and its result.
+func (m *Mul) checkSlots(p *Plan, s *Step) error {
+	a, b, o := p.Slots[s.In[0]], p.Slots[s.In[1]], p.Slots[s.Out[0]]
 	if m.Shift < 0 || a.Bits > 62 || a.Bits != b.Bits || a.Bits != o.Bits+m.Shift {
 		return fmt.Errorf("rings %d, %d and shift %d into %d", a.Bits, b.Bits, m.Shift, o.Bits)
 	}

@@ -181,8 +181,8 @@ func (r *Report) addWave(p *Plan, index int, wave [][]*Step) Cost {
 func (r *Report) holds(p *Plan, wave [][]*Step) {
 	var m Memory
 	for _, call := range wave {
-		if s := call[0]; s.Proto == ProtoLinearRLWE {
-			f := p.linear(s.Linear)
+		for _, l := range p.Encrypted(call[0]) {
+			f := p.linear(l)
 			m.Server, m.Client = m.Server+f.server, m.Client+f.client
 		}
 	}
@@ -263,6 +263,8 @@ func (p *Plan) format(s *Step) string {
 	switch {
 	case s.Linear != nil:
 		return fmt.Sprintf("i%d >> %d = %s", s.Linear.InBits, s.Linear.Shift, f) + exactly(s.Linear.Exact)
+	case s.Mul != nil && s.Mul.Shift > 0:
+		return fmt.Sprintf("i%d >> %d = %s", p.Slots[s.In[0]].Bits, s.Mul.Shift, f) + exactly(s.Mul.Exact)
 	case s.Truncate != nil:
 		return fmt.Sprintf("i%d >> %d = %s", s.Truncate.From, s.Truncate.Shift, f) + exactly(s.Truncate.Exact)
 	case s.Compare != nil:

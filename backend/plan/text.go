@@ -138,7 +138,7 @@ func (s *Step) attrText() string {
 	case s.Compare != nil:
 		b.WriteString(s.Compare.text())
 	case s.Mul != nil:
-		fmt.Fprintf(&b, " (%dx%dx%dx%d >> %d)", s.Mul.Batch, s.Mul.M, s.Mul.K, s.Mul.N, s.Mul.Shift)
+		b.WriteString(s.Mul.text())
 	case s.Func != nil:
 		b.WriteString(s.Func.text())
 	case s.Extend != nil && s.Extend.NonNeg:
@@ -148,6 +148,14 @@ func (s *Step) attrText() string {
 		fmt.Fprintf(&b, " weights %q", s.W)
 	}
 	return b.String()
+}
+
+func (m *Mul) text() string {
+	s := fmt.Sprintf(" (%dx%dx%dx%d >> %d%s", m.Batch, m.M, m.K, m.N, m.Shift, exactly(m.Exact))
+	for _, c := range m.Cross {
+		s += fmt.Sprintf("; digits of %d, %+v", c.Digit, c.Packing)
+	}
+	return s + ")"
 }
 
 func (w *Pool) text() string {

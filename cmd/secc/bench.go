@@ -33,7 +33,7 @@ func newBenchCmd() *cobra.Command {
 		Args:  usageArgs(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newBenchOTCmd(), newBenchReluCmd(), newBenchFunctionsCmd(), newBenchLinearCmd(), newBenchNetworkCmd(), newBenchSpeedCmd())
+	c.AddCommand(newBenchOTCmd(), newBenchReluCmd(), newBenchFunctionsCmd(), newBenchLinearCmd(), newBenchProductsCmd(), newBenchNetworkCmd(), newBenchSpeedCmd())
 	return c
 }
 

@@ -11,17 +11,32 @@ import (
 
 // Linear is the client's side of one linear operator; see Server.Linear.
 func (c *Client) Linear(ctx context.Context, conn transport.Conn, turn *Turn, op *Op, in []uint64, threads int) ([]uint64, error) {
-	if err := op.validate(c.spec, in); err != nil {
+	return c.Sum(ctx, conn, []Term{{Op: op, Turn: turn, In: in}}, nil, threads)
+}
+
+// Sum is the client's side of several linear operators whose results are added
+// up; see Server.Sum.
+func (c *Client) Sum(ctx context.Context, conn transport.Conn, terms []Term, own []uint64, threads int) ([]uint64, error) {
+	if err := validateTerms(terms, own, c.spec); err != nil {
 		return nil, err
 	}
-	if err := c.upload(ctx, conn, op, turn.spend(), in, threads); err != nil {
-		return nil, fmt.Errorf("he: linear: send input: %w", err)
+	for _, t := range terms {
+		if err := c.upload(ctx, conn, t.Op, t.Turn.spend(), t.In, threads); err != nil {
+			return nil, fmt.Errorf("he: linear: send input: %w", err)
+		}
 	}
-	out := make([]uint64, op.NumOut)
-	if err := c.download(ctx, conn, op, out, threads); err != nil {
-		return nil, fmt.Errorf("he: linear: receive result: %w", err)
+	op := terms[0].Op
+	phases := make([]uint64, op.NumOut)
+	for _, t := range terms {
+		if err := c.download(ctx, conn, t.Op, phases, threads); err != nil {
+			return nil, fmt.Errorf("he: linear: receive result: %w", err)
+		}
 	}
-	return out, nil
+	if own != nil {
+		c.ring.EncodeAdd(phases, own, op.InBits)
+	}
+	c.ring.Round(phases, phases, op.OutBits)
+	return phases, nil
 }
 
 // upload encrypts the client's share and sends it, set by set and block by block.
@@ -146,11 +161,12 @@ func reduceOnce(x, q uint64) uint64 {
 	return d + q&uint64(int64(d)>>63)
 }
 
-// download decrypts the responses into the client's share of the result.
-func (c *Client) download(ctx context.Context, conn transport.Conn, op *Op, out []uint64, threads int) error {
+// download decrypts the responses and adds their phases up: rounded, these are the
+// client's share of the result.
+func (c *Client) download(ctx context.Context, conn transport.Conn, op *Op, phases []uint64, threads int) error {
 	decs := make([]*decryptor, max(1, threads))
 	for i := range decs {
-		decs[i] = c.newDecryptor(op, out)
+		decs[i] = c.newDecryptor(op, phases)
 	}
 	return consume(ctx, op.Map.Responses(), threads,
 		func(m int) ([]byte, error) {
@@ -164,17 +180,17 @@ func (c *Client) download(ctx context.Context, conn transport.Conn, op *Op, out 
 type decryptor struct {
 	c      *Client
 	op     *Op
-	out    []uint64
+	phases []uint64 // by output
 	p0, p1 *poly.Packer
 	c1     []uint64
 	phase  []uint64
 	vals   []uint64
 }
 
-func (c *Client) newDecryptor(op *Op, out []uint64) *decryptor {
+func (c *Client) newDecryptor(op *Op, phases []uint64) *decryptor {
 	r := c.ring
 	return &decryptor{
-		c: c, op: op, out: out, p0: poly.NewPacker(op.C0Bits, r.Variant()), p1: poly.NewPacker(op.C1Bits, r.Variant()),
+		c: c, op: op, phases: phases, p0: poly.NewPacker(op.C0Bits, r.Variant()), p1: poly.NewPacker(op.C1Bits, r.Variant()),
 		c1: r.NewPoly(), phase: r.NewPoly(), vals: r.NewPoly(),
 	}
 }
@@ -219,16 +235,15 @@ func (d *decryptor) uniformHalf(b []byte) {
 	d.c.ring.NTT(d.c1)
 }
 
-// tile rounds the phase of a tile at the useful coefficients.
+// tile adds the phase of a tile at the useful coefficients.
 func (d *decryptor) tile(t, m int, b []byte) error {
 	coef, elem := d.op.Map.Response(t, m)
 	if !d.p0.PaddingZero(b, len(coef)) {
 		return transport.Violation("linear response %d: padding is not zero", m)
 	}
-	v := d.open(t, coef, b)
-	d.c.ring.Round(v, v, d.op.OutBits)
-	for k, e := range elem {
-		d.out[e] = v[k]
+	q := d.c.ring.Q()
+	for k, v := range d.open(t, coef, b) {
+		d.phases[elem[k]] = reduceOnce(d.phases[elem[k]]+v, q)
 	}
 	return nil
 }

@@ -91,3 +91,35 @@ func (c *Client) masks(op *Op, seed poly.Seed) []uint64 {
 	}
 	return out
 }
+
+// SharesOfSum runs a sum once between fresh parties and gives both parties' shares.
+func SharesOfSum(t testing.TB, spec wire.LinearKeys, seed byte, terms func(transport.Role) ([]Term, []uint64)) (shares [2][]uint64) {
+	t.Helper()
+	ctx := context.Background()
+	s, c := pair(func(conn transport.Conn) error {
+		s, err := NewServer(ctx, conn, spec, rand.NewChaCha8([32]byte{seed, 1}))
+		if err == nil {
+			mine, add := terms(transport.Server)
+			shares[transport.Server], err = s.Sum(ctx, conn, withTurns(mine, s.Turn), add, 1)
+		}
+		return err
+	}, func(conn transport.Conn) error {
+		c, err := NewClient(ctx, conn, spec, rand.NewChaCha8([32]byte{seed, 2}))
+		if err == nil {
+			mine, add := terms(transport.Client)
+			shares[transport.Client], err = c.Sum(ctx, conn, withTurns(mine, c.Turn), add, 1)
+		}
+		return err
+	})
+	if s != nil || c != nil {
+		t.Fatal(s, c)
+	}
+	return shares
+}
+
+func withTurns(terms []Term, turn func() *Turn) []Term {
+	for i := range terms {
+		terms[i].Turn = turn()
+	}
+	return terms
+}

@@ -50,15 +50,15 @@ func FuzzResponse(f *testing.F) {
 			return
 		}
 		op.C0Bits, op.C1Bits = c0, c1
-		out := make([]uint64, 3)
-		d := c.newDecryptor(op, out)
+		phases := make([]uint64, 3)
+		d := c.newDecryptor(op, phases)
 		b := make([]byte, d.size(0))
 		copy(b, data)
 		if d.response(0, b) != nil {
 			return
 		}
-		if !poly.AllBelow(out, 1<<op.OutBits) {
-			t.Errorf("shares %v beyond %d bits", out, op.OutBits)
+		if !poly.AllBelow(phases, ring.Q()) {
+			t.Errorf("phases %v of Q or more", phases)
 		}
 	})
 }

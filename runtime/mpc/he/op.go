@@ -1,6 +1,7 @@
 package he
 
 import (
+	"errors"
 	"fmt"
 
 	"secc.example/secc/backend/plan/wire"
@@ -80,6 +81,36 @@ func (o *Op) validate(spec wire.LinearKeys, in []uint64) error {
 		if !contains(spec.Levels[o.Digits], level) {
 			return fmt.Errorf("he: the session has no switching key for level %d with %d digits", level, o.Digits)
 		}
+	}
+	return nil
+}
+
+// Term is one operator of a sum and what a party brings to it.
+type Term struct {
+	Op   *Op
+	Turn *Turn
+	In   []uint64 // this party's share of the input
+
+	Weights, Bias []int64 // the server's
+}
+
+// validateTerms checks operators whose results are added up, and this party's own
+// addend.
+func validateTerms(terms []Term, own []uint64, spec wire.LinearKeys) error {
+	if len(terms) == 0 {
+		return errors.New("he: a sum of no operators")
+	}
+	first := terms[0].Op
+	for _, t := range terms {
+		if err := t.Op.validate(spec, t.In); err != nil {
+			return err
+		}
+		if t.Op.NumOut != first.NumOut || t.Op.InBits != first.InBits || t.Op.OutBits != first.OutBits || t.Op.Offset != first.Offset {
+			return errors.New("he: a sum of operators of different results")
+		}
+	}
+	if own != nil && len(own) != first.NumOut {
+		return fmt.Errorf("he: an addend of %d elements to %d results", len(own), first.NumOut)
 	}
 	return nil
 }

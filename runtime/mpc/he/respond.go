@@ -11,7 +11,6 @@ import (
 // is cut into 2^k subtrees of its fold when there are fewer responses than it
 // takes to keep the workers busy; the last subtree's worker joins them.
 func (e *evaluation) respond(ctx context.Context, conn transport.Conn, threads int) error {
-	e.out = make([]uint64, e.op.NumOut)
 	_, seed, err := e.s.secretSampler()
 	if err != nil {
 		return err
@@ -66,7 +65,6 @@ type responder struct {
 	u, c    []uint64
 	vals    []uint64
 	mask    []uint64
-	share   []uint64
 
 	supports map[[3]int]*support
 }
@@ -82,7 +80,7 @@ func (e *evaluation) newResponder(seed poly.Seed) *responder {
 	w := &responder{
 		e: e, random: poly.NewSampler(seed, r.Variant()),
 		p0: poly.NewPacker(e.op.C0Bits, r.Variant()), p1: poly.NewPacker(e.op.C1Bits, r.Variant()),
-		u: r.NewPoly(), c: r.NewPoly(), vals: r.NewPoly(), mask: r.NewPoly(), share: r.NewPoly(),
+		u: r.NewPoly(), c: r.NewPoly(), vals: r.NewPoly(), mask: r.NewPoly(),
 		supports: map[[3]int]*support{},
 	}
 	for range e.sides() {
@@ -198,7 +196,7 @@ func (w *responder) support(group, i, count int) *support {
 	return s
 }
 
-// finish masks and rounds response m and takes the server's share of it.
+// finish masks and rounds response m and keeps the masks.
 func (w *responder) finish(m int, ct ciphertext) []byte {
 	e, r := w.e, w.e.s.ring
 	out := make([]byte, responseSize(e.op, w.p0, w.p1, r.N(), m))
@@ -235,7 +233,7 @@ func (w *responder) uniformHalf(dst []byte, c1 []uint64, index uint64) {
 }
 
 // ownHalf adds b_k*u and the bias to c0, masks the useful coefficients by uniform
-// values r, rounds, and keeps -r rounded as the server's share. (The error term
+// values r, rounds, and keeps r: rounded, -r is the server's share. (The error term
 // of the zero encryption's c0 is left out: r is uniform.)
 func (w *responder) ownHalf(dst []byte, c0 []uint64, t, m int, coef, elem []int32) {
 	e, r := w.e, w.e.s.ring
@@ -243,7 +241,7 @@ func (w *responder) ownHalf(dst []byte, c0 []uint64, t, m int, coef, elem []int3
 	r.Mul(w.c, e.s.keys[keyID{secret: t % e.op.Keys}], w.u)
 	r.Add(w.c, w.c, c0)
 	r.InvNTT(w.c)
-	v, mask, share := w.vals[:len(coef)], w.mask[:len(coef)], w.share[:len(coef)]
+	v, mask := w.vals[:len(coef)], w.mask[:len(coef)]
 	w.random.Uniform(r, mask, uint64(m*e.tiles+t))
 	for k, at := range coef {
 		v[k] = reduceOnce(w.c[at]+mask[k], q)
@@ -251,10 +249,8 @@ func (w *responder) ownHalf(dst []byte, c0 []uint64, t, m int, coef, elem []int3
 	w.addBias(v, m, len(coef))
 	r.Round(v, v, e.op.C0Bits)
 	w.p0.Pack(dst, v)
-	r.Round(share, mask, e.op.OutBits)
-	ring := ^uint64(0) >> (64 - e.op.OutBits)
 	for k, at := range elem {
-		e.out[at] = (e.op.Offset - share[k]) & ring
+		e.masks[at] = reduceOnce(e.masks[at]+mask[k], q)
 	}
 }
 
@@ -272,7 +268,7 @@ func (w *responder) addBias(v []uint64, m, n int) {
 		filters = append(filters, e.bias[first:first+count]...)
 	}
 	run := n / len(filters)
-	b := w.share[:1]
+	b := make([]uint64, 1)
 	for f, bias := range filters {
 		b[0] = uint64(bias)
 		r.Encode(b, b, e.op.InBits)

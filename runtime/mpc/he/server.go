@@ -26,21 +26,62 @@ import (
 // encryption of zero) and c0 masked by uniform values of Z_Q at every
 // coefficient that is sent.
 func (s *Server) Linear(ctx context.Context, conn transport.Conn, turn *Turn, op *Op, in []uint64, weights, bias []int64, threads int) ([]uint64, error) {
-	if err := op.validate(s.spec, in); err != nil {
+	return s.Sum(ctx, conn, []Term{{op, turn, in, weights, bias}}, nil, threads)
+}
+
+// Sum is the server's side of several linear operators whose results are added
+// up, with own, a tensor of the same size in Z_2^InBits that each party may bring
+// (nil: nothing), before they are rounded.
+//
+// Functionality, flights, error and leakage are those of Linear, with the sum of the
+// products and of both parties' own tensors in the place of w*x: every term is
+// answered and masked as if it were alone, and the parties add up what they would
+// round, the client phases and the server masks, modulo Q. The noise of all terms
+// adds up.
+func (s *Server) Sum(ctx context.Context, conn transport.Conn, terms []Term, own []uint64, threads int) ([]uint64, error) {
+	if err := validateTerms(terms, own, s.spec); err != nil {
 		return nil, err
 	}
 	threads = max(1, threads)
-	e := &evaluation{s: s, op: op, call: turn.spend(), in: in, bias: bias}
-	if err := e.takeWeights(weights); err != nil {
-		return nil, err
+	op := terms[0].Op
+	masks := make([]uint64, op.NumOut)
+	evals := make([]*evaluation, len(terms))
+	for i, t := range terms {
+		evals[i] = &evaluation{s: s, op: t.Op, call: t.Turn.spend(), in: t.In, bias: t.Bias, masks: masks}
+		if err := evals[i].takeWeights(t.Weights); err != nil {
+			return nil, err
+		}
 	}
-	if err := e.receive(ctx, conn, threads); err != nil {
-		return nil, fmt.Errorf("he: linear: receive input: %w", err)
+	for _, e := range evals {
+		if err := e.receive(ctx, conn, threads); err != nil {
+			return nil, fmt.Errorf("he: linear: receive input: %w", err)
+		}
 	}
-	if err := e.respond(ctx, conn, threads); err != nil {
-		return nil, fmt.Errorf("he: linear: send result: %w", err)
+	for _, e := range evals {
+		if err := e.respond(ctx, conn, threads); err != nil {
+			return nil, fmt.Errorf("he: linear: send result: %w", err)
+		}
+		e.x = nil
 	}
-	return e.out, nil
+	return s.shareOf(op, masks, own), nil
+}
+
+// shareOf rounds what the server's own tensor is above the masks.
+func (s *Server) shareOf(op *Op, masks, own []uint64) []uint64 {
+	r := s.ring
+	if own != nil { // -(masks - own)
+		negated := make([]uint64, len(own))
+		for i, x := range own {
+			negated[i] = -x
+		}
+		r.EncodeAdd(masks, negated, op.InBits)
+	}
+	r.Round(masks, masks, op.OutBits)
+	ring := ^uint64(0) >> (64 - op.OutBits)
+	for i, x := range masks {
+		masks[i] = (op.Offset - x) & ring
+	}
+	return masks
 }
 
 // evaluation is one operator at work.
@@ -53,7 +94,7 @@ type evaluation struct {
 	bias    []int64
 	tiles   int
 	x       [][][]uint64 // by side (tiles, then sets) and block: transformed ciphertext halves
-	out     []uint64
+	masks   []uint64     // by output: what it is masked by, of all terms together
 	free    pool
 }
 
