@@ -28,6 +28,8 @@ func Pipeline() []Pass {
 		{"simplify", "reshapes, pads, slices and transposes that do nothing go, before anything matches neighbours", real, real, simplify},
 		{"never", "what masks put in place of minus infinity is raised to where formats can hold it; while softmax and maxima still stand as one operator", real, real, never},
 		{"decompose", "operators without a protocol become ones that have one", real, real, decompose},
+		{"factors", "what scales whole rows of a product's factor scales those of its result where these are shorter; while scalings still stand as one operator", real, real, factors},
+		{"products", "scalings of rows and sums of products become products of matrices, which cost less; once nothing else makes products", real, real, products},
 		{"linear", "every product by a constant becomes a 2-D convolution: one operator to fold into", real, real, linear},
 		{"affine", "constant factors and terms become batch_norm, so that one pass folds them all", real, real, affine},
 		{"average", "an average becomes a local sum and a factor, which the next pass folds away", real, real, average},
