@@ -63,23 +63,3 @@ func ring64Taps256(n int, k int, off *int32, w *uint64, x *uint64, out *uint64)
 //
 //go:noescape
 func ring64Dot256(n int, a *uint64, b *uint64, lanes *uint64)
-
-// smallTile512 multiplies 8 rows by 16 columns; see kernels.tile.
-//
-//go:noescape
-func smallTile512(k int, a *int64, b *int64, c *int64)
-
-// smallTile256 multiplies 4 rows by 8 columns; see kernels.tile.
-//
-//go:noescape
-func smallTile256(k int, a *int64, b *int64, c *int64)
-
-// realTile512 multiplies 8 rows by 32 columns; see kernels.tile.
-//
-//go:noescape
-func realTile512(k int, a *float32, b *float32, c *float32)
-
-// realTile256 multiplies 4 rows by 16 columns; see kernels.tile.
-//
-//go:noescape
-func realTile256(k int, a *float32, b *float32, c *float32)

@@ -4,13 +4,12 @@ import "secc.example/secc/internal/kernel"
 
 // Number is what is multiplied.
 type Number interface {
-	float32 | float64 | int64 | uint32 | uint64
+	uint32 | uint64
 }
 
 // Kernels is one way to multiply numbers of a type: what the loops below call.
 type Kernels[T Number] struct {
-	rows, cols int  // of a tile
-	few        bool // few columns are made one by one: sums come in another order
+	rows, cols int // of a tile
 
 	// tile sets c = a*b, rows x cols, from a packed [k][rows] and b packed [k][cols].
 	tile func(k int, a, b, c []T)
@@ -26,12 +25,10 @@ type Kernels[T Number] struct {
 var avx2, avx512 = kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512)
 
 // The hot loops, by what they multiply. Those for 64 bits take left operands that are
-// signed 32-bit numbers; small ones on both sides make Small.
+// signed 32-bit numbers.
 var (
 	KernelRing32 = kernel.New("gemm.ring32", avx2, avx512)
 	KernelRing64 = kernel.New("gemm.ring64", avx2, avx512)
-	KernelSmall  = kernel.New("gemm.small", avx2, avx512)
-	KernelReal   = kernel.New("gemm.real", avx2, avx512)
 )
 
 // Ring32 multiplies modulo 2^32.
@@ -40,21 +37,8 @@ func Ring32() Kernels[uint32] { return ring32(KernelRing32.Variant()) }
 // Ring64 multiplies modulo 2^64; every left operand is a signed 32-bit number.
 func Ring64() Kernels[uint64] { return ring64(KernelRing64.Variant()) }
 
-// Small multiplies signed 32-bit numbers to sums modulo 2^64.
-func Small() Kernels[int64] { return small(KernelSmall.Variant()) }
-
-// Real multiplies real numbers.
-func Real() Kernels[float32] { return real32(KernelReal.Variant()) }
-
-// Portable is Go for any number.
-func Portable[T Number]() Kernels[T] { return Kernels[T]{rows: 4, cols: 4, tile: tileGo[T]} }
-
-// portableRing is Portable for numbers whose sums come out alike in any order.
-func portableRing[T uint32 | uint64]() Kernels[T] {
-	ks := Portable[T]()
-	ks.few = true
-	return ks
-}
+// portable is Go for any number.
+func portable[T Number]() Kernels[T] { return Kernels[T]{rows: 4, cols: 4, tile: tileGo[T]} }
 
 func tileGo[T Number](k int, a, b, c []T) {
 	var c00, c01, c02, c03, c10, c11, c12, c13, c20, c21, c22, c23, c30, c31, c32, c33 T

@@ -10,7 +10,7 @@ func ring32(v kernel.Variant) Kernels[uint32] {
 	switch v {
 	case kernel.AVX512:
 		return Kernels[uint32]{
-			rows: 8, cols: 32, few: true, lanes: 16,
+			rows: 8, cols: 32, lanes: 16,
 			tile: func(k int, a, b, c []uint32) {
 				checkTile(k, 8, 32, a, b, c)
 				ring32Tile512(k, &a[0], &b[0], &c[0])
@@ -26,7 +26,7 @@ func ring32(v kernel.Variant) Kernels[uint32] {
 		}
 	case kernel.AVX2:
 		return Kernels[uint32]{
-			rows: 4, cols: 16, few: true, lanes: 8,
+			rows: 4, cols: 16, lanes: 8,
 			tile: func(k int, a, b, c []uint32) {
 				checkTile(k, 4, 16, a, b, c)
 				ring32Tile256(k, &a[0], &b[0], &c[0])
@@ -41,14 +41,14 @@ func ring32(v kernel.Variant) Kernels[uint32] {
 			},
 		}
 	}
-	return portableRing[uint32]()
+	return portable[uint32]()
 }
 
 func ring64(v kernel.Variant) Kernels[uint64] {
 	switch v {
 	case kernel.AVX512:
 		return Kernels[uint64]{
-			rows: 8, cols: 16, few: true, lanes: 8,
+			rows: 8, cols: 16, lanes: 8,
 			tile: func(k int, a, b, c []uint64) {
 				checkTile(k, 8, 16, a, b, c)
 				ring64Tile512(k, &a[0], &b[0], &c[0])
@@ -64,7 +64,7 @@ func ring64(v kernel.Variant) Kernels[uint64] {
 		}
 	case kernel.AVX2:
 		return Kernels[uint64]{
-			rows: 4, cols: 4, few: true, lanes: 4,
+			rows: 4, cols: 4, lanes: 4,
 			tile: func(k int, a, b, c []uint64) {
 				checkTile(k, 4, 4, a, b, c)
 				ring64Tile256(k, &a[0], &b[0], &c[0])
@@ -79,39 +79,7 @@ func ring64(v kernel.Variant) Kernels[uint64] {
 			},
 		}
 	}
-	return portableRing[uint64]()
-}
-
-func small(v kernel.Variant) Kernels[int64] {
-	switch v {
-	case kernel.AVX512:
-		return Kernels[int64]{rows: 8, cols: 16, tile: func(k int, a, b, c []int64) {
-			checkTile(k, 8, 16, a, b, c)
-			smallTile512(k, &a[0], &b[0], &c[0])
-		}}
-	case kernel.AVX2:
-		return Kernels[int64]{rows: 4, cols: 8, tile: func(k int, a, b, c []int64) {
-			checkTile(k, 4, 8, a, b, c)
-			smallTile256(k, &a[0], &b[0], &c[0])
-		}}
-	}
-	return Portable[int64]()
-}
-
-func real32(v kernel.Variant) Kernels[float32] {
-	switch v {
-	case kernel.AVX512:
-		return Kernels[float32]{rows: 8, cols: 32, tile: func(k int, a, b, c []float32) {
-			checkTile(k, 8, 32, a, b, c)
-			realTile512(k, &a[0], &b[0], &c[0])
-		}}
-	case kernel.AVX2:
-		return Kernels[float32]{rows: 4, cols: 16, tile: func(k int, a, b, c []float32) {
-			checkTile(k, 4, 16, a, b, c)
-			realTile256(k, &a[0], &b[0], &c[0])
-		}}
-	}
-	return Portable[float32]()
+	return portable[uint64]()
 }
 
 func checkTile[T Number](k, rows, cols int, a, b, c []T) {

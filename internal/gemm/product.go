@@ -26,8 +26,8 @@ type product[T Number] struct {
 	m           int
 	cols        columns
 	off         []int32
-	packed      []T    // a as packLeft leaves it, where somebody has it already
-	spans       []span // of cols, likewise
+	packed      []T    // by tiles: a as packLeft leaves it
+	spans       []span // by rows: of cols
 }
 
 // way is how a product is made.
@@ -44,7 +44,7 @@ func (ks Kernels[T]) wayOf(m, n int) way {
 	switch {
 	case m < leastRows(ks.rows):
 		return byRows
-	case ks.few && n <= ks.cols/4:
+	case n <= ks.cols/4:
 		return byColumn
 	}
 	return byTiles
@@ -65,16 +65,9 @@ func (g product[T]) run(ks Kernels[T], workers int) {
 	}
 }
 
-// byTiles packs both operands. Workers take blocks of columns, and where there are
+// byTiles packs the right operand. Workers take blocks of columns, and where there are
 // fewer of those than workers, a part of the rows each.
 func (g product[T]) byTiles(ks Kernels[T], workers int) {
-	packed := g.packed
-	if packed == nil {
-		memory := borrow[T](packedLen(g.m, len(g.off), ks.rows))
-		defer giveBack(memory)
-		packed = *memory
-		packLeft(packed, g.a, g.m, ks.rows)
-	}
 	blocks := g.cols.blocks(ks.cols * panels)
 	tiles := (g.m + ks.rows - 1) / ks.rows
 	parts := min(tiles, max(1, workers/max(1, len(blocks))))
@@ -84,7 +77,7 @@ func (g product[T]) byTiles(ks Kernels[T], workers int) {
 		b, tile := (*memory)[:kBlock*ks.cols*panels], (*memory)[kBlock*ks.cols*panels:]
 		for i := lo; i < hi; i++ {
 			part := i % parts
-			g.block(ks, packed, b, tile, blocks[i/parts], ks.rows*(tiles*part/parts), min(g.m, ks.rows*(tiles*(part+1)/parts)))
+			g.block(ks, b, tile, blocks[i/parts], ks.rows*(tiles*part/parts), min(g.m, ks.rows*(tiles*(part+1)/parts)))
 		}
 	})
 }
@@ -118,13 +111,13 @@ func (c columns) blocks(wide int) []block {
 }
 
 // block computes some columns of rows [m0, m1) of the result.
-func (g product[T]) block(ks Kernels[T], packed, b, tile []T, c block, m0, m1 int) {
+func (g product[T]) block(ks Kernels[T], b, tile []T, c block, m0, m1 int) {
 	k := len(g.off)
 	for k0 := 0; k0 < k; k0 += kBlock {
 		k1 := min(k0+kBlock, k)
 		g.packRight(b, c.runs, ks.cols, k0, k1)
 		for m := m0; m < m1; m += ks.rows {
-			a := packed[m*k+k0*ks.rows:]
+			a := g.packed[m*k+k0*ks.rows:]
 			for p, j := c.from, 0; p < c.to; p, j = p+ks.cols, j+1 {
 				ks.tile(k1-k0, a, b[j*kBlock*ks.cols:], tile)
 				g.add(tile, ks, m, p, c.to)
@@ -151,7 +144,7 @@ func addTo[T Number](dst, src []T) {
 
 // packLeft lays the left operand a[m][k] out as [block of rows][k][rows]. What stands
 // in rows beyond the last does not matter: nobody reads their products.
-func packLeft[T Number, S Number | int32](packed []T, a []S, m, rows int) {
+func packLeft[T Number, S int32 | int64](packed []T, a []S, m, rows int) {
 	k := len(a) / m
 	const cols = 64 // of all rows of a block at a time, so that what is written stays in the cache
 	for m0 := 0; m0 < m; m0 += rows {
@@ -250,18 +243,14 @@ const chunk = 1024
 // byRows goes along the right operand as it lies. Where runs stand close, what is
 // between them is computed too, and dropped.
 func (g product[T]) byRows(ks Kernels[T], workers int) {
-	spans := g.spans
-	if spans == nil {
-		spans = g.cols.spans(chunk)
-	}
 	reach := 0
 	for _, o := range g.off {
 		reach = max(reach, int(o))
 	}
-	Parallel(len(spans), workers, func(lo, hi int) {
+	Parallel(len(g.spans), workers, func(lo, hi int) {
 		memory := borrow[T](2*chunk + maxLanes)
 		defer giveBack(memory)
-		for _, s := range spans[lo:hi] {
+		for _, s := range g.spans[lo:hi] {
 			g.span(ks, s, reach, *memory)
 		}
 	})

@@ -51,16 +51,6 @@ func index(s []int, x int) int {
 	return -1
 }
 
-// isPlain reports whether an input can be read where it lies.
-func (l layout) isPlain() bool {
-	for d, w := 0, l.w; d < len(w.In); d++ {
-		if w.Origin[d] != 0 || w.Spread[d] != 1 || len(l.phases[d]) != 1 || w.Stride[d] != 1 || l.plane[d] > w.In[d] {
-			return false
-		}
-	}
-	return true
-}
-
 // columns lists where the outputs stand in a plane of the given shape.
 func (l layout) columns(plane []int) columns {
 	last := len(plane) - 1

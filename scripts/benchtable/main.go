@@ -1,5 +1,5 @@
 // Command benchtable merges files of secc bench network (secc.bench/1) into one,
-// or prints them as a Markdown table.
+// or prints them as a Markdown table; likewise what kernels and extensions take.
 package main
 
 import (
@@ -30,8 +30,22 @@ type row struct {
 
 func main() {
 	table := flag.Bool("table", false, "print a table")
+	bench := flag.String("kernels", "", "print the output of go test -bench as a table, a column a variant")
+	ot := flag.String("ot", "", "print a file of secc bench ot as a table")
+	page := flag.String("into", "", "put tables (NAME=FILE ...) into this page, between its marks")
 	flag.Parse()
-	if err := run(flag.Args(), *table); err != nil {
+	var err error
+	switch {
+	case *bench != "":
+		err = kernels(os.Stdout, *bench)
+	case *ot != "":
+		err = extensions(os.Stdout, *ot)
+	case *page != "":
+		err = into(*page, flag.Args())
+	default:
+		err = run(flag.Args(), *table)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchtable:", err)
 		os.Exit(1)
 	}

@@ -13,13 +13,11 @@ import (
 func main() {
 	ConstraintExpr("!purego")
 	for _, a := range []arithmetic{
-		ring32(zmm), ring32(ymm), ring64by512(), ring64by256(), small(zmm), small(ymm), real32(zmm), real32(ymm),
+		ring32(zmm), ring32(ymm), ring64by512(), ring64by256(),
 	} {
 		a.tile()
-		if a.few {
-			a.taps()
-			a.dot()
-		}
+		a.taps()
+		a.dot()
 	}
 	Generate()
 }
@@ -40,10 +38,9 @@ var (
 type arithmetic struct {
 	width
 	name, elem string
-	size       int  // of an element
-	few        bool // with kernels for few rows and few columns
-	rows, vecs int  // of a tile
-	accs       int  // registers that a sum takes
+	size       int // of an element
+	rows, vecs int // of a tile
+	accs       int // registers that a sum takes
 	broadcast  func(m Mem, v VecVirtual)
 	operand    func(b VecVirtual) []VecVirtual           // what multiply reads of a vector of the right operand
 	multiply   func(a VecVirtual, b, acc []VecVirtual)   // acc += a*b
@@ -61,7 +58,7 @@ func plain(w width, name, elem string, size int, broadcast func(Mem, VecVirtual)
 		rows = 8
 	}
 	return arithmetic{
-		width: w, name: name, elem: elem, size: size, few: true, rows: rows, vecs: 2, accs: 1, broadcast: broadcast,
+		width: w, name: name, elem: elem, size: size, rows: rows, vecs: 2, accs: 1, broadcast: broadcast,
 		operand: itself, total: theOnly, multiply: func(a VecVirtual, b, acc []VecVirtual) { multiply(a, b[0], acc[0]) },
 	}
 }
@@ -94,7 +91,7 @@ func ring64by256() arithmetic {
 		DATA(8*i, U64(1<<31))
 	}
 	return arithmetic{
-		width: ymm, name: "ring64", elem: "uint64", size: 8, few: true, rows: 4, vecs: 1, accs: 2, broadcast: broadcastWord,
+		width: ymm, name: "ring64", elem: "uint64", size: 8, rows: 4, vecs: 1, accs: 2, broadcast: broadcastWord,
 		operand: func(b VecVirtual) []VecVirtual {
 			h := YMM()
 			VPADDQ(half, b, h)
@@ -114,25 +111,6 @@ func ring64by256() arithmetic {
 			return acc[0]
 		},
 	}
-}
-
-// small multiplies words that are signed 32-bit numbers.
-func small(w width) arithmetic {
-	a := plain(w, "small", "int64", 8, broadcastWord, func(a, b, acc VecVirtual) {
-		t := w.reg()
-		VPMULDQ(a, b, t)
-		VPADDQ(t, acc, acc)
-	})
-	a.few = false
-	return a
-}
-
-func real32(w width) arithmetic {
-	a := plain(w, "real", "float32", 4,
-		func(m Mem, v VecVirtual) { VBROADCASTSS(m, v) },
-		func(a, b, acc VecVirtual) { VFMADD231PS(a, b, acc) })
-	a.few = false
-	return a
 }
 
 func (a arithmetic) load(m Mem, v VecVirtual) {
