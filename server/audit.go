@@ -27,10 +27,13 @@ type AuditRecord struct {
 	Version string     `json:"version"`
 	Plan    string     `json:"plan_digest"`
 	Weights string     `json:"weights_digest"`
-	Status  int        `json:"status,omitempty"`  // of a refusal
-	Bytes   int64      `json:"bytes,omitempty"`   // of a session that is done
-	Seconds float64    `json:"seconds,omitempty"` // likewise
-	Before  string     `json:"before"`            // SHA-256 of the line before; zeros in the first
+	Status  int        `json:"status,omitempty"` // of a refusal
+
+	Inferences int `json:"inferences,omitempty"` // that the session was asked for
+
+	Bytes   int64   `json:"bytes,omitempty"`   // of a session that is done
+	Seconds float64 `json:"seconds,omitempty"` // likewise
+	Before  string  `json:"before"`            // SHA-256 of the line before; zeros in the first
 }
 
 // AuditEvent is what a record is about.

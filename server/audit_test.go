@@ -100,7 +100,7 @@ func TestSessionsAreRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.model(t, "a").Session(t.Context(), other); err == nil {
+	if _, _, err := s.model(t, "a").Session(t.Context(), other, 1); err == nil {
 		t.Fatal("another plan")
 	}
 	within(t, "the refusal on record", func() bool { return bytes.Contains(read(t, path), []byte(`"event":"refused"`)) })

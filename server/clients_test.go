@@ -1,21 +1,26 @@
 package server
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/remote"
 	"secc.example/secc/runtime/transport"
 )
@@ -107,7 +112,7 @@ func TestLedger(t *testing.T) {
 	c := &Client{Name: "a", Sessions: 3, Bytes: 1000}
 	start := time.Date(2026, 11, 28, 12, 59, 0, 0, time.UTC)
 	take := func(c *Client, bytes int64, after time.Duration) (func() error, time.Duration, error) {
-		return l.take(c, window, bytes, start.Add(after))
+		return l.take(c, window, amount{1, bytes}, start.Add(after))
 	}
 	for i := range 3 {
 		if _, _, err := take(c, 100, time.Duration(i)*time.Hour); err != nil {
@@ -185,7 +190,7 @@ func TestBudgets(t *testing.T) {
 	if _, body, _ := s.get(t, "/models", "Authorization", "Bearer one"); len(body["models"].([]any)) != 1 {
 		t.Errorf("models: %v", body)
 	}
-	mute, _, err := as("one", "a").Session(t.Context(), s.models.Find("a", "").Program.Digest())
+	mute, _, err := as("one", "a").Session(t.Context(), s.models.Find("a", "").Program.Digest(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,5 +243,44 @@ func TestBudgets(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text)
+	}
+}
+
+// A budget is of inferences: a session of several takes as many from it as it asks for, and
+// makes no more.
+func TestBudgetsCountInferences(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "a", "1", 3)
+	file := write(t, filepath.Join(t.TempDir(), "clients.json"), `{"clients": [{"name": "clinic", "tokens_sha256": ["`+hashOf("one")+`"], "sessions": 3}]}`)
+	s := start(t, Config{Models: root, Clients: file, Data: t.TempDir()})
+	m := s.model(t, "a")
+	m.Token = "one"
+	p := s.models.Find("a", "").Program.Plan()
+	many := func(asked, made int) (answers int, err error) {
+		c := client.Client{Plan: p, Connect: func(ctx context.Context) (net.Conn, error) {
+			conn, _, err := m.Session(ctx, s.models.Find("a", "").Program.Digest(), asked)
+			return conn, err
+		}}
+		_, err = c.InferMany(t.Context(), slices.Repeat([][][]float32{{{1, 2, 3}}}, made), func(int, *plan.Report) error { answers++; return nil })
+		within(t, "the session's end", func() bool { _, n, _ := s.gate.state(); return n == 0 })
+		return answers, err
+	}
+	var refused *remote.StatusError
+	if _, err := many(4, 4); !errors.As(err, &refused) || refused.Status != http.StatusTooManyRequests {
+		t.Errorf("4 of 3: %v", err)
+	}
+	for _, odd := range []int{0, -1, plan.MaxInferences + 1} {
+		if _, err := many(odd, 1); !errors.As(err, &refused) || refused.Status != http.StatusBadRequest {
+			t.Errorf("%d inferences: %v", odd, err)
+		}
+	}
+	if n, err := many(1, 2); n != 0 || err == nil { // counts one: it said hello
+		t.Errorf("2 answers where 1 was asked for: %d, %v", n, err)
+	}
+	if n, err := many(2, 2); n != 2 || err != nil {
+		t.Errorf("2 of 3: %d, %v", n, err)
+	}
+	if _, err := many(2, 2); !errors.As(err, &refused) || refused.Status != http.StatusTooManyRequests {
+		t.Errorf("beyond the budget: %v", err)
 	}
 }

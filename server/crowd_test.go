@@ -52,7 +52,7 @@ func TestCrowdWithoutHello(t *testing.T) {
 		sessions.Go(func() {
 			many := *m
 			many.Token = "many"
-			c, _, err := many.Session(ctx, digest)
+			c, _, err := many.Session(ctx, digest, 1)
 			if err != nil {
 				return
 			}

@@ -166,7 +166,7 @@ func (d *database) ofClient(client string, f func(ctx context.Context, tx pgx.Tx
 	})
 }
 
-func (d *database) take(c *Client, window time.Duration, bytes int64) (refund func() error, wait time.Duration, err error) {
+func (d *database) take(c *Client, window time.Duration, more amount) (refund func() error, wait time.Duration, err error) {
 	if !c.limited() {
 		return func() error { return nil }, 0, nil
 	}
@@ -184,16 +184,16 @@ func (d *database) take(c *Client, window time.Duration, bytes int64) (refund fu
 		var used amount
 		var oldest time.Time
 		err := tx.QueryRow(ctx, "select coalesce(sum(sessions), 0)::bigint, coalesce(sum(bytes), 0)::bigint, coalesce(min(at), $2) from secc_spent where client = $1", c.Name, now).
-			Scan(&used.sessions, &used.bytes, &oldest)
+			Scan(&used.inferences, &used.bytes, &oldest)
 		if err != nil {
 			return err
 		}
-		if err := c.exceeds(used, bytes, window); err != nil {
+		if err := c.exceeds(used, more, window); err != nil {
 			wait = oldest.Add(window + width).Sub(now)
 			return err
 		}
-		_, err = tx.Exec(ctx, `insert into secc_spent (client, at, sessions, bytes) values ($1, $2, 1, $3)
-			on conflict (client, at) do update set sessions = secc_spent.sessions + 1, bytes = secc_spent.bytes + excluded.bytes`, c.Name, at, bytes)
+		_, err = tx.Exec(ctx, `insert into secc_spent (client, at, sessions, bytes) values ($1, $2, $3, $4)
+			on conflict (client, at) do update set sessions = secc_spent.sessions + excluded.sessions, bytes = secc_spent.bytes + excluded.bytes`, c.Name, at, more.inferences, more.bytes)
 		return err
 	})
 	if err != nil {
@@ -201,7 +201,7 @@ func (d *database) take(c *Client, window time.Duration, bytes int64) (refund fu
 	}
 	return func() error {
 		return d.do(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "update secc_spent set sessions = greatest(0, sessions - 1), bytes = greatest(0, bytes - $3) where client = $1 and at = $2", c.Name, at, bytes)
+			_, err := tx.Exec(ctx, "update secc_spent set sessions = greatest(0, sessions - $3), bytes = greatest(0, bytes - $4) where client = $1 and at = $2", c.Name, at, more.inferences, more.bytes)
 			return err
 		})
 	}, 0, nil

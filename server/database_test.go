@@ -112,7 +112,7 @@ func TestDatabaseQuotas(t *testing.T) {
 	// budget back.
 	d := servers[0].models.Find("a", "").Program.Digest()
 	for i := range 3 {
-		c, _, err := as(i, "three").Session(t.Context(), d)
+		c, _, err := as(i, "three").Session(t.Context(), d, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

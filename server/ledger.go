@@ -40,20 +40,19 @@ func openLedger(path string) (*ledger, error) {
 	return &ledger{db}, nil
 }
 
-// amount is a number of sessions and their bytes.
-type amount struct{ sessions, bytes int64 }
+// amount is a number of inferences and their bytes.
+type amount struct{ inferences, bytes int64 }
 
-// exceeds tells whether a session of so many bytes is more than a client may have that has used
-// so much.
-func (c *Client) exceeds(used amount, bytes int64, window time.Duration) error {
-	if c.Sessions > 0 && used.sessions+1 > c.Sessions || c.Bytes > 0 && used.bytes+bytes > c.Bytes {
-		return fmt.Errorf("%w: %d sessions and %d bytes in %v", errBudget, used.sessions, used.bytes, window)
+// exceeds tells whether a client that has used so much may not have more.
+func (c *Client) exceeds(used, more amount, window time.Duration) error {
+	if c.Sessions > 0 && used.inferences+more.inferences > c.Sessions || c.Bytes > 0 && used.bytes+more.bytes > c.Bytes {
+		return fmt.Errorf("%w: %d inferences and %d bytes in %v", errBudget, used.inferences, used.bytes, window)
 	}
 	return nil
 }
 
 func (a amount) encode() []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(a.sessions))
+	b := binary.BigEndian.AppendUint64(nil, uint64(a.inferences))
 	return binary.BigEndian.AppendUint64(b, uint64(a.bytes))
 }
 
@@ -69,9 +68,9 @@ func prefixOf(client string) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(client))), client...)
 }
 
-// take counts a session of so many bytes, or says in what time there may be room for it.
+// take counts a session's inferences and bytes, or says in what time there may be room for it.
 // refund undoes it.
-func (l *ledger) take(c *Client, window time.Duration, bytes int64, now time.Time) (refund func() error, wait time.Duration, err error) {
+func (l *ledger) take(c *Client, window time.Duration, more amount, now time.Time) (refund func() error, wait time.Duration, err error) {
 	if !c.limited() {
 		return func() error { return nil }, 0, nil
 	}
@@ -84,12 +83,12 @@ func (l *ledger) take(c *Client, window time.Duration, bytes int64, now time.Tim
 		if err != nil {
 			return err
 		}
-		if err := c.exceeds(used, bytes, window); err != nil {
+		if err := c.exceeds(used, more, window); err != nil {
 			wait = oldest.Add(window + width).Sub(now)
 			return err
 		}
 		at := decodeAmount(b.Get(key))
-		return b.Put(key, amount{at.sessions + 1, at.bytes + bytes}.encode())
+		return b.Put(key, amount{at.inferences + more.inferences, at.bytes + more.bytes}.encode())
 	})
 	if err != nil {
 		return nil, max(wait, time.Second), err
@@ -98,7 +97,7 @@ func (l *ledger) take(c *Client, window time.Duration, bytes int64, now time.Tim
 		return l.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(spent)
 			at := decodeAmount(b.Get(key))
-			return b.Put(key, amount{max(0, at.sessions-1), max(0, at.bytes-bytes)}.encode())
+			return b.Put(key, amount{max(0, at.inferences-more.inferences), max(0, at.bytes-more.bytes)}.encode())
 		})
 	}, 0, nil
 }
@@ -117,7 +116,7 @@ func sum(b *bbolt.Bucket, prefix []byte, since time.Time) (all amount, oldest ti
 			oldest = at
 		}
 		a := decodeAmount(v)
-		all.sessions, all.bytes = all.sessions+a.sessions, all.bytes+a.bytes
+		all.inferences, all.bytes = all.inferences+a.inferences, all.bytes+a.bytes
 	}
 	for _, k := range old {
 		if err := b.Delete(k); err != nil {

@@ -156,7 +156,7 @@ func ask(ctx context.Context, m *remote.Model) (float32, error) {
 	if err != nil {
 		return 0, err
 	}
-	conn, _, err := m.Session(ctx, g.Digest())
+	conn, _, err := m.Session(ctx, g.Digest(), 1)
 	if err != nil {
 		return 0, err
 	}
@@ -255,7 +255,7 @@ func TestChangedPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.model(t, "a").Session(t.Context(), other); !errors.Is(err, transport.ErrMismatch) || !strings.Contains(err.Error(), "compiled anew") {
+	if _, _, err := s.model(t, "a").Session(t.Context(), other, 1); !errors.Is(err, transport.ErrMismatch) || !strings.Contains(err.Error(), "compiled anew") {
 		t.Errorf("another plan: %v", err)
 	}
 }
@@ -264,7 +264,7 @@ func TestChangedPlan(t *testing.T) {
 func (r *running) open(t *testing.T, model string) net.Conn {
 	t.Helper()
 	d := r.models.Find(model, "").Program.Digest()
-	c, id, err := r.model(t, model).Session(t.Context(), d)
+	c, id, err := r.model(t, model).Session(t.Context(), d, 1)
 	if err != nil || len(id) != 16 {
 		t.Fatalf("session %q: %v", id, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/coder/websocket"
@@ -20,6 +21,9 @@ import (
 	"secc.example/secc/runtime/service"
 	"secc.example/secc/runtime/transport"
 )
+
+// inferencesHeader says how many inferences the client wants of the session; default 1.
+const inferencesHeader = "Secc-Inferences"
 
 // sessionHeader tells the client what its session is called in the server's log.
 const sessionHeader = "Secc-Session"
@@ -43,7 +47,12 @@ func newID() string {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *Version, id string, log *slog.Logger) error {
 	w.Header().Set(sessionHeader, id)
 	entry := s.entry(r, who, v, id)
-	turn, err := s.admit(r, who, v, id)
+	n, err := inferencesOf(r)
+	var turn *turn
+	if err == nil {
+		entry.Inferences = n
+		turn, err = s.admit(r, who, v, id, n)
+	}
 	if err != nil {
 		log.Warn("refused", "err", err)
 		s.metrics.refused(err)
@@ -57,10 +66,23 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 		log.Warn("refused", "err", failed)
 		return turn.refund()
 	}
-	if !s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, log, entry) {
+	if !s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, n, log, entry) {
 		return turn.refund()
 	}
 	return nil
+}
+
+// inferencesOf reads how many inferences a request is for.
+func inferencesOf(r *http.Request) (int, *refusal) {
+	text := r.Header.Get(inferencesHeader)
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > plan.MaxInferences {
+		return 0, &refusal{http.StatusBadRequest, 0, fmt.Errorf("%s: a number from 1 to %d is wanted", inferencesHeader, plan.MaxInferences)}
+	}
+	return n, nil
 }
 
 // entry is what the audit holds of every event of a session.
@@ -73,9 +95,9 @@ func (s *Server) entry(r *http.Request, who *Client, v *Version, id string) Audi
 
 // run is the session from its hello to its end. It tells whether a hello came. A session
 // that cannot be recorded does not begin.
-func (s *Server) run(conn net.Conn, v *Version, log *slog.Logger, entry AuditRecord) (begun bool) {
+func (s *Server) run(conn net.Conn, v *Version, n int, log *slog.Logger, entry AuditRecord) (begun bool) {
 	cfg := s.cfg.Session
-	cfg.Most = 1 // budgets count sessions
+	cfg.Most = n // what was taken from the budget
 	cfg.Admit = func(int) (func(), error) {
 		entry.Event = EventOpen
 		if err := s.state.write(entry); err != nil {
@@ -116,7 +138,7 @@ type turn struct {
 }
 
 // admit decides whether a session may begin now, and waits for room.
-func (s *Server) admit(r *http.Request, who *Client, v *Version, id string) (*turn, *refusal) {
+func (s *Server) admit(r *http.Request, who *Client, v *Version, id string, n int) (*turn, *refusal) {
 	if want := r.Header.Get("If-Match"); want != "" && want != tag(v) {
 		return nil, &refusal{http.StatusPreconditionFailed, 0, fmt.Errorf("the model was compiled anew: its plan is %s now", tag(v))}
 	}
@@ -128,7 +150,7 @@ func (s *Server) admit(r *http.Request, who *Client, v *Version, id string) (*tu
 		return nil, &refusal{http.StatusServiceUnavailable, time.Second, errors.New("the version was removed")}
 	}
 	leave := func() { v.release(); s.idle(); s.sessions.Done() }
-	refund, away, err := s.charge(who, v, id)
+	refund, away, err := s.charge(who, v, id, n)
 	if err != nil {
 		leave()
 		return nil, err
@@ -145,8 +167,9 @@ func (s *Server) admit(r *http.Request, who *Client, v *Version, id string) (*tu
 	return &turn{func() { out(); away(); leave() }, refund}, nil
 }
 
-// charge counts a session among those that a client has at once, and takes it from its budget.
-func (s *Server) charge(who *Client, v *Version, id string) (refund func() error, leave func(), r *refusal) {
+// charge counts a session among those that a client has at once, and takes its inferences from
+// the budget.
+func (s *Server) charge(who *Client, v *Version, id string, n int) (refund func() error, leave func(), r *refusal) {
 	refund, leave = func() error { return nil }, func() {}
 	if err := s.state.ready(); err != nil { // nothing could be recorded
 		s.cfg.Log.Error("the state cannot be written", "err", err)
@@ -159,14 +182,30 @@ func (s *Server) charge(who *Client, v *Version, id string) (refund func() error
 		}
 	}
 	if who.limited() {
+		bytes, err := v.bytes(n)
+		if err != nil {
+			leave()
+			return nil, nil, errState
+		}
 		var wait time.Duration
-		var err error
-		if refund, wait, err = s.state.take(who, s.clients.Load().window, v.Program.Cost().Total.Bytes); err != nil {
+		if refund, wait, err = s.state.take(who, s.clients.Load().window, amount{int64(n), bytes}); err != nil {
 			leave()
 			return nil, nil, s.uncounted(err, errBudget, wait)
 		}
 	}
 	return refund, leave, nil
+}
+
+// bytes is what a session of n inferences sends and receives, exactly.
+func (v *Version) bytes(n int) (int64, error) {
+	if n == 1 {
+		return v.Program.Cost().Total.Bytes, nil
+	}
+	cost, err := v.Program.Plan().SessionCost(n)
+	if err != nil {
+		return 0, err
+	}
+	return cost.Total.Bytes, nil
 }
 
 // errState refuses whom the server cannot count or record.

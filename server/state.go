@@ -13,9 +13,9 @@ import (
 // state is what outlasts a server, or is shared by several: what clients have used, which of
 // their sessions run, and the audit.
 type state interface {
-	// take counts a session of so many bytes, or says (errBudget) in what time there may be
+	// take counts a session's inferences and bytes, or says (errBudget) in what time there may be
 	// room for it. refund undoes it.
-	take(c *Client, window time.Duration, bytes int64) (refund func() error, wait time.Duration, err error)
+	take(c *Client, window time.Duration, more amount) (refund func() error, wait time.Duration, err error)
 	// enter counts a session among those that a client has at once, of which there may be most
 	// (errAtOnce).
 	enter(client string, most int, session string) (leave func(), err error)
@@ -56,11 +56,11 @@ func openEmbedded(dir string, log *slog.Logger) (_ *embedded, err error) {
 	return e, nil
 }
 
-func (e *embedded) take(c *Client, window time.Duration, bytes int64) (refund func() error, wait time.Duration, err error) {
+func (e *embedded) take(c *Client, window time.Duration, more amount) (refund func() error, wait time.Duration, err error) {
 	if e.ledger == nil {
 		return nil, 0, errNoData
 	}
-	return e.ledger.take(c, window, bytes, time.Now())
+	return e.ledger.take(c, window, more, time.Now())
 }
 
 func (e *embedded) enter(client string, most int, _ string) (leave func(), err error) {

@@ -15,6 +15,7 @@ import (
 	"net/http/httputil"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -27,6 +28,9 @@ import (
 
 // SessionHeader is in which header the server says what it calls a session.
 const SessionHeader = "Secc-Session"
+
+// InferencesHeader is in which header the client says how many inferences it wants.
+const InferencesHeader = "Secc-Inferences"
 
 // Model is a model, or a version of it, at an address.
 type Model struct {
@@ -210,9 +214,10 @@ func (m *Model) get(ctx context.Context, what string, h http.Header, most int64)
 	return resp.StatusCode, b, nil
 }
 
-// Session opens a session for a plan and says what the server calls it.
-func (m *Model) Session(ctx context.Context, d plan.Digest) (net.Conn, string, error) {
+// Session opens a session of so many inferences for a plan, and says what the server calls it.
+func (m *Model) Session(ctx context.Context, d plan.Digest, inferences int) (net.Conn, string, error) {
 	h := m.header()
+	h.Set(InferencesHeader, strconv.Itoa(inferences))
 	h.Set("If-Match", `"`+d.String()+`"`)
 	c, resp, err := websocket.Dial(ctx, m.URL.JoinPath("session").String(), &websocket.DialOptions{HTTPClient: m.client(), HTTPHeader: h})
 	if err != nil {

@@ -291,8 +291,11 @@ func unreachable(err error) error {
 	case err == nil || errors.Is(err, transport.ErrAuth) || errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &refused):
-		if refused.Status == 404 {
+		switch refused.Status {
+		case 404:
 			return exit.Hinted(exit.Coded(exit.Usage, err), "the service lists what it has at /v2/models")
+		case 429:
+			return exit.Hinted(err, "the service's owner says how much each client may ask")
 		}
 		return err
 	case errors.Is(err, transport.ErrClear), errors.Is(err, transport.ErrViolation):

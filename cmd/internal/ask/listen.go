@@ -46,8 +46,8 @@ type step struct {
 }
 
 // shown gives the progress of an inference to whoever asks for it, until end.
-func (e *endpoint) shown(id string, at, of int) (show *progress.Progress, end func()) {
-	show = progress.New(io.Discard, true, e.plan).At(at, of)
+func (e *endpoint) shown(id string) (show *progress.Progress, end func()) {
+	show = progress.New(io.Discard, true, e.plan)
 	show.Tell = func(done float64, operator string) {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -232,22 +232,21 @@ func (e *endpoint) infer(w http.ResponseWriter, q *http.Request) {
 	var outputs []plan.OutputValues
 	var answers []plan.Answer
 	var session string
-	for i, c := range cases {
-		var report *plan.Report
-		show, end := e.shown(ask.ID, i, len(cases))
-		report, session, err = e.run.infer(q.Context(), c, show)
-		end()
-		if err != nil {
-			e.log.Error(err.Error(), "id", ask.ID)
-			e.refuse(w, statusOf(err), err)
-			return
-		}
+	show, end := e.shown(ask.ID)
+	defer end()
+	_, err = e.run.infer(q.Context(), cases, show, func(i int, report *plan.Report, name string) error {
 		answer.Fill(report, e.plan, e.named, e.top, e.allOf)
 		for _, a := range report.Answers {
 			a.Input += i
 			answers = append(answers, a)
 		}
-		outputs = stacked(outputs, report.Outputs, len(cases))
+		outputs, session = stacked(outputs, report.Outputs, len(cases)), name
+		return nil
+	})
+	if err != nil {
+		e.log.Error(err.Error(), "id", ask.ID)
+		e.refuse(w, statusOf(err), err)
+		return
 	}
 	e.log.Info("answered", "id", ask.ID, "inferences", len(cases), "session", session, "seconds", time.Since(begun).Seconds())
 	e.respond(w, ask, outputs, map[string]any{"session": session, "answers": answers, "warnings": warnings})

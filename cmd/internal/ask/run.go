@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,7 @@ import (
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
+	"secc.example/secc/runtime/remote"
 )
 
 // run is a call of the command that has begun.
@@ -38,8 +40,10 @@ type run struct {
 	printed int // records on stdout
 	noDICOM sync.Once
 
-	asked, failed, skipped int
-	first                  error // what went wrong first
+	total, asked, failed, skipped int
+	silent                        int   // inputs in a row that found nobody to ask
+	alone                         bool  // budgets have no room for more than one inference a session
+	first                         error // what went wrong first
 }
 
 // inference is one question: the values of all inputs, and where they are from.
@@ -137,13 +141,17 @@ func (r *run) single(ctx context.Context, f input.File) error {
 		return r.verdict()
 	}
 	r.warn(f.Name, r.unlike(cases[0], warnings))
-	report, session, err := r.infer(ctx, cases[0], r.show.At(0, 1))
+	var outputs []plan.OutputValues
+	report, err := r.infer(ctx, cases, r.show.At(0, 1), func(_ int, one *plan.Report, session string) error {
+		if outputs = one.Outputs; r.verbose {
+			r.log.Info("done", "session", session)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	if r.verbose {
-		r.log.Info("done", "session", session)
-	}
+	report.Outputs = outputs
 	answer.Fill(report, r.plan, r.named, r.top, r.allOf)
 	report.Warnings = r.unlike(cases[0], warnings)
 	if r.format == "json" {
@@ -153,28 +161,43 @@ func (r *run) single(ctx context.Context, f input.File) error {
 	return answer.Print(r.stdout, report)
 }
 
+// A session makes at most so many inferences, whose inputs are held until then and have no
+// more than so many elements together: what a session is set up with is made once.
+const (
+	maxGroup    = 16
+	maxElements = 1 << 24
+)
+
 // each asks about files in turn. What goes wrong with one is no matter of the others; when
 // nobody is there to be asked, it ends.
 func (r *run) each(ctx context.Context, files []input.File) error {
-	silent := 0
+	group := r.group()
+	var waiting []inference
 	for i, f := range files {
-		err := r.file(ctx, f, i, len(files))
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		var unreached *client.ConnectError
-		if silent++; !errors.As(err, &unreached) {
-			silent = 0
-		}
-		if silent == lost && i+1 < len(files) {
-			return fmt.Errorf("%d inputs in a row found nobody to ask, %d were not tried: %w", lost, len(files)-i-1, err)
+		waiting = append(waiting, r.read(f)...)
+		r.total = r.asked + r.failed + r.skipped + len(waiting) + len(files) - i - 1
+		for len(waiting) >= group || i+1 == len(files) && len(waiting) > 0 {
+			n := min(group, len(waiting))
+			if err := r.questions(ctx, waiting[:n]); err != nil {
+				return err
+			}
+			waiting = waiting[n:]
 		}
 	}
 	return nil
 }
 
-// file asks about what a file holds. The error was told already.
-func (r *run) file(ctx context.Context, f input.File, at, of int) error {
+// group is how many inferences share a session.
+func (r *run) group() int {
+	n := 0
+	for _, w := range input.Specs(r.plan) {
+		n += w.N()
+	}
+	return min(maxGroup, max(1, maxElements/max(n, 1)))
+}
+
+// read gives what is to be asked about a file. What cannot be read was told.
+func (r *run) read(f input.File) (list []inference) {
 	digest, err := digestOf(f.Paths)
 	if err == nil && r.answered(f.Name, digest) {
 		r.skipped++
@@ -186,66 +209,106 @@ func (r *run) file(ctx context.Context, f input.File, at, of int) error {
 		return nil
 	}
 	if err != nil {
-		return r.fail(inference{name: f.Name, paths: f.Paths, digest: digest}, exit.Coded(exit.Usage, err))
+		r.fail(inference{name: f.Name, paths: f.Paths, digest: digest}, exit.Coded(exit.Usage, err))
+		return nil
 	}
 	for i, c := range cases {
 		q := inference{f.Name, f.Paths, digest, c, r.unlike(c, warnings)}
 		if len(cases) > 1 {
-			q.name = fmt.Sprintf("%s#%d", f.Name, i+1)
+			if q.name = fmt.Sprintf("%s#%d", f.Name, i+1); r.answered(q.name, digest) {
+				r.skipped++
+				continue
+			}
 		}
-		if err = r.question(ctx, q, at, of); err != nil {
-			return err
+		r.warn(q.name, q.warned)
+		list = append(list, q)
+	}
+	return list
+}
+
+// questions asks about several in one session. If that ends early, the inference that was
+// under way has failed, and those behind it are asked about in another.
+func (r *run) questions(ctx context.Context, list []inference) error {
+	for len(list) > 0 {
+		n := len(list)
+		if r.alone {
+			n = 1
+		}
+		done, err := r.several(ctx, list[:n])
+		list = list[done:]
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			r.silent = 0
+			continue
+		case n > 1 && done == 0 && overBudget(err): // there may be room for one
+			r.alone = true
+			continue
+		}
+		r.fail(list[0], err)
+		list = list[1:]
+		var unreached *client.ConnectError
+		if r.silent++; !errors.As(err, &unreached) {
+			r.silent = 0
+		}
+		if left := r.total - r.asked - r.failed - r.skipped; r.silent == lost && left > 0 {
+			return fmt.Errorf("%d inputs in a row found nobody to ask, %d were not tried: %w", lost, left, err)
 		}
 	}
 	return nil
 }
 
-// question asks about one inference and keeps the answer.
-func (r *run) question(ctx context.Context, q inference, at, of int) error {
-	if r.answered(q.name, q.digest) {
-		r.skipped++
-		return nil
-	}
-	r.warn(q.name, q.warned)
-	report, session, err := r.infer(ctx, q.values, r.show.At(at, of))
-	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		return r.fail(q, err)
-	}
-	answer.Fill(report, r.plan, r.named, r.top, r.allOf)
-	record := r.record(q, report, session)
-	if err := r.keep(q, record); err != nil {
-		return r.fail(q, err)
-	}
-	r.asked++
-	return r.line(record)
+// overBudget tells whether the service refuses as many as were asked for.
+func overBudget(err error) bool {
+	var refused *remote.StatusError
+	return errors.As(err, &refused) && refused.Status == http.StatusTooManyRequests
 }
 
-// infer runs one inference and says what the service calls its session.
-func (r *run) infer(ctx context.Context, values input.Case, show *progress.Progress) (report *plan.Report, session string, err error) {
+// several asks in one session and keeps the answers as they come; it says how many there were.
+func (r *run) several(ctx context.Context, list []inference) (done int, err error) {
+	var cases []input.Case
+	for _, q := range list {
+		cases = append(cases, q.values)
+	}
+	_, err = r.infer(ctx, cases, r.show.At(r.asked+r.failed+r.skipped, r.total), func(i int, report *plan.Report, session string) error {
+		answer.Fill(report, r.plan, r.named, r.top, r.allOf)
+		record := r.record(list[i], report, session)
+		if err := r.keep(list[i], record); err != nil {
+			return err
+		}
+		done++
+		r.asked++
+		return r.line(record)
+	})
+	return done, err
+}
+
+// infer runs inferences in one session, and says what the service calls it.
+func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Progress, take func(i int, report *plan.Report, session string) error) (report *plan.Report, err error) {
 	defer show.End()
 	d, err := r.plan.Digest()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
+	session := ""
 	with := client.Client{Plan: r.plan, Session: r.session, Connect: func(ctx context.Context) (conn net.Conn, err error) {
 		err = r.trying(ctx, func() (err error) {
-			conn, session, err = r.Session(ctx, d)
+			conn, session, err = r.Session(ctx, d, len(cases))
 			return unreachable(err)
 		})
 		return conn, err
 	}}
 	with.Session.Progress = show.Step
-	report, err = with.Infer(ctx, values)
-	if err != nil {
-		if session != "" {
-			err = fmt.Errorf("session %s: %w", session, err)
-		}
-		return nil, session, exit.OfClient(err)
+	var values [][][]float32
+	for _, c := range cases {
+		values = append(values, c)
 	}
-	return report, session, nil
+	report, err = with.InferMany(ctx, values, func(i int, one *plan.Report) error { return take(i, one, session) })
+	if err != nil && session != "" {
+		err = fmt.Errorf("session %s: %w", session, err)
+	}
+	return report, exit.OfClient(err)
 }
 
 // unlike adds to the warnings of reading what about the values looks odd to the plan.
@@ -266,8 +329,8 @@ func (r *run) warn(name string, warnings []string) {
 	}
 }
 
-// fail notes what went wrong with an input, and goes on.
-func (r *run) fail(q inference, err error) error {
+// fail notes what went wrong with an input.
+func (r *run) fail(q inference, err error) {
 	r.failed++
 	if r.first == nil {
 		r.first = err
@@ -275,7 +338,7 @@ func (r *run) fail(q inference, err error) error {
 	r.log.Error(err.Error(), "file", q.name)
 	record := r.record(q, nil, "")
 	record.Failure = failureOf(err)
-	return errors.Join(err, r.line(record))
+	_ = r.line(record) // a stdout that is lost is told at the end
 }
 
 // verdict ends a run of many inputs.
@@ -315,6 +378,7 @@ func (r *run) watching(ctx context.Context) error {
 		if err != nil {
 			r.log.Warn("the folder cannot be read", "error", err)
 		}
+		var ready []input.File
 		for _, f := range files {
 			now := stamp(f.Paths)
 			if now == "" || seen[f.Name] != now {
@@ -322,8 +386,17 @@ func (r *run) watching(ctx context.Context) error {
 				continue
 			}
 			if done[f.Name] != now {
-				_ = r.file(ctx, f, 0, 1) // it was told, and the next one may be better
 				done[f.Name] = now
+				ready = append(ready, f)
+			}
+		}
+		r.silent = 0
+		if err := r.each(ctx, ready); err != nil && ctx.Err() == nil {
+			r.log.Error(err.Error())
+		}
+		if r.silent > 0 { // nobody was there: those without an answer are tried again
+			for _, f := range ready {
+				delete(done, f.Name)
 			}
 		}
 		select {

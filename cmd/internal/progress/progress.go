@@ -67,10 +67,8 @@ func workShares(p *plan.Plan) []float64 {
 
 // Step is called before each call.
 func (s *Progress) Step(p runtime.Progress) {
-	if p.Inferences > 1 {
-		s.At(p.Inference, p.Inferences)
-	}
-	done := (float64(s.at) + s.share[min(p.Call, len(s.share)-1)]) / float64(s.of)
+	at, of := s.at+p.Inference, max(s.of, s.at+p.Inferences)
+	done := (float64(at) + s.share[min(p.Call, len(s.share)-1)]) / float64(of)
 	name := ""
 	if p.Next != nil {
 		name = out.Line(fmt.Sprintf("%s %s", p.Next.Op, p.Next.Name))
@@ -81,8 +79,8 @@ func (s *Progress) Step(p runtime.Progress) {
 	if s.quiet {
 		return
 	}
-	if s.of > 1 {
-		name = fmt.Sprintf("input %d of %d  %s", s.at+1, s.of, name)
+	if of > 1 {
+		name = fmt.Sprintf("input %d of %d  %s", at+1, of, name)
 	}
 	if s.bar != nil {
 		s.bar.Describe(fmt.Sprintf("%-32.32s", name))
