@@ -73,7 +73,7 @@ func hostile(t testing.TB, conn net.Conn, role transport.Role, p *plan.Plan, cha
 		t.Fatal(err)
 	}
 	m := transport.NewMux(context.Background(), conn, transport.Config{Channels: numChannels})
-	if _, err := hello(m.Channel(chanControl), role, digest, int(role)); err != nil { // a client wants one inference
+	if _, err := hello(m.Channel(chanControl), role, digest, wish{inferences: int(role)}); err != nil { // a client wants one inference
 		t.Fatal(err)
 	}
 	for i, b := range channels {

@@ -69,6 +69,14 @@ type Party struct {
 	Weights  Weights                         // nil at the client
 	Threads  int
 	Rand     io.Reader
+
+	Tape *nonlinear.Tape // of what the call takes of correlated OTs, recorded or played; nil: it takes them
+	Made *madeCall       // of a prepared call; nil: nothing is
+}
+
+// crossing is the party as the protocols of comparisons and products know it.
+func (p *Party) crossing() *nonlinear.Party {
+	return &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver), Tape: p.Tape}
 }
 
 // kernels is the table of all protocols. (A function: the tables of the

@@ -68,27 +68,67 @@ func newLinearEngine(ctx context.Context, p *Party, conn transport.Conn, spec wi
 }
 
 func runEncrypted(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
-	return runEncryptedBy(ctx, p, c, &nonlinear.Party{
-		Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver),
-	})
+	return runEncryptedBy(ctx, p, c, p.crossing())
 }
 
 // runEncryptedBy truncates exact operators with the given party.
 func runEncryptedBy(ctx context.Context, p *Party, c *Call, truncate *nonlinear.Party) ([]Vec, error) {
-	var y Vec
-	var t *plan.Truncate
-	var err error
-	if l := c.Linear; l != nil {
-		if y, err = runLinear(ctx, p, c); l.Exact {
-			t = l.Truncation()
+	recording := p.Tape != nil && p.Made == nil // then only what follows the product matters
+	if c.Linear != nil {
+		if recording || p.Made != nil {
+			return runLinearAhead(ctx, p, c)
 		}
-	} else if y, err = runProduct(ctx, p, c); c.Mul.Exact {
-		t = c.Mul.Truncation(c.InTypes[0].Bits)
+		y, err := runLinear(ctx, p, c)
+		if err != nil {
+			return nil, err
+		}
+		return one(finishLinear(ctx, truncate, c.Step, y))
 	}
-	if err != nil || t == nil {
-		return one(y, err)
+	y := c.Out()[0]
+	if !recording {
+		var err error
+		if y, err = runProduct(ctx, p, c); err != nil {
+			return nil, err
+		}
 	}
+	if !c.Mul.Exact {
+		return one(y, nil)
+	}
+	t := c.Mul.Truncation(c.InTypes[0].Bits)
 	return one(truncate.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf)))
+}
+
+// runLinearAhead is an operator whose product was prepared or, without one, what follows the
+// product, of which only the correlated OTs matter.
+func runLinearAhead(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
+	y := make(Vec, c.Linear.NumOut())
+	if p.Made != nil {
+		var err error
+		if y, err = p.Made.product(p, c); err != nil {
+			return nil, err
+		}
+	}
+	return one(finishLinear(ctx, p.crossing(), c.Step, y))
+}
+
+// finishLinear makes the result of the product.
+func finishLinear(ctx context.Context, p *nonlinear.Party, s *plan.Step, y Vec) (Vec, error) {
+	l := s.Linear
+	if s.Proto == plan.ProtoLinearRLWE {
+		if !l.Exact {
+			return y, nil
+		}
+		t := l.Truncation()
+		return p.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf))
+	}
+	t := l.OTTruncation()
+	switch {
+	case t == nil:
+		return y, nil
+	case t.Exact:
+		return p.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf))
+	}
+	return p.TruncateStochastic(ctx, y, t.From, t.Shift, t.To)
 }
 
 func runLinear(ctx context.Context, p *Party, c *Call) (Vec, error) {

@@ -26,14 +26,10 @@ func runLinearOT(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([
 		}
 	}
 	y, err := p.LinearOT(ctx, c.In[0], convOT(c.Linear), weights, bias)
-	t := c.Linear.OTTruncation()
-	switch {
-	case err != nil || t == nil:
-		return one(y, err)
-	case t.Exact:
-		return one(p.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf)))
+	if err != nil {
+		return nil, err
 	}
-	return one(p.TruncateStochastic(ctx, y, t.From, t.Shift, t.To))
+	return one(finishLinear(ctx, p, c.Step, y))
 }
 
 // convOT is a plan's operator in the protocol's words.

@@ -17,9 +17,10 @@ func nonlinearKernels() map[plan.Proto]Kernel {
 	all := map[plan.Proto]Kernel{}
 	for proto, k := range nonlinearProtocols() {
 		all[proto] = Kernel{Ideal: k.ideal, Slack: k.slack, Run: func(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
-			return k.run(ctx, &nonlinear.Party{
-				Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver),
-			}, c, p.Weights)
+			if c.Linear != nil && (p.Made != nil || p.Tape != nil) {
+				return runLinearAhead(ctx, p, c)
+			}
+			return k.run(ctx, p.crossing(), c, p.Weights)
 		}}
 	}
 	return all

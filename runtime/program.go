@@ -24,6 +24,11 @@ type Program struct {
 	cots   plan.COTs
 	keys   wire.LinearKeys
 	queues plan.Queues
+
+	ahead  *plan.Ahead
+	keeps  [2][]int64               // by party: bytes that a call's tape takes
+	writer map[plan.Slot]*plan.Step // the step that writes a slot
+	costs  [2]*plan.Report          // of one inference, in one phase and prepared
 	memory plan.Memory
 	table  map[plan.Proto]Kernel
 }
@@ -45,6 +50,9 @@ func Prepare(p *plan.Plan) (*Program, error) {
 	g := layOut(p)
 	g.digest = digest
 	if g.cost, err = p.Cost(); err != nil {
+		return nil, err
+	}
+	if err = g.prepare(); err != nil {
 		return nil, err
 	}
 	if g.keys, err = linearKeys(p); err != nil {
@@ -76,6 +84,26 @@ func layOut(p *plan.Plan) *Program {
 		g.width = max(g.width, len(calls))
 	}
 	return g
+}
+
+// prepare lays out what prepared inferences take.
+func (g *Program) prepare() (err error) {
+	g.ahead = g.plan.NewAhead()
+	g.costs[0] = g.cost
+	if g.costs[1], err = g.plan.PreparedCost(1); err != nil {
+		return err
+	}
+	g.writer = map[plan.Slot]*plan.Step{}
+	for _, s := range g.plan.Steps() {
+		for _, x := range s.Out {
+			g.writer[x] = s
+		}
+	}
+	for _, op := range g.costs[1].Operators {
+		g.keeps[transport.Server] = append(g.keeps[transport.Server], op.Cost.Kept.Server)
+		g.keeps[transport.Client] = append(g.keeps[transport.Client], op.Cost.Kept.Client)
+	}
+	return nil
 }
 
 // cotTime is what a correlated OT and the bits it is used for take, in a round figure.

@@ -8,11 +8,12 @@ import (
 	"secc.example/secc/runtime/transport"
 )
 
-// sideStats are the channels beside the walk: keys, and both directions of correlated OTs.
-type sideStats [3]transport.Stats
+// sideStats are the channels beside the walk: keys, both directions of correlated OTs, and
+// what was prepared.
+type sideStats [4]transport.Stats
 
 func (s *session) sideStats(keys transport.Stats) *sideStats {
-	return &sideStats{keys, s.mux.Channel(chanServer).Stats(), s.mux.Channel(chanClient).Stats()}
+	return &sideStats{keys, s.mux.Channel(chanServer).Stats(), s.mux.Channel(chanClient).Stats(), s.mux.Channel(chanPrepare).Stats()}
 }
 
 // depths lists all depths, in the same order at both parties.
@@ -45,7 +46,19 @@ func newTally(s *session) *tally {
 		t.all.Inferences = s.inferences
 	}
 	t.all.Memory = s.plan.SessionMemory(s.inferences)
+	if s.prepare > 0 {
+		t.all.Store = s.predicted().Store
+		t.all.Memory = s.plan.PreparedMemory(s.inferences, *t.all.Store, s.prepare)
+	}
 	return t
+}
+
+// predicted is what one inference of this session costs.
+func (s *session) predicted() *plan.Report {
+	if s.prepare > 0 {
+		return s.costs[1]
+	}
+	return s.costs[0]
 }
 
 // blank is the plan's cost table without figures.
@@ -56,6 +69,7 @@ func (s *session) blank() *plan.Report {
 	for i := range r.Operators {
 		op := &r.Operators[i]
 		op.ClientToServer, op.ServerToClient, op.Rounds, op.COTs, op.Seconds = 0, 0, 0, 0, 0
+		op.PreparedToServer, op.PreparedToClient = 0, 0
 	}
 	r.Total, r.PerInput = plan.TotalCost{}, nil
 	return r
@@ -68,7 +82,7 @@ func (t *tally) add(calls []measure, took time.Duration) *plan.Report {
 	for i, c := range calls {
 		op, all := &r.Operators[i], &t.all.Operators[i]
 		op.ClientToServer, op.ServerToClient = t.directed(c.sent, c.received)
-		op.COTs = t.cost.Operators[i].COTs
+		op.COTs = t.predicted().Operators[i].COTs
 		op.Rounds = max(0, c.depth-t.depth) // of calls side by side, what each adds
 		op.Seconds = c.seconds
 		t.depth = max(t.depth, c.depth)
@@ -95,13 +109,18 @@ func (t *tally) add(calls []measure, took time.Duration) *plan.Report {
 func (t *tally) report(side *sideStats) *plan.Report {
 	// The channels of the set-up work beside each other.
 	setup := plan.PhaseCost{COTs: t.cots.Times(t.inferences).All(), Seconds: t.ready.Sub(t.start).Seconds()}
-	for _, st := range side {
+	for _, st := range side[:3] {
 		up, down := t.directed(st.Sent, st.Received)
 		setup.ClientToServer += up
 		setup.ServerToClient += down
 		setup.Rounds = max(setup.Rounds, st.Rounds)
 	}
 	t.all.Total.Setup = setup
+	if t.shelf != nil {
+		p := &plan.PhaseCost{Rounds: side[3].Rounds, Seconds: t.shelf.seconds}
+		p.ClientToServer, p.ServerToClient = t.directed(side[3].Sent, side[3].Received)
+		t.all.Total.Prepared = p
+	}
 	t.all.Total.Sum()
 	return t.all
 }

@@ -24,11 +24,12 @@ const (
 	chanServer  = 1 // correlated OTs that the server sends
 	chanClient  = 2 // correlated OTs that the client sends
 	chanControl = 3 // hello, keys, done
-	numChannels = 4 // and one for each further call that runs side by side with others
+	chanPrepare = 4 // inferences that are prepared
+	numChannels = 5 // and one for each further call that runs side by side with others
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 4
+const protocolVersion = 5
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {
@@ -46,6 +47,10 @@ type Config struct {
 	// inferences it wants, before anything is spent on it; release is called when the session
 	// has ended. Its error is the session's.
 	Admit func(inferences int) (release func(), err error)
+
+	// Prepare is how many inferences are prepared before their inputs are there, at most: what
+	// the client wants and what the server grants; the lesser counts. 0: none is.
+	Prepare int
 
 	// Most is how many inferences a server makes in one session; 0: plan.MaxInferences.
 	Most int
@@ -105,6 +110,9 @@ type session struct {
 
 	inferences int // that the session makes; what the client says
 	inference  int // the one under way, from 0
+	prepare    int // how many are prepared ahead; 0: none
+	shelf      *shelf
+	aheadLane  transport.Lane
 	release    func()
 }
 
@@ -121,6 +129,7 @@ func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Prog
 	cfg.Transport.Hold, cfg.Transport.Window = true, int(g.queues.Window)
 	s.mux = transport.NewMux(ctx, conn, cfg.Transport)
 	s.lanes = s.mux.Lanes(ids...)
+	s.aheadLane = s.mux.Lanes(chanPrepare).Conn(0)
 	s.party = &Party{Role: role, Threads: cfg.Threads, Rand: cfg.Rand}
 	return s
 }
@@ -144,15 +153,17 @@ func (s *session) whole(q Inferences) (report *plan.Report, err error) {
 // before the peer may make this party hold more than a few kilobytes.
 func (s *session) open() error {
 	met := s.mux.Within(s.cfg.Hello, "hello")
-	n, err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest, s.inferences)
+	mine := wish{s.inferences, min(s.cfg.Prepare, plan.MaxInferences)}
+	theirs, err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest, mine)
 	if err != nil {
 		return err
 	}
+	s.prepare = min(mine.prepare, theirs.prepare)
 	if s.party.Role == transport.Server {
-		if !s.possible(n) || s.cfg.Most > 0 && n > s.cfg.Most {
+		if n := theirs.inferences; !s.possible(n) || s.cfg.Most > 0 && n > s.cfg.Most {
 			return transport.Violation("a session of %d inferences", n)
 		}
-		s.inferences = n
+		s.inferences = theirs.inferences
 	}
 	met()
 	if s.cfg.Admit != nil {
@@ -166,7 +177,7 @@ func (s *session) open() error {
 	if w := int64(s.cfg.Transport.Window); w > 0 {
 		window = min(window, w)
 	}
-	s.mux.Open(int(window), int(s.queues.Early))
+	s.mux.Open(int(window), int(s.early()))
 	s.mux.SetStall(s.cfg.stall(0))
 	s.stage = stageSetup
 	return nil
@@ -178,33 +189,48 @@ func (g *Program) possible(n int) bool {
 	return n >= 1 && n <= plan.MaxInferences && max(made.ServerSends, made.ClientSends) <= wire.MaxOTs
 }
 
-// helloSize: version, role, inferences, plan digest.
-const helloSize = 4 + 4 + 4 + sha256.Size
+// early is what the channels take beyond their windows. Of what is prepared the client sends a
+// group's uploads before it reads a response.
+func (s *session) early() int64 {
+	n := s.queues.Early
+	if s.prepare > 0 {
+		n += s.ahead.Early
+	}
+	return n
+}
 
-// hello exchanges and compares version, role and plan, and tells the server how many
-// inferences the client wants. The messages cross; the server's number is 0.
-func hello(c transport.Conn, role transport.Role, digest plan.Digest, inferences int) (theirs int, err error) {
+// wish is what a party's hello says beside who it is: how many inferences a client wants (a
+// server says 0), and how many may be prepared ahead.
+type wish struct{ inferences, prepare int }
+
+// helloSize: version, role, inferences, prepared, plan digest.
+const helloSize = 4 + 4 + 4 + 4 + sha256.Size
+
+// hello exchanges and compares version, role and plan, and tells each other what is wanted.
+// The messages cross.
+func hello(c transport.Conn, role transport.Role, digest plan.Digest, mine wish) (theirs wish, err error) {
 	out := binary.LittleEndian.AppendUint32(nil, protocolVersion)
 	out = binary.LittleEndian.AppendUint32(out, uint32(role))
-	out = binary.LittleEndian.AppendUint32(out, uint32(inferences))
+	out = binary.LittleEndian.AppendUint32(out, uint32(mine.inferences))
+	out = binary.LittleEndian.AppendUint32(out, uint32(mine.prepare))
 	out = append(out, digest[:]...)
 	if err := c.Send(out); err != nil {
-		return 0, err
+		return wish{}, err
 	}
 	in := make([]byte, helloSize)
 	if err := c.Recv(in); err != nil {
-		return 0, fmt.Errorf("hello: %w", err)
+		return wish{}, fmt.Errorf("hello: %w", err)
 	}
 	if v := binary.LittleEndian.Uint32(in); v != protocolVersion {
-		return 0, fmt.Errorf("%w: the peer speaks version %d of the protocol, this secc version %d", transport.ErrMismatch, v, protocolVersion)
+		return wish{}, fmt.Errorf("%w: the peer speaks version %d of the protocol, this secc version %d", transport.ErrMismatch, v, protocolVersion)
 	}
 	if r := binary.LittleEndian.Uint32(in[4:]); r != uint32(role.Peer()) {
-		return 0, fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())
+		return wish{}, fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())
 	}
-	if theirs := plan.Digest(in[12:]); theirs != digest {
-		return 0, fmt.Errorf("%w: this party's plan is %.16s, the peer's %.16s", transport.ErrMismatch, digest, theirs)
+	if theirs := plan.Digest(in[16:]); theirs != digest {
+		return wish{}, fmt.Errorf("%w: this party's plan is %.16s, the peer's %.16s", transport.ErrMismatch, digest, theirs)
 	}
-	return int(binary.LittleEndian.Uint32(in[8:])), nil
+	return wish{int(binary.LittleEndian.Uint32(in[8:])), int(binary.LittleEndian.Uint32(in[12:]))}, nil
 }
 
 // run makes keys and correlations, walks the plan for every inference and exchanges the
@@ -215,12 +241,18 @@ func (s *session) run(q Inferences) (*plan.Report, error) {
 		return nil, fmt.Errorf("setup: %w", err)
 	}
 	t := newTally(s)
+	if s.prepare > 0 {
+		s.startPreparing()
+	}
 	for s.inference = range s.inferences {
 		if err := s.infer(q, t); err != nil {
 			return nil, err
 		}
 	}
 	s.stage = stageEnd
+	if err := s.allMade(); err != nil {
+		return nil, err
+	}
 	side := s.sideStats(keys)
 	if err := s.agree(side.depths()); err != nil {
 		return nil, fmt.Errorf("end of the session: %w", err)
@@ -241,13 +273,20 @@ func (s *session) infer(q Inferences, t *tally) error {
 			return err
 		}
 	}
+	m, err := s.begin()
+	if err != nil {
+		return err
+	}
 	begun := time.Now()
-	e := &execution{session: s, walk: newWalker(s.Program, inputs)}
+	e := &execution{session: s, walk: newWalker(s.Program, inputs), made: m}
 	out, err := e.run(s.ctx)
 	if err != nil {
 		return err
 	}
 	took := time.Since(begun)
+	if m != nil {
+		s.shelf.busy.release()
+	}
 	// Both have all of this inference now, and what is exchanged here waits for nothing: the
 	// server's depths leave behind the answer, the client's before its next input.
 	if err := s.agree(depthsOf(e.taken)); err != nil {

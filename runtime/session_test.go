@@ -280,7 +280,7 @@ func TestInferencesAreBounded(t *testing.T) {
 		a, b := net.Pipe()
 		go func() {
 			m := transport.NewMux(t.Context(), b, transport.Config{Channels: numChannels})
-			_, _ = hello(m.Channel(chanControl), transport.Client, g.digest, n)
+			_, _ = hello(m.Channel(chanControl), transport.Client, g.digest, wish{inferences: n})
 		}()
 		if _, err := g.Serve(t.Context(), a, w, Config{}); !errors.Is(err, transport.ErrViolation) {
 			t.Errorf("%d inferences: %v", n, err)

@@ -16,6 +16,7 @@ type execution struct {
 	*session
 	walk  *walker
 	taken []measure
+	made  *made // what was prepared; nil: nothing
 }
 
 // run executes all waves. The result is nil at the server.
@@ -32,7 +33,7 @@ func (e *execution) run(ctx context.Context) ([]Vec, error) {
 			return nil, err
 		}
 		e.mux.SetStall(e.cfg.stall(wave.compute))
-		out, err := e.wave(ctx, wave)
+		out, err := e.wave(ctx, i, wave)
 		if err != nil {
 			return nil, fmt.Errorf("wave %d: %w", i, err)
 		}
@@ -56,12 +57,18 @@ type result struct {
 
 // wave runs calls side by side, one a lane. With an error it returns at once:
 // the others end with the connection.
-func (e *execution) wave(ctx context.Context, w wave) ([][]Vec, error) {
+func (e *execution) wave(ctx context.Context, at int, w wave) ([][]Vec, error) {
 	wave := w.calls
+	if err := e.moves(at); err != nil {
+		return nil, err
+	}
 	e.lanes.Fork(len(wave))
 	tasks := make([]func() result, len(wave))
 	for i, steps := range wave {
 		p, err := e.lane(ctx, i, steps, i == w.largest, w.cots[i])
+		if err == nil && e.made != nil {
+			e.hand(p, len(e.taken)+i)
+		}
 		if err != nil {
 			return nil, named(steps, err)
 		}
@@ -83,6 +90,7 @@ func (e *execution) wave(ctx context.Context, w wave) ([][]Vec, error) {
 		out[r.lane], took[r.lane] = r.out, r.took
 	}
 	share(took, time.Since(start).Seconds())
+	e.countMoves(at, took)
 	e.taken = append(e.taken, took...)
 	e.lanes.Join(len(wave))
 	return out, nil
@@ -122,6 +130,11 @@ func (e *execution) carryOut(ctx context.Context, p *Party, lane int, c *Call) r
 		return result{lane: lane, err: err}
 	}
 	c.check(out)
+	if p.Tape != nil {
+		if err := p.Tape.Done(); err != nil {
+			return result{lane: lane, err: err}
+		}
+	}
 	s1 := p.Conn.Stats()
 	return result{lane, out, measure{s1.Sent - s0.Sent, s1.Received - s0.Received, s1.Rounds, time.Since(t0).Seconds()}, nil}
 }
@@ -133,8 +146,12 @@ func (e *execution) carryOut(ctx context.Context, p *Party, lane int, c *Call) r
 func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bool, cots plan.COTs) (*Party, error) {
 	p, lane := *e.party, e.lanes.Conn(i)
 	p.Conn = lane
-	if operators := len(e.plan.Encrypted(steps[0])); operators > 0 {
+	prepared := e.made != nil
+	if operators := len(e.plan.Encrypted(steps[0])); operators > 0 && (!prepared || steps[0].Linear == nil) {
 		p.Linear = p.Linear.next(operators)
+	}
+	if prepared { // what else is single use was handed out when it was made
+		return &p, nil
 	}
 	if live {
 		e.ots.give(&p, lane)

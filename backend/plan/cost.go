@@ -10,6 +10,10 @@ type Cost struct {
 	Flights []Flight
 	COTs    COTs
 	Work    Work
+
+	// What its correlated OTs come to, hashed down to the bits that are used: bytes that
+	// either party keeps where they are made before the operands exist.
+	Kept Memory
 }
 
 // COTs counts correlated OTs by who is their OT sender.
@@ -33,6 +37,7 @@ const (
 	UnitAND                 // one AND gate (one bit), hashing included
 	UnitMux                 // one multiplexer element
 	UnitElem                // one element of a local or bookkeeping pass
+	UnitPlain               // a million multiplications of a convolution in the clear
 	NumUnits
 )
 
@@ -42,6 +47,7 @@ const (
 func DefaultUnits() (u [NumUnits]float64) {
 	u[UnitNTT], u[UnitMAC], u[UnitSwitch] = 4500, 700, 3500
 	u[UnitEncrypt], u[UnitDecrypt], u[UnitRespond], u[UnitElem] = 40000, 40000, 80000, 2
+	u[UnitPlain] = 100_000
 	return u
 }
 
@@ -104,6 +110,7 @@ func (c Cost) Beside(d Cost) Cost {
 // sums adds all of d but its flights.
 func (c Cost) sums(d Cost) Cost {
 	c.COTs = c.COTs.add(d.COTs)
+	c.Kept = c.Kept.add(d.Kept)
 	for u := range NumUnits {
 		c.Work.Server[u] += d.Work.Server[u]
 		c.Work.Client[u] += d.Work.Client[u]

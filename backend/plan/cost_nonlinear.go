@@ -51,13 +51,23 @@ func CostCarries(n int, w *wire.Carries) (c Cost) {
 	} else {
 		c.COTs.ClientSends = ots
 	}
+	chooser, answerer := w.Kept()
+	c.Kept = Memory{int64(chooser) * plane(n), int64(answerer) * plane(n)}
+	if w.Tree.ChoosesAtClient() {
+		c.Kept = Memory{c.Kept.Client, c.Kept.Server}
+	}
 	for level := range w.Levels {
 		bits, ots := w.Opened(level)
 		c.Flights = append(c.Flights, crossing(int64(bits)*plane(n))...)
-		c.COTs.ClientSends += int64(n) * int64(ots)
-		c.COTs.ServerSends += int64(n) * int64(ots)
+		c = c.sums(costJoins(n, ots, w.JoinsKept(level)))
 	}
 	return c.withWork(UnitAND, 0)
+}
+
+// costJoins is what joins take and keep at either party, but for what they send.
+func costJoins(n, ots, kept int) Cost {
+	bytes := int64(kept) * plane(n)
+	return Cost{COTs: COTs{int64(n) * int64(ots), int64(n) * int64(ots)}, Kept: Memory{bytes, bytes}}
 }
 
 // costCarry is the carry out of two private m-bit numbers, n times.
@@ -86,12 +96,16 @@ func costTerms(n int, byServer, byClient []int) Cost {
 	var c Cost
 	var f Flight
 	for _, w := range byServer {
-		f.ToClient += wire.PackedLen(n, w)
+		number := wire.PackedLen(n, w)
+		f.ToClient += number
 		f.ToServer += plane(n)
+		c.Kept = c.Kept.add(Memory{2 * number, plane(n) + number})
 	}
 	for _, w := range byClient {
-		f.ToServer += wire.PackedLen(n, w)
+		number := wire.PackedLen(n, w)
+		f.ToServer += number
 		f.ToClient += plane(n)
+		c.Kept = c.Kept.add(Memory{plane(n) + number, 2 * number})
 	}
 	if f == (Flight{}) {
 		return c
@@ -271,7 +285,8 @@ func CostNamed(n, outBits int, f *wire.Piecewise) (c Cost) {
 	monomials := f.Monomials()
 	for level := range monomials.Levels {
 		opened, ots := monomials.Opened(level)
-		one := Cost{Flights: crossing(int64(opened) * plane(n)), COTs: COTs{int64(n) * int64(ots), int64(n) * int64(ots)}}
+		one := costJoins(n, ots, monomials.JoinsKept(level))
+		one.Flights = crossing(int64(opened) * plane(n))
 		c = c.Add(one.withWork(UnitAND, 0))
 	}
 	muxes := f.SlopeWidths()

@@ -33,6 +33,9 @@ type Report struct {
 	// A bound on what either process holds in the whole run.
 	Memory Memory `json:"memory_bytes"`
 
+	// What either party keeps of one prepared inference; absent where none is prepared.
+	Store *Memory `json:"store_bytes,omitempty"`
+
 	// Only from a run.
 	Outputs  []OutputValues `json:"outputs,omitempty"`
 	Answers  []Answer       `json:"answers,omitempty"`  // every output for every input
@@ -48,6 +51,8 @@ type Memory struct {
 	Client int64 `json:"client"`
 }
 
+func (m Memory) add(n Memory) Memory { return Memory{m.Server + n.Server, m.Client + n.Client} }
+
 // OperatorCost is one call: a step of the plan, or several merged into one
 // wide call (see Batches), in execution order.
 type OperatorCost struct {
@@ -61,6 +66,10 @@ type OperatorCost struct {
 	COTs           int64   `json:"cots"`
 	Seconds        float64 `json:"seconds"`
 	Wave           int     `json:"wave"` // calls of one wave run side by side
+
+	// What the preparation of the operator sends, where inferences are prepared.
+	PreparedToServer int64 `json:"prepared_bytes_client_to_server,omitempty"`
+	PreparedToClient int64 `json:"prepared_bytes_server_to_client,omitempty"`
 
 	Cost Cost `json:"-"` // what the figures above are made from
 }
@@ -78,11 +87,15 @@ type PhaseCost struct {
 
 // TotalCost sums both phases.
 type TotalCost struct {
-	Setup   PhaseCost `json:"setup"`
-	Online  PhaseCost `json:"online"`
-	Bytes   int64     `json:"bytes"`
-	Rounds  int       `json:"rounds"`
-	Seconds float64   `json:"seconds"`
+	Setup  PhaseCost `json:"setup"`
+	Online PhaseCost `json:"online"`
+
+	// What was exchanged before the inputs were there, beside the set-up; absent where nothing is.
+	Prepared *PhaseCost `json:"prepared,omitempty"`
+
+	Bytes   int64   `json:"bytes"`
+	Rounds  int     `json:"rounds"`
+	Seconds float64 `json:"seconds"`
 
 	// Predicted processor seconds of either party, its process's start included.
 	ServerCPU float64 `json:"server_cpu_seconds,omitempty"`
@@ -163,10 +176,10 @@ func (p *Plan) CallCost(call []*Step) Cost {
 
 // addWave adds the calls of a wave and returns what they take together. Rounds come later:
 // they depend on where the wave begins.
-func (r *Report) addWave(p *Plan, index int, wave [][]*Step) Cost {
+func (r *Report) addWave(p *Plan, index int, wave [][]*Step, cost func([]*Step) Cost) Cost {
 	var all Cost
 	for _, call := range wave {
-		c := p.CallCost(call)
+		c := cost(call)
 		r.Operators = append(r.Operators, OperatorCost{
 			Name: callNames(call), Op: call[0].Op, Protocol: call[0].Proto, Format: p.format(call[0]), Wave: index,
 			ClientToServer: c.ToServer(), ServerToClient: c.ToClient(), COTs: c.COTs.All(), Cost: c,
@@ -246,6 +259,11 @@ func (t *TotalCost) Sum() {
 	t.Bytes = s.ClientToServer + s.ServerToClient + o.ClientToServer + o.ServerToClient
 	t.Rounds = s.Rounds + o.Rounds
 	t.Seconds = s.Seconds + o.Seconds
+	if p := t.Prepared; p != nil {
+		t.Bytes += p.ClientToServer + p.ServerToClient
+		t.Rounds += p.Rounds
+		t.Seconds += p.Seconds
+	}
 }
 
 // exactly says that a result is rounded to the nearest number.

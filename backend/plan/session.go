@@ -30,15 +30,10 @@ func (p *Plan) SessionCost(inferences int) (*Report, error) {
 	waves := p.Waves()
 	var one Cost
 	for i, wave := range waves {
-		one = one.Add(r.addWave(p, i, wave))
+		one = one.Add(r.addWave(p, i, wave, p.CallCost))
 	}
-	rounds := r.addRounds(waves, inferences)
-	for i := range r.Operators {
-		op := &r.Operators[i]
-		op.ClientToServer *= int64(inferences)
-		op.ServerToClient *= int64(inferences)
-		op.COTs *= int64(inferences)
-	}
+	rounds := r.addRounds(waves, make([]Flight, len(waves)), inferences)
+	r.scale(inferences)
 	r.Total.Online.Cost = one.times(inferences)
 	r.Total.Online.fill(rounds)
 	if r.Total.Setup, err = p.KeysCost(inferences); err != nil {
@@ -49,6 +44,16 @@ func (p *Plan) SessionCost(inferences int) (*Report, error) {
 	return r, nil
 }
 
+// scale makes the operators' figures those of several inferences; rounds are so already.
+func (r *Report) scale(inferences int) {
+	for i := range r.Operators {
+		op := &r.Operators[i]
+		op.ClientToServer *= int64(inferences)
+		op.ServerToClient *= int64(inferences)
+		op.COTs *= int64(inferences)
+	}
+}
+
 // times is the cost of n of the same, one after the other; the flights stand for all of them.
 func (c Cost) times(n int) Cost {
 	all := c
@@ -57,6 +62,7 @@ func (c Cost) times(n int) Cost {
 		all.Flights = append(all.Flights, Flight{f.ToServer * int64(n), f.ToClient * int64(n)})
 	}
 	all.COTs = c.COTs.Times(n)
+	all.Kept = Memory{c.Kept.Server * int64(n), c.Kept.Client * int64(n)}
 	for u := range NumUnits {
 		all.Work.Server[u] *= float64(n)
 		all.Work.Client[u] *= float64(n)
@@ -65,15 +71,16 @@ func (c Cost) times(n int) Cost {
 }
 
 // addRounds follows the messages through all inferences and gives every operator the rounds
-// by which it makes the session longer than what comes before it does.
-func (r *Report) addRounds(waves [][][]*Step, inferences int) int {
+// by which it makes the session longer than what comes before it does. starts are messages
+// that pass before a wave's calls begin.
+func (r *Report) addRounds(waves [][][]*Step, starts []Flight, inferences int) int {
 	var depth Depth
 	for left := inferences; left > 0; {
 		before, added := depth, make([]int, len(r.Operators))
 		at := 0
-		for _, wave := range waves {
+		for i, wave := range waves {
 			ops := r.Operators[at : at+len(wave)]
-			depth = roundsOf(ops, depth, added[at:])
+			depth = roundsOf(ops, depth, starts[i], added[at:])
 			at += len(wave)
 		}
 		// An inference that ends as it began, but for where it stands, is like all that follow.
@@ -92,9 +99,9 @@ func (r *Report) addRounds(waves [][][]*Step, inferences int) int {
 }
 
 // roundsOf gives the rounds that the calls of a wave add, which start side by side at a
-// depth, and the depth after all of them.
-func roundsOf(ops []OperatorCost, depth Depth, added []int) Depth {
-	after := depth
+// depth once start has passed, and the depth after all of them.
+func roundsOf(ops []OperatorCost, from Depth, start Flight, added []int) Depth {
+	depth, after := from.After([]Flight{start}), from
 	for i := range ops {
 		before := after.Rounds()
 		after = after.Max(depth.After(ops[i].Cost.Flights))

@@ -209,3 +209,16 @@ func distinct(masks []uint32, side uint32) int {
 	}
 	return len(seen)
 }
+
+// JoinsKept is the number of bits that a party keeps of the OTs of a level where they are
+// made before the operands exist.
+func (c *Monomials) JoinsKept(level int) (bits int) {
+	for _, g := range c.Levels[level] {
+		nodes := 2
+		if g.Top >= 0 {
+			nodes = 3
+		}
+		bits += JoinKept(nodes, len(g.Y))
+	}
+	return bits
+}

@@ -148,6 +148,24 @@ func (l *Leaf) Width() int {
 	return w
 }
 
+// Selected is the number of pads of a sum that the chooser keeps of a leaf's OTs: one a
+// look-up, and the sum of a pair's two.
+func (l *Leaf) Selected() int {
+	if l.Pair() {
+		return 2
+	}
+	return l.Functions()
+}
+
+// Laid is the number of pads of a sum that the answerer keeps: all table entries, and a pair's
+// two differences and the pad of its product.
+func (l *Leaf) Laid() int {
+	if l.Pair() {
+		return l.Functions()<<l.Size + 3
+	}
+	return l.Functions() << l.Size
+}
+
 // Answers is the number of bits that answer the leaf, all sums together: all
 // entries but one of each table, and a pair's two products.
 func (l *Leaf) Answers() int {
@@ -331,6 +349,44 @@ func (c *Carries) Opened(level int) (bits, ots int) {
 		}
 	}
 	return bits, ots
+}
+
+// Kept is the number of bits of the leaves' OTs that the chooser and the answerer keep where
+// they are made before the operands exist. Where leaves cross it is a mask and a pad each.
+func (c *Carries) Kept() (chooser, answerer int) {
+	for i := range c.Leaves {
+		l := &c.Leaves[i]
+		if c.Tree.Crossing() {
+			chooser, answerer = chooser+2, answerer+2
+			continue
+		}
+		chooser += l.Size + l.Selected()*len(l.Sums)
+		answerer += l.Laid() * len(l.Sums)
+	}
+	return chooser, answerer
+}
+
+// JoinsKept is the same of the joins of a level, at either party.
+func (c *Carries) JoinsKept(level int) (bits int) {
+	for _, j := range c.Levels[level] {
+		bottom := 1
+		if c.Nodes[j.Out].Propagates {
+			bottom++
+		}
+		bits += JoinKept(len(j.In), bottom)
+	}
+	return bits
+}
+
+// JoinKept is what a party keeps for a join of two or three whose factors multiply so many
+// values at the bottom: the mask of the factor, of each value, and their products; of the
+// third node two masks, the products of the upper one and all corrections but one.
+func JoinKept(nodes, bottom int) int {
+	kept := 1 + 2*bottom
+	if nodes == 3 {
+		kept += 2 + 2*ChainPads(bottom) - 1
+	}
+	return kept
 }
 
 // ChainPads is the number of pad bits of the upper OT of a join of three: the

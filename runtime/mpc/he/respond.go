@@ -15,6 +15,7 @@ func (e *evaluation) respond(ctx context.Context, conn transport.Conn, threads i
 	if err != nil {
 		return err
 	}
+	e.seed = seed
 	workers := make([]*responder, threads)
 	for i := range workers {
 		workers[i] = e.newResponder(seed)
@@ -242,7 +243,7 @@ func (w *responder) ownHalf(dst []byte, c0 []uint64, t, m int, coef, elem []int3
 	r.Add(w.c, w.c, c0)
 	r.InvNTT(w.c)
 	v, mask := w.vals[:len(coef)], w.mask[:len(coef)]
-	w.random.Uniform(r, mask, uint64(m*e.tiles+t))
+	w.random.Uniform(r, mask, maskIndex(m, e.tiles, t))
 	for k, at := range coef {
 		v[k] = reduceOnce(w.c[at]+mask[k], q)
 	}

@@ -95,6 +95,7 @@ type evaluation struct {
 	tiles   int
 	x       [][][]uint64 // by side (tiles, then sets) and block: transformed ciphertext halves
 	masks   []uint64     // by output: what it is masked by, of all terms together
+	seed    poly.Seed    // of masks, and of all that hides the product
 	free    pool
 }
 

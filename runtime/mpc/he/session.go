@@ -18,6 +18,7 @@ type session struct {
 	public poly.Seed // expands to every uniform polynomial of the session
 	rand   io.Reader
 	calls  uint64 // turns given so far: no two operators share a uniform polynomial
+	ahead  uint64 // turns given to operators that are prepared
 	packer *poly.Packer
 	levels map[int]*level
 }
@@ -106,6 +107,17 @@ func (s *session) Turn() *Turn {
 	}
 	t := &Turn{number: s.calls}
 	s.calls++
+	return t
+}
+
+// aheadTurns begins the turns of operators that are prepared.
+const aheadTurns = 1 << 29
+
+// TurnAhead gives the next turn of those that are prepared, which are in no order with the others.
+// One goroutine may take these while another takes those.
+func (s *session) TurnAhead() *Turn {
+	t := &Turn{number: aheadTurns | s.ahead}
+	s.ahead++
 	return t
 }
 

@@ -76,11 +76,7 @@ func (g *gate) alloc(n int) {
 func (p *Party) mask(ctx context.Context, g *gate, lo, n int) error {
 	a, b, c := window(g.a, lo, n), windows(g.b, lo, n), windows(g.c, lo, n)
 	t := windows(g.dy, lo, n) // the received pads, until dy is known
-	err := p.bothWays(
-		func() error { return p.sendPlanes(ctx, n, c, b) },
-		func() error { return p.recvPlanes(ctx, n, a, t) },
-	)
-	if err != nil {
+	if err := p.triples(ctx, n, a, b, c, t); err != nil {
 		return err
 	}
 	dx, x := window(g.dx, lo, n), window(g.x, lo, n)
@@ -91,7 +87,6 @@ func (p *Party) mask(ctx context.Context, g *gate, lo, n int) error {
 		return err
 	}
 	for j := range b {
-		triple(a, b[j], c[j], t[j])
 		y := window(g.y[j], lo, n)
 		for i := range y {
 			t[j][i] = y[i] ^ b[j][i]

@@ -51,6 +51,30 @@ func (p *Party) maskChain(ctx context.Context, c *chain, lo, n int) error {
 		return err
 	}
 	m, prod, fix := window(c.m, lo, n), windows(c.prod, lo, n), windows(c.fix, lo, n)
+	e := window(c.e, lo, n)
+	err := p.material(func() error { return p.drawChain(ctx, c, m, prod, fix, lo, n) }, func(t *Tape) error {
+		return t.planes(n, append(append([][]uint64{m, e}, prod...), fix[1:]...)...)
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.sendMasked(c.top, m, c.dtop, lo, n); err != nil {
+		return err
+	}
+	if err := p.sendMasked(c.add, e, c.dadd, lo, n); err != nil {
+		return err
+	}
+	for _, f := range fix[1:] {
+		if err := p.sendBits(f, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drawChain makes the mask of the upper factor, that of what is added, this party's shares of
+// the products and the corrections.
+func (p *Party) drawChain(ctx context.Context, c *chain, m []uint64, prod, fix [][]uint64, lo, n int) error {
 	received := ring.Planes(len(prod), n)
 	err := p.bothWays(
 		func() error { return p.sendPlanes(ctx, n, prod, fix) },
@@ -61,17 +85,6 @@ func (p *Party) maskChain(ctx context.Context, c *chain, lo, n int) error {
 	}
 	for k, u := range windows(c.upper(), lo, n) {
 		correct(m, u, prod[k], fix[k], received[k], k == 0)
-	}
-	if err := p.sendMasked(c.top, m, c.dtop, lo, n); err != nil {
-		return err
-	}
-	if err := p.sendMasked(c.add, window(c.e, lo, n), c.dadd, lo, n); err != nil {
-		return err
-	}
-	for _, f := range fix[1:] {
-		if err := p.sendBits(f, n); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -110,6 +110,32 @@ func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
 		}
 	}
 	choice := windows(l.choice, lo, n)
+	err := p.material(func() error { return p.drawChoices(ctx, l, choice, w, lo, n) }, func(t *Tape) error {
+		all := choice
+		for k := range l.sums {
+			pad := windows(l.sums[k].pad, lo, n)
+			all = append(all[:len(all):len(all)], pad[:l.Selected()]...)
+		}
+		return t.planes(n, all...)
+	})
+	if err != nil {
+		return err
+	}
+	flip := make([]uint64, ring.Words(n))
+	for i := range t {
+		copy(flip, window(l.own[i], lo, n))
+		xor(flip, choice[i])
+		if err := p.sendBits(flip, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drawChoices takes the OTs of a leaf at the chooser: its choices, and of every sum the pads
+// that these select.
+func (p *Party) drawChoices(ctx context.Context, l *leaf, choice [][]uint64, w, lo, n int) error {
+	t := l.Size
 	pads := make([][][]uint64, t)
 	for i := range pads {
 		pads[i] = ring.Planes(w*len(l.sums), n)
@@ -125,14 +151,6 @@ func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
 		if l.Pair() {
 			xor(pad[1], pads[0][k*w+2])
 			xor(pad[1], pads[1][k*w+2])
-		}
-	}
-	flip := make([]uint64, ring.Words(n))
-	for i := range t {
-		copy(flip, window(l.own[i], lo, n))
-		xor(flip, choice[i])
-		if err := p.sendBits(flip, n); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -176,13 +194,28 @@ func (p *Party) tables(ctx context.Context, l *leaf, lo, n int) error {
 			s.table, s.diff = ring.Planes(l.Functions()<<t, words), ring.Planes(2, words)
 		}
 	}
+	return p.material(func() error { return p.drawTables(ctx, l, w, lo, n) }, func(t *Tape) error {
+		var all [][]uint64
+		for k := range l.sums {
+			s := &l.sums[k]
+			all = append(all, windows(s.table, lo, n)...)
+			if l.Pair() {
+				all = append(all, window(s.prop, lo, n), window(s.diff[0], lo, n), window(s.diff[1], lo, n))
+			}
+		}
+		return t.planes(n, all...)
+	})
+}
+
+// drawTables takes the OTs of a leaf at the answerer: the pads of all table entries.
+func (p *Party) drawTables(ctx context.Context, l *leaf, w, lo, n int) error {
 	p0, p1 := ring.Planes(w*len(l.sums), n), ring.Planes(w*len(l.sums), n)
-	for i := range t {
+	for i := range l.Size {
 		if err := p.sendPlanes(ctx, n, p0, p1); err != nil {
 			return err
 		}
 		for k := range l.sums {
-			l.sums[k].lay(i, t, p0[k*w:(k+1)*w], p1[k*w:(k+1)*w], lo, n)
+			l.sums[k].lay(i, l.Size, p0[k*w:(k+1)*w], p1[k*w:(k+1)*w], lo, n)
 			if l.Pair() {
 				out, base := window(l.sums[k].diff[i], lo, n), window(l.sums[k].prop, lo, n)
 				copy(out, p0[k*w+2])
@@ -413,20 +446,24 @@ func (p *Party) maskBit(ctx context.Context, l *leaf, lo, n int) error {
 		l.choice, s.pad = ring.Planes(1, 64*len(l.own[0])), ring.Planes(1, 64*len(l.own[0]))
 	}
 	a, t := window(l.choice[0], lo, n), windows(s.pad, lo, n)
-	if p.isServer() {
-		if err := p.recvPlanes(ctx, n, a, t); err != nil {
-			return err
-		}
-	} else {
-		if err := p.sendPlanes(ctx, n, t, [][]uint64{a}); err != nil {
-			return err
-		}
-		xor(a, t[0])
+	err := p.material(func() error { return p.drawBit(ctx, a, t, n) }, func(tape *Tape) error { return tape.planes(n, a, t[0]) })
+	if err != nil {
+		return err
 	}
 	d := make([]uint64, ring.Words(n))
 	copy(d, window(l.own[0], lo, n))
 	xor(d, a)
 	return p.sendBits(d, n)
+}
+
+// drawBit takes the OTs of a leaf of one bit: the mask of this party's bit and its pad.
+func (p *Party) drawBit(ctx context.Context, a []uint64, t [][]uint64, n int) error {
+	if p.isServer() {
+		return p.recvPlanes(ctx, n, a, t)
+	}
+	err := p.sendPlanes(ctx, n, t, [][]uint64{a})
+	xor(a, t[0])
+	return err
 }
 
 // openBit: with e = s ^ a and d = c ^ b opened, b the pads' difference,

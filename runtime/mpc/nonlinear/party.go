@@ -45,6 +45,7 @@ type Party struct {
 	Role transport.Role
 	Conn transport.Conn
 	Corr Correlations
+	Tape *Tape // where what OTs give is recorded or comes from; nil: it is made as it is used
 
 	wire         []byte   // one message part
 	wide0, wide1 []uint64 // pads as words, before they are sliced

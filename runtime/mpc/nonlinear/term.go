@@ -90,12 +90,17 @@ func (p *Party) maskTerms(ctx context.Context, terms []term, lo, n int) error {
 func (t *term) padBits() int { return max(t.width, 2) }
 
 func (p *Party) maskValues(ctx context.Context, t *term, lo, n int) error {
-	batch, err := p.Corr.Send(ctx, n)
+	p0, p1, val := t.p0[lo:lo+n], t.p1[lo:lo+n], t.val[lo:lo+n]
+	err := p.material(func() error {
+		batch, err := p.Corr.Send(ctx, n)
+		if err == nil {
+			batch.PadsInto(t.padBits(), p0, p1)
+		}
+		return err
+	}, func(tape *Tape) error { return tape.words(t.width, p0, p1) })
 	if err != nil {
 		return err
 	}
-	p0, p1, val := t.p0[lo:lo+n], t.p1[lo:lo+n], t.val[lo:lo+n]
-	batch.PadsInto(t.padBits(), p0, p1)
 	d, _ := p.scratch(n)
 	for i := range d {
 		d[i] = val[i] - p1[i] + p0[i]
@@ -104,12 +109,22 @@ func (p *Party) maskValues(ctx context.Context, t *term, lo, n int) error {
 }
 
 func (p *Party) maskBits(ctx context.Context, t *term, lo, n int) error {
-	batch, err := p.Corr.Recv(ctx, n)
+	flip, pad := window(t.flip, lo, n), t.p0[lo:lo+n]
+	err := p.material(func() error {
+		batch, err := p.Corr.Recv(ctx, n)
+		if err == nil {
+			batch.PadsInto(t.padBits(), flip, pad)
+		}
+		return err
+	}, func(tape *Tape) error {
+		if err := tape.planes(n, flip); err != nil {
+			return err
+		}
+		return tape.words(t.width, pad)
+	})
 	if err != nil {
 		return err
 	}
-	flip := window(t.flip, lo, n)
-	batch.PadsInto(t.padBits(), flip, t.p0[lo:lo+n])
 	xor(flip, window(t.bit, lo, n))
 	return p.sendBits(flip, n)
 }

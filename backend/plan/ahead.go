@@ -1,0 +1,239 @@
+package plan
+
+import "secc.example/secc/backend/plan/wire"
+
+// An inference may be prepared before its input exists. The client's share of every linear
+// operator's input is fixed beforehand: r, from a seed. The encrypted product then runs on r
+// alone, and so does what takes correlated OTs, of which the bits that are used are kept.
+// Online the server holds x - r and multiplies it in the clear, in Z_2^InBits; all else is
+// what it is in one phase, but for the correlated OTs, which are there.
+//
+// Slots: the client's share of a slot is *fixed* if it is known in the preparation. A linear
+// operator fixes its result unless it is exact, local steps fix theirs if all they read is fixed,
+// nothing else does. Where a linear operator reads a slot that is not fixed, the slot is *moved*
+// when the operator's wave begins: the client sends its share less r, in the slot's ring,
+// the server adds that to its own, and r is the client's share from there on, whoever reads.
+
+// Ahead is a plan cut into preparation and online run. Both follow from the plan alone.
+type Ahead struct {
+	Moves  [][]Slot // of every wave: the slots that are moved when it begins, in order
+	Groups []Group  // what the preparation sends, in order
+	Fixed  []bool   // of every slot: whether the client's share is known in the preparation
+	Drawn  []bool   // of those: whether it is drawn
+
+	// Early is what either party sends of a group before it reads, at most.
+	Early int64
+}
+
+// Group is linear operators of the preparation that do not depend on each other: the client
+// sends all uploads, then takes all responses. One over OT is a group by itself.
+type Group struct{ Calls []*Step }
+
+// groupBytes is what a group sends one way, unless it is one operator that sends more.
+const groupBytes = 16 << 20
+
+// NewAhead cuts a valid plan.
+func (p *Plan) NewAhead() *Ahead {
+	a := &Ahead{Fixed: make([]bool, len(p.Slots)), Drawn: make([]bool, len(p.Slots))}
+	g := grouping{p: p, a: a, after: make([]int, len(p.Slots))}
+	for _, wave := range p.Waves() {
+		var moved []Slot
+		for _, call := range wave {
+			if x := call[0].In; call[0].Linear != nil && !a.Fixed[x[0]] {
+				a.Fixed[x[0]], a.Drawn[x[0]] = true, true
+				moved = append(moved, x[0])
+			}
+		}
+		a.Moves = append(a.Moves, moved)
+		for _, call := range wave {
+			g.add(call)
+		}
+	}
+	return a
+}
+
+// grouping lays linear operators into groups.
+type grouping struct {
+	p        *Plan
+	a        *Ahead
+	after    []int // of a fixed slot: how many groups there are when its value is known
+	up, down int64 // of the last group
+	closed   bool  // the last group takes no more
+}
+
+func (g *grouping) add(call []*Step) {
+	s := call[0]
+	switch {
+	case s.Linear != nil:
+		after := g.linear(s)
+		g.fix(s.Out[0], s.Linear.fixes(s.Proto), after)
+	case protocols[s.Proto].Local && s.Proto != ProtoInput:
+		fixed, after := true, 0
+		for _, x := range s.In {
+			fixed, after = fixed && g.a.Fixed[x], max(after, g.after[x])
+		}
+		g.fix(s.Out[0], fixed, after)
+	}
+}
+
+func (g *grouping) fix(x Slot, fixed bool, after int) { g.a.Fixed[x], g.after[x] = fixed, after }
+
+// fixes says whether the client's share of the result follows from that of the input and
+// from what is exchanged in the preparation.
+func (l *Linear) fixes(proto Proto) bool {
+	if proto == ProtoLinearOT {
+		t := l.OTTruncation()
+		return t == nil || !t.Exact && t.To <= t.From-t.Shift
+	}
+	return !l.Exact
+}
+
+// linear puts an operator into a group and returns how many there are then.
+func (g *grouping) linear(s *Step) int {
+	needs, alone := 0, s.Proto == ProtoLinearOT
+	if !g.a.Drawn[s.In[0]] {
+		needs = g.after[s.In[0]]
+	}
+	c := g.p.aheadCost(s)
+	up, down := c.ToServer(), c.ToClient()
+	n := len(g.a.Groups)
+	if n == 0 || g.closed || alone || needs == n || g.up+up > groupBytes || g.down+down > groupBytes {
+		g.a.Groups = append(g.a.Groups, Group{})
+		n++
+		g.up, g.down, g.closed = 0, 0, alone
+	}
+	last := &g.a.Groups[n-1]
+	last.Calls = append(last.Calls, s)
+	g.up, g.down = g.up+up, g.down+down
+	g.a.Early = max(g.a.Early, g.up, g.down)
+	return n
+}
+
+// aheadCost is what a linear operator takes in the preparation, and what it keeps.
+func (p *Plan) aheadCost(s *Step) Cost {
+	l := *s.Linear
+	outs := l.NumOut()
+	if s.Proto == ProtoLinearOT {
+		l.Exact = false // what follows the product is done online
+		c := l.CostOT()
+		share := wire.PackedLen(outs, l.InBits)
+		c.Kept = Memory{share, share}
+		return c
+	}
+	c := p.linear(s.Linear).engine
+	c.Kept = Memory{wire.SeedBytes, wire.PackedLen(outs, l.EngineBits())}
+	return c
+}
+
+// onlineCost is what a call takes once it is prepared, but for what its wave moves. Its
+// correlated OTs are those that it uses, made before.
+func (p *Plan) onlineCost(call []*Step) Cost {
+	s := call[0]
+	if s.Linear == nil {
+		return p.CallCost(call)
+	}
+	var c Cost
+	l := s.Linear
+	if s.Proto == ProtoLinearOT {
+		if t := l.OTTruncation(); t != nil {
+			c = CostTruncate(l.NumOut(), t)
+		}
+	} else if l.Exact {
+		c = CostTruncate(l.NumOut(), l.Truncation())
+	}
+	c.Work.Server[UnitPlain] += float64(l.macs()) / 1e6
+	return c
+}
+
+// macs counts the multiplications of a convolution in the clear, padding included.
+func (l *Linear) macs() int64 { return int64(l.NumOut()) * int64(l.FilterLen()) }
+
+// MoveBytes is what moving a slot sends.
+func (p *Plan) MoveBytes(x Slot) int64 { return wire.PackedLen(p.Slots[x].N(), p.Slots[x].Bits) }
+
+// PreparedCost is SessionCost of a session whose inferences are prepared: the operators' bytes
+// and rounds are those of the online runs, what their preparation sends stands beside.
+func (p *Plan) PreparedCost(inferences int) (*Report, error) {
+	r, err := p.SessionCost(inferences)
+	if err != nil {
+		return nil, err
+	}
+	a := p.NewAhead()
+	r.Operators, r.Total.Online = nil, PhaseCost{}
+	var one, prepared Cost
+	var starts []Flight
+	waves := p.Waves()
+	for i, wave := range waves {
+		first := len(r.Operators)
+		all := r.addWave(p, i, wave, p.onlineCost)
+		var start Flight
+		for _, x := range a.Moves[i] {
+			start.ToServer += p.MoveBytes(x)
+			for k, call := range wave {
+				if s := call[0]; s.Linear != nil && s.In[0] == x {
+					r.Operators[first+k].ClientToServer += p.MoveBytes(x)
+					break
+				}
+			}
+		}
+		if start.ToServer > 0 {
+			one.Flights = append(one.Flights, start)
+		}
+		starts = append(starts, start)
+		one = one.Add(all)
+		for k, call := range wave {
+			c := p.aheadOf(call)
+			op := &r.Operators[first+k]
+			op.PreparedToServer, op.PreparedToClient = int64(inferences)*c.ToServer(), int64(inferences)*c.ToClient()
+			prepared = prepared.sums(c)
+		}
+	}
+	rounds := r.addRounds(waves, starts, inferences)
+	r.scale(inferences)
+	r.Total.Online.Cost = one.times(inferences)
+	r.Total.Online.fill(rounds)
+	r.Total.Prepared = p.preparation(a, prepared, inferences)
+	r.Store = &Memory{one.Kept.Server + prepared.Kept.Server, one.Kept.Client + prepared.Kept.Client + wire.SeedBytes}
+	r.Memory = p.PreparedMemory(inferences, *r.Store, 1)
+	r.Total.Sum()
+	return r, nil
+}
+
+// aheadOf is what a call takes in the preparation, its correlated OTs aside.
+func (p *Plan) aheadOf(call []*Step) Cost {
+	if call[0].Linear == nil {
+		return Cost{}
+	}
+	return p.aheadCost(call[0])
+}
+
+// preparation sums up what the preparations of a session exchange, on a channel of its own.
+func (p *Plan) preparation(a *Ahead, all Cost, inferences int) *PhaseCost {
+	all.Flights = nil
+	for _, g := range a.Groups {
+		var c Cost
+		for i, s := range g.Calls {
+			if i == 0 {
+				c = p.aheadCost(s)
+			} else {
+				c = c.Beside(p.aheadCost(s))
+			}
+		}
+		all.Flights = append(all.Flights, c.Flights...)
+	}
+	var depth Depth
+	for range inferences {
+		depth = depth.After(all.Flights)
+	}
+	c := &PhaseCost{Cost: all.times(inferences)}
+	c.fill(depth.Rounds())
+	c.COTs = 0 // they are the set-up's
+	return c
+}
+
+// PreparedMemory bounds what either party holds of a session that prepares so many inferences
+// ahead: the one that is used, and those that wait or are being made.
+func (p *Plan) PreparedMemory(inferences int, store Memory, ahead int) Memory {
+	m, n := p.SessionMemory(inferences), int64(min(ahead, inferences)+1)
+	return Memory{m.Server + n*store.Server, m.Client + n*store.Client}
+}
