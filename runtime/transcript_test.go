@@ -20,7 +20,7 @@ import (
 
 // transcript is the digest of what the two parties of one small session say, channel by
 // channel, with fixed randomness.
-const transcript = "protocol 4: 0e7720bf6b71641b01b687a81254df1b"
+const transcript = "protocol 5: 111f5ebae5c5262d383cffc08954e76b"
 
 // A transcript that changed means that two versions of this program, each of which takes
 // the other for its like, would misunderstand each other. If the change is meant, count

@@ -176,6 +176,11 @@ func (p Profile) Price(r *plan.Report) {
 	r.Total.Online.Seconds = online
 	r.Total.Setup.Seconds = sessionSeconds + p.busy(all) + p.latency(r.Total.Setup.Rounds)
 	r.Total.Seconds = r.Total.Setup.Seconds + online
+	if ahead := r.Total.Prepared; ahead != nil {
+		ahead.Seconds = p.busy(ahead.Cost) + p.latency(ahead.Rounds)
+		r.Total.Seconds += ahead.Seconds
+		all = all.Add(ahead.Cost)
+	}
 	all = all.Add(r.Total.Online.Cost)
 	r.Total.ServerCPU, r.Total.ClientCPU = cpu.cpu(all, all.Work.Server), cpu.cpu(all, all.Work.Client)
 }

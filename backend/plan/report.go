@@ -33,6 +33,9 @@ type Report struct {
 	// A bound on what either process holds in the whole run.
 	Memory Memory `json:"memory_bytes"`
 
+	// What the same takes where it is prepared; from explain.
+	Prepared *PreparedCost `json:"prepared,omitempty"`
+
 	// What either party keeps of one prepared inference; absent where none is prepared.
 	Store *Memory `json:"store_bytes,omitempty"`
 
@@ -100,6 +103,14 @@ type TotalCost struct {
 	// Predicted processor seconds of either party, its process's start included.
 	ServerCPU float64 `json:"server_cpu_seconds,omitempty"`
 	ClientCPU float64 `json:"client_cpu_seconds,omitempty"`
+}
+
+// PreparedCost is what a session whose inferences are prepared takes, and what either party
+// keeps of each in between.
+type PreparedCost struct {
+	TotalCost
+	Store  Memory `json:"store_bytes"`
+	Memory Memory `json:"memory_bytes"`
 }
 
 // InputCost is one input's share of the total.

@@ -87,7 +87,7 @@ func asked(ctx context.Context, args []string, results, log io.Writer) error {
 type flags struct {
 	plan, connect, labels string
 	inputs                []string
-	top, threads          int
+	top, threads, prepare int
 	json, insecure        bool
 	tls                   transport.TLSFiles
 	tlsName               string
@@ -114,6 +114,7 @@ func parse(args []string, log io.Writer) (f flags, err error) {
 	fl.BoolVar(&f.insecure, "insecure", false, "talk in the clear to other machines")
 	fl.IntVar(&f.threads, "threads", 0, "cores to use (default: all)")
 	fl.DurationVar(&f.timeout, "timeout", time.Minute, "give up when nothing was heard from the server for so long")
+	fl.IntVar(&f.prepare, "prepare", 0, "prepare so many inferences before their inputs are there, as far as the server grants it")
 	fl.DurationVar(&f.stall, "stall", 0, "give up when nothing moved for so long (default: by the plan)")
 	if err := fl.Parse(args); err != nil {
 		if errors.Is(err, pflag.ErrHelp) {
@@ -126,8 +127,8 @@ func parse(args []string, log io.Writer) (f flags, err error) {
 		err = exit.Usagef("%q is no flag", fl.Arg(0))
 	case f.plan == "" || f.connect == "" || len(f.inputs) == 0:
 		err = exit.Usagef("--plan, --connect and --input are needed")
-	case f.timeout <= 0 || f.stall < 0 || f.threads < 0 || f.top < 0:
-		err = exit.Usagef("--timeout must be positive, --stall, --threads and --top not negative")
+	case f.timeout <= 0 || f.stall < 0 || f.threads < 0 || f.top < 0 || f.prepare < 0:
+		err = exit.Usagef("--timeout must be positive, --stall, --threads, --prepare and --top not negative")
 	}
 	if !fl.Changed("top") {
 		f.top = -f.top // findings are all printed
@@ -149,7 +150,7 @@ func infer(ctx context.Context, args []string, results, log io.Writer) error {
 		return err
 	}
 	c := client.Client{Plan: show.Plan, Address: f.connect, Insecure: f.insecure}
-	c.Session = runtime.Config{Threads: f.threads, Stall: f.stall, Transport: transport.Config{Idle: f.timeout}}
+	c.Session = runtime.Config{Threads: f.threads, Stall: f.stall, Prepare: f.prepare, Transport: transport.Config{Idle: f.timeout}}
 	if f.tls != (transport.TLSFiles{}) || f.tlsName != "" {
 		host, _, err := net.SplitHostPort(f.connect)
 		if err != nil {

@@ -43,8 +43,21 @@ type networkRow struct {
 
 	Speed choose.Speed `json:"machine_speed"` // seconds here for one on the reference machine, measured just before
 
+	// Where inferences are prepared: what is left for when the input is there, and what went before.
+	*phaseRow
+
 	Exact     bool                `json:"bytes_and_rounds_as_predicted"`
 	Operators []plan.OperatorCost `json:"operators,omitempty"`
+}
+
+// phaseRow is a prepared inference by phases; what was prepared includes the set-up.
+type phaseRow struct {
+	OnlineSeconds   float64     `json:"online_seconds"`
+	OnlineBytes     int64       `json:"online_bytes"`
+	OnlineRounds    int         `json:"online_rounds"`
+	PreparedSeconds float64     `json:"prepared_seconds"`
+	PreparedBytes   int64       `json:"prepared_bytes"`
+	Store           plan.Memory `json:"store_bytes"`
 }
 
 type benchNetworkFlags struct {
@@ -52,6 +65,7 @@ type benchNetworkFlags struct {
 	profiles  []string
 	threads   []int
 	operators bool
+	prepared  bool
 }
 
 func newBenchNetworkCmd() *cobra.Command {
@@ -72,6 +86,7 @@ CPU seconds, bytes, rounds and peak memory of both. The first calibration input
 	fl.StringArrayVar(&f.profiles, "link", []string{"loopback"}, "profiles to compile for and links to imitate: loopback, lan, wan or rtt=..,bw=..; may be repeated")
 	fl.IntSliceVar(&f.threads, "threads", []int{1}, "cores of each party; several values make several runs")
 	fl.BoolVar(&f.operators, "operators", false, "report every operator too (with --json)")
+	fl.BoolVar(&f.prepared, "prepared", false, "prepare the inference, and tell what is left for when the input is there")
 	fl.BoolVar(&f.json, "json", false, "print JSON ("+benchSchema+")")
 	return c
 }
@@ -152,7 +167,12 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *
 		row.Network, row.Profile, row.Threads, row.Predicted = made.Plan.Model, link, n, predicted.Total.Seconds
 		row.ExpectServerCPU, row.ExpectClientCPU = predicted.Total.ServerCPU, predicted.Total.ClientCPU
 		row.Memory, row.Speed = predicted.Memory, speed
-		row.Exact = row.Bytes == predicted.Total.Bytes && row.Rounds == predicted.Total.Rounds
+		total := predicted.Total
+		if f.prepared {
+			total, row.Memory = predicted.Prepared.TotalCost, predicted.Prepared.Memory
+			row.Predicted, row.ExpectServerCPU, row.ExpectClientCPU = total.Seconds, total.ServerCPU, total.ClientCPU
+		}
+		row.Exact = row.Bytes == total.Bytes && row.Rounds == total.Rounds
 		rows = append(rows, *row)
 	}
 	return rows, nil
@@ -186,6 +206,9 @@ func (f *benchNetworkFlags) writeInput(ctx context.Context, p *plan.Plan, path s
 // inference runs both parties once.
 func (f *benchNetworkFlags) inference(c *cobra.Command, dir, link string, threads int) (*networkRow, error) {
 	more := []string{"--threads", strconv.Itoa(threads), "--quiet"}
+	if f.prepared {
+		more = append(more, "--prepare", "1")
+	}
 	if link != "loopback" {
 		more = append(more, "--shape", link)
 	}
@@ -208,6 +231,10 @@ func (f *benchNetworkFlags) inference(c *cobra.Command, dir, link string, thread
 		Bytes: r.Total.Bytes, Setup: r.Total.Setup.ClientToServer + r.Total.Setup.ServerToClient, Rounds: r.Total.Rounds, Seconds: r.Total.Seconds,
 		ServerCPU: cpuSecondsOf(server.ProcessState), ClientCPU: cpuSecondsOf(client), ServerRSS: s.PeakRSS, ClientRSS: r.PeakRSS,
 	}
+	if t := r.Total; t.Prepared != nil {
+		online := t.Online.ClientToServer + t.Online.ServerToClient
+		row.phaseRow = &phaseRow{t.Online.Seconds, online, t.Online.Rounds, t.Seconds - t.Online.Seconds, t.Bytes - online, *r.Store}
+	}
 	if f.operators {
 		row.Operators = r.Operators
 	}
@@ -227,4 +254,10 @@ func printNetworks(w io.Writer, rep benchReport[networkRow]) {
 			fmt.Sprintf("%.2f", r.ServerCPU), fmt.Sprintf("%.2f", r.ExpectServerCPU), fmt.Sprintf("%.2f", r.ClientCPU), fmt.Sprintf("%.2f", r.ExpectClientCPU), r.ServerRSS >> 20, r.ClientRSS >> 20})
 	}
 	t.Render()
+	for _, r := range rep.Rows {
+		if p := r.phaseRow; p != nil {
+			fmt.Fprintf(w, "%s, %s: online %.2f s, %s, %d rounds; prepared %.2f s, %s; kept %s and %s\n", r.Network, r.Profile,
+				p.OnlineSeconds, bytesText(p.OnlineBytes), p.OnlineRounds, p.PreparedSeconds, bytesText(p.PreparedBytes), bytesText(p.Store.Server), bytesText(p.Store.Client))
+		}
+	}
 }

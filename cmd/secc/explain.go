@@ -162,13 +162,20 @@ func predictAt(p *plan.Plan, profile string, threads int, speed choose.Speed) (*
 	if threads > 0 {
 		pr.Threads = threads
 	}
+	pr = pr.At(speed)
 	r, err := p.Cost()
 	if err != nil {
 		return nil, err
 	}
 	r.Profile = pr.Name
-	pr.At(speed).Price(r)
+	pr.Price(r)
 	r.Share(p.Batch())
+	ahead, err := p.PreparedCost(1)
+	if err != nil {
+		return nil, err
+	}
+	pr.Price(ahead)
+	r.Prepared = &plan.PreparedCost{TotalCost: ahead.Total, Store: *ahead.Store, Memory: ahead.Memory}
 	return r, nil
 }
 

@@ -32,6 +32,7 @@ type runFlags struct {
 	once     bool
 
 	maxSessions int
+	prepare     int
 
 	ready    string
 	insecure bool
@@ -70,6 +71,7 @@ the weights.`,
 	fl.IntVar(&f.top, "top", 5, "client: how many labels to print (findings: all, if not given)")
 	fl.BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
 	fl.BoolVar(&f.once, "once", false, "server: serve one client, then exit")
+	fl.IntVar(&f.prepare, "prepare", 0, "prepare so many inferences before their inputs are there (client: wanted; server: granted to every client)")
 	fl.StringVar(&f.ready, "ready-file", "", "server: write the address to this file once clients can connect")
 	fl.BoolVar(&f.insecure, "insecure", false, "allow connections without TLS beyond this machine")
 	fl.StringVar(&f.tls.Cert, "tls-cert", "", "certificate (PEM); the server needs one, a client may show one")
@@ -96,8 +98,8 @@ func (f *runFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if f.timeout <= 0 || f.stall < 0 || f.threads < 0 || f.top < 0 || f.maxSessions < 0 {
-		return usage("--timeout must be positive, --stall, --threads, --top and --max-sessions not negative")
+	if f.timeout <= 0 || f.stall < 0 || f.threads < 0 || f.top < 0 || f.maxSessions < 0 || f.prepare < 0 {
+		return usage("--timeout must be positive, --stall, --threads, --top, --prepare and --max-sessions not negative")
 	}
 	if err := f.belongs(c); err != nil {
 		return err
@@ -116,7 +118,7 @@ func (f *runFlags) run(c *cobra.Command) error {
 		}
 		defer stop()
 	}
-	cfg := runtime.Config{Threads: f.threads, Stall: f.stall, Transport: transport.Config{Idle: f.timeout}}
+	cfg := runtime.Config{Threads: f.threads, Stall: f.stall, Prepare: f.prepare, Transport: transport.Config{Idle: f.timeout}}
 	switch f.party {
 	case "server":
 		return f.serve(c, cfg, link)

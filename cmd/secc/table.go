@@ -44,6 +44,12 @@ func printCost(w io.Writer, r *plan.Report, all bool) {
 	t.AppendRow(table.Row{"online", "", "", "", bytesText(n.ClientToServer), bytesText(n.ServerToClient), n.Rounds, n.COTs, secondsText(n.Seconds)})
 	t.AppendFooter(table.Row{"total", "", "", "", "", bytesText(r.Total.Bytes), r.Total.Rounds, "", secondsText(r.Total.Seconds)})
 	t.Render()
+	if p := r.Prepared; p != nil {
+		fmt.Fprintf(w, "prepared (--prepare): online %s, %d rounds, %s s; before %s, %d rounds, %s s; kept %s at the server and %s at the client\n",
+			bytesText(p.Online.ClientToServer+p.Online.ServerToClient), p.Online.Rounds, secondsText(p.Online.Seconds),
+			bytesText(p.Bytes-p.Online.ClientToServer-p.Online.ServerToClient), p.Rounds-p.Online.Rounds, secondsText(p.Seconds-p.Online.Seconds),
+			bytesText(p.Store.Server), bytesText(p.Store.Client))
+	}
 	if p := r.PerInput; p != nil {
 		fmt.Fprintf(w, "per input (%d in one run): %s, of these %s online, %s s\n", p.Inputs, bytesText(int64(p.Bytes)), bytesText(int64(p.Online)), secondsText(p.Seconds))
 	}

@@ -219,6 +219,11 @@ func ReadLabels(path string) ([]string, error) {
 // Summary is one line on what a session took.
 func Summary(r *plan.Report) string {
 	t := r.Total
+	if p := t.Prepared; p != nil {
+		return fmt.Sprintf("%s (set-up %s, prepared %s, online %s), %d rounds (online %d), %.2f s (online %.2f s)",
+			Bytes(t.Bytes), Bytes(t.Setup.ClientToServer+t.Setup.ServerToClient), Bytes(p.ClientToServer+p.ServerToClient), Bytes(t.Online.ClientToServer+t.Online.ServerToClient),
+			t.Rounds, t.Online.Rounds, t.Seconds, t.Online.Seconds)
+	}
 	return fmt.Sprintf("%s (set-up %s, online %s), %d rounds, %.2f s (set-up %.2f s, online %.2f s)",
 		Bytes(t.Bytes), Bytes(t.Setup.ClientToServer+t.Setup.ServerToClient), Bytes(t.Online.ClientToServer+t.Online.ServerToClient),
 		t.Rounds, t.Seconds, t.Setup.Seconds, t.Online.Seconds)
