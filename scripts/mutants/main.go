@@ -5,7 +5,8 @@
 //	 "old": "uint64(m*e.tiles+t))", "new": "uint64(m*e.tiles))", "test": "./runtime/mpc/he -run View"}
 //
 // old stands in the file once. The working tree is left alone: the compiler is given the
-// changed file in its place. Bugs that no test notices make the exit code 1.
+// changed file in its place. Bugs that no test notices, or that cannot be
+// made, make the exit code 1.
 //
 //	go run ./scripts/mutants FILE.json [ID...]
 package main
@@ -61,10 +62,12 @@ func run(file string, ids []string) (survived int, err error) {
 		}
 		start := time.Now()
 		result, err := m.try(dir)
-		if err != nil {
-			return survived, fmt.Errorf("%s: %w", m.ID, err)
-		}
-		if result == "" {
+		switch {
+		case err != nil:
+			fmt.Fprintf(os.Stderr, "mutants: %s: %v\n", m.ID, err)
+			result = "**cannot be made**"
+			survived++
+		case result == "":
 			result = "**survived**"
 			survived++
 		}

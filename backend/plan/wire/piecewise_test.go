@@ -115,3 +115,49 @@ func TestMonomialsOfNothing(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// Whatever the parties rely on is checked, limit by limit.
+func TestPiecewiseRefuses(t *testing.T) {
+	const bits, out = 16, 14
+	good := func() *Piecewise {
+		return &Piecewise{
+			Bits: bits, Low: 9, Leaf: 3, Arity: 2, SlopeBits: 3, OffsetBits: 6, Frac: 3, Inner: 12,
+			Terms: []Term{{0, 1, 2}, {1, 7, 63}, {1<<6 - 1, 0, 1}},
+		}
+	}
+	if err := good().Check(bits, out); err != nil {
+		t.Fatal(err)
+	}
+	for what, spoil := range map[string]func(f *Piecewise){
+		"an argument of other bits":     func(f *Piecewise) { f.Bits-- },
+		"no named bit":                  func(f *Piecewise) { f.Low = bits - 2 },
+		"a bit below the lowest":        func(f *Piecewise) { f.Low = -1 },
+		"a leaf of nothing":             func(f *Piecewise) { f.Leaf = 0 },
+		"a leaf too wide":               func(f *Piecewise) { f.Leaf = MaxLeaf + 1 },
+		"joins of one":                  func(f *Piecewise) { f.Arity = 1 },
+		"joins of too many":             func(f *Piecewise) { f.Arity = MaxArity + 1 },
+		"a ripple of joins of three":    func(f *Piecewise) { f.Arity, f.Ripple = 3, true },
+		"results wider than the output": func(f *Piecewise) { f.Inner = out + 1 },
+		"results of two bits":           func(f *Piecewise) { f.Inner = 2 },
+		"a negative fraction":           func(f *Piecewise) { f.Frac = -1 },
+		"a ring too wide":               func(f *Piecewise) { f.Frac = 62 },
+		"slopes beyond the ring":        func(f *Piecewise) { f.SlopeShift = 13 },
+		"offsets beyond the ring":       func(f *Piecewise) { f.OffsetShift = 10 },
+		"a negative shift":              func(f *Piecewise) { f.OffsetShift = -1 },
+		"no terms":                      func(f *Piecewise) { f.Terms = nil },
+		"too many terms":                func(f *Piecewise) { f.Terms = make([]Term, MaxTerms+1) },
+		"a term of bits without a name": func(f *Piecewise) { f.Terms[2].Bits = 1 << 6 },
+		"a slope too wide":              func(f *Piecewise) { f.Terms[1].Slope = 8 },
+		"an offset too wide":            func(f *Piecewise) { f.Terms[1].Offset = 64 },
+		"a term twice":                  func(f *Piecewise) { f.Terms[1].Bits = 0 },
+		"terms out of order":            func(f *Piecewise) { f.Terms[0], f.Terms[1] = f.Terms[1], f.Terms[0] },
+	} {
+		f := good()
+		if spoil(f); f.Check(bits, out) == nil {
+			t.Errorf("%s: accepted", what)
+		}
+	}
+	if f := good(); f.Check(bits+1, out) == nil || f.Check(bits, f.Inner-1) == nil {
+		t.Error("another argument or a narrower result: accepted")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"encoding/binary"
+	"errors"
 	"testing"
 
 	"secc.example/secc/backend/plan/wire"
@@ -132,4 +133,56 @@ func (r *reference) run(first []prg.Block, total int) (out []prg.Block) {
 		in, out = made[:r.Reserve()], append(out, made[r.Reserve():]...)
 	}
 	return out
+}
+
+// Folding an instance gives a smaller one: sums over groups of rows are sums of ten sums over
+// lines, but for one group of every block. By this much, and no more, lines that turn help an
+// attacker (docs/security/ot.md): all attacks are counted against what is left.
+func TestFoldedInstances(t *testing.T) {
+	p := wire.FerretSet{K: 64, Trees: 12, Depth: 5}
+	total := int64(p.Rows())
+	key, delta := prg.Block{9, 8}, prg.Block{0x77 | 1, 0x55}
+	a, b := transport.Pipe()
+	defer a.Close()
+	first := randomVector(p.First(total))
+	other := make([]prg.Block, len(first))
+	for i := range first {
+		r := first[i][1] >> 7 & 1 // any bit
+		first[i][0] &^= 1
+		other[i] = first[i].Xor(delta.And(-r))
+	}
+	s, r := newFerret(a, p, key, total, first), newFerret(b, p, key, total, append([]prg.Block{}, other...))
+	s.delta, r.receives = delta, true
+	rows := make([]prg.Block, total)
+	if err := errors.Join(s.fill(make([]prg.Block, total)), s.flush(), r.fill(rows)); err != nil {
+		t.Fatal(err)
+	}
+	code := counter(key, 1)
+	for by := 2; by <= lineSize; by *= 2 {
+		parts := lineSize / by // of a line, and of a group, that are left
+		wrong := make([]int, p.Trees)
+		for g := range len(rows) / lineSize {
+			for part := range parts {
+				e := uint64(0)
+				for n := part; n < lineSize; n += parts {
+					e ^= rows[g*lineSize+n][0]
+				}
+				for j := range uint64(wire.LPNWeight) {
+					at := uint64(g)*wire.LPNWeight + j
+					bytes := counter(code, at/4).Bytes()
+					word := binary.LittleEndian.Uint32(bytes[at%4*4:])
+					line, turn := int(word>>6)%(p.K/lineSize), int(word>>30)
+					for n := (part + turn) % parts; n < lineSize; n += parts {
+						e ^= other[line*lineSize+n][0]
+					}
+				}
+				wrong[g*lineSize>>p.Depth] += int(e & 1)
+			}
+		}
+		for i, n := range wrong {
+			if n != 1 {
+				t.Errorf("folded by %d: block %d has %d errors", by, i, n)
+			}
+		}
+	}
 }
