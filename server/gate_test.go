@@ -103,3 +103,25 @@ func TestGateQueueEnds(t *testing.T) {
 		}
 	})
 }
+
+// Who has fewer sessions running comes before who had the last turn longer ago.
+func TestGateCountsWhatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(100, 4, 10)
+		a1, _ := entered(t, g, "a", 1, time.Hour)
+		a2, _ := entered(t, g, "a", 1, time.Hour)
+		b1, _ := entered(t, g, "b", 1, time.Hour)
+		c1, _ := entered(t, g, "c", 1, time.Hour)
+		a3, _ := entered(t, g, "a", 1, time.Hour)
+		b2, _ := entered(t, g, "b", 1, time.Hour)
+		(<-c1)()
+		synctest.Wait()
+		if len(a3) != 0 || len(b2) != 1 {
+			t.Errorf("a with two sessions: %d let in; b with one: %d", len(a3), len(b2))
+		}
+		for _, leave := range []chan func(){a1, a2, b1, b2, a3} {
+			(<-leave)()
+			synctest.Wait()
+		}
+	})
+}

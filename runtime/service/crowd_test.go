@@ -8,7 +8,9 @@ import (
 	"hash/crc32"
 	"io"
 	"net"
+	"os"
 	goruntime "runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,4 +150,39 @@ func TestHalfOpenClients(t *testing.T) {
 	if t.Failed() {
 		t.Logf("%v\n%s", err, log.text())
 	}
+}
+
+// No more connections than that may be waiting for their hello; the next is hung up on, and
+// once they are gone there is room again.
+func TestGreetingsAreBounded(t *testing.T) {
+	g := echo(t)
+	addr, log, _ := start(t, Config{Program: g, Weights: slowly{}, MaxSessions: 2, Session: runtime.Config{Hello: time.Minute}})
+	conns := make([]net.Conn, greetings)
+	for i := range conns {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		heard(t, c) // it is counted
+		conns[i] = c
+	}
+	last, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.Close()
+	if err := last.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := last.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a connection beyond %d is served: %d bytes, %v", greetings, n, err)
+	}
+	if !strings.Contains(log.text(), "too many connections that have not said hello") {
+		t.Errorf("log:\n%s", log.text())
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+	within(t, "a client served later", func() bool { return ask(t, g, addr) == nil })
 }
