@@ -177,3 +177,16 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Of two middles the one with the even number is taken, as Python rounds and so torchvision
+// crops, in both directions.
+func TestMiddle(t *testing.T) {
+	for size, want := range map[int]int{4: 0, 5: 0, 6: 1, 7: 2, 8: 2, 9: 2, 11: 4, 13: 4} {
+		if got := middle(size, 100, 4, 100).Min; got != image.Pt(want, 0) {
+			t.Errorf("4 of %d columns begin at %v, want %d", size, got, want)
+		}
+		if got := middle(100, size, 100, 4).Min; got != image.Pt(0, want) {
+			t.Errorf("4 of %d rows begin at %v, want %d", size, got, want)
+		}
+	}
+}
