@@ -8,7 +8,7 @@ import (
 	"secc.example/secc/runtime/mpc/prg"
 )
 
-var gathering = kernel.New("ot.gather", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
+var gathering = kernel.New("ot.gather", kernel.When(kernel.NEON, kernel.ARM64.NEON), kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // lineSize is the number of blocks of a line, 64 bytes: what a code entry of
 // lineSize rows together takes. Row j of a group takes block j + turn (modulo lineSize) of
@@ -56,18 +56,10 @@ func gatherVectors(v kernel.Variant, dst, leaves, x, index []prg.Block, groups i
 	mask := lineMask(x) << 6
 	from := max(0, groups-ahead) &^ 1 // even: whole blocks of indices
 	if from > 0 {
-		run := gather128Ahead
-		if v == kernel.AVX512 {
-			run = gather512Ahead
-		}
-		run(&dst[0][0], &leaves[0][0], &x[0][0], mask, &index[0][0], from)
-	}
-	run := gather128
-	if v == kernel.AVX512 {
-		run = gather512
+		gatherAhead(v, &dst[0][0], &leaves[0][0], &x[0][0], mask, &index[0][0], from)
 	}
 	at := from * lineSize
-	run(&dst[at][0], &leaves[at][0], &x[0][0], mask, &index[from*wire.LPNWeight/4][0], groups-from)
+	gatherNear(v, &dst[at][0], &leaves[at][0], &x[0][0], mask, &index[from*wire.LPNWeight/4][0], groups-from)
 }
 
 func lineMask(x []prg.Block) uint32 { return uint32(len(x)/lineSize - 1) }

@@ -1,0 +1,13 @@
+//go:build (!amd64 && !arm64) || purego
+
+package ot
+
+import "secc.example/secc/internal/kernel"
+
+func gatherAhead(kernel.Variant, *uint64, *uint64, *uint64, uint32, *uint64, int) {
+	panic(unreachable)
+}
+
+func gatherNear(kernel.Variant, *uint64, *uint64, *uint64, uint32, *uint64, int) {
+	panic(unreachable)
+}
