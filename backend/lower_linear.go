@@ -23,7 +23,7 @@ func (l *lowering) conv(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 		}
 		copy(bias, b.Ints)
 	}
-	lin.ClientInput = v.Args[0].Type.Holder == ir.Client
+	lin.ClientInput = l.owned[x]
 	if v.Proto == string(plan.ProtoLinearOT) {
 		lin = overOT(v, lin)
 	} else {

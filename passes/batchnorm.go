@@ -241,16 +241,20 @@ func scaleInputs(g *ir.Graph, conv *ir.Value, m channelMap) error {
 	return setWeights(g, conv, w, bias)
 }
 
-// standalone: a shift alone is a local addition, a scale a depthwise 1x1 convolution.
+// standalone: a shift alone is a local addition, or a difference from it, a scale a
+// depthwise 1x1 convolution.
 func standalone(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
 	m, x, shape := mapOf(v), v.Args[0], v.Type.Shape
 	c := shape[1]
-	if !slices.ContainsFunc(m.scale, func(s float32) bool { return s != 1 }) {
+	if one := m.scale[0]; (one == 1 || one == -1) && slices.Min(m.scale) == slices.Max(m.scale) {
 		ones := slices.Repeat([]int{1}, len(shape))
 		ones[1] = c
 		b, err := constant(g, v.Args[2].Name, ones, m.shift)
 		if err != nil {
 			return nil, err
+		}
+		if one < 0 {
+			return g.New(ir.OpSub, v.Name, nil, b, x)
 		}
 		return g.New(ir.OpAdd, v.Name, nil, x, b)
 	}

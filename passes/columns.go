@@ -111,7 +111,8 @@ func (t *tracker) follow(v *ir.Value) error {
 	case v.Op == ir.OpNeg, (v.Op == ir.OpRelu || v.Op == ir.OpPRelu) && t.at[v.Args[0]] != nil:
 		t.at[v] = t.at[v.Args[0]]
 	case t.shifted(v) != nil:
-		t.at[v] = t.at[t.shifted(v)]
+		t.at[v] = widened(t.at[t.shifted(v)], t.shifted(v).Type.Shape, v.Type.Shape)
+	case signOnly(v): // whatever the factor, the answer is the same
 	default:
 		for _, a := range v.Args {
 			t.pin(a)
@@ -147,15 +148,33 @@ func (t *tracker) move(v *ir.Value) error {
 	return err
 }
 
-// shifted gives the tracked argument of a sum with a constant that has its shape; else nil.
+// shifted gives the tracked argument of a sum with a constant; else nil.
 func (t *tracker) shifted(v *ir.Value) *ir.Value {
 	if v.Op != ir.OpAdd && v.Op != ir.OpSub {
 		return nil
 	}
-	if x, _, _, ok := constArg(v); ok && t.at[x] != nil && slices.Equal(x.Type.Shape, v.Type.Shape) {
+	if x, _, _, ok := constArg(v); ok && t.at[x] != nil {
 		return x
 	}
 	return nil
+}
+
+// signOnly reports functions that depend on the sign of a number alone.
+func signOnly(v *ir.Value) bool {
+	f, ok := v.Attrs.(*ir.FuncAttrs)
+	return ok && (f.Name == "step" || f.Name == "sign" || f.Name == "is_zero")
+}
+
+// widened reads a tensor as if it had a larger shape.
+func widened(x []float32, from, to []int) []float32 {
+	if len(x) == ir.Numel(to) {
+		return x
+	}
+	y := make([]float32, ir.Numel(to))
+	for i := range y {
+		y[i] = x[broadcastIndex(i, to, from)]
+	}
+	return y
 }
 
 // meet gives the elements of each channel one factor.
@@ -206,11 +225,29 @@ func (t *tracker) exponents(g *ir.Graph, cfg *Config) []float64 {
 			}
 		}
 	}
+	t.addends(g, peaks)
 	var exps []float64
 	for _, r := range t.classes() {
 		exps = append(exps, raiseColumn(peaks[r], loudest[format[r]]))
 	}
 	return exps
+}
+
+// addends counts constants that are added to elements among what these reach: they are
+// raised with them.
+func (t *tracker) addends(g *ir.Graph, peaks map[int][]float64) {
+	for _, v := range g.Values {
+		if t.shifted(v) == nil {
+			continue
+		}
+		_, c, _, _ := constArg(v)
+		for i, e := range t.at[v] {
+			m := math.Abs(float64(data(c)[broadcastIndex(i, v.Type.Shape, c.Type.Shape)]))
+			for n, p := range peaks[t.root(int(e))] {
+				peaks[t.root(int(e))][n] = math.Max(p, m)
+			}
+		}
+	}
 }
 
 // raiseColumn gives the exponent for a column whose largest magnitudes, input by

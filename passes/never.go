@@ -242,6 +242,9 @@ func observeAll(g *ir.Graph, cfg *Config) ([]float64, error) {
 			bit = 0
 		}
 		s := spanOf(ir.Floats(t))
+		if s.n < len(t.Data) && slices.Contains(ir.Floats(t), float32(math.Inf(-1))) {
+			s.lo = math.Inf(-1)
+		}
 		mu.Lock()
 		defer mu.Unlock()
 		p := out[at[v]:][:3]

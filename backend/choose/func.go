@@ -30,7 +30,7 @@ func (p Profile) FitFunc(f func(float64) float64, in, out plan.SlotType, n int) 
 		}
 	}
 	if best.Error() > worstError {
-		return best, fmt.Errorf("from (%d, %d) to (%d, %d): the best lines leave an error of %.0f ulp", in.Bits, in.Frac, out.Bits, out.Frac, best.Error())
+		return best, fmt.Errorf("from (%d, %d) to (%d, %d): the best lines leave an error of %.0f ulp: keep what it is taken of in a narrower range (whole periods of sin and cos can be subtracted before export), or compute it before the network and feed it", in.Bits, in.Frac, out.Bits, out.Frac, best.Error())
 	}
 	return best, nil
 }

@@ -3,6 +3,7 @@ package choose
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"secc.example/secc/backend/plan"
 )
@@ -28,6 +29,9 @@ func FitSpline(f func(float64) float64, in, out plan.SlotType, pieces int) (*pla
 				continue
 			}
 			s := t.quantise(knots)
+			if t.refine(s, grid); t.step > 1 && s.Error > 2*tolerance {
+				continue // a knot had to lie elsewhere than on this grid
+			}
 			cost := plan.CostFunc(1<<10, in.Bits, out.Bits, &plan.Func{Spline: s})
 			if b := cost.ToServer() + cost.ToClient(); b <= least {
 				best, least = s, b
@@ -41,7 +45,8 @@ func FitSpline(f func(float64) float64, in, out plan.SlotType, pieces int) (*pla
 
 // fit is the function at evenly spaced arguments (all of them, when they are few).
 type fit struct {
-	y       []float64 // in ulps of the result
+	at      func(x int64) float64 // the function, in ulps
+	y       []float64             // what it is at the samples
 	first   int64     // argument of y[0]
 	step    int64
 	outBits int
@@ -52,17 +57,21 @@ const maxSamples = 1 << 18
 
 func newFit(f func(float64) float64, in, out plan.SlotType) *fit {
 	top := int64(1) << (in.Bits - 2)
-	t := &fit{first: -top + 1, step: 1, outBits: out.Bits}
+	t := &fit{step: 1, outBits: out.Bits}
 	for (2*top-1)/t.step > maxSamples {
 		t.step *= 2
 	}
+	t.first = t.step - top // zero is always among the samples: functions may be what they are only there
 	limit := math.Ldexp(1, out.Bits-2) - 1
-	for x := t.first; x < top; x += t.step {
+	t.at = func(x int64) float64 {
 		y := math.Ldexp(f(math.Ldexp(float64(x), -in.Frac)), out.Frac)
 		if math.IsNaN(y) {
 			y = 0
 		}
-		t.y = append(t.y, min(max(y, -limit), limit))
+		return min(max(y, -limit), limit)
+	}
+	for x := t.first; x < top; x += t.step {
+		t.y = append(t.y, t.at(x))
 	}
 	return t
 }
@@ -113,7 +122,7 @@ func (t *fit) align(i int, grid int64) int {
 func (t *fit) reach(lo int, tolerance float64) int {
 	fits := func(hi int) bool {
 		_, _, err := t.line(lo, hi)
-		return err <= tolerance
+		return err <= tolerance && (hi-lo > fewSamples || t.between(lo, hi) <= tolerance)
 	}
 	good, size := lo+1, 2
 	for lo+size <= len(t.y) && fits(lo+size) {
@@ -128,6 +137,25 @@ func (t *fit) reach(lo int, tolerance float64) int {
 		}
 	}
 	return good
+}
+
+// fewSamples is up to how many samples make a piece whose line is tried between them
+// too: through two of them there is always a line, also across a jump.
+const fewSamples = 3
+
+// between is the largest error of the line of samples [lo, hi) between these.
+func (t *fit) between(lo, hi int) (worst float64) {
+	if t.step == 1 {
+		return 0
+	}
+	slope, offset, _ := t.line(lo, hi)
+	for i := lo; i < hi-1; i++ {
+		for _, part := range [...]int64{1, t.step / 2, t.step - 1} {
+			y := offset + slope*(float64(i-lo)+float64(part)/float64(t.step))
+			worst = max(worst, math.Abs(y-t.at(t.first+int64(i)*t.step+part)))
+		}
+	}
+	return worst
 }
 
 // quantise turns pieces into integers and measures their error at every sample.
@@ -168,4 +196,32 @@ func (t *fit) quantise(knots []int) *plan.Spline {
 		s.Error = max(s.Error, math.Abs(y-t.y[i]))
 	}
 	return s
+}
+
+// refine looks between samples, where there are more arguments than those: it moves each
+// knot to where the next piece begins to be the better one, as far as the grid allows,
+// and measures the error at all arguments around it. A function that jumps does so exactly
+// then, and one that differs at zero alone differs there alone.
+func (t *fit) refine(s *plan.Spline, grid int64) {
+	if t.step == 1 {
+		return
+	}
+	off := func(piece int, x int64) float64 {
+		return math.Abs(math.Ldexp(float64(s.Slope[piece]*x+s.Offset[piece]), -s.Frac) - t.at(x))
+	}
+	coarse := slices.Clone(s.Knots)
+	for i, knot := range coarse {
+		for x := knot - grid; x > knot-t.step && off(i+1, x) < off(i, x); x -= grid {
+			s.Knots[i] = x
+		}
+	}
+	for _, knot := range coarse {
+		for x := knot - t.step + 1; x < knot+t.step; x++ {
+			piece := 0
+			for piece < len(s.Knots) && x >= s.Knots[piece] {
+				piece++
+			}
+			s.Error = max(s.Error, off(piece, x))
+		}
+	}
 }

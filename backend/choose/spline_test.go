@@ -48,3 +48,34 @@ func TestSplineIsDeterministic(t *testing.T) {
 		t.Error("two fits differ")
 	}
 }
+
+// Functions that jump do so exactly in rings of which not every number is tried, and one
+// that is something at zero alone is so there and nowhere else.
+func TestSplineJumpsExactlyInWideRings(t *testing.T) {
+	truth := func(b bool) float64 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	for _, bits := range []int{19, 20, 22} {
+		for name, f := range map[string]func(float64) float64{
+			"is_zero": func(x float64) float64 { return truth(x == 0) },
+			"step":    func(x float64) float64 { return truth(x >= 0) },
+			"sign":    func(x float64) float64 { return truth(x > 0) - truth(x < 0) },
+		} {
+			in, out := plan.SlotType{Bits: bits, Frac: 7}, plan.SlotType{Bits: bits, Frac: 10}
+			s, err := FitSpline(f, in, out, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for x := int64(-40); x <= 40; x++ {
+				got, want := math.Ldexp(float64(s.Eval(x)), -s.Frac-10), f(float64(x)/128)
+				if got != want || s.Error != 0 {
+					t.Errorf("%s in %d bits: %g at %d, want %g; error %g", name, bits, got, x, want, s.Error)
+				}
+			}
+		}
+	}
+}
+
