@@ -25,6 +25,8 @@ type operand struct {
 	graphInput string     // name of the graph input this is, if it is one
 	order      *ordering  // what a boolean compares; see recognise
 	quant      *quantised // set, in place of con and val, between QuantizeLinear and DequantizeLinear
+	pool       *pooled    // set, in place of con and val, for the indices of a MaxPool
+	why        string     // or why they cannot be had
 }
 
 // N is the number of elements.

@@ -173,6 +173,26 @@ func (c *ctx) power(x *operand, p float64) *operand {
 	return c.fn(x, "pow", p)
 }
 
+// remainder is x - d*floor(x/d), or with fmod what is left of x after a whole number of
+// divisors towards zero.
+func (c *ctx) remainder(x, d *operand) *operand {
+	if d.con == nil {
+		c.fail(refuseHint("divide by a constant", "the remainder by a divisor (%q) that is data", d.name))
+	}
+	for i := range d.N() {
+		if d.con.at(i) == 0 {
+			c.failf("the remainder of a division by zero")
+		}
+	}
+	whole := "floor"
+	if c.flag("fmod", false) {
+		whole = "trunc"
+	}
+	by := c.typed(d, Float)
+	turns := c.fn(c.div(c.typed(x, Float), by), whole)
+	return c.typed(c.sub(c.typed(x, Float), c.mul(by, turns)), x.dtype)
+}
+
 func (c *ctx) repeatedSquares(x *operand, p int) *operand {
 	var out *operand
 	for ; ; x = c.mul(x, x) {
@@ -189,10 +209,10 @@ func (c *ctx) repeatedSquares(x *operand, p int) *operand {
 	}
 }
 
-// mod is for shape arithmetic only.
+// mod is the remainder; of data by a constant divisor only.
 func mod(c *ctx) []*operand {
 	if !constants(c.in...) {
-		c.refuse("the remainder of data")
+		return one(c.remainder(c.in[0], c.in[1]))
 	}
 	truncating := c.flag("fmod", false)
 	f := binaryFold{

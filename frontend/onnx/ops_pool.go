@@ -9,6 +9,8 @@ import (
 // poolOps slide a window over spatial dimensions, or take all of them at once.
 var poolOps = map[string]opRow{
 	"MaxPool":           {min: 1, max: 1, build: maxPool},
+	"MaxUnpool":         {min: 2, max: 3, build: maxUnpool},
+	"GridSample":        {min: 2, max: 2, build: gridSample},
 	"AveragePool":       {min: 1, max: 1, build: averagePool},
 	"GlobalMaxPool":     {min: 1, max: 1, build: globalPool(ir.OpMaxPool)},
 	"GlobalAveragePool": {min: 1, max: 1, build: globalPool(ir.OpAvgPool)},
@@ -38,7 +40,11 @@ func maxPool(c *ctx) []*operand {
 	if c.int("storage_order", 0) != 0 && len(c.outputs) > 1 {
 		c.refuse("column-major indices")
 	}
-	return one(c.poolWindows(ir.OpMaxPool, x, a))
+	y := c.poolWindows(ir.OpMaxPool, x, a)
+	if len(c.outputs) < 2 || !c.im.m.used[c.outputs[1]] {
+		return one(y)
+	}
+	return []*operand{y, c.pooledIndices(x, a, y.shape)}
 }
 
 func averagePool(c *ctx) []*operand {

@@ -48,6 +48,9 @@ func (im *importer) materialise(o *operand, name string) (*ir.Value, error) {
 	if o.seq != nil {
 		return nil, refuseHint(hints[sequences], "%q is a sequence", o.name)
 	}
+	if o.pool != nil || o.why != "" {
+		return nil, indicesRefusal(o)
+	}
 	if o.con == nil {
 		return nil, errBlind
 	}

@@ -18,7 +18,7 @@ func (c *ctx) mayPublish(o *operand, what string) bool {
 	}
 	if !c.im.opts.PublishConstants {
 		for i := range o.N() {
-			if !conventional(o.con.at(i)) {
+			if !Conventional(o.con.at(i)) {
 				return false
 			}
 		}
@@ -29,13 +29,13 @@ func (c *ctx) mayPublish(o *operand, what string) bool {
 	return true
 }
 
-// conventional numbers say no more of a network than that it has an activation or
+// Conventional numbers say no more of a network than that it has an activation or
 // a mask of the usual kind: small whole numbers, a half, infinity and powers of ten
-// that stand for it.
-func conventional(v float64) bool {
+// that stand for it, or for next to nothing.
+func Conventional(v float64) bool {
 	a := math.Abs(v)
 	power := math.Round(math.Log10(a))
-	return a <= 16 && v == math.Trunc(v) || a == 0.5 || a >= 1e30 || power >= 4 && float32(a) == float32(math.Pow(10, power))
+	return a <= 16 && v == math.Trunc(v) || a == 0.5 || a >= 1e30 || (power >= 4 || power <= -3) && float32(a) == float32(math.Pow(10, power))
 }
 
 // secret is a constant that stays the server's, whatever it is made from.

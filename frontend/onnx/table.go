@@ -36,6 +36,9 @@ func lookup(n *node) (opRow, error) {
 		return opRow{}, refuseHint("export the model with standard operators only", "operators of domain %q are not supported", n.domain)
 	}
 	row, ok := table[n.op]
+	if !ok && n.domain == "com.microsoft" {
+		return opRow{}, refuseHint("onnxruntime wrote it: compile the model as it was before its optimiser or quantiser changed it, or quantise in QDQ form (QuantFormat.QDQ)", "operator not supported")
+	}
 	if !ok {
 		return opRow{}, refuse("operator not supported")
 	}
@@ -96,7 +99,7 @@ func init() {
 	written := []map[string]opRow{structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps}
 	tables = map[string]map[string]opRow{
 		"":              join(append(written, functionOps(written...))...),
-		"com.microsoft": microsoftOps,
+		"com.microsoft": join(microsoftOps, contributed),
 		"ai.onnx.ml":    mlOps,
 	}
 }
