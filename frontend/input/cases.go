@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"secc.example/secc/frontend/input/dicom"
+	"secc.example/secc/frontend/input/internal/hint"
 )
 
 // maxFolders bounds how deep directories are read.
@@ -87,7 +88,7 @@ func some(names []string, most int) string {
 // that takes one, or the files of all inputs.
 type File struct {
 	Name  string   // seen from the source, with slashes
-	Paths []string // of every input
+	Paths []string // of every input; or, for the one input of a network, of every example of a run
 
 	inside bool // of a directory: it may turn out to be no input
 }
@@ -222,6 +223,9 @@ func (f File) Read(want []Spec) (cases []Case, warnings []string, err error) {
 	if len(want) > 1 {
 		return f.readParts(want)
 	}
+	if len(f.Paths) > 1 {
+		return f.readBatch(want[0])
+	}
 	a, err := Read(f.Paths[0], want[0])
 	if f.inside && errors.Is(err, dicom.ErrNoImage) {
 		return nil, nil, fmt.Errorf("%w: %w", ErrNoInput, err)
@@ -256,10 +260,71 @@ func (f File) readParts(want []Spec) ([]Case, []string, error) {
 	return []Case{c}, warnings, nil
 }
 
+// readBatch reads the examples of one run from a file each.
+func (f File) readBatch(w Spec) ([]Case, []string, error) {
+	t, err := w.load(f.Paths)
+	if err != nil {
+		return nil, nil, fmt.Errorf("input %q: %w", w.Name, err)
+	}
+	return []Case{{t.Values}}, t.Warnings, nil
+}
+
+// Batches puts pictures together that one run takes: n by n, in order, where the only
+// input of a network holds n examples.
+func Batches(files []File, want []Spec) ([]File, error) {
+	if len(want) != 1 || want[0].Examples() == 1 || len(want[0].Shape) != 4 {
+		return files, nil
+	}
+	n := want[0].Examples()
+	var all []File
+	var run File
+	for _, f := range files {
+		is, err := isPicture(f)
+		if err != nil {
+			return nil, err
+		}
+		if !is {
+			all = append(all, f)
+			continue
+		}
+		if run.Paths = append(run.Paths, f.Paths...); len(run.Paths) == 1 {
+			run.Name = f.Name
+		}
+		if len(run.Paths) == n {
+			run.Name += fmt.Sprintf(" and %d more", n-1)
+			all, run = append(all, run), File{}
+		}
+	}
+	if len(run.Paths) > 0 {
+		return nil, hint.With(fmt.Errorf("%d pictures are left over: a run takes %d", len(run.Paths), n), "add some or take some away, or compile with --batch 1")
+	}
+	return all, nil
+}
+
+// isPicture looks at the first bytes of a file.
+func isPicture(file File) (bool, error) {
+	path, _ := splitFrame(file.Paths[0])
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, 132)
+	n, err := io.ReadFull(f, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, err
+	}
+	kind := kindOf(path, head[:n])
+	return kind == kindImage || kind == kindDICOM, nil
+}
+
 // Examples reads what Files lists, until the context ends.
 func Examples(ctx context.Context, source string, want []Spec) (*Set, error) {
 	files, skipped, err := Files(ctx, source, want)
 	if err != nil {
+		return nil, err
+	}
+	if files, err = Batches(files, want); err != nil {
 		return nil, err
 	}
 	set := &Set{Skipped: skipped}

@@ -11,6 +11,8 @@ package input
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input/internal/hint"
@@ -43,6 +45,24 @@ func (s Spec) N() int {
 	return n
 }
 
+// Examples is how many examples an input of pictures, or of rows, holds: its first
+// dimension.
+func (s Spec) Examples() int {
+	if len(s.Shape) < 2 {
+		return 1
+	}
+	return s.Shape[0]
+}
+
+// Example is the spec of one of them.
+func (s Spec) Example() Spec {
+	if s.Examples() > 1 {
+		s.Shape = slices.Clone(s.Shape)
+		s.Shape[0] = 1
+	}
+	return s
+}
+
 // Channels gives the number of channels of an image input and how many
 // consecutive elements belong to the same channel.
 func (s Spec) Channels() (c, inner int) {
@@ -59,10 +79,11 @@ func (s Spec) Channels() (c, inner int) {
 // Hint is the way out that an error of this package names, or nothing.
 func Hint(err error) string { return hint.Of(err) }
 
-// notFiniteAt refuses values that are no numbers.
+// notFiniteAt refuses values that are no numbers. Minus infinity is one: masks hold it,
+// and where the network has no use for it the client refuses to encode it.
 func notFiniteAt(values []float32) error {
 	for i, x := range values {
-		if x-x != 0 {
+		if x-x != 0 && !math.IsInf(float64(x), -1) {
 			return fmt.Errorf("element %d is not a finite number: fill in what is missing, as when the network was trained", i)
 		}
 	}

@@ -129,7 +129,10 @@ func (w Spec) fromImage(img image.Image, warnings []string) (*Array, error) {
 		return nil, hint.With(errors.New("the plan says nothing about images"), "compile it with --preprocess, or give a tensor")
 	}
 	if (len(s) != 3 && len(s) != 4) || len(s) == 4 && s[0] != 1 {
-		return nil, fmt.Errorf("an input of shape %v does not take one image", s)
+		if w.Examples() > 1 {
+			return nil, hint.With(fmt.Errorf("one picture, where the input of shape %v takes %d", s, s[0]), "give one --input for each, or compile with --batch 1")
+		}
+		return nil, fmt.Errorf("an input of shape %v does not take a picture", s)
 	}
 	c, _ := w.Channels()
 	if c != 1 && c != 3 {

@@ -37,6 +37,13 @@ type Tensor struct {
 
 // Load reads one file for each input: in order, or as NAME=FILE.
 func Load(args []string, want []Spec) ([]Tensor, error) {
+	if len(want) == 1 && len(args) > 1 && len(args) == want[0].Examples() { // one for each example of a run
+		t, err := want[0].load(args)
+		if err != nil {
+			return nil, fmt.Errorf("input %q: %w", want[0].Name, err)
+		}
+		return []Tensor{t}, nil
+	}
 	paths, err := Assign(args, want)
 	if err != nil {
 		return nil, err
@@ -82,6 +89,26 @@ func tensor(a *Array, err error, path string, w Spec) (Tensor, error) {
 		return Tensor{}, fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, path, a.Shape, w.Shape)
 	}
 	return Tensor{a.Values, append(a.Warnings, w.Unlike(a.Values)...)}, nil
+}
+
+// load reads the examples of a run from a file each.
+func (w Spec) load(files []string) (t Tensor, err error) {
+	if len(files) != w.Examples() {
+		return t, fmt.Errorf("%d files for a run of %d examples", len(files), w.Examples())
+	}
+	one := w.Example()
+	for _, path := range files {
+		a, err := Read(path, one)
+		if err != nil {
+			return t, fmt.Errorf("%s: %w", path, err)
+		}
+		if len(a.Values) != one.N() || !a.fits(one) {
+			return t, fmt.Errorf("%s has shape %v, an example has %v", path, a.Shape, one.Shape)
+		}
+		t.Values = append(t.Values, a.Values...)
+		t.Warnings = append(t.Warnings, append(a.Warnings, one.Unlike(a.Values)...)...)
+	}
+	return t, nil
 }
 
 // Assign finds the file of every input among arguments that name them in order, or as

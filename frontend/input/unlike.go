@@ -3,6 +3,7 @@ package input
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"secc.example/secc/backend/plan"
@@ -26,6 +27,9 @@ func (w Spec) Figures(inputs [][]float32) *plan.Seen {
 		return nil
 	}
 	least, most, channels := w.measure(inputs...)
+	if least > most || slices.ContainsFunc(channels, func(m moments) bool { return m.n == 0 }) {
+		return nil
+	}
 	s := &plan.Seen{Inputs: len(inputs), Min: short(least), Max: short(most)}
 	for _, m := range channels {
 		s.Mean, s.Deviation = append(s.Mean, short(m.mean())), append(s.Deviation, short(m.deviation()))
@@ -59,6 +63,9 @@ func (w Spec) measure(inputs ...[]float32) (least, most float64, channels []mome
 	for _, values := range inputs {
 		for i, v := range values {
 			x := float64(v)
+			if math.IsInf(x, -1) { // a mask's
+				continue
+			}
 			least, most = min(least, x), max(most, x)
 			channels[i/inner%c].add(x)
 		}
@@ -109,11 +116,14 @@ func (w Spec) Unlike(values []float32) (warnings []string) {
 		return nil
 	}
 	least, most, channels := w.measure(values)
+	if least > most {
+		return nil
+	}
 	if wide := s.Max - s.Min; least < s.Min-wide/2 || most > s.Max+wide/2 {
 		warnings = append(warnings, fmt.Sprintf("values from %.3g to %.3g, calibration saw %.3g to %.3g", least, most, s.Min, s.Max))
 	}
 	for i, m := range channels {
-		if len(channels) != len(s.Mean) || len(channels) != len(s.Deviation) {
+		if m.n == 0 || len(channels) != len(s.Mean) || len(channels) != len(s.Deviation) {
 			break
 		}
 		where := ""

@@ -104,6 +104,9 @@ func (r *run) files(ctx context.Context) (all []input.File, err error) {
 	if len(all) == 0 {
 		return nil, exit.Usagef("no inputs found in %s", strings.Join(r.inputs, ", "))
 	}
+	if all, err = input.Batches(all, want); err != nil {
+		return nil, exit.Coded(exit.Usage, err)
+	}
 	return all, nil
 }
 
@@ -316,11 +319,8 @@ func (r *run) unlike(values input.Case, warnings []string) []string {
 	all := append([]string(nil), warnings...)
 	for i, w := range input.Specs(r.plan) {
 		all = append(all, w.Unlike(values[i])...)
-		if n := runtime.Clipped(values[i], r.plan.Slots[r.plan.Inputs[i].Slot]); n > 0 {
-			all = append(all, fmt.Sprintf("input %q: %d values too large for the plan's number format were cut: expect a wrong answer", w.Name, n))
-		}
 	}
-	return all
+	return append(all, runtime.Clipped(r.plan, values)...)
 }
 
 func (r *run) warn(name string, warnings []string) {
