@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/passes"
+	"secc.example/secc/runtime/service"
 )
 
 // ModelError says that a model is malformed or has no secure form.
@@ -56,6 +58,8 @@ type Model struct {
 
 	warnings []string // about these
 	source   string   // SHA-256 of the file
+	how      How
+	warn     func(string)
 }
 
 // Import reads a model and the calibration inputs.
@@ -81,7 +85,7 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{g, p, cmp.Or(o.MaxBytes, defaultMaxBytes), slices.Concat(becomesPublic(published), warnings), sum(model)}, context.Cause(ctx)
+	return &Model{g, p, cmp.Or(o.MaxBytes, defaultMaxBytes), slices.Concat(becomesPublic(published), warnings), sum(model), How{o.Set, o.PublishConstants, inputs}, o.Warn}, context.Cause(ctx)
 }
 
 // sum is the SHA-256 of a model's file. External data are not in it.
@@ -98,6 +102,26 @@ const sourceNote = "source"
 func MadeOf(w *plan.Weights, model []byte) (bool, error) {
 	source, ok, err := backend.ReadNote(w, sourceNote)
 	return !ok || source == sum(model), err
+}
+
+// How is what must be known to read a model's file as it was read when it was compiled.
+type How struct {
+	Set     map[string][]float64 `json:"set,omitempty"`     // Options.Set
+	Publish bool                 `json:"publish,omitempty"` // Options.PublishConstants
+	Inputs  []string             `json:"inputs"`            // names of the file's inputs, those that are set included
+}
+
+// howNote is the name under which weights keep it.
+const howNote = "how"
+
+// HowMade gives what weights say of how their model was read; nothing if they were made
+// before that was kept.
+func HowMade(w *plan.Weights) (h How, err error) {
+	text, ok, err := backend.ReadNote(w, howNote)
+	if err == nil && ok {
+		err = json.Unmarshal([]byte(text), &h)
+	}
+	return h, err
 }
 
 // becomesPublic says what the plan tells of the model's initialisers.
@@ -127,14 +151,33 @@ func (o *Options) say(stage string) {
 // Prepare chooses formats and protocols: all that takes long and does not ask what
 // network lies between the parties.
 func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
-	if err := passes.Affordable(m.Graph, m.MaxBytes); err != nil {
-		return nil, ofModel(ctx, err)
-	}
-	p, err := passes.Prepare(m.Graph, m.until(ctx))
+	apart, err := split(m.Graph, m.how.Publish)
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
-	return &Prepared{p, m.warnings, m.figures(), m.source}, nil
+	about := passes.About(apart.rest)
+	if err := about.Affordable(m.MaxBytes); err != nil {
+		return nil, ofModel(ctx, err)
+	}
+	switch text := about.Fits(service.FreeMemory()); {
+	case text == "":
+	case m.warn != nil:
+		m.warn(text)
+	default:
+		apart.tell = append(apart.tell, text)
+	}
+	o := m.until(ctx)
+	if o.Head = apart.head; o.Head != nil {
+		o.Calibration = nil
+		for _, in := range m.Options.Calibration {
+			o.Calibration = append(o.Calibration, apart.eval(in))
+		}
+	}
+	p, err := passes.Prepare(apart.rest, o)
+	if err != nil {
+		return nil, ofModel(ctx, err)
+	}
+	return &Prepared{p, slices.Concat(m.warnings, apart.tell), m.figures(), m.source, m.how}, nil
 }
 
 // Compile makes the network for a profile.
@@ -170,6 +213,7 @@ type Prepared struct {
 	warnings []string
 	seen     map[string]*plan.Seen // of every input, in calibration
 	source   string
+	how      How
 }
 
 // Warnings are what the user should know of.
@@ -192,7 +236,11 @@ func (p *Prepared) Network(ctx context.Context, profile choose.Profile) (*Networ
 		return nil, ofModel(ctx, err)
 	}
 	made.Warnings, made.Plan.Profile = p.Warnings(), profile.Name
-	made.Weights = backend.AttachNote(made.Weights, sourceNote, p.source)
+	how, err := json.Marshal(p.how)
+	if err != nil {
+		return nil, err
+	}
+	made.Weights = backend.AttachNote(backend.AttachNote(made.Weights, sourceNote, p.source), howNote, string(how))
 	for i := range made.Plan.Inputs {
 		made.Plan.Inputs[i].Seen = p.seen[made.Plan.Inputs[i].Name]
 	}

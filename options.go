@@ -46,6 +46,7 @@ type Options struct {
 	MaxBytes  int64          // that an inference may send, about, before work is put into a plan; 0: 50 GiB
 	Force     bool           // a network that does not answer like the model is made all the same, with a warning
 
+	Warn     func(string)       // is told at once of what is known before the work is done; nil: it stands among the warnings
 	Progress func(passes.Stage) // called at every stage of the compilation, one call at a time; may be nil
 }
 

@@ -20,6 +20,7 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 		"Constants": "for the conformance suite, whose graphs take weights as inputs",
 		"Published": "is a warning",
 		"Inputs":    "says which of a case's files is whose",
+		"Head":      "follows from the model",
 		"Margin":    "follows from Overflow",
 		"Overflow":  "for experiments",
 		"Trace":     "for tests of passes",
@@ -29,7 +30,7 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Set: map[string][]float64{"n": {1}}, Batch: 1, PublishConstants: true,
 		Calibration: Values(input.Case{make([]float32, 12)}), Preprocess: plan.Preprocess{Preset: "raw"}, Labels: []string{"a"},
 		Reveal: plan.RevealTopK, TopK: 1, RevealStochastic: true, Profile: choose.Profile{Name: "x"}, Bits: 16, Exact: true, Target: passes.TargetCost, MaxDrop: 0.1,
-		Linear: passes.LinearOT, Winograd: passes.ChoiceOff, XOperator: "off", XDrop: 0.1, MaxBytes: 1, Force: true, Progress: func(passes.Stage) {},
+		Linear: passes.LinearOT, Winograd: passes.ChoiceOff, XOperator: "off", XDrop: 0.1, MaxBytes: 1, Force: true, Warn: func(string) {}, Progress: func(passes.Stage) {},
 	}
 	for v, i := reflect.ValueOf(o), 0; i < v.NumField(); i++ {
 		if v.Field(i).IsZero() {

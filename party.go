@@ -11,6 +11,7 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir"
+	"secc.example/secc/ir/num"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/service"
@@ -69,6 +70,20 @@ func Local(ctx context.Context, n *Network, inputs [][]float32) (*plan.Report, e
 	return r, err
 }
 
+// Headed gives the inputs of the network proper: what the client's are after what it
+// computes of them itself.
+func Headed(p *plan.Plan, inputs [][]float32) ([]*num.Tensor, error) {
+	values, err := runtime.Headed(p, inputs)
+	if err != nil {
+		return nil, err
+	}
+	var in []*num.Tensor
+	for i, f := range p.Fed() {
+		in = append(in, ir.NewReal(p.Slots[f.Slot].Shape, values[i]))
+	}
+	return in, nil
+}
+
 // Simulate computes what Local gives, in the clear and by the owner of the model:
 // formats, rounding and comparisons behave as in a secure run, which it takes a
 // fraction of. seed drives the roundings.
@@ -77,7 +92,10 @@ func Simulate(ctx context.Context, n *Network, inputs [][]float32, seed uint64) 
 	if err != nil {
 		return nil, err
 	}
-	in, err := tensors(input.Case(inputs), input.Specs(n.Plan))
+	if _, err := tensors(input.Case(inputs), input.Specs(n.Plan)); err != nil {
+		return nil, err
+	}
+	in, err := Headed(n.Plan, inputs)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,8 @@ import (
 type Options struct {
 	Profile    choose.Profile
 	Labels     []string
-	Preprocess []plan.Preprocess
+	Preprocess []plan.Preprocess // of each input, in order
+	Head       *Head             // what the client computes in front of the graph; nil: its inputs are the client's
 	Reveal     plan.Reveal
 	OverOT     bool         // products of shared matrices run over OT, whatever they take
 	Outputs    []string     // names of the outputs; nil: those of their values
@@ -35,9 +36,13 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if o.Reveal == "" {
 		o.Reveal = plan.RevealValues
 	}
-	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}, fitted: map[fitted]plan.Func{}}
+	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}, fitted: map[fitted]plan.Func{}, owned: map[plan.Slot]bool{}}
 	if err := l.chooseProducts(g); err != nil {
 		return nil, nil, fmt.Errorf("backend: %w", err)
+	}
+	if o.Head != nil {
+		l.plan.Inputs, l.plan.Head = slices.Clone(o.Head.Inputs), o.Head.Ops
+		l.order = g.Inputs
 	}
 	for _, v := range g.Values {
 		if err := l.stopped(); err != nil {
@@ -46,6 +51,9 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 		if err := l.value(v); err != nil {
 			return nil, nil, fmt.Errorf("backend: node %q (%s): %w", v.Name, v.Op, err)
 		}
+	}
+	for i := range min(len(l.plan.Inputs), len(o.Preprocess)) {
+		l.plan.Inputs[i].Preprocess = o.Preprocess[i]
 	}
 	for i, out := range g.Outputs {
 		if err := l.output(out); err != nil {
@@ -95,6 +103,8 @@ type lowering struct {
 	fitted  map[fitted]plan.Func
 
 	overRLWE map[*ir.Value]*plan.Mul // the products of shared matrices that run over RLWE
+	order    []*ir.Value             // the inputs, where a head makes them
+	owned    map[plan.Slot]bool      // the server's share is zero
 }
 
 // newSlot adds a slot of v's format.
@@ -112,6 +122,7 @@ func (l *lowering) emit(v *ir.Value, s plan.Step, in ...plan.Slot) plan.Slot {
 func (l *lowering) emitAs(v *ir.Value, shape []int, e ir.Elem, s plan.Step, in ...plan.Slot) plan.Slot {
 	out := l.newSlot(shape, e)
 	s.Op, s.Name, s.In, s.Out = string(v.Op), v.Name, in, []plan.Slot{out}
+	l.owned[out] = s.OwnedByClient(func(x plan.Slot) bool { return l.owned[x] })
 	l.steps = append(l.steps, s)
 	return out
 }
@@ -199,13 +210,18 @@ func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
 
 func (l *lowering) input(v *ir.Value) (plan.Slot, error) {
 	s := l.emit(v, plan.Step{Proto: plan.ProtoInput})
-	in := plan.Input{Name: v.Name, Shape: append([]int{}, v.Type.Shape...), Slot: s}
-	if i := len(l.plan.Inputs); i < len(l.options.Preprocess) {
-		in.Preprocess = l.options.Preprocess[i]
-	}
 	a := v.Attrs.(*ir.InputAttrs)
-	in.Min, in.Shift, in.Inner = a.Min, slices.Clone(a.Shift), a.Inner
-	l.plan.Inputs = append(l.plan.Inputs, in)
+	scaling := plan.Scaling{Min: a.Min, Shift: slices.Clone(a.Shift), Inner: a.Inner}
+	if l.options.Head == nil {
+		l.plan.Inputs = append(l.plan.Inputs, plan.Input{Name: v.Name, Shape: append([]int{}, v.Type.Shape...), Slot: s, Scaling: scaling})
+		return s, nil
+	}
+	switch from := l.options.Head.From[slices.Index(l.order, v)]; {
+	case from < len(l.plan.Inputs):
+		l.plan.Inputs[from].Slot, l.plan.Inputs[from].Scaling = s, scaling
+	default:
+		l.plan.Feeds = append(l.plan.Feeds, plan.Feed{Value: from, Slot: s, Scaling: scaling})
+	}
 	return s, nil
 }
 

@@ -150,27 +150,31 @@ func (l *lowering) structural(v *ir.Value) (plan.Slot, error) {
 			c.Fill = int64(math.Round(math.Ldexp(a.Value, v.Type.Elem.Frac)))
 		}
 	}
-	for i := range c.Regions {
-		c.Regions[i] = c.Regions[i].Compact()
-	}
+	c.Regions = compacted(c.Regions)
 	return l.emit(v, s, in...), nil
 }
 
-func (l *lowering) concat(v *ir.Value, s *plan.Step) ([]plan.Slot, error) {
+// concatRegions lays the arguments of a concatenation side by side.
+func concatRegions(v *ir.Value) (all []plan.Region) {
 	axis, dst := v.Attrs.(*ir.AxisAttrs).Axis, rowMajor(v.Type.Shape)
-	var in []plan.Slot
 	at := 0
+	for i, a := range v.Args {
+		all = append(all, plan.Region{In: i, DstOff: at * dst[axis], Dims: slices.Clone(a.Type.Shape), SrcStride: rowMajor(a.Type.Shape), DstStride: dst}.Compact())
+		at += a.Type.Shape[axis]
+	}
+	return all
+}
+
+func (l *lowering) concat(v *ir.Value, s *plan.Step) ([]plan.Slot, error) {
+	var in []plan.Slot
 	for _, a := range v.Args {
 		slot, err := l.in(a)
 		if err != nil {
 			return nil, err
 		}
-		s.Copy.Regions = append(s.Copy.Regions, plan.Region{
-			In: len(in), DstOff: at * dst[axis], Dims: slices.Clone(a.Type.Shape), SrcStride: rowMajor(a.Type.Shape), DstStride: dst,
-		})
 		in = append(in, slot)
-		at += a.Type.Shape[axis]
 	}
+	s.Copy.Regions = concatRegions(v)
 	return in, nil
 }
 

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"secc.example/secc/backend"
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
@@ -28,7 +29,8 @@ type Options struct {
 	XDrop      float64 // accuracy that X-operators may give up; 0: none, so that auto replaces nothing
 	Force      bool    // a network that does not answer like the real one is a warning, no error
 	Labels     []string
-	Preprocess []plan.Preprocess // one an input; may be shorter
+	Preprocess []plan.Preprocess // one for each of the client's inputs; may be shorter
+	Head       *backend.Head     // what the client computes in front of the graph, whose inputs Calibration then holds; may be nil
 
 	Trace    func(pass string, g *ir.Graph) // called after every pass; may be nil
 	Stop     func() error                   // asked often: an error ends the compilation with it; may be nil

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,9 +24,9 @@ const (
 
 // NodeCost is what one node takes, about.
 type NodeCost struct {
-	Node  string
-	Op    ir.Op
-	Bytes int64
+	Node  string `json:"node"`
+	Op    ir.Op  `json:"op"`
+	Bytes int64  `json:"bytes"`
 }
 
 // CostError is a network that would send more than the limit.
@@ -54,23 +55,93 @@ func gib(n int64) string {
 	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
-// Affordable estimates what an inference sends and refuses more than the limit.
-func Affordable(g *ir.Graph, limit int64) error {
+// Estimate is what an inference will take, about.
+type Estimate struct {
+	Bytes  int64      // sent by both parties
+	Nodes  []NodeCost // that send, the most costly first
+	Memory int64      // that the server holds at most; the client holds no more
+	Peak   NodeCost   // where, and what is alive there
+}
+
+// About estimates what an inference takes; nil for a graph with which something is
+// wrong: others say what.
+func About(g *ir.Graph) *Estimate {
 	real, err := Products(g)
 	if err != nil {
-		return nil // whatever is wrong with it, others say
+		return nil
 	}
-	e := &CostError{Limit: limit}
+	e := new(Estimate)
 	for _, v := range real.Values {
 		if n := aboutBytes(v); n > 0 {
 			e.Nodes, e.Bytes = append(e.Nodes, NodeCost{v.Name, v.Op, n}), e.Bytes+n
 		}
 	}
-	if e.Bytes <= limit {
+	slices.SortStableFunc(e.Nodes, func(a, b NodeCost) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	e.hold(real)
+	return e
+}
+
+// hold finds the operator at which most is held: what is alive around it, and what it
+// works on. The plan's own figure (plan.Memory) is exact about both and knows which
+// operators run side by side.
+func (e *Estimate) hold(g *ir.Graph) {
+	left := g.Uses()
+	alive, early := int64(0), int64(0)
+	for _, v := range g.Values {
+		if ir.IsConst(v) {
+			continue
+		}
+		alive += elementBytes * int64(v.Type.N())
+		if now := alive + aboutWork(v); now > e.Peak.Bytes {
+			e.Peak = NodeCost{v.Name, v.Op, now}
+		}
+		early = max(early, aboutBytes(v)/2)
+		for _, a := range v.Args {
+			if left[a]--; left[a] == 0 && !ir.IsConst(a) {
+				alive -= elementBytes * int64(a.Type.N())
+			}
+		}
+	}
+	e.Memory = sessionBytes + e.Peak.Bytes*8/5 + early
+}
+
+const (
+	elementBytes = 8        // of a share
+	sessionBytes = 96 << 20 // the program, its OTs and queues
+)
+
+// aboutWork is what an operator works on beside what it reads and makes: copies, the
+// bits of comparisons, ciphertexts and the server's weights.
+func aboutWork(v *ir.Value) int64 {
+	n := int64(v.Type.N())
+	switch v.Op {
+	case ir.OpConv:
+		weights := int64(v.Args[1].Type.N())
+		return linearBytes*(n+int64(v.Args[0].Type.N())) + 2*elementBytes*weights
+	case ir.OpMaxPool, ir.OpArgMax:
+		n = int64(v.Args[0].Type.N())
+	case ir.OpReshape, ir.OpInput, ir.OpAdd, ir.OpSub, ir.OpNeg, ir.OpSumPool, ir.OpSum:
+		return 0
+	}
+	return n * (3*elementBytes + usualBits)
+}
+
+// Affordable refuses what sends more than the limit.
+func (e *Estimate) Affordable(limit int64) error {
+	if e == nil || e.Bytes <= limit {
 		return nil
 	}
-	slices.SortStableFunc(e.Nodes, func(a, b NodeCost) int { return int(min(max(b.Bytes-a.Bytes, -1), 1)) })
-	return e
+	return &CostError{e.Bytes, limit, e.Nodes}
+}
+
+// Fits warns of a network that will hold more than a machine has free; free of 0 is not
+// known.
+func (e *Estimate) Fits(free int64) (warning string) {
+	if e == nil || free <= 0 || e.Memory <= free {
+		return ""
+	}
+	return fmt.Sprintf("an inference would hold about %s at either party, most of it at node %q (%s); this machine has %s free: a smaller input (--input-shape, --batch 1) takes less",
+		gib(e.Memory), e.Peak.Node, e.Peak.Op, gib(free))
 }
 
 // aboutBytes is what a value of a real graph will take.

@@ -2,6 +2,7 @@ package passes
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"secc.example/secc/ir"
@@ -14,10 +15,10 @@ func TestAffordableKnowsTheOrderOfMagnitude(t *testing.T) {
 		b := newBuilder(t)
 		b.g.Outputs = []*ir.Value{make(b)}
 		var dear *CostError
-		if err := Affordable(b.g, 0); !errors.As(err, &dear) || len(dear.Nodes) == 0 || dear.Nodes[0].Bytes < dear.Nodes[len(dear.Nodes)-1].Bytes {
+		if err := About(b.g).Affordable(0); !errors.As(err, &dear) || len(dear.Nodes) == 0 || dear.Nodes[0].Bytes < dear.Nodes[len(dear.Nodes)-1].Bytes {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if err := Affordable(b.g, dear.Bytes); err != nil {
+		if err := About(b.g).Affordable(dear.Bytes); err != nil {
 			t.Errorf("%s: exactly the limit: %v", name, err)
 		}
 	}
@@ -36,9 +37,16 @@ func TestAffordableKnowsTheOrderOfMagnitude(t *testing.T) {
 		t.Fatal(err)
 	}
 	var dear *CostError
-	errors.As(Affordable(b.g, 0), &dear)
+	errors.As(About(b.g).Affordable(0), &dear)
 	real := float64(r.Total.Online.ClientToServer + r.Total.Online.ServerToClient)
 	if ratio := float64(dear.Bytes) / real; ratio < 1./3 || ratio > 3 {
 		t.Errorf("estimated %d bytes, the plan takes %.0f", dear.Bytes, real)
+	}
+	about, exact := About(b.g), made.Plan.Memory()
+	if ratio := float64(about.Memory) / float64(exact.Server); ratio < 1./2 || ratio > 2 {
+		t.Errorf("estimated %d bytes of memory, the plan says %d", about.Memory, exact.Server)
+	}
+	if about.Fits(about.Memory) != "" || !strings.Contains(about.Fits(about.Memory-1), about.Peak.Node) {
+		t.Errorf("%d bytes: %q and %q", about.Memory, about.Fits(about.Memory), about.Fits(about.Memory-1))
 	}
 }

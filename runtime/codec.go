@@ -3,33 +3,53 @@ package runtime
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"secc.example/secc/backend/plan"
 )
 
-// Encode turns the client's real numbers into ring elements: round(x * 2^frac)
-// to nearest. What lies outside the ring's signed range is clipped to it.
+// Encode turns the client's real numbers into ring elements, one vector for each of
+// the plan's Fed: it computes the plan's head, then round(x * 2^frac) to nearest. What
+// lies outside the ring's signed range is clipped to it.
 func Encode(p *plan.Plan, inputs [][]float32) ([]Vec, error) {
+	values, err := Headed(p, inputs)
+	if err != nil {
+		return nil, err
+	}
+	var out []Vec
+	for i, f := range p.Fed() {
+		t, v := p.Slots[f.Slot], make(Vec, len(values[i]))
+		for j, x := range values[i] {
+			y := float64(f.Scaled(j, x))
+			if math.IsNaN(y) || math.IsInf(y, 0) {
+				return nil, fmt.Errorf("%s: element %d is %g, for which the network has no use", origin(p, f.Value), j, x)
+			}
+			v[j] = encode(y, t)
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// origin names a value that the client encodes.
+func origin(p *plan.Plan, value int) string {
+	if value < len(p.Inputs) {
+		return fmt.Sprintf("input %q", p.ValueName(value))
+	}
+	return fmt.Sprintf("what the client computes of its inputs, node %q", p.ValueName(value))
+}
+
+// Headed gives what the client encodes before it is scaled: inputs as they are, and
+// what the plan's head makes of them, in the order of the plan's Fed.
+func Headed(p *plan.Plan, inputs [][]float32) ([][]float32, error) {
 	if len(inputs) != len(p.Inputs) {
 		return nil, fmt.Errorf("%d inputs, the plan has %d", len(inputs), len(p.Inputs))
 	}
-	out := make([]Vec, len(inputs))
 	for i, in := range p.Inputs {
-		t := p.Slots[in.Slot]
-		if len(inputs[i]) != t.N() {
+		if len(inputs[i]) != in.N() {
 			return nil, fmt.Errorf("input %q has %d elements, the plan wants %v", in.Name, len(inputs[i]), in.Shape)
 		}
-		out[i] = make(Vec, len(inputs[i]))
-		for j, x := range inputs[i] {
-			y := float64(in.Scaled(j, x))
-			if math.IsNaN(y) || math.IsInf(y, 0) {
-				return nil, fmt.Errorf("input %q: element %d is not a finite number", in.Name, j)
-			}
-			out[i][j] = encode(y, t)
-		}
 	}
-	return out, nil
+	return p.EvalHead(inputs), nil
 }
 
 func encode(x float64, t plan.SlotType) uint64 {
@@ -39,15 +59,26 @@ func encode(x float64, t plan.SlotType) uint64 {
 	return uint64(int64(math.Floor(v))) & mask(t.Bits)
 }
 
-// Clipped counts the values that a format cannot hold: Encode cuts them.
-func Clipped(values []float32, t plan.SlotType) (n int) {
-	half := math.Ldexp(1, t.Bits-1)
-	for _, x := range values {
-		if v := math.Round(math.Ldexp(float64(x), t.Frac)); v < -half || v >= half {
-			n++
+// Clipped says of each value that the client encodes how many elements its format
+// cannot hold: Encode cuts them.
+func Clipped(p *plan.Plan, inputs [][]float32) (warnings []string) {
+	values, err := Headed(p, inputs)
+	if err != nil { // Encode says so
+		return nil
+	}
+	for i, f := range p.Fed() {
+		t, n := p.Slots[f.Slot], 0
+		half := math.Ldexp(1, t.Bits-1)
+		for j, x := range values[i] {
+			if v := math.Round(math.Ldexp(float64(f.Scaled(j, x)), t.Frac)); v < -half || v >= half {
+				n++
+			}
+		}
+		if n > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s: %d values too large for the plan's number format were cut: expect a wrong answer", origin(p, f.Value), n))
 		}
 	}
-	return n
+	return warnings
 }
 
 // Decode turns revealed ring elements into the plan's outputs, with what the
@@ -82,7 +113,7 @@ func post(o plan.Output, x []float64, shape []int) ([]float64, error) {
 		case "transpose":
 			x, shape = transpose(x, shape, f.Perm), f.Shape
 		case "softmax", "log_softmax":
-			softmax(x, shape, f.Axis, f.Op == "log_softmax")
+			plan.Softmax(x, shape, f.Axis, f.Op == "log_softmax")
 		case "func":
 			g, ok := f.Scalar()
 			if !ok {
@@ -116,31 +147,4 @@ func transpose(x []float64, shape, perm []int) []float64 {
 	}
 	walk(0, 0)
 	return out
-}
-
-// softmax works in place along one axis.
-func softmax(x []float64, shape []int, axis int, log bool) {
-	inner := 1
-	for _, d := range shape[axis+1:] {
-		inner *= d
-	}
-	n := shape[axis]
-	lane := make([]float64, n)
-	for base := 0; base < len(x); base += n * inner {
-		for k := range inner {
-			for i := range lane {
-				lane[i] = x[base+i*inner+k]
-			}
-			top, sum := slices.Max(lane), 0.0
-			for _, v := range lane {
-				sum += math.Exp(v - top)
-			}
-			for i, v := range lane {
-				if v -= top + math.Log(sum); !log {
-					v = math.Exp(v)
-				}
-				x[base+i*inner+k] = v
-			}
-		}
-	}
 }

@@ -36,9 +36,9 @@ func newWalker(g *Program, inputs []Vec) *walker {
 	for _, o := range g.plan.Outputs {
 		w.keep[o.Slot] = true
 	}
-	for i, in := range g.plan.Inputs {
+	for i, f := range g.plan.Fed() {
 		if inputs != nil {
-			w.feed[in.Slot] = inputs[i]
+			w.feed[f.Slot] = inputs[i]
 		}
 	}
 	return w
@@ -175,13 +175,13 @@ func named(steps []*plan.Step, err error) error {
 
 // checkInputs compares encoded inputs with the plan.
 func checkInputs(p *plan.Plan, inputs []Vec) error {
-	if len(inputs) != len(p.Inputs) {
-		return fmt.Errorf("%d inputs, the plan has %d", len(inputs), len(p.Inputs))
+	fed := p.Fed()
+	if len(inputs) != len(fed) {
+		return fmt.Errorf("%d inputs, the plan encodes %d", len(inputs), len(fed))
 	}
-	for i, in := range p.Inputs {
-		t := p.Slots[in.Slot]
-		if len(inputs[i]) != t.N() {
-			return fmt.Errorf("input %q: %d elements, the plan has %v", in.Name, len(inputs[i]), in.Shape)
+	for i, f := range fed {
+		if t := p.Slots[f.Slot]; len(inputs[i]) != t.N() {
+			return fmt.Errorf("input %q: %d elements, the plan has %v", p.ValueName(f.Value), len(inputs[i]), t.Shape)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -186,8 +187,8 @@ func TestClippedCountsWhatEncodeCuts(t *testing.T) {
 			t.Fatal(err)
 		}
 		cut := math.Abs(float64(Signed(v[0][0], 12))/8-float64(x)) > 1.0/16
-		if got := Clipped([]float32{x}, slot); (got == 1) != cut {
-			t.Errorf("%g becomes %g: %d counted", x, float64(Signed(v[0][0], 12))/8, got)
+		if got := Clipped(p, [][]float32{{x}}); (len(got) == 1) != cut {
+			t.Errorf("%g becomes %g: %q", x, float64(Signed(v[0][0], 12))/8, got)
 		}
 	}
 }
@@ -288,5 +289,36 @@ func TestInferencesAreBounded(t *testing.T) {
 		if _, err := g.RunMany(t.Context(), a, Inferences{N: n}, Config{}); err == nil {
 			t.Errorf("%d inferences: none", n)
 		}
+	}
+}
+
+// The client encodes what the plan's head makes of its inputs, scaled; what is no number
+// in the end is an error that names where it came about, and minus infinity is one where
+// nothing raises it.
+func TestEncodeComputesTheHead(t *testing.T) {
+	slot := plan.SlotType{Shape: []int{2}, Bits: 16, Frac: 8}
+	p := &plan.Plan{
+		Slots:  []plan.SlotType{slot, slot},
+		Inputs: []plan.Input{{Name: "x", Shape: slot.Shape, Slot: 0, Scaling: plan.Scaling{Min: -4}}},
+		Head:   []plan.HeadOp{{Op: "func", Name: "log", Node: "l", In: []int{0}, Shape: slot.Shape}},
+		Feeds:  []plan.Feed{{Value: 1, Slot: 1, Scaling: plan.Scaling{Shift: []int{1}, Inner: 2}}},
+	}
+	got, err := Encode(p, [][]float32{{1, 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []Vec{{256, 2048}, {0, uint64(math.Round(512 * math.Log(8)))}}; !slices.EqualFunc(got, want, slices.Equal[Vec]) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if _, err := Encode(p, [][]float32{{1, 0}}); err == nil || !strings.Contains(err.Error(), `node "l": element 1 is -Inf`) {
+		t.Errorf("a logarithm of nothing: %v", err)
+	}
+	p.Head, p.Feeds, p.Slots = nil, nil, p.Slots[:1]
+	if got, err = Encode(p, [][]float32{{1, float32(math.Inf(-1))}}); err != nil || Signed(got[0][1], 16) != -4*256 {
+		t.Errorf("a mask's minus infinity: %v, %v", got, err)
+	}
+	p.Inputs[0].Min = 0
+	if _, err := Encode(p, [][]float32{{1, float32(math.Inf(-1))}}); err == nil || !strings.Contains(err.Error(), `input "x": element 1 is -Inf`) {
+		t.Errorf("minus infinity that nothing raises: %v", err)
 	}
 }

@@ -47,7 +47,7 @@ func FitSpline(f func(float64) float64, in, out plan.SlotType, pieces int) (*pla
 type fit struct {
 	at      func(x int64) float64 // the function, in ulps
 	y       []float64             // what it is at the samples
-	first   int64     // argument of y[0]
+	first   int64                 // argument of y[0]
 	step    int64
 	outBits int
 }

@@ -78,4 +78,3 @@ func TestSplineJumpsExactlyInWideRings(t *testing.T) {
 		}
 	}
 }
-

@@ -10,6 +10,7 @@ const (
 	spareMemory = 8 << 20  // buffers of frames that the transport keeps
 	aheadMemory = 16 << 20 // correlated OTs made ahead of use (package ot), a direction
 	wordBytes   = 8        // an element of a share
+	headBytes   = 12       // an element of what the client computes itself: float32, and float64 on the way
 
 	// The garbage collector lets what is dead grow to half of what is alive
 	// (runs set it so); the rest is what the heap's pages lose.
@@ -33,7 +34,7 @@ func (p *Plan) SessionMemory(inferences int) Memory {
 	}
 	q := p.Queues()
 	shared := p.otMemory(inferences) + q.Memory(p.Lanes()) + min(spareMemory, q.Window)
-	return Memory{whole(most.Server + shared), whole(most.Client + shared)}
+	return Memory{whole(most.Server + shared), whole(most.Client + shared + headBytes*p.headElems())}
 }
 
 // Queues bounds what a party's transport holds of one session, whatever the peer sends

@@ -46,6 +46,8 @@ type Plan struct {
 	Version int
 	Model   string
 	Inputs  []Input
+	Head    []HeadOp `cbor:",omitempty"` // what the client computes of them itself
+	Feeds   []Feed   `cbor:",omitempty"` // and gives to the network
 	Slots   []SlotType
 	Rounds  [][]Step
 	Outputs []Output
@@ -59,19 +61,30 @@ type Plan struct {
 	known figures // set by Validate
 }
 
-// Input is one tensor that the client brings. The client encodes x as
-// round(x * 2^Frac) in the ring of the slot that the input step fills, after it
-// has raised what lies below Min to Min (0: nothing) and multiplied element i by
-// 2^Shift[i/Inner mod len(Shift)] (no Shift: by nothing).
+// Input is one tensor that the client brings. The client encodes x, scaled, as
+// round(x * 2^Frac) in the ring of the slot that the input step fills.
 type Input struct {
 	Name       string
 	Shape      []int
-	Slot       Slot // the slot that ProtoInput fills
+	Slot       Slot // the slot that ProtoInput fills; HeadOnly if only the head reads it
 	Preprocess Preprocess
-	Min        float64 `cbor:",omitempty"`
-	Shift      []int   `cbor:",omitempty"`
-	Inner      int     `cbor:",omitempty"`
-	Seen       *Seen   `cbor:",omitempty"`
+	Scaling
+	Seen *Seen `cbor:",omitempty"`
+}
+
+// N is the number of elements.
+func (in *Input) N() int { return SlotType{Shape: in.Shape}.N() }
+
+// HeadOnly stands for the slot of an input that enters none.
+const HeadOnly Slot = -1
+
+// Scaling is what the client does to elements before it encodes them: it raises what
+// lies below Min to Min (0: nothing) and multiplies element i by
+// 2^Shift[i/Inner mod len(Shift)] (no Shift: by nothing).
+type Scaling struct {
+	Min   float64 `cbor:",omitempty"`
+	Shift []int   `cbor:",omitempty"`
+	Inner int     `cbor:",omitempty"`
 }
 
 // Seen are public figures of the calibration inputs, by which a client is warned
@@ -83,8 +96,8 @@ type Seen struct {
 	Colour          string    `cbor:",omitempty"` // "grey" or "colour" if all pictures were
 }
 
-// Scaled is element i of an input as it is encoded, before it is rounded.
-func (in *Input) Scaled(i int, x float32) float32 {
+// Scaled is element i as it is encoded, before it is rounded.
+func (in *Scaling) Scaled(i int, x float32) float32 {
 	if in.Min != 0 {
 		x = max(x, float32(in.Min))
 	}

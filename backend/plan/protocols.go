@@ -102,14 +102,23 @@ func legalCopy(p *Plan, s *Step) error {
 
 // check returns how many elements the region copies.
 func (r Region) check(p *Plan, s *Step) (int, error) {
-	if r.In < 0 || r.In >= len(s.In) || len(r.SrcStride) != len(r.Dims) || len(r.DstStride) != len(r.Dims) {
-		return 0, errors.New("bad input index or rank")
+	if r.In < 0 || r.In >= len(s.In) {
+		return 0, errors.New("bad input index")
+	}
+	return r.within(p.Slots[s.In[r.In]].N(), p.Slots[s.Out[0]].N())
+}
+
+// within checks a region that copies from a tensor of some elements to another, and
+// returns how many it copies.
+func (r Region) within(from, to int) (int, error) {
+	if len(r.SrcStride) != len(r.Dims) || len(r.DstStride) != len(r.Dims) {
+		return 0, errors.New("bad rank")
 	}
 	n, err := checkShape(r.Dims)
 	if err != nil {
 		return 0, err
 	}
-	if !within(r.SrcOff, r.Dims, r.SrcStride, p.Slots[s.In[r.In]].N()) || !within(r.DstOff, r.Dims, r.DstStride, p.Slots[s.Out[0]].N()) {
+	if !within(r.SrcOff, r.Dims, r.SrcStride, from) || !within(r.DstOff, r.Dims, r.DstStride, to) {
 		return 0, errors.New("reaches outside its tensor")
 	}
 	return n, nil

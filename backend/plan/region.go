@@ -20,3 +20,8 @@ func (r Region) Compact() Region {
 	}
 	return c
 }
+
+// each visits the elements that the region copies.
+func (r Region) each(visit func(src, dst int)) {
+	walk(r.Dims, r.SrcStride, r.DstStride, func(_, i, j int) { visit(r.SrcOff+i, r.DstOff+j) })
+}

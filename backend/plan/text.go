@@ -11,8 +11,14 @@ import (
 func (p *Plan) WriteText(out io.Writer) error {
 	w := &printer{out: out}
 	w.line("plan %q version %d, %d slots, %d rounds, reveal %s", p.Model, p.Version, len(p.Slots), len(p.Rounds), p.Reveal)
-	for _, in := range p.Inputs {
-		w.line("input %q -> %s%s%s", in.Name, p.slot(in.Slot), in.Preprocess, in.scaling())
+	for i, in := range p.Inputs {
+		w.line("input %q -> %s%s%s", in.Name, p.entry(i, in.Slot), in.Preprocess, in.scaling())
+	}
+	for i := range p.Head {
+		w.line("client %s", p.headText(i))
+	}
+	for _, f := range p.Feeds {
+		w.line("client v%d -> %s%s", f.Value, p.slot(f.Slot), f.scaling())
 	}
 	for r, steps := range p.Rounds {
 		w.line("round %d", r)
@@ -74,8 +80,43 @@ func (c Preprocess) String() string {
 	return fmt.Sprintf(" preprocess %s %s %s%s%s%s resize %d scale %v shift %v", c.Preset, c.Layout, c.Colour, crop, via, levels, c.Resize, c.Scale, c.Shift)
 }
 
+// entry says where input i goes.
+func (p *Plan) entry(i int, x Slot) string {
+	switch {
+	case x == HeadOnly:
+		return fmt.Sprintf("v%d%s", i, shapeText(p.Inputs[i].Shape))
+	case len(p.Head) > 0:
+		return fmt.Sprintf("v%d %s", i, p.slot(x))
+	}
+	return p.slot(x)
+}
+
+// headText is op i of the head: what it reads, and its public numbers.
+func (p *Plan) headText(i int) string {
+	op := &p.Head[i]
+	var b strings.Builder
+	fmt.Fprintf(&b, "v%d%s = %s", len(p.Inputs)+i, shapeText(op.Shape), op.Op)
+	for _, x := range op.In {
+		fmt.Fprintf(&b, " v%d", x)
+	}
+	switch op.Op {
+	case "const":
+		fmt.Fprintf(&b, " %v", op.Data[:min(len(op.Data), 8)])
+	case "func":
+		fmt.Fprintf(&b, " %s(%g, %g)", op.Name, op.Alpha, op.Beta)
+	case "clip":
+		fmt.Fprintf(&b, " to %g..%g", op.Alpha, op.Beta)
+	case "copy":
+		fmt.Fprintf(&b, " (%d regions, fill %g)", len(op.Regions), op.Alpha)
+	case "sum", "reduce_max", "softmax", "log_softmax":
+		fmt.Fprintf(&b, " axes %v", op.Axes)
+	}
+	fmt.Fprintf(&b, " # %q", op.Node)
+	return b.String()
+}
+
 // scaling says what the client does to the elements before it encodes them.
-func (in *Input) scaling() string {
+func (in *Scaling) scaling() string {
 	s := ""
 	if in.Min != 0 {
 		s = fmt.Sprintf(" from %g on", in.Min)

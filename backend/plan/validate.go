@@ -115,7 +115,7 @@ func (t SlotType) check() error {
 
 // checkSteps follows the steps in order and keeps track of which slots are written.
 func (p *Plan) checkSteps() error {
-	written := make([]bool, len(p.Slots))
+	written, owned := make([]bool, len(p.Slots)), make([]bool, len(p.Slots))
 	steps, regions := 0, 0
 	for at, s := range p.Steps() {
 		if steps++; steps > MaxSteps {
@@ -127,7 +127,14 @@ func (p *Plan) checkSteps() error {
 		if regions > MaxRegions {
 			return fmt.Errorf("plan: more than %d copy regions", MaxRegions)
 		}
-		if err := p.checkStep(s, written); err != nil {
+		err := p.checkStep(s, written)
+		if err == nil {
+			owned[s.Out[0]] = s.OwnedByClient(func(x Slot) bool { return owned[x] })
+			if s.Linear != nil && s.Linear.ClientInput && !owned[s.In[0]] {
+				err = errors.New("takes for the client's own what the server has a share of")
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("plan: round %d step %d (%.40q, %.40q): %w", at.Round, at.Position, string(s.Proto), s.Name, err)
 		}
 	}
@@ -177,14 +184,9 @@ func (s *Step) onlyAttrs(want string) error {
 }
 
 func (p *Plan) checkInputs() error {
-	fed := map[Slot]bool{}
 	for _, in := range p.Inputs {
-		if in.Slot < 0 || int(in.Slot) >= len(p.Slots) || fed[in.Slot] || len(in.Name) > maxName {
-			return fmt.Errorf("plan: input %.40q: bad slot %d", in.Name, in.Slot)
-		}
-		fed[in.Slot] = true
-		if !slices.Equal(in.Shape, p.Slots[in.Slot].Shape) {
-			return fmt.Errorf("plan: input %.40q: shape %v, slot has %v", in.Name, in.Shape, p.Slots[in.Slot].Shape)
+		if _, err := checkShape(in.Shape); err != nil || len(in.Name) > maxName {
+			return fmt.Errorf("plan: input %.40q: shape %v, or a name too long", in.Name, in.Shape)
 		}
 		if err := in.Seen.check(); err != nil {
 			return fmt.Errorf("plan: input %.40q: %w", in.Name, err)
@@ -192,8 +194,27 @@ func (p *Plan) checkInputs() error {
 		if err := in.Preprocess.check(in.Shape); err != nil {
 			return fmt.Errorf("plan: input %.40q: preprocessing: %w", in.Name, err)
 		}
-		if err := in.checkScaling(p.Slots[in.Slot].N()); err != nil {
-			return fmt.Errorf("plan: input %.40q: %w", in.Name, err)
+	}
+	if err := p.checkHead(); err != nil {
+		return err
+	}
+	return p.checkFed()
+}
+
+// checkFed checks that what the client encodes and what input steps fill are the same.
+func (p *Plan) checkFed() error {
+	fed := map[Slot]bool{}
+	for _, f := range p.Fed() {
+		name, shape := p.ValueName(f.Value), p.valueShape(f.Value)
+		if f.Slot < 0 || int(f.Slot) >= len(p.Slots) || fed[f.Slot] {
+			return fmt.Errorf("plan: input %.40q: bad slot %d", name, f.Slot)
+		}
+		fed[f.Slot] = true
+		if !slices.Equal(shape, p.Slots[f.Slot].Shape) {
+			return fmt.Errorf("plan: input %.40q: shape %v, slot has %v", name, shape, p.Slots[f.Slot].Shape)
+		}
+		if err := f.checkScaling(p.Slots[f.Slot].N()); err != nil {
+			return fmt.Errorf("plan: input %.40q: %w", name, err)
 		}
 	}
 	n := 0
@@ -206,8 +227,8 @@ func (p *Plan) checkInputs() error {
 			return fmt.Errorf("plan: input step fills slot %d, which no input names", s.Out[0])
 		}
 	}
-	if n != len(p.Inputs) {
-		return fmt.Errorf("plan: %d inputs, %d input steps", len(p.Inputs), n)
+	if n != len(fed) {
+		return fmt.Errorf("plan: %d inputs, %d input steps", len(fed), n)
 	}
 	return nil
 }
@@ -215,7 +236,7 @@ func (p *Plan) checkInputs() error {
 // maxInputShift bounds the exponents of an input's factors.
 const maxInputShift = 64
 
-func (in *Input) checkScaling(n int) error {
+func (in *Scaling) checkScaling(n int) error {
 	if notFinite(in.Min) || len(in.Shift) == 0 && in.Inner != 0 {
 		return errors.New("bad bound or factors")
 	}
@@ -339,6 +360,9 @@ func (p *Plan) checkText() error {
 	texts := append([]string{p.Model, p.Profile}, p.Labels...)
 	for _, in := range p.Inputs {
 		texts = append(texts, in.Name, in.Preprocess.Preset)
+	}
+	for _, op := range p.Head {
+		texts = append(texts, op.Op, op.Node, op.Name)
 	}
 	for _, o := range p.Outputs {
 		texts = append(texts, o.Name)

@@ -37,9 +37,9 @@ func ask(ctx context.Context, q question) (*plan.Report, error) {
 		for _, text := range t.Warnings {
 			q.warn(fmt.Sprintf("input %s: %s", p.Inputs[i].Name, text))
 		}
-		if n := runtime.Clipped(t.Values, p.Slots[p.Inputs[i].Slot]); n > 0 {
-			q.warn(fmt.Sprintf("input %s: %d values too large for the plan's number format were cut: expect a wrong answer", p.Inputs[i].Name, n))
-		}
+	}
+	for _, text := range runtime.Clipped(p, values) {
+		q.warn(text)
 	}
 	c := client.Client{Plan: p, Connect: q.connect}
 	c.Session.Progress = func(now runtime.Progress) {

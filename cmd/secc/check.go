@@ -28,6 +28,15 @@ type checkReport struct {
 	Problems  []onnx.Unsupported `json:"problems"`
 	Malformed string             `json:"malformed,omitempty"` // the file is no valid model: nothing else could be said
 	Warnings  []string           `json:"warnings,omitempty"`
+	Cost      *aboutReport       `json:"estimate,omitempty"` // of an inference, from shapes alone
+}
+
+// aboutReport is what an inference will take, about.
+type aboutReport struct {
+	Bytes   int64            `json:"bytes"`
+	Memory  int64            `json:"memory_bytes"` // at either party
+	Dearest *passes.NodeCost `json:"dearest_node,omitempty"`
+	Peak    passes.NodeCost  `json:"memory_peak_node"`
 }
 
 func newCheckCmd() *cobra.Command {
@@ -53,6 +62,8 @@ func (f *compileFlags) check(c *cobra.Command, path string) error {
 		return err
 	}
 	r := &checkReport{Schema: checkSchema, Model: opts.Name, Problems: []onnx.Unsupported{}}
+	log := newLog(c.ErrOrStderr())
+	opts.Warn = func(text string) { log.Warn(text) }
 	if err := r.examine(c.Context(), data, opts); err != nil {
 		return err
 	}
@@ -94,6 +105,12 @@ func (r *checkReport) examine(ctx context.Context, data []byte, o secc.Options) 
 		return nil
 	case err != nil:
 		return flagged(err)
+	}
+	if e := passes.About(m.Graph); e != nil {
+		r.Cost = &aboutReport{Bytes: e.Bytes, Memory: e.Memory, Peak: e.Peak}
+		if len(e.Nodes) > 0 {
+			r.Cost.Dearest = &e.Nodes[0]
+		}
 	}
 	made, err := m.Compile(ctx, o.Profile)
 	if errors.As(err, &bad) {
@@ -153,6 +170,13 @@ func (r *checkReport) print(w io.Writer) {
 	}
 	for _, text := range r.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", text)
+	}
+	if e := r.Cost; e != nil {
+		fmt.Fprintf(w, "an inference sends about %s", bytesText(e.Bytes))
+		if e.Dearest != nil {
+			fmt.Fprintf(w, ", %s of it at node %q (%s)", bytesText(e.Dearest.Bytes), e.Dearest.Node, e.Dearest.Op)
+		}
+		fmt.Fprintf(w, ", and either party holds about %s, at node %q (%s)\n", bytesText(e.Memory), e.Peak.Node, e.Peak.Op)
 	}
 	verdict := "can be compiled"
 	if !r.OK {

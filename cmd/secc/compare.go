@@ -8,6 +8,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"secc.example/secc"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir"
@@ -156,6 +157,9 @@ func realValues(s *subject, in []*num.Tensor) (vals map[operatorKey][]float32, u
 		return nil, nil, err
 	}
 	vals, undo = map[operatorKey][]float32{}, map[operatorKey]func([]float32){}
+	if in, err = secc.Headed(s.plan, elementsOf(in)); err != nil {
+		return nil, nil, err
+	}
 	_, err = ir.Eval(r.Graph, in, ir.EvalOptions{Stop: s.stop, Observe: func(v *ir.Value, t *num.Tensor) {
 		k := operatorKey{string(v.Op), v.Name}
 		if _, twice := vals[k]; v.Op != ir.OpConst && !twice {
@@ -205,9 +209,11 @@ func secureSlots(ctx context.Context, s *subject, in []*num.Tensor) (sums map[pl
 		shares[i] = map[plan.Slot]runtime.Vec{}
 		see[i] = func(slot plan.Slot, v runtime.Vec) { shares[i][slot] = append(runtime.Vec{}, v...) }
 	}
-	if out, err = s.secure(ctx, in, see); err != nil {
+	all, err := s.secure(ctx, in, see)
+	if err != nil {
 		return nil, nil, err
 	}
+	out = all[0]
 	sums = map[plan.Slot][]int64{}
 	for slot, a := range shares[0] {
 		b := shares[1][slot]

@@ -193,6 +193,8 @@ func (f *compileFlags) load(c *cobra.Command, path string, at *stages) (*secc.Mo
 	if at != nil {
 		o.Progress = at.at
 	}
+	log := newLog(c.ErrOrStderr())
+	o.Warn = func(text string) { log.Warn(text) }
 	m, err := secc.Import(c.Context(), data, o)
 	return m, inFile(path, flagged(err))
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/ir/num"
 	"secc.example/secc/runtime"
@@ -29,12 +30,20 @@ type evalReport struct {
 	Simulator *score `json:"simulator"`
 	Secure    *score `json:"secure,omitempty"`
 
-	Formats  formatUse `json:"formats"`
-	Overflow *float64  `json:"overflow_probability,omitempty"` // estimated when the formats were chosen; not kept in plans
-	Bytes    int64     `json:"bytes"`                          // predicted, of one run
-	Wrapped  int       `json:"wrapped"`                        // elements that left their ring in the simulation: these are wrong
-	Over     int       `json:"over_range"`                     // elements outside the promised range, these among them
-	Elements int       `json:"elements"`                       // simulated elements in all
+	Outputs  []outputScore `json:"outputs,omitempty"` // each by itself, where there are several; the figures above are those of the first
+	Formats  formatUse     `json:"formats"`
+	Overflow *float64      `json:"overflow_probability,omitempty"` // estimated when the formats were chosen; not kept in plans
+	Bytes    int64         `json:"bytes"`                          // predicted, of one run
+	Wrapped  int           `json:"wrapped"`                        // elements that left their ring in the simulation: these are wrong
+	Over     int           `json:"over_range"`                     // elements outside the promised range, these among them
+	Elements int           `json:"elements"`                       // simulated elements in all
+}
+
+// outputScore compares one output with the cleartext network's.
+type outputScore struct {
+	Name      string `json:"name"`
+	Simulator *score `json:"simulator"`
+	Secure    *score `json:"secure,omitempty"`
 }
 
 type evalFlags struct {
@@ -90,7 +99,7 @@ func (f *evalFlags) run(c *cobra.Command, path string) error {
 		return err
 	}
 	defer s.close()
-	e, err := f.examples(c.Context(), c.ErrOrStderr(), s.plan, answers)
+	e, err := f.examples(c.Context(), c.ErrOrStderr(), s, answers)
 	if err != nil {
 		return err
 	}
@@ -133,8 +142,9 @@ type examples struct {
 	secure    int         // how many cases run securely
 }
 
-func (f *evalFlags) examples(ctx context.Context, log io.Writer, p *plan.Plan, answers string) (*examples, error) {
-	set, err := someExamples(ctx, log, "--data", f.data, input.Specs(p))
+func (f *evalFlags) examples(ctx context.Context, log io.Writer, s *subject, answers string) (*examples, error) {
+	p := s.plan
+	set, err := someExamples(ctx, log, "--data", f.data, s.specs())
 	if err != nil {
 		return nil, err
 	}
@@ -194,22 +204,23 @@ func (e *examples) evaluate(ctx context.Context, show *tally, s *subject) (*eval
 			return nil, err
 		}
 		show.step(i)
-		err := sim.add(true, func() ([]float32, error) { return r.simulate(s, in, uint64(i)) })
+		err := sim.add(true, func() ([][]float32, error) { return r.simulate(s, in, uint64(i)) })
 		if err == nil {
-			err = float.add(s.real != nil, func() ([]float32, error) { return s.float(in) })
+			err = float.add(s.real != nil, func() ([][]float32, error) { return s.float(in) })
 		}
 		if err == nil {
-			err = real.add(i < e.secure, func() ([]float32, error) { return s.secure(ctx, in, [2]func(plan.Slot, runtime.Vec){}) })
+			err = real.add(i < e.secure, func() ([][]float32, error) { return s.secure(ctx, in, [2]func(plan.Slot, runtime.Vec){}) })
 		}
 		if err != nil {
 			return nil, fmt.Errorf("example %d: %w", i+1, err)
 		}
 	}
 	r.conclude(e, float, sim, real)
+	r.each(s.plan, float, sim, real)
 	return r, nil
 }
 
-func (r *evalReport) simulate(s *subject, in []*num.Tensor, seed uint64) ([]float32, error) {
+func (r *evalReport) simulate(s *subject, in []*num.Tensor, seed uint64) ([][]float32, error) {
 	out, result, err := s.simulate(in, seed, nil)
 	if err != nil {
 		return nil, err
@@ -222,18 +233,46 @@ func (r *evalReport) simulate(s *subject, in []*num.Tensor, seed uint64) ([]floa
 
 // answers are one form's outputs and the time they took.
 type answers struct {
-	values  [][]float32
+	values  [][]float32 // the first output of every case
 	seconds float64
+	all     [][][]float32 // every output of every case
 }
 
-func (a *answers) add(wanted bool, run func() ([]float32, error)) error {
+// output is one output of every case.
+func (a *answers) output(k int) (values [][]float32) {
+	for _, out := range a.all {
+		values = append(values, out[k])
+	}
+	return values
+}
+
+func (a *answers) add(wanted bool, run func() ([][]float32, error)) error {
 	if !wanted {
 		return nil
 	}
 	start := time.Now()
 	out, err := run()
-	a.values, a.seconds = append(a.values, out), a.seconds+time.Since(start).Seconds()
-	return err
+	a.seconds += time.Since(start).Seconds()
+	if err != nil {
+		return err
+	}
+	a.values, a.all = append(a.values, out[0]), append(a.all, out)
+	return nil
+}
+
+// each scores every output of a network that has several.
+func (r *evalReport) each(p *plan.Plan, float, sim, real answers) {
+	if len(p.Outputs) < 2 || float.all == nil {
+		return
+	}
+	for k, o := range p.Outputs {
+		ref := float.output(k)
+		s := outputScore{Name: o.Name, Simulator: rate(answers{values: sim.output(k)}, ref, nil)}
+		if real.all != nil {
+			s.Secure = rate(answers{values: real.output(k)}, ref, nil)
+		}
+		r.Outputs = append(r.Outputs, s)
+	}
 }
 
 func (r *evalReport) conclude(e *examples, float, sim, real answers) {
@@ -272,6 +311,13 @@ func (r *evalReport) print(w io.Writer) {
 	row("simulated", r.Simulator)
 	row("secure", r.Secure)
 	t.Render()
+	for _, o := range r.Outputs {
+		s, how := o.Simulator, "simulated"
+		if o.Secure != nil {
+			s, how = o.Secure, "secure"
+		}
+		fmt.Fprintf(w, "output %s, %s: top-1 as float %s, max error %s (largest %s), mean error %s\n", out.Line(o.Name), how, percent(s.Top1Agreement), figure(s.MaxAbsError), figure(s.MaxAbs), figure(s.MeanAbsError))
+	}
 	for _, d := range r.Disagree {
 		fmt.Fprintf(w, "example %d: class %d, %s says %d (its margin over class %d is %.4g)\n", d.Example, d.Got, r.Against, d.Want, d.Got, d.Margin)
 	}

@@ -26,6 +26,7 @@ type inspected struct {
 	Format  int            `json:"plan_format"`
 	Size    int64          `json:"bytes"`
 	Inputs  []plan.Input   `json:"inputs"`
+	Head    []plan.HeadOp  `json:"client_computes,omitempty"` // of the inputs, before it encodes them
 	Outputs []outputText   `json:"outputs"`
 	Labels  []string       `json:"labels,omitempty"`
 	Reveal  plan.Reveal    `json:"reveal"`
@@ -98,13 +99,36 @@ func inspect(path string) (*inspected, error) {
 	profile.Price(r)
 	v := &inspected{
 		Schema: inspectSchema, Model: p.Model, Digest: r.PlanDigest, Format: p.Version, Size: info.Size(),
-		Inputs: p.Inputs, Labels: p.Labels, Reveal: p.Reveal, Cost: r.Total, Memory: r.Memory,
+		Inputs: p.Inputs, Head: p.Head, Labels: p.Labels, Reveal: p.Reveal, Cost: r.Total, Memory: r.Memory,
 	}
 	for i, o := range p.Outputs {
 		kind, _ := p.KindOf(i)
 		v.Outputs = append(v.Outputs, outputText{o.Name, o.Shape, kind})
 	}
 	return v, nil
+}
+
+// headOps names the operators that the client computes, each once with how often.
+func headOps(head []plan.HeadOp) string {
+	times, order := map[string]int{}, []string(nil)
+	for _, op := range head {
+		name := op.Op
+		if name == "func" {
+			name = op.Name
+		}
+		if name == "const" {
+			continue
+		}
+		if times[name]++; times[name] == 1 {
+			order = append(order, name)
+		}
+	}
+	for i, name := range order {
+		if n := times[name]; n > 1 {
+			order[i] = fmt.Sprintf("%s (%d times)", name, n)
+		}
+	}
+	return strings.Join(order, ", ")
 }
 
 // revealed says what the client learns.
@@ -123,6 +147,9 @@ func (v *inspected) print(w io.Writer) error {
 	line("file", "%s, plan format %d", bytesText(v.Size), v.Format)
 	for _, in := range v.Inputs {
 		line("input", "%s %v%v", out.Line(in.Name), in.Shape, in.Preprocess)
+	}
+	if n := len(v.Head); n > 0 {
+		line("client", "computes of its inputs itself, before it encodes them: %s", headOps(v.Head))
 	}
 	for _, o := range v.Outputs {
 		line("output", "%s %v: %s", out.Line(o.Name), o.Shape, o.Kind)

@@ -9,7 +9,7 @@ import (
 func TestRates(t *testing.T) {
 	ref := [][]float32{{1, 5, 2}, {9, 0, 0}, {0, 1, 2}, {3, 3, 1}}
 	got := [][]float32{{1, 4, 2}, {0, 9, 0}, {0, 1, 2.5}, {3, 3, 1}}
-	s := rate(answers{got, 8}, ref, &truth{class: []int{1, 0, 0, 1}})
+	s := rate(answers{values: got, seconds: 8}, ref, &truth{class: []int{1, 0, 0, 1}})
 	for name, c := range map[string]struct {
 		got  *float64
 		want float64

@@ -9,9 +9,11 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
 	"secc.example/secc"
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
@@ -30,6 +32,7 @@ type subject struct {
 	weights *plan.Weights
 	fixed   *ir.Graph
 	real    *ir.Graph // the model as imported; nil when its file is not at hand
+	how     secc.How  // the model was read when it was compiled
 
 	overflow *float64     // what the compiler estimated; nil for a plan from a file
 	stop     func() error // ends evaluations early; may be nil
@@ -56,6 +59,9 @@ func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, 
 		return nil, hint(err, "this needs the weights file that lies beside the plan: only the owner of the model has it")
 	}
 	if s.fixed, err = backend.ReadGraph(s.weights); err == nil {
+		s.how, err = f.howMade(s.weights)
+	}
+	if err == nil {
 		s.real, err = f.cleartext(c.ErrOrStderr(), s, path, model)
 	}
 	if err != nil {
@@ -95,13 +101,30 @@ func (f *compileFlags) cleartext(log io.Writer, s *subject, planPath, model stri
 		for _, in := range p.Inputs {
 			shapes[in.Name] = in.Shape
 		}
-		set, err := parseSet(f.set)
-		if err != nil {
-			return nil, err
-		}
-		return onnx.Import(b, onnx.Options{InputShapes: shapes, Set: set, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: f.publish, Stop: s.stop})
+		return onnx.Import(b, onnx.Options{InputShapes: shapes, Set: s.how.Set, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: s.how.Publish, Stop: s.stop})
 	}
 	return nil, nil
+}
+
+// howMade is how the model was read; flags speak for weights that do not say.
+func (f *compileFlags) howMade(w *plan.Weights) (secc.How, error) {
+	h, err := secc.HowMade(w)
+	if err != nil || h.Inputs != nil {
+		return h, err
+	}
+	h.Publish = f.publish
+	h.Set, err = parseSet(f.set)
+	return h, err
+}
+
+// specs are the inputs; where examples have files for all that the model's file names,
+// those that are set included, each takes its own.
+func (s *subject) specs() []input.Spec {
+	all := input.Specs(s.plan)
+	for i := range all {
+		all[i].Part = 1 + slices.Index(s.how.Inputs, all[i].Name)
+	}
+	return all
 }
 
 func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject, error) {
@@ -111,6 +134,9 @@ func (f *compileFlags) compiledSubject(c *cobra.Command, path string) (*subject,
 	}
 	s := &subject{plan: made.Plan, weights: made.Weights, overflow: &made.Overflow, stop: c.Context().Err, close: func() {}}
 	if s.fixed, err = made.Fixed(); err != nil {
+		return nil, err
+	}
+	if s.how, err = f.howMade(s.weights); err != nil {
 		return nil, err
 	}
 	s.real, err = f.cleartext(c.ErrOrStderr(), s, path, path)
@@ -133,33 +159,38 @@ func newSubject(made *passes.Result) (*subject, error) {
 	return s, err
 }
 
-// float gives the first output of the cleartext model.
-func (s *subject) float(in []*num.Tensor) ([]float32, error) {
+// float gives the outputs of the cleartext model.
+func (s *subject) float(in []*num.Tensor) ([][]float32, error) {
 	out, err := ir.Eval(s.real, in, ir.EvalOptions{Stop: s.stop})
 	if err != nil {
 		return nil, err
 	}
-	return ir.Floats(out[0]), nil
+	return elementsOf(out), nil
 }
 
-// simulate gives the first output in fixed point as the runtime would compute it.
-func (s *subject) simulate(in []*num.Tensor, seed uint64, see func(*ir.Value, *ir.FixedTensor)) ([]float32, *ir.SimResult, error) {
+// simulate gives the outputs in fixed point as the runtime would compute them.
+func (s *subject) simulate(in []*num.Tensor, seed uint64, see func(*ir.Value, *ir.FixedTensor)) ([][]float32, *ir.SimResult, error) {
+	in, err := secc.Headed(s.plan, elementsOf(in))
+	if err != nil {
+		return nil, nil, err
+	}
 	r, err := ir.Simulate(s.fixed, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: seed, Observe: see, Stop: s.stop})
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.asScores(r.Outputs[0].Floats()), r, nil
+	var out [][]float32
+	for _, o := range r.Outputs {
+		out = append(out, o.Floats())
+	}
+	out[0] = s.asScores(out[0])
+	return out, r, nil
 }
 
 // secure runs both parties in this process, over a connection on this machine,
-// and gives the first output. see (may be nil) gets both parties' shares of
+// and gives the outputs. see (may be nil) gets both parties' shares of
 // every slot.
-func (s *subject) secure(ctx context.Context, in []*num.Tensor, see [2]func(plan.Slot, runtime.Vec)) ([]float32, error) {
-	var floats [][]float32
-	for _, t := range in {
-		floats = append(floats, ir.Floats(t))
-	}
-	inputs, err := runtime.Encode(s.plan, floats)
+func (s *subject) secure(ctx context.Context, in []*num.Tensor, see [2]func(plan.Slot, runtime.Vec)) ([][]float32, error) {
+	inputs, err := runtime.Encode(s.plan, elementsOf(in))
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +219,20 @@ func (s *subject) secure(ctx context.Context, in []*num.Tensor, see [2]func(plan
 	if err != nil {
 		return nil, err
 	}
-	return s.asScores(values[0].Values), nil
+	var all [][]float32
+	for _, o := range values {
+		all = append(all, o.Values)
+	}
+	all[0] = s.asScores(all[0])
+	return all, nil
+}
+
+// elementsOf are the elements of tensors.
+func elementsOf(in []*num.Tensor) (all [][]float32) {
+	for _, t := range in {
+		all = append(all, ir.Floats(t))
+	}
+	return all
 }
 
 // asScores makes an answer comparable with the cleartext model's: where the plan
@@ -233,10 +277,14 @@ func (s *subject) rewritten() (*passes.Rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
+	proper, _, err := secc.Split(s.real, s.how.Publish)
+	if err != nil {
+		return nil, err
+	}
 	o := passes.Options{Stop: s.stop}
-	r, err := passes.Rewrite(s.real, o, found)
+	r, err := passes.Rewrite(proper, o, found)
 	if err != nil && found != nil {
-		return passes.Rewrite(s.real, o, nil)
+		return passes.Rewrite(proper, o, nil)
 	}
 	return r, err
 }

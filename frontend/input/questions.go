@@ -43,7 +43,7 @@ func Questions(ctx context.Context, args []string, want []Spec) (all []Question,
 			all = append(all, more...)
 			continue
 		}
-		if files = append(files, arg); len(files) < len(want) {
+		if files = append(files, arg); len(files) < filesOf(files[0], want) {
 			continue
 		}
 		if err := take(); err != nil {
@@ -54,6 +54,17 @@ func Questions(ctx context.Context, args []string, want []Spec) (all []Question,
 		err = take() // which says how many are wanted
 	}
 	return all, err
+}
+
+// filesOf is how many files a run takes: one for each input; or, for a network whose one
+// input holds several examples, one for each of these, if the first is a picture.
+func filesOf(first string, want []Spec) int {
+	if len(want) == 1 && want[0].Examples() > 1 {
+		if is, err := isPicture(File{Paths: []string{first}}); err == nil && is {
+			return want[0].Examples()
+		}
+	}
+	return len(want)
 }
 
 func fromFolder(ctx context.Context, dir string, want []Spec) (all []Question, err error) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"secc.example/secc"
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/frontend/onnx"
@@ -40,6 +41,8 @@ type trial struct {
 	names []string // of the inputs in the model's file
 	real  *ir.Graph
 	fixed *ir.Graph
+
+	public *plan.Plan
 
 	float, simulated, secured *score
 }
@@ -155,6 +158,9 @@ func (t *trial) load() error {
 	if t.fixed, err = backend.ReadGraph(w); err != nil {
 		return err
 	}
+	if t.public, err = secc.OpenPlan(t.plan); err != nil {
+		return err
+	}
 	opts, err := importOptions(t.flags)
 	if err != nil {
 		return err
@@ -230,6 +236,13 @@ func (t *trial) inference(set string, seed uint64) error {
 	}
 	if err := t.float.add(floats, want); err != nil {
 		return fmt.Errorf("float: %w", err)
+	}
+	var values [][]float32
+	for _, x := range in {
+		values = append(values, ir.Floats(x))
+	}
+	if in, err = secc.Headed(t.public, values); err != nil {
+		return fmt.Errorf("simulated: %w", err)
 	}
 	sim, err := ir.Simulate(t.fixed, in, ir.SimOptions{Rounding: ir.Stochastic, Seed: seed})
 	if err != nil {

@@ -102,11 +102,8 @@ func Warnings(p *plan.Plan, q *input.Question) (all []string) {
 		for _, text := range q.Tensors[i].Warnings {
 			all = append(all, fmt.Sprintf("input %q: %s", in.Name, text))
 		}
-		if n := runtime.Clipped(q.Tensors[i].Values, p.Slots[in.Slot]); n > 0 {
-			all = append(all, fmt.Sprintf("input %q: %d values too large for the plan's number format were cut: expect a wrong answer", in.Name, n))
-		}
 	}
-	return all
+	return append(all, runtime.Clipped(p, q.Values())...)
 }
 
 // Fill puts what outputs mean into the report of a run.

@@ -1,0 +1,390 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// The head of a network is what the client computes of its own inputs before it
+// encodes anything: in the clear, in float32, without rounding to a format and
+// without a message. Only numbers that are public take part.
+
+// HeadOp is one value of the head. Values are numbered: the plan's inputs first, then
+// the ops in order; In names values below its own number.
+//
+// Op is "const" (Data), "func" (Name, Alpha, Beta as in Func, of every element),
+// "clip" (to Alpha..Beta), "add", "sub", "mul", "div", "max", "min" (of two, shapes
+// broadcast as NumPy does), "sum" and "reduce_max" (over Axes, of the shape before),
+// "softmax" and "log_softmax" (along Axes[0]), "reshape", or "copy" (Regions of the
+// values of In on a background of Alpha).
+type HeadOp struct {
+	Op          string
+	Node        string // the model's node, for messages
+	In          []int  `cbor:",omitempty"`
+	Shape       []int
+	Name        string    `cbor:",omitempty"`
+	Alpha, Beta float64   `cbor:",omitempty"`
+	Axes        []int     `cbor:",omitempty"`
+	Regions     []Region  `cbor:",omitempty"`
+	Data        []float32 `cbor:",omitempty"`
+}
+
+// Feed is a value of the head that enters the protocol.
+type Feed struct {
+	Value int  // its number
+	Slot  Slot // the slot that ProtoInput fills
+	Scaling
+}
+
+// Limits of a head: a client computes it for whoever made the plan.
+const (
+	maxHeadOps   = 1 << 12
+	maxHeadElems = 1 << 26 // of all its values together
+)
+
+// Fed lists what the client encodes: the inputs that enter the protocol as they are,
+// then the feeds. The runtime takes the client's vectors in this order.
+func (p *Plan) Fed() []Feed {
+	var all []Feed
+	for i := range p.Inputs {
+		if in := &p.Inputs[i]; in.Slot != HeadOnly {
+			all = append(all, Feed{i, in.Slot, in.Scaling})
+		}
+	}
+	return append(all, p.Feeds...)
+}
+
+// ValueName is what messages call a value: the input's name, or the node's.
+func (p *Plan) ValueName(value int) string {
+	if value < len(p.Inputs) {
+		return p.Inputs[value].Name
+	}
+	return p.Head[value-len(p.Inputs)].Node
+}
+
+// valueShape is the shape of a value of the head.
+func (p *Plan) valueShape(value int) []int {
+	if value < len(p.Inputs) {
+		return p.Inputs[value].Shape
+	}
+	return p.Head[value-len(p.Inputs)].Shape
+}
+
+// checkHead checks everything that EvalHead relies on.
+func (p *Plan) checkHead() error {
+	if len(p.Head) > maxHeadOps {
+		return fmt.Errorf("plan: the client would compute %d values itself, limit %d", len(p.Head), maxHeadOps)
+	}
+	total, regions := 0, 0
+	for i := range p.Head {
+		op := &p.Head[i]
+		n, err := checkShape(op.Shape)
+		if err == nil {
+			err = p.checkHeadOp(op, len(p.Inputs)+i, n)
+		}
+		if total, regions = total+n, regions+len(op.Regions); total > maxHeadElems || regions > MaxRegions {
+			err = errors.Join(err, errors.New("too much for a client"))
+		}
+		if err != nil {
+			return fmt.Errorf("plan: client's %.40q (%.40q): %w", op.Op, op.Node, err)
+		}
+	}
+	return p.checkFeeds()
+}
+
+func (p *Plan) checkFeeds() error {
+	read := make([]bool, len(p.Inputs))
+	for i := range p.Head {
+		for _, x := range p.Head[i].In {
+			if x < len(p.Inputs) {
+				read[x] = true
+			}
+		}
+	}
+	for i, in := range p.Inputs {
+		if in.Slot == HeadOnly && (!read[i] || len(in.Shift) > 0 || in.Min != 0) {
+			return fmt.Errorf("plan: input %.40q: the client computes nothing of it, and it enters no slot", in.Name)
+		}
+	}
+	for _, f := range p.Feeds {
+		if f.Value < len(p.Inputs) || f.Value >= len(p.Inputs)+len(p.Head) {
+			return fmt.Errorf("plan: feed of value %d: the client computes %d to %d", f.Value, len(p.Inputs), len(p.Inputs)+len(p.Head)-1)
+		}
+	}
+	return nil
+}
+
+// headArity is how many values an op reads; -1: any number from one on.
+var headArity = map[string]int{
+	"const": 0, "func": 1, "clip": 1, "add": 2, "sub": 2, "mul": 2, "div": 2, "max": 2, "min": 2,
+	"sum": 1, "reduce_max": 1, "softmax": 1, "log_softmax": 1, "reshape": 1, "copy": -1,
+}
+
+// checkHeadOp checks the op that makes a value of n elements.
+func (p *Plan) checkHeadOp(op *HeadOp, number, n int) error {
+	arity, known := headArity[op.Op]
+	if !known || len(op.Node) > maxName || arity >= 0 && len(op.In) != arity || arity < 0 && len(op.In) == 0 {
+		return fmt.Errorf("unknown operator, or one of %d values", len(op.In))
+	}
+	for _, x := range op.In {
+		if x < 0 || x >= number {
+			return fmt.Errorf("reads value %d", x)
+		}
+	}
+	if (op.Regions != nil) != (op.Op == "copy") || (op.Data != nil) != (op.Op == "const") || notFinite(op.Alpha) || notFinite(op.Beta) {
+		return errors.New("bad attributes")
+	}
+	switch op.Op {
+	case "const":
+		if len(op.Data) != n || slices.ContainsFunc(op.Data, func(x float32) bool { return notFinite(float64(x)) }) {
+			return fmt.Errorf("%d numbers for shape %v, or not finite", len(op.Data), op.Shape)
+		}
+		return nil
+	case "copy":
+		return p.checkHeadCopy(op, n)
+	}
+	return p.checkHeadShape(op, n)
+}
+
+// checkHeadShape checks the shape of what ops of whole tensors give.
+func (p *Plan) checkHeadShape(op *HeadOp, n int) error {
+	from := p.valueShape(op.In[0])
+	m, _ := checkShape(from)
+	switch op.Op {
+	case "func":
+		if _, ok := op.post().Scalar(); !ok {
+			return fmt.Errorf("no function %.40q", op.Name)
+		}
+	case "softmax", "log_softmax":
+		if len(op.Axes) != 1 || op.Axes[0] < 0 || op.Axes[0] >= len(from) {
+			return fmt.Errorf("axes %v of %v", op.Axes, from)
+		}
+	case "clip":
+		if op.Alpha > op.Beta {
+			return errors.New("bounds that hold nothing")
+		}
+	case "reshape":
+	case "sum", "reduce_max":
+		for i, a := range op.Axes {
+			if a < 0 || a >= len(from) || slices.Contains(op.Axes[:i], a) {
+				return fmt.Errorf("axes %v of %v", op.Axes, from)
+			}
+			m /= from[a]
+		}
+	default:
+		to, ok := broadcast(from, p.valueShape(op.In[1]))
+		if !ok || !slices.Equal(to, op.Shape) {
+			return fmt.Errorf("%v and %v give no %v", from, p.valueShape(op.In[1]), op.Shape)
+		}
+		return nil
+	}
+	if m != n {
+		return fmt.Errorf("%v gives no %v", from, op.Shape)
+	}
+	return nil
+}
+
+// checkHeadCopy keeps regions inside the values they read and the one they make.
+func (p *Plan) checkHeadCopy(op *HeadOp, n int) error {
+	copied := 0
+	for _, r := range op.Regions {
+		if r.In < 0 || r.In >= len(op.In) {
+			return fmt.Errorf("a region of value %d of %d", r.In, len(op.In))
+		}
+		m, _ := checkShape(p.valueShape(op.In[r.In]))
+		size, err := r.within(m, n)
+		if err != nil {
+			return err
+		}
+		if copied += size; copied > n {
+			return errors.New("the regions copy more elements than there are")
+		}
+	}
+	return nil
+}
+
+// broadcast is the shape of what two tensors make element by element.
+func broadcast(a, b []int) ([]int, bool) {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	to := slices.Clone(a)
+	for i, d := range b {
+		switch at := len(a) - len(b) + i; {
+		case to[at] == 1:
+			to[at] = d
+		case d != 1 && d != to[at]:
+			return nil, false
+		}
+	}
+	return to, true
+}
+
+// headElems is how many numbers the head holds.
+func (p *Plan) headElems() (n int64) {
+	for i := range p.Head {
+		m, _ := checkShape(p.Head[i].Shape)
+		n += int64(m)
+	}
+	return n
+}
+
+func (op *HeadOp) post() PostOp {
+	return PostOp{Op: "func", Name: op.Name, Alpha: op.Alpha, Beta: op.Beta}
+}
+
+// EvalHead gives what the client encodes, in the order of Fed, of its inputs. The plan
+// must be valid and the inputs of its shapes.
+func (p *Plan) EvalHead(inputs [][]float32) [][]float32 {
+	values := append(slices.Clip(inputs), make([][]float32, len(p.Head))...)
+	for i := range p.Head {
+		values[len(inputs)+i] = p.evalHeadOp(&p.Head[i], values)
+	}
+	var fed [][]float32
+	for _, f := range p.Fed() {
+		fed = append(fed, values[f.Value])
+	}
+	return fed
+}
+
+func (p *Plan) evalHeadOp(op *HeadOp, values [][]float32) []float32 {
+	n, _ := checkShape(op.Shape)
+	switch op.Op {
+	case "const":
+		return op.Data
+	case "reshape":
+		return values[op.In[0]]
+	case "func":
+		f, _ := op.post().Scalar()
+		return mapped(values[op.In[0]], func(x float32) float32 { return float32(f(float64(x))) })
+	case "clip":
+		low, high := float32(op.Alpha), float32(op.Beta)
+		return mapped(values[op.In[0]], func(x float32) float32 { return min(max(x, low), high) })
+	case "softmax", "log_softmax":
+		x := make([]float64, n)
+		for i, v := range values[op.In[0]] {
+			x[i] = float64(v)
+		}
+		Softmax(x, op.Shape, op.Axes[0], op.Op == "log_softmax")
+		out := make([]float32, n)
+		for i, v := range x {
+			out[i] = float32(v)
+		}
+		return out
+	case "sum", "reduce_max":
+		return reduced(values[op.In[0]], p.valueShape(op.In[0]), op.Axes, op.Op == "sum", n)
+	case "copy":
+		out := slices.Repeat([]float32{float32(op.Alpha)}, n)
+		for _, r := range op.Regions {
+			r.each(func(src, dst int) { out[dst] = values[op.In[r.In]][src] })
+		}
+		return out
+	}
+	a, b := stridesTo(p.valueShape(op.In[0]), op.Shape), stridesTo(p.valueShape(op.In[1]), op.Shape)
+	out, f := make([]float32, n), headBinary[op.Op]
+	walk(op.Shape, a, b, func(at, i, j int) { out[at] = f(values[op.In[0]][i], values[op.In[1]][j]) })
+	return out
+}
+
+// headBinary is never written to.
+var headBinary = map[string]func(a, b float32) float32{
+	"add": func(a, b float32) float32 { return a + b },
+	"sub": func(a, b float32) float32 { return a - b },
+	"mul": func(a, b float32) float32 { return a * b },
+	"div": func(a, b float32) float32 { return a / b },
+	"max": func(a, b float32) float32 { return max(a, b) },
+	"min": func(a, b float32) float32 { return min(a, b) },
+}
+
+func mapped(x []float32, f func(float32) float32) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = f(v)
+	}
+	return out
+}
+
+// reduced adds up, or takes the largest, along axes.
+func reduced(x []float32, shape, axes []int, sum bool, n int) []float32 {
+	kept := slices.Clone(shape)
+	for _, a := range axes {
+		kept[a] = 1
+	}
+	acc := slices.Repeat([]float64{math.Inf(-1)}, n)
+	if sum {
+		clear(acc)
+	}
+	to := stridesTo(kept, shape)
+	walk(shape, to, to, func(at, i, _ int) {
+		if v := float64(x[at]); sum {
+			acc[i] += v
+		} else {
+			acc[i] = max(acc[i], v)
+		}
+	})
+	out := make([]float32, n)
+	for i, v := range acc {
+		out[i] = float32(v)
+	}
+	return out
+}
+
+// stridesTo are the strides of a tensor when it is read as if it had a larger shape.
+func stridesTo(from, to []int) []int {
+	s := make([]int, len(to))
+	stride := 1
+	for e := len(from) - 1; e >= 0; e-- {
+		if from[e] > 1 {
+			s[e+len(to)-len(from)] = stride
+		}
+		stride *= from[e]
+	}
+	return s
+}
+
+// walk visits the elements of a shape in order, with their offsets by two lists of strides.
+func walk(shape, a, b []int, visit func(at, i, j int)) {
+	at := 0
+	var dim func(d, i, j int)
+	dim = func(d, i, j int) {
+		if d == len(shape) {
+			visit(at, i, j)
+			at++
+			return
+		}
+		for range shape[d] {
+			dim(d+1, i, j)
+			i, j = i+a[d], j+b[d]
+		}
+	}
+	dim(0, 0, 0)
+}
+
+// Softmax is the softmax along one axis, or its logarithm, in place.
+func Softmax(x []float64, shape []int, axis int, log bool) {
+	inner := 1
+	for _, d := range shape[axis+1:] {
+		inner *= d
+	}
+	n := shape[axis]
+	lane := make([]float64, n)
+	for base := 0; base < len(x); base += n * inner {
+		for k := range inner {
+			for i := range lane {
+				lane[i] = x[base+i*inner+k]
+			}
+			top, sum := slices.Max(lane), 0.0
+			for _, v := range lane {
+				sum += math.Exp(v - top)
+			}
+			for i, v := range lane {
+				if v -= top + math.Log(sum); !log {
+					v = math.Exp(v)
+				}
+				x[base+i*inner+k] = v
+			}
+		}
+	}
+}
