@@ -32,6 +32,7 @@ type made struct {
 type madeCall struct {
 	share []byte   // packed share of a linear operator's product: the client's, over OT either party's
 	mask  *he.Mask // server: the other share, as far as it does not depend on the input
+	early []byte   // the peer's messages that waited for nothing
 	tape  []byte   // what the call takes of correlated OTs
 }
 
@@ -303,7 +304,25 @@ func (s *session) prepareOne(number int) (*made, error) {
 			at++
 		}
 	}
-	return p.made, nil
+	return p.made, p.hear()
+}
+
+// hear takes in the peer's early messages, once all of this party's have left.
+func (p *preparation) hear() error {
+	if err := p.conn.Flush(); err != nil {
+		return err
+	}
+	for at, k := range p.keeps[p.party.Role] {
+		if k.received == 0 {
+			continue
+		}
+		b := make([]byte, k.received)
+		if err := p.conn.Recv(b); err != nil {
+			return err
+		}
+		p.made.calls[at].early = b
+	}
+	return nil
 }
 
 // group multiplies the client's shares of the inputs by the weights.
@@ -446,21 +465,50 @@ func (p *preparation) with(conn transport.Conn, tape *nonlinear.Tape) *Party {
 	return &q
 }
 
-// record makes what a call takes of correlated OTs.
+// record makes what a call takes of correlated OTs, and sends what can be sent of it.
 func (p *preparation) record(at int, call []*plan.Step) error {
-	size := p.keeps[p.party.Role][at]
-	if size == 0 {
+	k := p.keeps[p.party.Role][at]
+	if k == (keeps{}) {
 		return nil
 	}
-	tape := nonlinear.NewTape(size)
-	if _, err := p.table[call[0].Proto].Run(p.ctx, p.with(nonlinear.Nowhere{}, tape), p.walk.call(call)); err != nil {
+	c := p.walk.call(call)
+	if p.party.Role == transport.Client && call[0].KnownAhead() {
+		var err error
+		if c, err = p.known(call); err != nil {
+			return err
+		}
+	}
+	tape := nonlinear.NewTape(k.tape, k.sent)
+	if _, err := p.table[call[0].Proto].Run(p.ctx, p.with(nonlinear.Nowhere{}, tape), c); err != nil {
 		return err
 	}
-	if n := int64(len(tape.Bytes())); n != size {
-		return fmt.Errorf("BUG: %d bytes are kept, the plan says %d", n, size)
+	recorded, early := tape.Bytes()
+	if int64(len(recorded)) != k.tape || int64(len(early)) != k.sent {
+		return fmt.Errorf("BUG: %d and %d bytes are kept and sent, the plan says %d and %d", len(recorded), len(early), k.tape, k.sent)
 	}
-	p.made.calls[at].tape = tape.Bytes()
-	return nil
+	p.made.calls[at].tape = recorded
+	return p.conn.Send(early)
+}
+
+// known is a call with the client's operand.
+func (p *preparation) known(call []*plan.Step) (*Call, error) {
+	before := map[plan.Slot]Vec{}
+	defer func() {
+		for x, v := range before {
+			p.walk.slots[x] = v
+		}
+	}()
+	for _, s := range call {
+		v, err := p.share(s.In[0])
+		if err != nil {
+			return nil, err
+		}
+		if _, twice := before[s.In[0]]; !twice {
+			before[s.In[0]] = p.walk.slots[s.In[0]]
+		}
+		p.walk.slots[s.In[0]] = v
+	}
+	return p.walk.call(call), nil
 }
 
 // zeroWalker has zeros in every slot.
@@ -480,7 +528,7 @@ func zeroWalker(g *Program) *walker {
 // hand gives a call what was prepared of it.
 func (e *execution) hand(p *Party, call int) {
 	c := e.made.take(call)
-	p.Made, p.Tape = &c, nonlinear.Recorded(c.tape)
+	p.Made, p.Tape = &c, nonlinear.Recorded(c.tape, c.early)
 }
 
 // moves makes the client's shares of the slots of a wave those that the preparation fixed: the
@@ -494,7 +542,7 @@ func (e *execution) moves(wave int) error {
 	if e.party.Role == transport.Client {
 		move = e.sendMove
 	}
-	for _, x := range e.session.ahead.Moves[wave] {
+	for _, x := range e.ahead.Moves[wave] {
 		msg := make([]byte, e.plan.MoveBytes(x))
 		if err := move(c, x, msg); err != nil {
 			return fmt.Errorf("%s: %w", e.writer[x].Name, err)
@@ -534,7 +582,7 @@ func (e *execution) countMoves(wave int, took []measure) {
 	if e.made == nil {
 		return
 	}
-	for _, x := range e.session.ahead.Moves[wave] {
+	for _, x := range e.ahead.Moves[wave] {
 		for i, steps := range e.waves[wave].calls {
 			if s := steps[0]; s.Linear == nil || s.In[0] != x {
 				continue

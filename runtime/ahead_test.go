@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"testing"
+	"time"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/transport"
@@ -136,4 +138,155 @@ func within(g *Program, c *stepCase, got, want Vec) error {
 		}
 	}
 	return nil
+}
+
+// forkedPlan: a convolution whose result goes two ways: compared, widened and multiplied twice
+// (once exactly, once over OT), and multiplied as it is; the two products of one tensor are
+// added up. So there are slots of every kind: drawn, fixed by a product, read twice.
+func forkedPlan(t *testing.T, c plan.Compare) (*plan.Plan, given) {
+	t.Helper()
+	const narrow, wide = 14, 20
+	w := given{}
+	r := rand.New(rand.NewPCG(5, 6))
+	linear := func(name string, l plan.Linear) *plan.Linear {
+		l.Batch, l.G, l.CIn, l.COut, l.H, l.W, l.OH, l.OW = 1, 1, 2, 2, 4, 4, 4, 4
+		l.KH, l.KW, l.SH, l.SW, l.DH, l.DW, l.PT, l.PL, l.NormLog2 = 3, 3, 1, 1, 1, 1, 1, 1, 5
+		for range l.NumWeights() {
+			w[name+"/w"] = append(w[name+"/w"], int64(r.IntN(7)-3))
+		}
+		w[name+"/b"] = []int64{int64(r.IntN(50)), -int64(r.IntN(50))}
+		if err := (choose.Search{Profile: choose.Profile{Bandwidth: 1e9, RTT: time.Millisecond, UnitNanos: plan.DefaultUnits()}}).Packing(&l); err != nil {
+			t.Fatal(err)
+		}
+		return &l
+	}
+	p := &plan.Plan{Version: plan.Version, Model: "forked", Reveal: plan.RevealValues, Modulus: testModulus}
+	slot := func(bits int) plan.Slot {
+		p.Slots = append(p.Slots, plan.SlotType{Shape: []int{1, 2, 4, 4}, Bits: bits})
+		return plan.Slot(len(p.Slots) - 1)
+	}
+	step := func(proto plan.Proto, name string, in []plan.Slot, bits int) plan.Step {
+		return plan.Step{Proto: proto, Op: string(proto), Name: name, In: in, Out: []plan.Slot{slot(bits)}}
+	}
+	x := step(plan.ProtoInput, "x", nil, wide)
+	conv := func(proto plan.Proto, name string, in plan.Slot, l plan.Linear) plan.Step {
+		s := step(proto, name, []plan.Slot{in}, l.OutBits)
+		s.W, s.Linear = name, linear(name, l)
+		if proto == plan.ProtoLinearOT {
+			s.Linear = s.Linear.AsOT(plan.DigitsOf(w[name+"/w"], 1, l.InBits))
+		}
+		return s
+	}
+	first := conv(plan.ProtoLinearRLWE, "a", x.Out[0], plan.Linear{InBits: wide, Shift: 6, OutBits: narrow, ClientInput: true})
+	after := conv(plan.ProtoLinearRLWE, "d", first.Out[0], plan.Linear{InBits: narrow, Shift: 2, OutBits: narrow - 2})
+	bits := narrow
+	if c.ExtendTo > 0 {
+		bits = c.ExtendTo
+	}
+	relu := step(plan.ProtoRelu, "r", first.Out, bits)
+	relu.Compare = &c
+	rounds := [][]plan.Step{{x, first}, {after, relu}}
+	at := relu.Out[0]
+	if bits < wide {
+		e := step(plan.ProtoExtend, "e", []plan.Slot{at}, wide)
+		e.Extend = &plan.Extend{From: bits, To: wide, NonNeg: true}
+		rounds, at = append(rounds, []plan.Step{e}), e.Out[0]
+	}
+	exact := conv(plan.ProtoLinearRLWE, "b", at, plan.Linear{InBits: wide, Shift: 6, OutBits: narrow, Exact: true})
+	overOT := conv(plan.ProtoLinearOT, "c", at, plan.Linear{InBits: wide, Shift: 6, OutBits: narrow})
+	sum := step(plan.ProtoAffine, "s", []plan.Slot{exact.Out[0], overOT.Out[0]}, narrow)
+	sum.Affine = &plan.Affine{Coef: []int64{1, 1}}
+	reveal := func(in plan.Slot, name string) plan.Step {
+		s := step(plan.ProtoReveal, name, []plan.Slot{in}, p.Slots[in].Bits)
+		p.Outputs = append(p.Outputs, plan.Output{Name: name, Shape: p.Slots[in].Shape, Slot: s.Out[0]})
+		return s
+	}
+	p.Rounds = append(rounds, []plan.Step{exact, overOT}, []plan.Step{sum, reveal(sum.Out[0], "sum"), reveal(after.Out[0], "after")})
+	p.Inputs = []plan.Input{{Name: "x", Shape: []int{1, 2, 4, 4}, Slot: x.Out[0]}}
+	kind := plan.OTKind{Kind: wire.SoftSpoken, K: 2}
+	p.OT = plan.OT{ServerSends: kind, ClientSends: kind}
+	return p, w
+}
+
+// Slots that are moved, fixed or read twice, and comparisons whose operand is known before the
+// input: results, bytes, rounds and OTs are what the plan says, for all trees.
+func TestPreparedForks(t *testing.T) {
+	trees := []plan.Compare{
+		{Leaf: 1}, {Leaf: 2}, {Leaf: 3, Arity: 3}, {Leaf: 2, Arity: 3}, {Leaf: 4, ClientChooses: true}, {Leaf: 2, Ripple: true},
+		{Leaf: 3, ExtendTo: 20}, {Leaf: 2, Arity: 3, ExtendTo: 20, ClientChooses: true}, {Leaf: 5, Arity: 3, ExtendTo: 20}, {Leaf: 1, ExtendTo: 20},
+	}
+	for _, c := range trees {
+		c.Bits, c.Hi = 14, 14
+		t.Run(fmt.Sprintf("leaf %d arity %d ripple %v client %v to %d", c.Leaf, c.Arity, c.Ripple, c.ClientChooses, c.ExtendTo), func(t *testing.T) {
+			p, w := forkedPlan(t, c)
+			g, err := Prepare(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var inputs [][]Vec
+			for k := range 2 {
+				in := make(Vec, 32)
+				for i := range in {
+					in[i] = uint64(i*1137-16900+k*211) & mask(20)
+				}
+				inputs = append(inputs, []Vec{in})
+			}
+			got := make([][]Vec, 2)
+			each := runAhead(t, g, w, inputs, 1, func(i int, out []Vec) { got[i] = out })
+			for k, in := range inputs {
+				want, err := Ideal(p, w, in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// An ulp of the first convolution reaches the others by their weights.
+				for o, slack := range []int64{1 + reach(w["b/w"])>>6 + 1 + reach(w["c/w"])>>6 + 1, reach(w["d/w"])>>2 + 2} {
+					for i, x := range want[o] {
+						b := p.Slots[p.Outputs[o].Slot].Bits
+						if d := Signed((got[k][o][i]-x)&mask(b), b); d < -slack || d > slack {
+							t.Errorf("inference %d, output %d, element %d: %d, want %d", k, o, i, Signed(got[k][o][i], b), Signed(x, b))
+						}
+					}
+				}
+			}
+			sameSession(t, p, 2, each)
+		})
+	}
+}
+
+// reach is the largest l1 norm of two filters.
+func reach(w []int64) int64 {
+	var sums [2]int64
+	for i, v := range w {
+		sums[2*i/len(w)] += max(v, -v)
+	}
+	return max(sums[0], sums[1])
+}
+
+// Where the operand of a comparison is known, its choices go ahead and the answers wait for
+// nothing: two flights less where leaves are followed by two levels.
+func TestKnownOperandsSaveFlights(t *testing.T) {
+	p, _ := forkedPlan(t, plan.Compare{Bits: 14, Hi: 14, Leaf: 4, ExtendTo: 20})
+	one, err := p.Cost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := p.PreparedCost(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := p.NewAhead()
+	known := 0
+	for _, s := range a.Plan.Steps() {
+		if s.KnownAhead() {
+			known++
+		}
+	}
+	if known != 1 || two.Total.Online.Rounds > one.Total.Online.Rounds-2 {
+		t.Errorf("%d comparisons with a known operand; %d rounds online, %d in one phase", known, two.Total.Online.Rounds, one.Total.Online.Rounds)
+	}
+	for _, s := range p.Steps() {
+		if s.KnownAhead() {
+			t.Errorf("%s: the plan itself was changed", s.Name)
+		}
+	}
 }

@@ -24,13 +24,14 @@ type Program struct {
 	cots   plan.COTs
 	keys   wire.LinearKeys
 	queues plan.Queues
-
-	ahead  *plan.Ahead
-	keeps  [2][]int64               // by party: bytes that a call's tape takes
-	writer map[plan.Slot]*plan.Step // the step that writes a slot
-	costs  [2]*plan.Report          // of one inference, in one phase and prepared
 	memory plan.Memory
 	table  map[plan.Proto]Kernel
+
+	// Of prepared inferences.
+	inTwo  *Program                 // for sessions that prepare; nil in it
+	ahead  *plan.Ahead              // of inTwo, as all that follows
+	keeps  [2][]keeps               // by party and call
+	writer map[plan.Slot]*plan.Step // the step that writes a slot
 }
 
 // wave is calls that run side by side.
@@ -52,14 +53,12 @@ func Prepare(p *plan.Plan) (*Program, error) {
 	if g.cost, err = p.Cost(); err != nil {
 		return nil, err
 	}
-	if err = g.prepare(); err != nil {
-		return nil, err
-	}
 	if g.keys, err = linearKeys(p); err != nil {
 		return nil, err
 	}
 	g.cots, g.queues, g.memory = p.COTs(), p.Queues(), p.Memory()
-	return g, nil
+	g.inTwo, err = g.prepared()
+	return g, err
 }
 
 // layOut is what a walk of the plan needs.
@@ -86,25 +85,34 @@ func layOut(p *plan.Plan) *Program {
 	return g
 }
 
-// prepare lays out what prepared inferences take.
-func (g *Program) prepare() (err error) {
-	g.ahead = g.plan.NewAhead()
-	g.costs[0] = g.cost
-	if g.costs[1], err = g.plan.PreparedCost(1); err != nil {
-		return err
+// prepared is the program of sessions whose inferences are prepared.
+func (g *Program) prepared() (*Program, error) {
+	a := g.plan.NewAhead()
+	h := layOut(a.Plan)
+	h.digest, h.keys, h.ahead = g.digest, g.keys, a
+	h.cots, h.queues, h.memory = a.Plan.COTs(), a.Plan.Queues(), g.memory
+	h.queues.Early += a.Early
+	var err error
+	if h.cost, err = g.plan.PreparedCost(1); err != nil {
+		return nil, err
 	}
-	g.writer = map[plan.Slot]*plan.Step{}
-	for _, s := range g.plan.Steps() {
+	h.writer = map[plan.Slot]*plan.Step{}
+	for _, s := range a.Plan.Steps() {
 		for _, x := range s.Out {
-			g.writer[x] = s
+			h.writer[x] = s
 		}
 	}
-	for _, op := range g.costs[1].Operators {
-		g.keeps[transport.Server] = append(g.keeps[transport.Server], op.Cost.Kept.Server)
-		g.keeps[transport.Client] = append(g.keeps[transport.Client], op.Cost.Kept.Client)
+	for _, op := range h.cost.Operators {
+		kept, early := op.Cost.Kept, op.Cost.Early
+		h.keeps[transport.Server] = append(h.keeps[transport.Server], keeps{kept.Server - early.ToServer, early.ToClient, early.ToServer})
+		h.keeps[transport.Client] = append(h.keeps[transport.Client], keeps{kept.Client - early.ToClient, early.ToServer, early.ToClient})
 	}
-	return nil
+	return h, nil
 }
+
+// keeps are bytes of a prepared call at one party: of its tape, and of the early messages that
+// it sends and receives.
+type keeps struct{ tape, sent, received int64 }
 
 // cotTime is what a correlated OT and the bits it is used for take, in a round figure.
 const cotTime = 20 * time.Nanosecond

@@ -47,18 +47,10 @@ func newTally(s *session) *tally {
 	}
 	t.all.Memory = s.plan.SessionMemory(s.inferences)
 	if s.prepare > 0 {
-		t.all.Store = s.predicted().Store
+		t.all.Store = s.cost.Store
 		t.all.Memory = s.plan.PreparedMemory(s.inferences, *t.all.Store, s.prepare)
 	}
 	return t
-}
-
-// predicted is what one inference of this session costs.
-func (s *session) predicted() *plan.Report {
-	if s.prepare > 0 {
-		return s.costs[1]
-	}
-	return s.costs[0]
 }
 
 // blank is the plan's cost table without figures.
@@ -82,7 +74,7 @@ func (t *tally) add(calls []measure, took time.Duration) *plan.Report {
 	for i, c := range calls {
 		op, all := &r.Operators[i], &t.all.Operators[i]
 		op.ClientToServer, op.ServerToClient = t.directed(c.sent, c.received)
-		op.COTs = t.predicted().Operators[i].COTs
+		op.COTs = t.cost.Operators[i].COTs
 		op.Rounds = max(0, c.depth-t.depth) // of calls side by side, what each adds
 		op.Seconds = c.seconds
 		t.depth = max(t.depth, c.depth)

@@ -122,7 +122,7 @@ func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Prog
 	ctx, cancel := context.WithCancel(ctx)
 	s := &session{Program: g, ctx: ctx, cancel: cancel, cfg: cfg, start: time.Now(), release: func() {}}
 	ids := []int{chanExec}
-	for range g.width - 1 {
+	for range max(g.width, g.inTwo.width) - 1 {
 		ids = append(ids, numChannels+len(ids)-1)
 	}
 	cfg.Transport.Channels = numChannels + len(ids) - 1
@@ -158,7 +158,9 @@ func (s *session) open() error {
 	if err != nil {
 		return err
 	}
-	s.prepare = min(mine.prepare, theirs.prepare)
+	if s.prepare = min(mine.prepare, theirs.prepare); s.prepare > 0 {
+		s.Program = s.inTwo
+	}
 	if s.party.Role == transport.Server {
 		if n := theirs.inferences; !s.possible(n) || s.cfg.Most > 0 && n > s.cfg.Most {
 			return transport.Violation("a session of %d inferences", n)
@@ -177,7 +179,7 @@ func (s *session) open() error {
 	if w := int64(s.cfg.Transport.Window); w > 0 {
 		window = min(window, w)
 	}
-	s.mux.Open(int(window), int(s.early()))
+	s.mux.Open(int(window), int(s.queues.Early))
 	s.mux.SetStall(s.cfg.stall(0))
 	s.stage = stageSetup
 	return nil
@@ -187,16 +189,6 @@ func (s *session) open() error {
 func (g *Program) possible(n int) bool {
 	made := g.cots.Times(n)
 	return n >= 1 && n <= plan.MaxInferences && max(made.ServerSends, made.ClientSends) <= wire.MaxOTs
-}
-
-// early is what the channels take beyond their windows. Of what is prepared the client sends a
-// group's uploads before it reads a response.
-func (s *session) early() int64 {
-	n := s.queues.Early
-	if s.prepare > 0 {
-		n += s.ahead.Early
-	}
-	return n
 }
 
 // wish is what a party's hello says beside who it is: how many inferences a client wants (a

@@ -1,6 +1,10 @@
 package plan
 
-import "secc.example/secc/backend/plan/wire"
+import (
+	"slices"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 // An inference may be prepared before its input exists. The client's share of every linear
 // operator's input is fixed beforehand: r, from a seed. The encrypted product then runs on r
@@ -14,14 +18,20 @@ import "secc.example/secc/backend/plan/wire"
 // when the operator's wave begins: the client sends its share less r, in the slot's ring,
 // the server adds that to its own, and r is the client's share from there on, whoever reads.
 
+// A comparison whose operand is fixed when it begins lets the client choose, whose choices are
+// made in the preparation then; all comparisons send the corrections of joins there.
+
 // Ahead is a plan cut into preparation and online run. Both follow from the plan alone.
 type Ahead struct {
+	Plan *Plan // as it is run: the steps below are its
+
 	Moves  [][]Slot // of every wave: the slots that are moved when it begins, in order
 	Groups []Group  // what the preparation sends, in order
 	Fixed  []bool   // of every slot: whether the client's share is known in the preparation
 	Drawn  []bool   // of those: whether it is drawn
 
-	// Early is what either party sends of a group before it reads, at most.
+	// Early is what either party sends before it reads, at most: of a group, or messages that
+	// wait for nothing.
 	Early int64
 }
 
@@ -34,7 +44,57 @@ const groupBytes = 16 << 20
 
 // NewAhead cuts a valid plan.
 func (p *Plan) NewAhead() *Ahead {
-	a := &Ahead{Fixed: make([]bool, len(p.Slots)), Drawn: make([]bool, len(p.Slots))}
+	q := p.unfrozen()
+	a, known := q.cut()
+	for s := range known {
+		if s.Compare.Leaf > 1 {
+			s.Compare.ClientChooses, s.Compare.known = true, true
+		}
+	}
+	// Steps that are compared in other ways are not merged any more, so waves may have changed.
+	for again := true; again; {
+		again = false
+		a, known = q.cut()
+		for _, s := range q.Steps() {
+			if s.Compare != nil && s.Compare.known && !known[s] {
+				s.Compare.known, again = false, true
+			}
+		}
+	}
+	a.Plan = q
+	var early Flight
+	for _, call := range q.Calls() {
+		c := q.onlineCost(call).Early
+		early.ToServer, early.ToClient = early.ToServer+c.ToServer, early.ToClient+c.ToClient
+	}
+	a.Early = max(a.Early, early.ToServer, early.ToClient)
+	return a
+}
+
+// unfrozen is a copy of the plan for prepared inferences, whose comparisons may be changed.
+func (p *Plan) unfrozen() *Plan {
+	q := *p
+	q.Rounds = make([][]Step, len(p.Rounds))
+	for r := range p.Rounds {
+		q.Rounds[r] = slices.Clone(p.Rounds[r])
+		for i := range q.Rounds[r] {
+			if s := &q.Rounds[r][i]; s.Compare != nil {
+				c := *s.Compare
+				c.prepared = true
+				s.Compare = &c
+			}
+		}
+	}
+	return &q
+}
+
+// KnownAhead says whether the client's operand of a comparison is known in the preparation.
+func (s *Step) KnownAhead() bool { return s.Compare != nil && s.Compare.known }
+
+// cut lays preparation and online run out, and says of which comparisons the operand is fixed
+// when they begin.
+func (p *Plan) cut() (a *Ahead, known map[*Step]bool) {
+	a, known = &Ahead{Fixed: make([]bool, len(p.Slots)), Drawn: make([]bool, len(p.Slots))}, map[*Step]bool{}
 	g := grouping{p: p, a: a, after: make([]int, len(p.Slots))}
 	for _, wave := range p.Waves() {
 		var moved []Slot
@@ -46,10 +106,15 @@ func (p *Plan) NewAhead() *Ahead {
 		}
 		a.Moves = append(a.Moves, moved)
 		for _, call := range wave {
+			for _, s := range call {
+				if s.Compare != nil && a.Fixed[s.In[0]] {
+					known[s] = true
+				}
+			}
 			g.add(call)
 		}
 	}
-	return a
+	return a, known
 }
 
 // grouping lays linear operators into groups.
@@ -154,11 +219,17 @@ func (p *Plan) MoveBytes(x Slot) int64 { return wire.PackedLen(p.Slots[x].N(), p
 // PreparedCost is SessionCost of a session whose inferences are prepared: the operators' bytes
 // and rounds are those of the online runs, what their preparation sends stands beside.
 func (p *Plan) PreparedCost(inferences int) (*Report, error) {
-	r, err := p.SessionCost(inferences)
+	digest, err := p.Digest()
 	if err != nil {
 		return nil, err
 	}
 	a := p.NewAhead()
+	p = a.Plan
+	r, err := p.SessionCost(inferences)
+	if err != nil {
+		return nil, err
+	}
+	r.PlanDigest = digest.String()
 	r.Operators, r.Total.Online = nil, PhaseCost{}
 	var one, prepared Cost
 	var starts []Flight
@@ -184,7 +255,8 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 		for k, call := range wave {
 			c := p.aheadOf(call)
 			op := &r.Operators[first+k]
-			op.PreparedToServer, op.PreparedToClient = int64(inferences)*c.ToServer(), int64(inferences)*c.ToClient()
+			op.PreparedToServer = int64(inferences) * (c.ToServer() + op.Cost.Early.ToServer)
+			op.PreparedToClient = int64(inferences) * (c.ToClient() + op.Cost.Early.ToClient)
 			prepared = prepared.sums(c)
 		}
 	}
@@ -192,7 +264,7 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 	r.scale(inferences)
 	r.Total.Online.Cost = one.times(inferences)
 	r.Total.Online.fill(rounds)
-	r.Total.Prepared = p.preparation(a, prepared, inferences)
+	r.Total.Prepared = p.preparation(a, prepared, one.Early, inferences)
 	r.Store = &Memory{one.Kept.Server + prepared.Kept.Server, one.Kept.Client + prepared.Kept.Client + wire.SeedBytes}
 	r.Memory = p.PreparedMemory(inferences, *r.Store, 1)
 	r.Total.Sum()
@@ -208,7 +280,7 @@ func (p *Plan) aheadOf(call []*Step) Cost {
 }
 
 // preparation sums up what the preparations of a session exchange, on a channel of its own.
-func (p *Plan) preparation(a *Ahead, all Cost, inferences int) *PhaseCost {
+func (p *Plan) preparation(a *Ahead, all Cost, early Flight, inferences int) *PhaseCost {
 	all.Flights = nil
 	for _, g := range a.Groups {
 		var c Cost
@@ -220,6 +292,9 @@ func (p *Plan) preparation(a *Ahead, all Cost, inferences int) *PhaseCost {
 			}
 		}
 		all.Flights = append(all.Flights, c.Flights...)
+	}
+	if early != (Flight{}) {
+		all.Flights = append(all.Flights, early)
 	}
 	var depth Depth
 	for range inferences {

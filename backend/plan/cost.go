@@ -14,6 +14,10 @@ type Cost struct {
 	// What its correlated OTs come to, hashed down to the bits that are used: bytes that
 	// either party keeps where they are made before the operands exist.
 	Kept Memory
+
+	// What either party sends where they are made: messages that wait for no operand that is
+	// not known then.
+	Early Flight
 }
 
 // COTs counts correlated OTs by who is their OT sender.
@@ -111,6 +115,7 @@ func (c Cost) Beside(d Cost) Cost {
 func (c Cost) sums(d Cost) Cost {
 	c.COTs = c.COTs.add(d.COTs)
 	c.Kept = c.Kept.add(d.Kept)
+	c.Early = Flight{c.Early.ToServer + d.Early.ToServer, c.Early.ToClient + d.Early.ToClient}
 	for u := range NumUnits {
 		c.Work.Server[u] += d.Work.Server[u]
 		c.Work.Client[u] += d.Work.Client[u]

@@ -26,7 +26,7 @@ func (c Cost) withWork(u Unit, elems int) Cost {
 
 // Tree is how a step computes carries.
 func (c *Compare) Tree() wire.Tree {
-	return wire.Tree{Leaf: c.Leaf, Ripple: c.Ripple, Arity: c.Arity, ClientChooses: c.ClientChooses}
+	return wire.Tree{Leaf: c.Leaf, Ripple: c.Ripple, Arity: c.Arity, ClientChooses: c.ClientChooses, Prepared: c.prepared, Known: c.known}
 }
 
 // SetTree chooses how a step computes carries.
@@ -38,6 +38,8 @@ func (c *Compare) SetTree(t wire.Tree) {
 func CostCarries(n int, w *wire.Carries) (c Cost) {
 	choices, answers := int64(w.Choices())*plane(n), int64(w.Answers())*plane(n)
 	switch {
+	case w.Tree.ChoosesEarly():
+		c.Flights, c.Early = []Flight{{ToClient: answers}}, Flight{ToServer: choices}
 	case w.Tree.Crossing():
 		c.Flights = crossing(answers)
 	case w.Tree.ChoosesAtClient():
@@ -58,6 +60,12 @@ func CostCarries(n int, w *wire.Carries) (c Cost) {
 	}
 	for level := range w.Levels {
 		bits, ots := w.Opened(level)
+		if w.Tree.Prepared {
+			early := w.Corrections(level)
+			bits -= early
+			c.Early.ToServer += int64(early) * plane(n)
+			c.Early.ToClient += int64(early) * plane(n)
+		}
 		c.Flights = append(c.Flights, crossing(int64(bits)*plane(n))...)
 		c = c.sums(costJoins(n, ots, w.JoinsKept(level)))
 	}

@@ -323,6 +323,8 @@ type Compare struct {
 	// latency later, but several thresholds (clip) share the client's choices and OTs.
 	ClientChooses bool `cbor:",omitempty"`
 
+	prepared, known bool // of a plan of prepared inferences: see Ahead
+
 	ExtendTo   int   `cbor:",omitempty"` // relu: the result is in Z_2^ExtendTo, wider than Bits; 0: in Z_2^Bits
 	ServerFlip bool  `cbor:",omitempty"` // relu: x*[s*x >= 0]; the server flips its share of the bit where W+"/flip" is 1, spread as Spread says
 	Min, Max   int64 `cbor:",omitempty"` // clip bounds in ulp

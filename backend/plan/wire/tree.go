@@ -18,7 +18,15 @@ type Tree struct {
 	Ripple        bool
 	Arity         int // 2 or 3; 0 means 2
 	ClientChooses bool
+
+	// Prepared: the OTs are made before the operands exist, and corrections of their pads are
+	// sent then. Known: the client's operand is known then as well, and so are its choices.
+	Prepared, Known bool
 }
+
+// ChoosesEarly reports whether the leaves' choices are made in the preparation: then leaves are
+// one flight, of answers.
+func (t Tree) ChoosesEarly() bool { return t.Prepared && t.Known && t.ChoosesAtClient() }
 
 // Limits of a Tree.
 const (
@@ -92,6 +100,7 @@ func (t Tree) levels(groups int) (n int) {
 // multiplexer. With an odd number of levels the party that chose ends last, and
 // the other, which can begin at once, chooses next: a flight less.
 func (t Tree) Next(m int) Tree {
+	t.Known = false
 	if !t.Ripple && m > 0 && t.levels(len(t.lowGroups(m)))%2 == 1 {
 		t.ClientChooses = !t.ClientChooses
 	}
@@ -360,10 +369,29 @@ func (c *Carries) Kept() (chooser, answerer int) {
 			chooser, answerer = chooser+2, answerer+2
 			continue
 		}
-		chooser += l.Size + l.Selected()*len(l.Sums)
+		chooser += l.Selected() * len(l.Sums)
 		answerer += l.Laid() * len(l.Sums)
+		if c.Tree.ChoosesEarly() {
+			answerer += l.Size // the choices, received before
+		} else {
+			chooser += l.Size
+		}
 	}
 	return chooser, answerer
+}
+
+// Corrections is the number of bits of Opened that do not depend on any operand.
+func (c *Carries) Corrections(level int) (bits int) {
+	for _, j := range c.Levels[level] {
+		if len(j.In) == 3 {
+			bottom := 1
+			if c.Nodes[j.Out].Propagates {
+				bottom++
+			}
+			bits += ChainPads(bottom) - 1
+		}
+	}
+	return bits
 }
 
 // JoinsKept is the same of the joins of a level, at either party.

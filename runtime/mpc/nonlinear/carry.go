@@ -26,11 +26,14 @@ type node struct{ gen, prop, bit []uint64 }
 // The messages of some products beside travel with the leaves'.
 func (p *Party) carries(ctx context.Context, n int, own [][][]uint64, c *wire.Carries, beside []term) ([][]uint64, error) {
 	nodes, leaves := plant(n, own, c)
+	for i := range leaves {
+		leaves[i].early = p.Tape != nil && c.Tree.ChoosesEarly()
+	}
 	if err := p.fill(ctx, n, leaves, c.Tree, beside); err != nil {
 		return nil, err
 	}
 	for _, joins := range c.Levels {
-		if err := p.level(ctx, n, nodes, joins); err != nil {
+		if err := p.level(ctx, n, nodes, joins, p.Tape != nil && c.Tree.Prepared); err != nil {
 			return nil, err
 		}
 	}
@@ -41,8 +44,8 @@ func (p *Party) carries(ctx context.Context, n int, own [][][]uint64, c *wire.Ca
 	return gens, nil
 }
 
-// level evaluates the joins of one level, in one flight.
-func (p *Party) level(ctx context.Context, n int, nodes []node, joins []wire.Join) error {
+// level evaluates the joins of one level, in one flight. early: corrections were sent before.
+func (p *Party) level(ctx context.Context, n int, nodes []node, joins []wire.Join, early bool) error {
 	var gates []gate
 	var chains []chain
 	filled := make([]node, len(joins))
@@ -56,7 +59,7 @@ func (p *Party) level(ctx context.Context, n int, nodes []node, joins []wire.Joi
 		}
 		middle := nodes[j.In[1]]
 		g, up := p.join(n, low, node{gen: high.gen, prop: middle.prop})
-		chains = append(chains, chain{gate: g, top: high.prop, add: middle.gen})
+		chains = append(chains, chain{gate: g, top: high.prop, add: middle.gen, early: early})
 		filled[i] = up
 	}
 	if err := p.joins(ctx, n, gates, chains); err != nil {

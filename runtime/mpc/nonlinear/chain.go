@@ -24,6 +24,7 @@ import (
 type chain struct {
 	gate
 	top, add []uint64
+	early    bool // corrections are sent when the masks are made
 
 	m, dtop   []uint64   // mask of top; top ^ m, then its opening
 	e, dadd   []uint64   // the same of add
@@ -53,7 +54,11 @@ func (p *Party) maskChain(ctx context.Context, c *chain, lo, n int) error {
 	m, prod, fix := window(c.m, lo, n), windows(c.prod, lo, n), windows(c.fix, lo, n)
 	e := window(c.e, lo, n)
 	err := p.material(func() error { return p.drawChain(ctx, c, m, prod, fix, lo, n) }, func(t *Tape) error {
-		return t.planes(n, append(append([][]uint64{m, e}, prod...), fix[1:]...)...)
+		all := append([][]uint64{m, e}, prod...)
+		if !c.early {
+			all = append(all, fix[1:]...)
+		}
+		return t.planes(n, all...)
 	})
 	if err != nil {
 		return err
@@ -65,7 +70,7 @@ func (p *Party) maskChain(ctx context.Context, c *chain, lo, n int) error {
 		return err
 	}
 	for _, f := range fix[1:] {
-		if err := p.sendBits(f, n); err != nil {
+		if err := p.sends(c.early)(f, n); err != nil {
 			return err
 		}
 	}
@@ -122,7 +127,7 @@ func (p *Party) openChain(c *chain, lo, n int) error {
 	m, prod := window(c.m, lo, n), windows(c.prod, lo, n)
 	in := make([]uint64, ring.Words(n))
 	for _, q := range prod[1:] {
-		if err := p.recvBits(in, n); err != nil {
+		if err := p.receives(c.early)(in, n); err != nil {
 			return err
 		}
 		for i := range q {

@@ -16,6 +16,7 @@ type leaf struct {
 	own    [][]uint64 // the chooser's bits, lowest first
 	sums   []leafSum
 	choice [][]uint64 // chooser: its random choices, one plane a bit
+	early  bool       // the client chooses when the OTs are made: its bits are known then
 }
 
 // leafSum is one sum that a leaf's bits take part in.
@@ -79,13 +80,19 @@ func (p *Party) leavesAnswerer(ctx context.Context, n int, groups []leaf, beside
 	if err := eachLeaf(n, groups, p.permute); err != nil {
 		return err
 	}
-	if err := p.endProducts(n, beside); err != nil {
-		return err
+	early := len(groups) > 0 && groups[0].early // then answers wait for nothing
+	if !early {
+		if err := p.endProducts(n, beside); err != nil {
+			return err
+		}
 	}
 	if err := eachLeaf(n, groups, p.answer); err != nil {
 		return err
 	}
-	return p.Conn.Flush()
+	if err := p.Conn.Flush(); err != nil || !early {
+		return err
+	}
+	return p.endProducts(n, beside)
 }
 
 func eachLeaf(n int, groups []leaf, f func(l *leaf, lo, n int) error) error {
@@ -112,6 +119,9 @@ func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
 	choice := windows(l.choice, lo, n)
 	err := p.material(func() error { return p.drawChoices(ctx, l, choice, w, lo, n) }, func(t *Tape) error {
 		all := choice
+		if l.early { // they have served
+			all = nil
+		}
 		for k := range l.sums {
 			pad := windows(l.sums[k].pad, lo, n)
 			all = append(all[:len(all):len(all)], pad[:l.Selected()]...)
@@ -125,7 +135,7 @@ func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
 	for i := range t {
 		copy(flip, window(l.own[i], lo, n))
 		xor(flip, choice[i])
-		if err := p.sendBits(flip, n); err != nil {
+		if err := p.sends(l.early)(flip, n); err != nil {
 			return err
 		}
 	}
@@ -250,7 +260,7 @@ func xor(dst, src []uint64) {
 func (p *Party) permute(l *leaf, lo, n int) error {
 	flip := make([]uint64, ring.Words(n))
 	for i := range l.Size {
-		if err := p.recvBits(flip, n); err != nil {
+		if err := p.receives(l.early)(flip, n); err != nil {
 			return err
 		}
 		for k := range l.sums {

@@ -15,38 +15,88 @@ import (
 // What is on a tape follows from the protocol and its public sizes alone, and the protocol
 // itself drives the recording: it runs with operands of zeros, and whatever it would send
 // goes nowhere. So the two walks agree by construction.
+//
+// Messages that depend on nothing but what is on the tape (and on the client's operand, where
+// that is known) are not sent when the tape is played: recording gives them, in their
+// order, and whoever plays has the peer's beside the tape.
 type Tape struct {
-	buf    []byte
-	at     int
-	play   bool
-	played bool
+	buf   []byte
+	at    int
+	play  bool
+	early []byte // recording: this party's early messages; playing: the peer's
+	heard int
 }
 
-// NewTape is an empty tape with room for so many bytes.
-func NewTape(size int64) *Tape { return &Tape{buf: make([]byte, 0, size)} }
-
-// Bytes is what was recorded.
-func (t *Tape) Bytes() []byte { return t.buf }
-
-// Recorded is a tape that was recorded before. The bytes are the tape's from now on.
-func Recorded(b []byte) *Tape { return &Tape{buf: b, play: true} }
-
-// Play turns the tape round. It can be played once.
-func (t *Tape) Play() *Tape {
-	if t.played {
-		panic("BUG: nonlinear: a tape is played twice")
-	}
-	t.played = true
-	return &Tape{buf: t.buf, play: true}
+// NewTape is an empty tape with room for so many bytes and so many of early messages.
+func NewTape(size, early int64) *Tape {
+	return &Tape{buf: make([]byte, 0, size), early: make([]byte, 0, early)}
 }
+
+// Bytes is what was recorded, and the early messages.
+func (t *Tape) Bytes() (recorded, early []byte) { return t.buf, t.early }
+
+// Recorded is a tape that was recorded before, with the peer's early messages. The bytes are
+// the tape's from now on.
+func Recorded(b, early []byte) *Tape { return &Tape{buf: b, early: early, play: true} }
 
 // Done checks that all of a played tape was used, and lets go of it.
 func (t *Tape) Done() error {
-	if t.at != len(t.buf) {
-		return fmt.Errorf("nonlinear: %d of %d bytes of a tape are left", len(t.buf)-t.at, len(t.buf))
+	if t.at != len(t.buf) || t.heard != len(t.early) {
+		return fmt.Errorf("nonlinear: %d bytes of a tape and %d of early messages are left", len(t.buf)-t.at, len(t.early)-t.heard)
 	}
-	t.buf = nil
+	t.buf, t.early = nil, nil
 	return nil
+}
+
+// sends and receives are how bits go: early, or when their turn comes.
+func (p *Party) sends(early bool) func(b []uint64, n int) error {
+	if early {
+		return p.sendEarly
+	}
+	return p.sendBits
+}
+
+func (p *Party) receives(early bool) func(b []uint64, n int) error {
+	if early {
+		return p.recvEarly
+	}
+	return p.recvBits
+}
+
+// sendEarly sends bits that a recording knows.
+func (p *Party) sendEarly(b []uint64, n int) error {
+	t := p.Tape
+	switch {
+	case t == nil:
+		return p.sendBits(b, n)
+	case t.play:
+		return nil
+	}
+	at := len(t.early)
+	if at+ring.PackedLen(n, 1) > cap(t.early) {
+		return fmt.Errorf("nonlinear: more than %d bytes of early messages", cap(t.early))
+	}
+	t.early = t.early[:at+ring.PackedLen(n, 1)]
+	ring.PackBits(t.early[at:], b, n)
+	return nil
+}
+
+// recvEarly receives bits that the peer's recording knew.
+func (p *Party) recvEarly(b []uint64, n int) error {
+	t := p.Tape
+	switch {
+	case t == nil:
+		return p.recvBits(b, n)
+	case !t.play:
+		clear(b)
+		return nil
+	}
+	size := ring.PackedLen(n, 1)
+	if t.heard+size > len(t.early) {
+		return fmt.Errorf("nonlinear: %d bytes of early messages have come to their end", len(t.early))
+	}
+	t.heard += size
+	return violation(ring.UnpackBits(b, t.early[t.heard-size:t.heard], n))
 }
 
 // piece is the next n bytes, to be read or to be written.
