@@ -8,3 +8,8 @@ package ring
 //
 //go:noescape
 func sliceAsm(planes *[]uint64, count int, x *uint64, blocks int, lo uint64)
+
+// sliceBytes is sliceAsm.
+//
+//go:noescape
+func sliceBytes(planes *[]uint64, count int, x *uint64, blocks int, lo uint64)

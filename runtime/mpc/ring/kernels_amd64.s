@@ -59,3 +59,142 @@ plane:
 	JNE      block
 	VZEROUPPER
 	RET
+
+DATA pairs<>+0(SB)/1, $0x00
+DATA pairs<>+1(SB)/1, $0x08
+DATA pairs<>+2(SB)/1, $0x01
+DATA pairs<>+3(SB)/1, $0x09
+DATA pairs<>+4(SB)/1, $0x02
+DATA pairs<>+5(SB)/1, $0x0a
+DATA pairs<>+6(SB)/1, $0x03
+DATA pairs<>+7(SB)/1, $0x0b
+DATA pairs<>+8(SB)/1, $0x04
+DATA pairs<>+9(SB)/1, $0x0c
+DATA pairs<>+10(SB)/1, $0x05
+DATA pairs<>+11(SB)/1, $0x0d
+DATA pairs<>+12(SB)/1, $0x06
+DATA pairs<>+13(SB)/1, $0x0e
+DATA pairs<>+14(SB)/1, $0x07
+DATA pairs<>+15(SB)/1, $0x0f
+DATA pairs<>+16(SB)/1, $0x00
+DATA pairs<>+17(SB)/1, $0x08
+DATA pairs<>+18(SB)/1, $0x01
+DATA pairs<>+19(SB)/1, $0x09
+DATA pairs<>+20(SB)/1, $0x02
+DATA pairs<>+21(SB)/1, $0x0a
+DATA pairs<>+22(SB)/1, $0x03
+DATA pairs<>+23(SB)/1, $0x0b
+DATA pairs<>+24(SB)/1, $0x04
+DATA pairs<>+25(SB)/1, $0x0c
+DATA pairs<>+26(SB)/1, $0x05
+DATA pairs<>+27(SB)/1, $0x0d
+DATA pairs<>+28(SB)/1, $0x06
+DATA pairs<>+29(SB)/1, $0x0e
+DATA pairs<>+30(SB)/1, $0x07
+DATA pairs<>+31(SB)/1, $0x0f
+GLOBL pairs<>(SB), RODATA|NOPTR, $32
+
+// func sliceBytes(planes *[]uint64, count int, x *uint64, blocks int, lo uint64)
+// Requires: AVX, AVX2, SSE2
+TEXT ·sliceBytes(SB), NOSPLIT, $256-40
+	MOVQ planes+0(FP), AX
+	MOVQ x+16(FP), CX
+	MOVQ count+8(FP), DX
+	MOVQ blocks+24(FP), BX
+	MOVQ lo+32(FP), SI
+	MOVQ SI, X0
+	SHLQ $0x01, BX
+	XORQ SI, SI
+	LEAQ (SP), DI
+
+half:
+	VBROADCASTI128 (CX), Y1
+	VINSERTI128    $0x01, 128(CX), Y1, Y1
+	VPSRLQ         X0, Y1, Y1
+	VPSHUFB        pairs<>+0(SB), Y1, Y1
+	VBROADCASTI128 16(CX), Y2
+	VINSERTI128    $0x01, 144(CX), Y2, Y2
+	VPSRLQ         X0, Y2, Y2
+	VPSHUFB        pairs<>+0(SB), Y2, Y2
+	VBROADCASTI128 32(CX), Y3
+	VINSERTI128    $0x01, 160(CX), Y3, Y3
+	VPSRLQ         X0, Y3, Y3
+	VPSHUFB        pairs<>+0(SB), Y3, Y3
+	VBROADCASTI128 48(CX), Y4
+	VINSERTI128    $0x01, 176(CX), Y4, Y4
+	VPSRLQ         X0, Y4, Y4
+	VPSHUFB        pairs<>+0(SB), Y4, Y4
+	VBROADCASTI128 64(CX), Y5
+	VINSERTI128    $0x01, 192(CX), Y5, Y5
+	VPSRLQ         X0, Y5, Y5
+	VPSHUFB        pairs<>+0(SB), Y5, Y5
+	VBROADCASTI128 80(CX), Y6
+	VINSERTI128    $0x01, 208(CX), Y6, Y6
+	VPSRLQ         X0, Y6, Y6
+	VPSHUFB        pairs<>+0(SB), Y6, Y6
+	VBROADCASTI128 96(CX), Y7
+	VINSERTI128    $0x01, 224(CX), Y7, Y7
+	VPSRLQ         X0, Y7, Y7
+	VPSHUFB        pairs<>+0(SB), Y7, Y7
+	VBROADCASTI128 112(CX), Y8
+	VINSERTI128    $0x01, 240(CX), Y8, Y8
+	VPSRLQ         X0, Y8, Y8
+	VPSHUFB        pairs<>+0(SB), Y8, Y8
+	VPUNPCKLWD     Y2, Y1, Y9
+	VPUNPCKHWD     Y2, Y1, Y1
+	VPUNPCKLWD     Y4, Y3, Y2
+	VPUNPCKHWD     Y4, Y3, Y3
+	VPUNPCKLWD     Y6, Y5, Y4
+	VPUNPCKHWD     Y6, Y5, Y5
+	VPUNPCKLWD     Y8, Y7, Y6
+	VPUNPCKHWD     Y8, Y7, Y7
+	VPUNPCKLDQ     Y2, Y9, Y8
+	VPUNPCKHDQ     Y2, Y9, Y2
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y4
+	VPUNPCKLDQ     Y3, Y1, Y6
+	VPUNPCKHDQ     Y3, Y1, Y1
+	VPUNPCKLDQ     Y7, Y5, Y3
+	VPUNPCKHDQ     Y7, Y5, Y5
+	VPUNPCKLQDQ    Y9, Y8, Y7
+	VPUNPCKHQDQ    Y9, Y8, Y8
+	VPUNPCKLQDQ    Y4, Y2, Y9
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPUNPCKLQDQ    Y3, Y6, Y4
+	VPUNPCKHQDQ    Y3, Y6, Y3
+	VPUNPCKLQDQ    Y5, Y1, Y6
+	VPUNPCKHQDQ    Y5, Y1, Y1
+	VMOVDQU        Y7, (DI)
+	VMOVDQU        Y8, 32(DI)
+	VMOVDQU        Y9, 64(DI)
+	VMOVDQU        Y2, 96(DI)
+	VMOVDQU        Y4, 128(DI)
+	VMOVDQU        Y3, 160(DI)
+	VMOVDQU        Y6, 192(DI)
+	VMOVDQU        Y1, 224(DI)
+	MOVQ           AX, R8
+	XORQ           R9, R9
+
+bit:
+	MOVQ      (R8), R10
+	MOVQ      R9, R11
+	SHRQ      $0x03, R11
+	SHLQ      $0x05, R11
+	MOVQ      R9, R12
+	NOTQ      R12
+	ANDQ      $0x07, R12
+	MOVQ      R12, X2
+	VMOVDQU   (DI)(R11*1), Y1
+	VPSLLQ    X2, Y1, Y1
+	VPMOVMSKB Y1, R11
+	MOVL      R11, (R10)(SI*4)
+	ADDQ      $0x18, R8
+	INCQ      R9
+	CMPQ      R9, DX
+	JNE       bit
+	ADDQ      $0x00000100, CX
+	INCQ      SI
+	CMPQ      SI, BX
+	JNE       half
+	VZEROUPPER
+	RET

@@ -4,7 +4,7 @@ import "secc.example/secc/internal/kernel"
 
 //go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg ring"
 
-var slicing = kernel.New("ring.slice", kernel.When(kernel.AVX512, kernel.X86.AVX512))
+var slicing = kernel.New("ring.slice", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // Slice transposes: bit i of planes[j] becomes bit lo+j of x[i]. Bits past the
 // last element are zero.
@@ -20,6 +20,8 @@ func Slice(planes [][]uint64, x []uint64, lo int) {
 	case full == 0:
 	case slicing.Variant() == kernel.Portable:
 		slicePortable(planes, x[:full*64], lo)
+	case slicing.Variant() == kernel.AVX2:
+		sliceBytes(&planes[0], len(planes), &x[0], full, uint64(lo))
 	default:
 		sliceAsm(&planes[0], len(planes), &x[0], full, uint64(lo))
 	}

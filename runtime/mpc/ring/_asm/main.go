@@ -1,4 +1,4 @@
-// Command _asm writes the AVX-512 kernels of package ring. Run go generate in
+// Command _asm writes the AVX-512 and AVX2 kernels of package ring. Run go generate in
 // that package; the output is committed.
 package main
 
@@ -11,6 +11,7 @@ import (
 func main() {
 	ConstraintExpr("!purego")
 	slice()
+	slice256()
 	Generate()
 }
 
@@ -62,4 +63,94 @@ func slice() {
 	JNE(LabelRef("block"))
 	VZEROUPPER()
 	RET()
+}
+
+// slice256 transposes blocks of 32 words: first bytes, by shuffles within and between
+// registers, then of every wanted bit a move of the top bits of 32 bytes.
+func slice256() {
+	pairs := GLOBL("pairs", RODATA|NOPTR) // the same byte of both words of a lane side by side
+	for i := range 32 {
+		DATA(i, U8(i%16/2+i%2*8))
+	}
+	TEXT("sliceBytes", NOSPLIT, "func(planes *[]uint64, count int, x *uint64, blocks int, lo uint64)")
+	Pragma("noescape")
+	Doc("sliceBytes is sliceAsm.")
+	planes, x := Load(Param("planes"), GP64()), Load(Param("x"), GP64())
+	count, halves := Load(Param("count"), GP64()), Load(Param("blocks"), GP64())
+	shift, at := XMM(), GP64()
+	MOVQ(Load(Param("lo"), GP64()), shift)
+	SHLQ(Imm(1), halves)
+	XORQ(at, at)
+	bytes := AllocLocal(256)
+	tmp := GP64()
+	LEAQ(bytes, tmp)
+
+	Label("half")
+	var v [8]VecVirtual
+	for i := range v {
+		v[i] = YMM()
+		VBROADCASTI128(Mem{Base: x, Disp: 16 * i}, v[i])
+		VINSERTI128(Imm(1), Mem{Base: x, Disp: 128 + 16*i}, v[i], v[i])
+		VPSRLQ(shift, v[i], v[i])
+		VPSHUFB(pairs, v[i], v[i])
+	}
+	for i, b := range transpose8(v) {
+		VMOVDQU(b, Mem{Base: tmp, Disp: 32 * i})
+	}
+	header, j := GP64(), GP64()
+	MOVQ(planes, header)
+	XORQ(j, j)
+
+	Label("bit")
+	base, from, up, bits := GP64(), GP64(), GP64(), GP32()
+	row, left := YMM(), XMM()
+	MOVQ(Mem{Base: header}, base)
+	MOVQ(j, from)
+	SHRQ(Imm(3), from)
+	SHLQ(Imm(5), from)
+	MOVQ(j, up)
+	NOTQ(up)
+	ANDQ(Imm(7), up)
+	MOVQ(up, left)
+	VMOVDQU(Mem{Base: tmp, Index: from, Scale: 1}, row)
+	VPSLLQ(left, row, row)
+	VPMOVMSKB(row, bits)
+	MOVL(bits, Mem{Base: base, Index: at, Scale: 4})
+	ADDQ(Imm(24), header)
+	INCQ(j)
+	CMPQ(j, count)
+	JNE(LabelRef("bit"))
+
+	ADDQ(U32(256), x)
+	INCQ(at)
+	CMPQ(at, halves)
+	JNE(LabelRef("half"))
+	VZEROUPPER()
+	RET()
+}
+
+// transpose8 exchanges rows and columns of 8 x 8 pairs of bytes, in each lane.
+func transpose8(r [8]VecVirtual) (out [8]VecVirtual) {
+	interleave := func(low, high func(ops ...Op), a, b VecVirtual) (l, h VecVirtual) {
+		l, h = YMM(), YMM()
+		low(b, a, l)
+		high(b, a, h)
+		return l, h
+	}
+	words := [2]func(...Op){func(o ...Op) { VPUNPCKLWD(o[0], o[1], o[2]) }, func(o ...Op) { VPUNPCKHWD(o[0], o[1], o[2]) }}
+	longs := [2]func(...Op){func(o ...Op) { VPUNPCKLDQ(o[0], o[1], o[2]) }, func(o ...Op) { VPUNPCKHDQ(o[0], o[1], o[2]) }}
+	quads := [2]func(...Op){func(o ...Op) { VPUNPCKLQDQ(o[0], o[1], o[2]) }, func(o ...Op) { VPUNPCKHQDQ(o[0], o[1], o[2]) }}
+	var one, two [8]VecVirtual // one: columns 0-3 of two rows, then columns 4-7; two: two columns of four rows
+	for i := range 4 {
+		one[i], one[4+i] = interleave(words[0], words[1], r[2*i], r[2*i+1])
+	}
+	for h := range 2 {
+		for i := range 2 {
+			two[4*h+i], two[4*h+2+i] = interleave(longs[0], longs[1], one[4*h+2*i], one[4*h+2*i+1])
+		}
+	}
+	for i := range 4 {
+		out[2*i], out[2*i+1] = interleave(quads[0], quads[1], two[2*i], two[2*i+1])
+	}
+	return out
 }
