@@ -108,7 +108,7 @@ func hashOfLine(line []byte) string {
 // audit appends to a chain.
 type audit struct {
 	mu   sync.Mutex
-	file *os.File
+	file auditFile
 	at   *Audit
 }
 
@@ -131,7 +131,16 @@ func openAudit(path string, log *slog.Logger) (*audit, error) {
 	return &audit{file: f, at: at}, nil
 }
 
-func seekTo(f *os.File, at int64) error {
+// auditFile is the file of an audit: an *os.File.
+type auditFile interface {
+	io.Writer
+	io.Seeker
+	io.Closer
+	Sync() error
+	Truncate(size int64) error
+}
+
+func seekTo(f io.Seeker, at int64) error {
 	_, err := f.Seek(at, io.SeekStart)
 	return err
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -118,5 +119,53 @@ func TestSessionsAreRecorded(t *testing.T) {
 	}
 	if v, err := ask(t.Context(), s.model(t, "a")); err == nil {
 		t.Errorf("a session that cannot be recorded: %v", v)
+	}
+}
+
+// fullDisk takes half of a record, or cannot put it on the disk.
+type fullDisk struct {
+	*os.File
+	full, lost bool
+}
+
+func (f *fullDisk) Write(p []byte) (int, error) {
+	if !f.full {
+		return f.File.Write(p)
+	}
+	n, err := f.File.Write(p[:len(p)/2])
+	return n, errors.Join(err, errors.New("no space left"))
+}
+
+func (f *fullDisk) Sync() error {
+	if f.lost {
+		return errors.New("input/output error")
+	}
+	return f.File.Sync()
+}
+
+// A record that could not be written leaves nothing: the next takes its place in the chain.
+func TestAuditOnAFullDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.jsonl")
+	a, err := openAudit(path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk := &fullDisk{File: a.file.(*os.File)}
+	a.file = disk
+	for i, fails := range []bool{false, true, true, false, false} {
+		disk.full, disk.lost = fails && i%2 == 1, fails && i%2 == 0
+		if err := a.write(AuditRecord{Event: EventOpen, Client: "clinic"}); (err != nil) != fails {
+			t.Errorf("record %d: %v", i, err)
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := VerifyAudit(bytes.NewReader(b), ""); err != nil || got.Records != 3 || got.Torn {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"secc.example/secc/backend/plan/wire"
 )
 
@@ -179,6 +181,25 @@ func TestDecodeRefusesOtherBytes(t *testing.T) {
 
 // FuzzDecode: any bytes give a plan or an error; what decodes, encodes to itself
 // and can be printed.
+// The same plan in other bytes has another digest: it is no plan, as nothing is that is too
+// large for one.
+func TestDecodeRefusesOtherForms(t *testing.T) {
+	mode, err := cbor.EncOptions{Sort: cbor.SortNone}.EncMode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := mode.Marshal(small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(append([]byte(magic), b...)); err == nil || !strings.Contains(err.Error(), "canonical") {
+		t.Errorf("another order of names: %v", err)
+	}
+	if _, err := Decode(make([]byte, MaxEncoded+1)); err == nil || !strings.Contains(err.Error(), "limit") {
+		t.Errorf("%d bytes: %v", MaxEncoded+1, err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	b, _ := Encode(small())
 	f.Add(b)

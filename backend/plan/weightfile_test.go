@@ -108,3 +108,33 @@ func FuzzWeights(f *testing.F) {
 		}
 	})
 }
+
+// A number at either end of a type's range, and the next beyond it.
+func TestWeightsAtTheEndsOfTypes(t *testing.T) {
+	for _, x := range []int64{1<<7 - 1, 1 << 7, -1 << 7, -1<<7 - 1, 1<<15 - 1, 1 << 15, -1 << 15, -1<<15 - 1, 1<<31 - 1, 1 << 31, -1 << 31, -1<<31 - 1} {
+		var b bytes.Buffer
+		if err := WriteWeights(&b, Digest{}, []WeightTensor{{"w", []int{2}, []int64{x, 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		w, err := OpenWeights(bytes.NewReader(b.Bytes()), int64(b.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.Ints("w", 2); err != nil || got[0] != x {
+			t.Errorf("%d is read as %v, %v", x, got, err)
+		}
+	}
+}
+
+// Weights that are given to another plan by its digest alone are not what was written.
+func TestChecksumCoversThePlan(t *testing.T) {
+	b, _ := testWeights(t)
+	b = bytes.Replace(b, []byte(Digest{1, 2, 3}.String()), []byte(Digest{3, 2, 1}.String()), 1)
+	w, err := OpenWeights(bytes.NewReader(b), int64(len(b)))
+	if err != nil || w.PlanDigest() != (Digest{3, 2, 1}) {
+		t.Fatal(err, w)
+	}
+	if w.Verify() == nil {
+		t.Error("the checksum holds")
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"secc.example/secc/backend/plan"
 )
 
 // TestParts: where an input of the model's file is set it has a file in published
@@ -70,4 +72,28 @@ func (c *impatient) Err() error {
 		return context.Canceled
 	}
 	return nil
+}
+
+// Whole numbers are pixels only if they can be.
+func TestPixelsHaveARange(t *testing.T) {
+	w := Spec{Name: "x", Shape: []int{1, 1, 1, 2}, Prep: plan.Preprocess{Preset: "unit", Scale: []float64{1. / 255}}}
+	for _, c := range []struct {
+		values []float32
+		ok     bool
+	}{{[]float32{0, 255}, true}, {[]float32{-1, 255}, false}, {[]float32{0, 256}, false}} {
+		a := &Array{Shape: w.Shape, Values: c.values, kind: "i2"}
+		if err := w.scalePixels(a); (err == nil) != c.ok {
+			t.Errorf("%v: %v", c.values, err)
+		}
+	}
+}
+
+// A tensor that says that its data lie elsewhere is not read, whatever it holds.
+func TestTensorsElsewhere(t *testing.T) {
+	for location, ok := range map[byte]bool{0: true, 1: false} {
+		b := []byte{fieldDims << 3, 1, fieldType << 3, 1, fieldRaw<<3 | 2, 4, 0, 0, 0, 0, fieldLocation << 3, location}
+		if _, err := readProto(b); (err == nil) != ok {
+			t.Errorf("location %d: %v", location, err)
+		}
+	}
 }
