@@ -56,7 +56,7 @@ func (l *lowering) matMul(v *ir.Value) (plan.Slot, error) {
 }
 
 // chooseProducts decides which products of shared matrices run over RLWE: those
-// that take fewer seconds than over OT. Where no other operator needs keys, all of
+// that are better there than over OT. Where no other operator needs keys, all of
 // them together must be worth these.
 func (l *lowering) chooseProducts(g *ir.Graph) error {
 	l.overRLWE = map[*ir.Value]*plan.Mul{}
@@ -104,7 +104,7 @@ type pricedProduct struct {
 	saves float64
 }
 
-// of describes a product over RLWE, where it is cheaper, and the seconds that it saves.
+// of describes a product over RLWE, where it is better, and the seconds that it saves.
 func (c *productChoice) of(v *ir.Value) (*plan.Mul, float64, error) {
 	m, _, err := matrices(v)
 	if err != nil {
@@ -121,7 +121,7 @@ func (c *productChoice) of(v *ir.Value) (*plan.Mul, float64, error) {
 		}
 		c.known[key] = p
 	}
-	if p.cross == nil || p.saves <= 0 {
+	if p.cross == nil {
 		return nil, 0, nil
 	}
 	m.Cross = slices.Clone(p.cross)

@@ -17,3 +17,14 @@ func (a *FuncAttrs) Func() (func(float64) float64, bool) {
 	}
 	return func(x float64) float64 { return f.Of(x, a.Alpha, a.Beta) }, true
 }
+
+// Fixed gives the function on fixed-point arguments: as Func, but at the nearest
+// argument where it is defined.
+func (a *FuncAttrs) Fixed() (func(float64) float64, bool) {
+	f, ok := a.Func()
+	row, _ := fn.Lookup(a.Name)
+	if !ok || row.Domain == nil {
+		return f, ok
+	}
+	return func(x float64) float64 { return f(math.Min(math.Max(x, row.Domain[0]), row.Domain[1])) }, true
+}

@@ -172,3 +172,19 @@ func TestObserve(t *testing.T) {
 		}
 	}
 }
+
+// What a rounding takes out of a function's domain is taken back to its end.
+func TestFixedFunctionsKeepToTheirDomains(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		x, want float64
+	}{
+		{"asin", 1.01, math.Pi / 2}, {"acos", -2, math.Pi}, {"acosh", 0.5, 0}, {"atanh", 1.5, math.Inf(1)}, {"log", -3, math.Inf(-1)},
+		{"sqrt", -1, 0}, {"rsqrt", -1, math.Inf(1)}, {"tanh", -3, math.Tanh(-3)},
+	} {
+		f, ok := (&FuncAttrs{Name: c.name}).Fixed()
+		if y := f(c.x); !ok || y != c.want {
+			t.Errorf("%s at %g is %g, want %g", c.name, c.x, y, c.want)
+		}
+	}
+}

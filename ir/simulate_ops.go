@@ -302,7 +302,7 @@ func fixedArgMax(s *simulation, v *Value, in [][]int64, out []int64) {
 // what a table over the argument's ring holds. It saturates.
 func fixedFunc(s *simulation, v *Value, in [][]int64, out []int64) {
 	a, e := v.Attrs.(*FuncAttrs), v.Args[0].Type.Elem
-	f, _ := a.Func()
+	f, _ := a.Fixed()
 	num.Parallel(len(out), s.workers, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			out[i] = a.Out.Quantize(f(e.Real(in[0][i])))

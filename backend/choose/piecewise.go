@@ -27,7 +27,7 @@ var (
 
 // Limits of the search.
 const (
-	mostCuts     = 9   // a cell is cut into at most 2^mostCuts segments
+	mostCuts     = 14  // no segment is smaller than 2^-mostCuts of its cell
 	mostSegments = 512 // a side
 	mostFrac     = 24
 )
@@ -39,10 +39,18 @@ type side struct {
 	tail  int64
 }
 
-// cell is [from, from+2^width) cut into 2^cuts segments. The lowest begins at 0.
+// cell is [from, from+2^width) cut into parts, of which the smallest are 2^-cuts
+// of it. The lowest begins at 0.
 type cell struct {
 	from        int64
 	width, cuts int
+	parts       []part
+}
+
+// part is [from, from+2^width), from a multiple of its size.
+type part struct {
+	from  int64
+	width int
 }
 
 // segment is a stretch of samples and the line on it.
@@ -62,6 +70,7 @@ type segmentFit struct {
 	errors  map[[2]int]float64
 	adders  map[int]adder
 	flight  float64
+	uneven  bool // cells are cut finer only where the function needs it
 }
 
 // FitPiecewise fits a function between two formats by lines that the top bits of the
@@ -120,8 +129,9 @@ func (t *segmentFit) cheapest(tolerance float64) (best *plan.Piecewise, least fl
 	least = math.Inf(1)
 	seen := map[string]bool{}
 	for _, share := range lineShare {
-		for e := 0; e <= t.in.Bits-2; e++ {
-			sides, ok := t.shape(e, share*tolerance)
+		for e := range 2 * (t.in.Bits - 1) {
+			t.uneven = e >= t.in.Bits-1
+			sides, ok := t.shape(e%(t.in.Bits-1), share*tolerance)
 			if key := fmt.Sprint(sides); !ok || seen[key] {
 				continue
 			} else {
@@ -135,6 +145,7 @@ func (t *segmentFit) cheapest(tolerance float64) (best *plan.Piecewise, least fl
 				for _, inner := range t.inner() {
 					q := *p
 					q.Inner = inner
+					narrow(&q)
 					if c := t.shaped(&q); c < least && q.Check(t.in.Bits, t.out.Bits) == nil {
 						least, best = c, &q
 					}
@@ -143,6 +154,22 @@ func (t *segmentFit) cheapest(tolerance float64) (best *plan.Piecewise, least fl
 		}
 	}
 	return best, least
+}
+
+// narrow leaves out the bits of slopes and offsets that the ring does not hold: steep
+// lines that are far from zero have large offsets.
+func narrow(p *plan.Piecewise) {
+	slope, offset := min(p.SlopeBits, p.Wide()-p.SlopeShift), min(p.OffsetBits, p.Wide()-p.OffsetShift)
+	if slope == p.SlopeBits && offset == p.OffsetBits || slope < 0 || offset < 0 {
+		return
+	}
+	terms := p.Terms
+	p.SlopeBits, p.OffsetBits, p.Terms = slope, offset, nil
+	for _, t := range terms {
+		if t.Slope, t.Offset = t.Slope&(1<<slope-1), t.Offset&(1<<offset-1); t.Slope|t.Offset != 0 {
+			p.Terms = append(p.Terms, t)
+		}
+	}
 }
 
 // inner are the rings that results may be computed in: the one asked for, and one
@@ -235,10 +262,10 @@ func (t *segmentFit) shapeSide(s, e int, tolerance float64) (d side, ok bool) {
 			exp-- // [2^low, ...) is next
 			low = -1
 		}
-		if c.cuts, ok = t.cuts(s, c, tolerance); !ok {
+		if ok = t.cut(s, &c, tolerance); !ok {
 			return d, false
 		}
-		if all += 1 << c.cuts; all > mostSegments {
+		if all += len(c.parts); all > mostSegments {
 			return d, false
 		}
 		d.cells = append(d.cells, c)
@@ -258,18 +285,40 @@ func (t *segmentFit) tail(s int, tolerance float64) int64 {
 	return from
 }
 
-// cuts finds into how many segments a cell must be cut.
-func (t *segmentFit) cuts(s int, c cell, tolerance float64) (int, bool) {
-	for n := 0; n <= min(mostCuts, c.width) && int64(1)<<(c.width-n) >= t.step; n++ {
-		size, fits := int64(1)<<(c.width-n), true
-		for from := c.from; from < c.from+1<<c.width && fits; from += size {
-			fits = t.errorOf(t.samples(s, from, from+size)) <= tolerance
-		}
-		if fits {
-			return n, true
-		}
+// cut cuts a cell so that a line is within the tolerance on every part: in
+// halves where it is not, and all parts alike unless they may be uneven.
+func (t *segmentFit) cut(s int, c *cell, tolerance float64) bool {
+	if !t.halve(s, c, part{c.from, c.width}, tolerance) {
+		return false
 	}
-	return 0, false
+	least := c.width
+	for _, p := range c.parts {
+		least = min(least, p.width)
+	}
+	c.cuts = c.width - least
+	if t.uneven {
+		return true
+	}
+	if 1<<c.cuts > mostSegments {
+		return false
+	}
+	c.parts = c.parts[:0]
+	for from := c.from; from < c.from+1<<c.width; from += 1 << least {
+		c.parts = append(c.parts, part{from, least})
+	}
+	return true
+}
+
+func (t *segmentFit) halve(s int, c *cell, p part, tolerance float64) bool {
+	if t.errorOf(t.samples(s, p.from, p.from+1<<p.width)) <= tolerance {
+		c.parts = append(c.parts, p)
+		return len(c.parts) <= mostSegments
+	}
+	half := p.width - 1
+	if half < 0 || int64(1)<<half < t.step || c.width-half > mostCuts {
+		return false
+	}
+	return t.halve(s, c, part{p.from, half}, tolerance) && t.halve(s, c, part{p.from + 1<<half, half}, tolerance)
 }
 
 // samples are those of magnitudes [from, to) on side s.
@@ -319,9 +368,8 @@ func (t *segmentFit) quantised(sides [2]side, guard int, tolerance float64) *pla
 func (l *lines) round(p *plan.Piecewise) {
 	for s := range l.sides {
 		for _, c := range l.sides[s].cells {
-			size := int64(1) << (c.width - c.cuts)
-			for from := c.from; from < c.from+1<<c.width; from += size {
-				l.add(p, s, from, from+size)
+			for _, q := range c.parts {
+				l.add(p, s, q.from, q.from+1<<q.width)
 			}
 		}
 		l.add(p, s, l.sides[s].tail, l.top)
@@ -399,10 +447,9 @@ func (l *lines) describe(p *plan.Piecewise) *plan.Piecewise {
 		}
 		n.side(l.sides[s], values, (s == 1) != p.Positive)
 	}
+	p.Flip = n.flip()
 	for _, m := range slices.Sorted(maps.Keys(n.terms)) {
-		if v := n.terms[m]; v != [2]uint64{} {
-			p.Terms = append(p.Terms, wire.Term{Bits: m, Slope: v[0], Offset: v[1]})
-		}
+		p.Terms = append(p.Terms, wire.Term{Bits: m, Slope: n.terms[m][0], Offset: n.terms[m][1]})
 	}
 	p.Error = l.worst
 	return p
@@ -443,7 +490,29 @@ type normalForm struct {
 
 func (n *normalForm) add(mask uint32, v [2]uint64) {
 	old := n.terms[mask]
-	n.terms[mask] = [2]uint64{old[0] ^ v[0], old[1] ^ v[1]}
+	if v[0], v[1] = v[0]^old[0], v[1]^old[1]; v == [2]uint64{} {
+		delete(n.terms, mask)
+		return
+	}
+	n.terms[mask] = v
+}
+
+// flip turns bits of the name round, one after the other, where that leaves fewer
+// products, and says which: a product with 1+b is one without b, and one with.
+func (n *normalForm) flip() (mask uint32) {
+	for i := range n.named {
+		b := uint32(1) << i
+		turned := normalForm{n.named, n.low, maps.Clone(n.terms)}
+		for m, v := range n.terms {
+			if m&b != 0 {
+				turned.add(m&^b, v)
+			}
+		}
+		if len(turned.terms) < len(n.terms) {
+			n.terms, mask = turned.terms, mask|b
+		}
+	}
+	return mask
 }
 
 // side adds the values of one side's segments, the tail's last. marked says that
@@ -453,9 +522,10 @@ func (n *normalForm) side(d side, values [][2]uint64, marked bool) {
 	n.where(marked, 0, tail)
 	at := 0
 	for _, c := range d.cells {
-		some := make([][2]uint64, 1<<c.cuts)
-		for i := range some {
-			some[i] = [2]uint64{values[at][0] ^ tail[0], values[at][1] ^ tail[1]}
+		some := make([][2]uint64, 0, 1<<c.cuts)
+		for _, q := range c.parts {
+			v := [2]uint64{values[at][0] ^ tail[0], values[at][1] ^ tail[1]}
+			some = append(some, slices.Repeat([][2]uint64{v}, 1<<(q.width-c.width+c.cuts))...)
 			at++
 		}
 		above := n.above(c.width)

@@ -8,9 +8,14 @@ import (
 	"secc.example/secc/backend/plan"
 )
 
+// A product over RLWE may take so many times the seconds that it takes over OT where it
+// sends less than half: seconds decide, but who pays for traffic or shares a line
+// should not be surprised.
+const productPatience = 3
+
 // Product cuts and encodes a product of two shared matrices over RLWE, and says how
-// many seconds it saves beside the same product over OT. No cross terms: there is no room
-// for its noise. With square, over OT it would be squares and their sums.
+// many seconds it saves beside the same product over OT. No cross terms: it is better over OT,
+// or there is no room for its noise. With square, over OT it would be squares and their sums.
 func (p Profile) Product(m plan.Mul, bits int, square bool) (cross []plan.Cross, saves float64, err error) {
 	elems := m.Batch * m.M * m.N
 	ot := plan.CostMul(0, bits, &plan.Mul{Batch: m.Batch, M: m.M, K: m.K, N: m.N})
@@ -30,7 +35,16 @@ func (p Profile) Product(m plan.Mul, bits int, square bool) (cross []plan.Cross,
 	if m.Exact {
 		rlwe = rlwe.Add(plan.CostTruncate(elems, m.Truncation(bits)))
 	}
-	return m.Cross, p.Seconds(ot) + p.makeCOTs(ot.COTs) - p.Seconds(rlwe) - p.makeCOTs(rlwe.COTs), nil
+	over, under := p.Seconds(ot)+p.makeCOTs(ot.COTs), p.Seconds(rlwe)+p.makeCOTs(rlwe.COTs)
+	if under >= over && (under > productPatience*over || 2*sentBy(rlwe) > sentBy(ot)) {
+		return nil, 0, nil
+	}
+	return m.Cross, over - under, nil
+}
+
+// sentBy is the bytes of a cost, with a bit for each correlated OT.
+func sentBy(c plan.Cost) int64 {
+	return c.ToServer() + c.ToClient() + (c.COTs.ServerSends+c.COTs.ClientSends)/8
 }
 
 // Products chooses digits and encodings of products over RLWE that share a session.

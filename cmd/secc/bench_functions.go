@@ -93,7 +93,7 @@ func newBenchFunctionsCmd() *cobra.Command {
 func benchFunctions(ctx context.Context, m *transport.Mux, role transport.Role, n int, p choose.Profile) (rows []functionRow, err error) {
 	for _, e := range functionFormats {
 		for _, name := range functionNames {
-			f, _ := (&ir.FuncAttrs{Name: name, Alpha: 1, Beta: 1}).Func()
+			f, _ := (&ir.FuncAttrs{Name: name, Alpha: 1, Beta: 1}).Fixed()
 			format := plan.SlotType{Bits: e.Bits, Frac: e.Frac}
 			lines, err := p.FitFunc(f, format, format, n)
 			if err != nil {

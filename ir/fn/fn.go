@@ -18,6 +18,10 @@ type Func struct {
 	Since  int     // the opset that brought it, where that is beyond Written
 	Params []Param // what ONNX calls a and b
 
+	// Domain is where the function is defined, nil for everywhere. What a rounding takes
+	// out of it is meant to be its end, so in fixed point the nearest argument there is taken.
+	Domain *[2]float64
+
 	WriteOnly bool // what is read back from that operator is another function
 }
 
@@ -26,6 +30,12 @@ type Param struct {
 	Name    string
 	Missing float64
 }
+
+var (
+	nonNegative = [2]float64{0, math.Inf(1)}
+	unit        = [2]float64{-1, 1}
+	fromOne     = [2]float64{1, math.Inf(1)}
+)
 
 // Written is the opset that models are written in.
 const Written = 13
@@ -45,12 +55,12 @@ var table = map[string]Func{
 	"tanh":             {Of: plain(math.Tanh), ONNX: "Tanh"},
 	"exp":              {Of: plain(math.Exp), ONNX: "Exp"},
 	"exp_nonpos":       {Of: plain(func(x float64) float64 { return math.Exp(math.Min(x, 0)) }), ONNX: "Exp", WriteOnly: true}, // of arguments that are at most zero
-	"log":              {Of: plain(math.Log), ONNX: "Log"},
+	"log":              {Of: plain(math.Log), Domain: &nonNegative, ONNX: "Log"},
 	"erf":              {Of: plain(math.Erf), ONNX: "Erf"},
 	"gelu":             {Of: plain(func(x float64) float64 { return x / 2 * (1 + math.Erf(x/math.Sqrt2)) }), ONNX: "Gelu", Since: 20},
 	"gelu_tanh":        {Of: plain(func(x float64) float64 { return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))) })},
-	"sqrt":             {Of: plain(math.Sqrt), ONNX: "Sqrt"},
-	"rsqrt":            {Of: plain(func(x float64) float64 { return 1 / math.Sqrt(x) })},
+	"sqrt":             {Of: plain(math.Sqrt), Domain: &nonNegative, ONNX: "Sqrt"},
+	"rsqrt":            {Of: plain(func(x float64) float64 { return 1 / math.Sqrt(x) }), Domain: &nonNegative},
 	"reciprocal":       {Of: plain(func(x float64) float64 { return 1 / x }), ONNX: "Reciprocal"},
 	"square":           {Of: plain(func(x float64) float64 { return x * x })},
 	"pow":              {Of: func(x, a, _ float64) float64 { return math.Pow(x, a) }},
@@ -81,14 +91,14 @@ var table = map[string]Func{
 	"sin":              {Of: plain(math.Sin), ONNX: "Sin"},
 	"cos":              {Of: plain(math.Cos), ONNX: "Cos"},
 	"tan":              {Of: plain(math.Tan), ONNX: "Tan"},
-	"asin":             {Of: plain(math.Asin), ONNX: "Asin"},
-	"acos":             {Of: plain(math.Acos), ONNX: "Acos"},
+	"asin":             {Of: plain(math.Asin), Domain: &unit, ONNX: "Asin"},
+	"acos":             {Of: plain(math.Acos), Domain: &unit, ONNX: "Acos"},
 	"atan":             {Of: plain(math.Atan), ONNX: "Atan"},
 	"sinh":             {Of: plain(math.Sinh), ONNX: "Sinh"},
 	"cosh":             {Of: plain(math.Cosh), ONNX: "Cosh"},
 	"asinh":            {Of: plain(math.Asinh), ONNX: "Asinh"},
-	"acosh":            {Of: plain(math.Acosh), ONNX: "Acosh"},
-	"atanh":            {Of: plain(math.Atanh), ONNX: "Atanh"},
+	"acosh":            {Of: plain(math.Acosh), Domain: &fromOne, ONNX: "Acosh"},
+	"atanh":            {Of: plain(math.Atanh), Domain: &unit, ONNX: "Atanh"},
 }
 
 // plain is a function without parameters.

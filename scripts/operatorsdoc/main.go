@@ -133,7 +133,7 @@ func functions(w io.Writer) error {
 	fmt.Fprintf(w, "\n## Functions\n\nLines from (%d, %d) to (%d, %d), so on [-8, 8), with both parameters 1, of %d elements. They are\na spline, whose knots are compared with, or segments that the top bits of the argument name,\nwhichever is accurate enough and faster on a local network. The compiler fits each between the\nformats that calibration asks for, and refuses a network where 32 ulp cannot be kept (no entry: not\nkept here). The error is the largest over the whole format, before results are rounded. Where a\nfunction is not defined or leaves the format, the nearest value of the format is fitted, and the\nerror is that from it.\n\n", refBits, refFrac, refBits, refFrac, refN)
 	fmt.Fprint(w, "| function | lines | bits an element | COTs an element | rounds | error in ulp |\n| --- | --- | --- | --- | --- | --- |\n")
 	for _, name := range fn.Names() {
-		f, _ := (&ir.FuncAttrs{Name: name, Alpha: 1, Beta: 1}).Func()
+		f, _ := (&ir.FuncAttrs{Name: name, Alpha: 1, Beta: 1}).Fixed()
 		e := plan.SlotType{Bits: refBits, Frac: refFrac}
 		lines, err := lan.FitFunc(f, e, e, refN)
 		if err != nil {

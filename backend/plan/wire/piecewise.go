@@ -9,8 +9,8 @@ import (
 // argument: all that the parties and the cost model need to know of it.
 //
 // The name of x in Z_2^Bits, |x| < 2^(Bits-2), is the bits b_i = [x_i is the sign bit],
-// Low <= i <= Bits-3, all set near zero and alike on both sides of it, and
-// above them [x < 0] or, if Positive, [x >= 0].
+// Low <= i <= Bits-3, all set near zero and alike on both sides of it, those turned round
+// that Flip names (b_Low is its lowest bit), and above them [x < 0] or, if Positive, [x >= 0].
 // Slope and offset are
 //
 //	slope  = Slope + 2^SlopeShift * XOR of the Slope of all Terms whose bits are all set
@@ -22,7 +22,8 @@ import (
 type Piecewise struct {
 	Bits, Low               int
 	Positive                bool
-	Leaf, Arity             int // of the adder: see Tree; of its low bits
+	Flip                    uint32 `cbor:",omitempty"`
+	Leaf, Arity             int    // of the adder: see Tree; of its low bits
 	Ripple                  bool
 	Triples                 bool   // products of three bits in one flight
 	Terms                   []Term // in the order of their Bits
@@ -109,7 +110,7 @@ func (f *Piecewise) name(x int64) uint32 {
 	if f.Positive {
 		side ^= 1
 	}
-	return name | side<<f.Named()
+	return name ^ f.Flip | side<<f.Named()
 }
 
 func (f *Piecewise) line(name uint32) (slope, offset int64) {
@@ -141,6 +142,8 @@ func (f *Piecewise) checkNames(bits int) error {
 		return fmt.Errorf("piecewise: %d bits for an argument of %d", f.Bits, bits)
 	case f.Low < 0 || f.Named() < 1 || f.Named() > maxNamed:
 		return fmt.Errorf("piecewise: segments named by bits %d to %d", f.Low, f.Bits-3)
+	case f.Flip >= 1<<f.Named():
+		return fmt.Errorf("piecewise: bits %#x of a name of %d are turned round", f.Flip, f.Named())
 	case f.Leaf < 1 || f.Leaf > MaxLeaf || f.Arity < 0 || f.Arity == 1 || f.Arity > MaxArity || f.Arity > 2 && f.Ripple:
 		return fmt.Errorf("piecewise: leaves of %d bits, joins of %d (ripple %v)", f.Leaf, f.Arity, f.Ripple)
 	}

@@ -92,9 +92,11 @@ func (p *Party) nameSegments(ctx context.Context, x []uint64, f *wire.Piecewise)
 		xor(into[i], c)
 	}
 	sign := name[len(name)-1]
-	for _, b := range name[:len(name)-1] {
+	for i, b := range name[:len(name)-1] {
 		xor(b, sign)
-		p.not(b)
+		if f.Flip>>i&1 == 0 {
+			p.not(b)
+		}
 	}
 	if f.Positive {
 		p.not(sign)

@@ -24,6 +24,9 @@ func randomPiecewise(r *rand.Rand, bits, out int) *wire.Piecewise {
 	if r.IntN(3) == 0 {
 		f.Slope = 0
 	}
+	if r.IntN(2) == 0 {
+		f.Flip = r.Uint32N(1 << f.Named())
+	}
 	for m := uint32(0); m < 2<<f.Named(); m += 1 + r.Uint32N(max(uint32(1)<<f.Named()/8, 3)) {
 		f.Terms = append(f.Terms, wire.Term{Bits: m, Slope: r.Uint64() & ring.Mask(f.SlopeBits), Offset: r.Uint64() & ring.Mask(f.OffsetBits)})
 	}
