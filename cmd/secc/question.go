@@ -76,6 +76,9 @@ func (q *question) infer(c *cobra.Command, with client.Client, cases [][][]float
 	if err == nil && len(cases) == 1 {
 		report.Outputs = only
 	}
+	if err == nil && with.Session.Prepare > 0 && report.Total.Prepared == nil {
+		newLog(c.ErrOrStderr()).Warn("nothing was prepared: the server grants none (its --prepare)")
+	}
 	return report, exit.OfClient(err)
 }
 

@@ -44,6 +44,14 @@ func uniformCases() (all []uniformCase) {
 		add("Relu, wide "+tree, func(ctx context.Context, p *Party, x []uint64) error {
 			return none(p.Relu(ctx, x, g, false, nil, 20))
 		})
+		ahead := g
+		ahead.Tree.Prepared, ahead.Tree.Known, ahead.Tree.ClientChooses = true, true, g.Tree.Leaf > 1
+		add("prepared DReLU "+tree, func(ctx context.Context, p *Party, x []uint64) error {
+			return prepared(ctx, p, x, ahead, func(p *Party, x []uint64) error { return none(p.DReLU(ctx, x, ahead)) })
+		})
+		add("prepared Relu, wide "+tree, func(ctx context.Context, p *Party, x []uint64) error {
+			return prepared(ctx, p, x, ahead, func(p *Party, x []uint64) error { return none(p.Relu(ctx, x, ahead, false, nil, 20)) })
+		})
 		add("Above "+tree, func(ctx context.Context, p *Party, x []uint64) error {
 			return none(p.Above(ctx, x, []int64{3, 3 + 16, 40, 40 - 128}, g))
 		})
@@ -55,6 +63,44 @@ func uniformCases() (all []uniformCase) {
 		})
 	}
 	return append(all, flatCases(Sign{uniformBits, 0, uniformBits, wire.Tree{Leaf: 3}})...)
+}
+
+// prepared records a comparison, with the client's operand and without the server's, exchanges
+// the early messages and plays it. What is received early is looked at like all else.
+func prepared(_ context.Context, p *Party, x []uint64, s Sign, run func(p *Party, x []uint64) error) error {
+	known := x
+	if p.isServer() {
+		known = make([]uint64, len(x))
+	}
+	tape := NewTape(1<<22, 1<<22)
+	if err := run(&Party{Role: p.Role, Conn: Nowhere{}, Corr: p.Corr, Tape: tape}, known); err != nil {
+		return err
+	}
+	recorded, early := tape.Bytes()
+	w := wire.NewCarries(s.Hi-s.Lo-1, 0, 1, s.Tree)
+	planes := 0 // that the peer sends early
+	for level := range w.Levels {
+		planes += w.Corrections(level)
+	}
+	if p.isServer() && s.Tree.ChoosesEarly() {
+		planes += w.Choices()
+	}
+	if err := p.Conn.Send(early); err != nil {
+		return err
+	}
+	var theirs []byte
+	for range planes {
+		b := make([]byte, ring.PackedLen(len(x), 1))
+		if err := p.Conn.Recv(b); err != nil {
+			return err
+		}
+		theirs = append(theirs, b...)
+	}
+	play := Recorded(append([]byte(nil), recorded...), theirs)
+	if err := run(&Party{Role: p.Role, Conn: p.Conn, Tape: play}, x); err != nil {
+		return err
+	}
+	return play.Done()
 }
 
 // flatCases are the protocols whose shape is their tree's or that have none.
