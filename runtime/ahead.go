@@ -163,6 +163,9 @@ func (s *session) startPreparing() {
 	depth := min(s.prepare, s.inferences)
 	s.shelf = &shelf{room: make(chan struct{}, depth), runs: make(chan *made, depth), full: make(chan struct{}), err: make(chan error, 1)}
 	guard.Go(func() error { return s.prepareAll(depth) }, func(err error) {
+		if err != nil { // whoever waits for the peer in the mean time must not go on doing so
+			_ = s.mux.Abort(err)
+		}
 		s.shelf.err <- err
 		close(s.shelf.runs)
 	})

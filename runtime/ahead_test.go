@@ -1,8 +1,10 @@
 package runtime
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -288,5 +291,80 @@ func TestKnownOperandsSaveFlights(t *testing.T) {
 		if s.KnownAhead() {
 			t.Errorf("%s: the plan itself was changed", s.Name)
 		}
+	}
+}
+
+// moved runs a prepared session of two equal inferences and gives what the client sends first
+// of each: the input under its mask.
+func moved(t *testing.T, random func(transport.Role) io.Reader) (first, second []byte) {
+	t.Helper()
+	p, w := smallPlan(t)
+	g, err := Prepare(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := net.Pipe()
+	served := make(chan error, 1)
+	go func() {
+		_, err := g.Serve(t.Context(), a, w, Config{Threads: 1, Prepare: 1, Rand: random(transport.Server)})
+		served <- err
+	}()
+	var said recorded
+	_, err = g.RunMany(t.Context(), tap{b, &said}, Inferences{
+		N:      2,
+		Input:  func(int) ([]Vec, error) { return []Vec{make(Vec, 16)}, nil },
+		Answer: func(int, []Vec, *plan.Report) error { return nil },
+	}, Config{Threads: 1, Prepare: 1, Rand: random(transport.Client)})
+	if err := errors.Join(err, <-served); err != nil {
+		t.Fatal(err)
+	}
+	channels, err := said.payloads()
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk, n := channels[chanExec], int(p.MoveBytes(p.Inputs[0].Slot))
+	half := len(walk) / 2
+	return walk[:n], walk[half : half+n]
+}
+
+// Every inference has a mask of its own, and the test sees one that has not.
+func TestMovesAreFresh(t *testing.T) {
+	seeds := func(transport.Role) io.Reader { return nil }
+	if a, b := moved(t, seeds); bytes.Equal(a, b) || bytes.Equal(a, make([]byte, len(a))) {
+		t.Errorf("two inferences sent %x and %x", a, b)
+	}
+	again := func(r transport.Role) io.Reader { return fixed(r) }
+	if a, b := moved(t, again); !bytes.Equal(a, b) {
+		t.Errorf("a seed that comes back is not seen: %x and %x", a, b)
+	}
+}
+
+// What was prepared of a call is there once, whatever becomes of it.
+func TestPreparedCallsAreTakenOnce(t *testing.T) {
+	m := &made{calls: []madeCall{{tape: []byte{1, 2}, share: []byte{3}}}}
+	if c := m.take(0); len(c.tape) != 2 || len(c.share) != 1 {
+		t.Errorf("got %+v", c)
+	}
+	if c := m.take(0); c.tape != nil || c.share != nil || c.mask != nil {
+		t.Errorf("a second time: %+v", c)
+	}
+	if err := nonlinear.Recorded([]byte{1}, nil).Done(); err == nil {
+		t.Error("a tape of which something is left was played to its end")
+	}
+}
+
+// A session that fails while it is prepared ends at both parties, and nothing is kept.
+func TestPreparationFails(t *testing.T) {
+	p, _ := smallPlan(t)
+	g, err := Prepare(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := net.Pipe()
+	served := make(chan error, 1)
+	go func() { _, err := g.Serve(t.Context(), a, testWeights{}, Config{Prepare: 2}); served <- err }()
+	_, err = g.RunMany(t.Context(), b, Inferences{N: 2, Input: func(int) ([]Vec, error) { return []Vec{make(Vec, 16)}, nil }}, Config{Prepare: 2})
+	if serverErr := <-served; serverErr == nil || !errors.Is(err, transport.ErrPeerFailed) {
+		t.Errorf("server: %v, client: %v", serverErr, err)
 	}
 }
