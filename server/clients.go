@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -16,6 +17,7 @@ import (
 // clientFile is what an operator writes about clients.
 type clientFile struct {
 	Window  string   `json:"window"` // of the budgets; default: 24h
+	OIDC    *Issuer  `json:"oidc"`   // whose tokens name subjects
 	Clients []Client `json:"clients"`
 }
 
@@ -24,6 +26,7 @@ type Client struct {
 	Name         string   `json:"name"`
 	Certificates []string `json:"certificates,omitempty"` // subject ("CN=clinic,O=..."), SPIFFE id, or "sha256:" and the certificate's SHA-256
 	Tokens       []string `json:"tokens_sha256,omitempty"`
+	Subjects     []string `json:"subjects,omitempty"` // whom tokens of the OpenID provider name
 	Models       []string `json:"models,omitempty"`   // none: all
 	Sessions     int64    `json:"sessions,omitempty"` // in a window; 0: any number
 	Bytes        int64    `json:"bytes,omitempty"`    // likewise
@@ -40,6 +43,7 @@ func (c *Client) mayAsk(model string) bool {
 type clients struct {
 	by     map[string]*Client // a certificate's names and "token:" with a token's SHA-256
 	window time.Duration
+	issuer *Issuer
 }
 
 // readClients reads a file of clients; without one everybody may ask.
@@ -55,7 +59,12 @@ func readClients(path string) (*clients, error) {
 	if err := strictly(path, b, &f); err != nil {
 		return nil, err
 	}
-	all := &clients{by: map[string]*Client{}}
+	all := &clients{by: map[string]*Client{}, issuer: f.OIDC}
+	if f.OIDC != nil {
+		if err := f.OIDC.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	if all.window, err = time.ParseDuration(f.Window); err != nil || all.window < time.Minute {
 		return nil, fmt.Errorf("%s: window %q: a duration of a minute or more, such as 24h", path, f.Window)
 	}
@@ -81,8 +90,14 @@ func (a *clients) add(c *Client) error {
 		}
 		shown = append(shown, "token:"+strings.ToLower(t))
 	}
+	for _, s := range c.Subjects {
+		if a.issuer == nil {
+			return errors.New("it has subjects, but there is no provider of tokens (oidc)")
+		}
+		shown = append(shown, "subject:"+s)
+	}
 	if len(shown) == 0 {
-		return errors.New("it has neither certificates nor tokens")
+		return errors.New("it has neither certificates nor tokens nor subjects")
 	}
 	for _, s := range shown {
 		if other := a.by[s]; other != nil {
@@ -117,8 +132,11 @@ func (a *clients) identify(r *http.Request) (*Client, *refusal) {
 		return &Client{Name: addressOf(r)}, nil
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-		names = append(names[:0:0], "token:"+hex.EncodeToString(sum[:]))
+		name, err := a.ofToken(r.Context(), strings.TrimSpace(token))
+		if err != nil {
+			return nil, err
+		}
+		names = []string{name}
 	}
 	for _, n := range names {
 		if c := a.by[n]; c != nil {
@@ -126,6 +144,22 @@ func (a *clients) identify(r *http.Request) (*Client, *refusal) {
 		}
 	}
 	return nil, &refusal{http.StatusUnauthorized, 0, errors.New("this server does not know you: a certificate or bearer token of one of its clients is needed")}
+}
+
+// ofToken is what a bearer token is known by.
+func (a *clients) ofToken(ctx context.Context, token string) (string, *refusal) {
+	if a.issuer == nil || !isJWT(token) {
+		sum := sha256.Sum256([]byte(token))
+		return "token:" + hex.EncodeToString(sum[:]), nil
+	}
+	subject, err := a.issuer.subject(ctx, token)
+	switch {
+	case errors.Is(err, errIssuer):
+		return "", &refusal{http.StatusServiceUnavailable, issuerTime, err}
+	case err != nil:
+		return "", &refusal{http.StatusUnauthorized, 0, err}
+	}
+	return "subject:" + subject, nil
 }
 
 // certificateNames are what a verified certificate can be known by, the most telling first.

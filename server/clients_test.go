@@ -226,6 +226,7 @@ func TestBudgets(t *testing.T) {
 		return resp.StatusCode, b.String()
 	}
 	_, text := body("/metrics")
+	alertsOf(t, text)
 	for _, want := range []string{
 		`secc_sessions_total{model="a",outcome="done",version="1"} 2`, `secc_sessions_total{model="a",outcome="mute",version="1"} 1`,
 		`secc_refusals_total{status="429"} 1`, `secc_refusals_total{status="401"} 1`,
@@ -239,6 +240,17 @@ func TestBudgets(t *testing.T) {
 	for path, want := range map[string]int{"/debug/pprof/goroutine": 200, "/debug/pprof/goroutine?debug=1": 200, "/debug/pprof/goroutine?debug=2": 403, "/debug/pprof/cmdline": 404, "/v2/models": 404} {
 		if code, _ := body(path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+	}
+	watched := httptest.NewServer(s.MetricsServer().Handler)
+	defer watched.Close()
+	for path, want := range map[string]int{"/metrics": 200, "/v2/health/ready": 200, "/debug/pprof/goroutine": 404, "/v2/models": 404} {
+		resp, err := http.Get(watched.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != want {
+			t.Errorf("metrics: %s: %d, want %d", path, resp.StatusCode, want)
 		}
 	}
 	if t.Failed() {

@@ -82,13 +82,19 @@ func (m *metrics) ended(v *Version, begun bool, report *plan.Report, err error) 
 
 func (m *metrics) refused(r *refusal) { m.refusals.WithLabelValues(fmt.Sprint(r.status)).Inc() }
 
-// Admin is for the operator alone: metrics, health and profiles. Of the profiles those are left
-// out that print arguments, which here may be keys and shares.
-func (s *Server) Admin() http.Handler {
+// watched is for those who watch the server from elsewhere: metrics and health.
+func (s *Server) watched() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /v2/health/live", s.live)
 	mux.HandleFunc("GET /v2/health/ready", s.health)
+	return mux
+}
+
+// Admin is for the operator alone: metrics, health and profiles. Of the profiles those are left
+// out that print arguments, which here may be keys and shares.
+func (s *Server) Admin() http.Handler {
+	mux := s.watched()
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	for _, name := range []string{"heap", "allocs", "goroutine", "block", "mutex"} {
 		mux.HandleFunc("GET /debug/pprof/"+name, func(w http.ResponseWriter, r *http.Request) {
@@ -103,6 +109,11 @@ func (s *Server) Admin() http.Handler {
 }
 
 // AdminServer is an HTTP server for Admin.
-func (s *Server) AdminServer() *http.Server {
-	return &http.Server{Handler: s.Admin(), ReadHeaderTimeout: helloTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+func (s *Server) AdminServer() *http.Server { return aside(s.Admin()) }
+
+// MetricsServer is an HTTP server for metrics and health alone.
+func (s *Server) MetricsServer() *http.Server { return aside(s.watched()) }
+
+func aside(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: helloTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 }

@@ -214,10 +214,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	if s.cfg.TLS != nil {
 		l = tls.NewListener(l, &tls.Config{
-			MinVersion: tls.VersionTLS13,
-			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-				return s.tls.Load(), nil
-			},
+			MinVersion: tls.VersionTLS13, GetConfigForClient: s.forHello,
 		})
 	}
 	var watching sync.WaitGroup

@@ -26,6 +26,9 @@ func TestDeploySettings(t *testing.T) {
 	}
 	n := 0
 	for _, path := range files {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			continue
+		}
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -38,5 +41,18 @@ func TestDeploySettings(t *testing.T) {
 	}
 	if n < 10 {
 		t.Errorf("%d settings found", n)
+	}
+	b, err := os.ReadFile("../../deploy/helm/templates/configmap.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^    ([a-z-]+) = `).FindAllStringSubmatch(string(b), -1)
+	for _, m := range found {
+		if s := "SECC_" + strings.ToUpper(strings.ReplaceAll(m[1], "-", "_")); !flags[s] && m[1] != "models" {
+			t.Errorf("the chart sets %s, which is no flag of secc serve", m[1])
+		}
+	}
+	if len(found) < 10 {
+		t.Errorf("%d settings found in the chart", len(found))
 	}
 }

@@ -57,6 +57,8 @@ var onlyIn = map[string][]string{
 	"go.etcd.io/bbolt":               {"server"},
 	"github.com/pires/go-proxyproto": {"server"},
 	"github.com/BurntSushi/toml":     {"cmd/secc"},
+	"github.com/coreos/go-oidc":      {"server"},
+	"golang.org/x/crypto":            {"server"},
 	"github.com/jackc/pgx":           {"server"},
 	"aead.dev/minisign":              {"cmd/secc", "server"},
 	"github.com/suyashkumar/dicom":   {"scripts/checkxray"}, // makes files to read

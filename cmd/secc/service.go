@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -35,8 +37,10 @@ type serviceFlags struct {
 	logFormat string
 	memory    byteSize
 	admin     string
+	metrics   string
 	verbose   bool
 	proxies   []string
+	acme      server.ACME
 	config    string
 }
 
@@ -81,6 +85,9 @@ MODELS.`,
 	fl.BoolVar(&f.insecure, "insecure", false, "listen in the clear beyond this machine: behind a proxy that ends TLS")
 	fl.StringVar(&f.tls.Cert, "tls-cert", "", "certificate (PEM)")
 	fl.StringVar(&f.tls.Key, "tls-key", "", "key of the certificate (PEM)")
+	fl.StringSliceVar(&f.acme.Hosts, "acme", nil, "public names of this server, for which certificates are had from an ACME authority and kept in --data")
+	fl.StringVar(&f.acme.Email, "acme-email", "", "address that the authority writes to")
+	fl.StringVar(&f.acme.Directory, "acme-directory", "", "address of the authority's directory (default: Let's Encrypt)")
 	fl.StringVar(&f.tls.CA, "tls-ca", "", "accept only clients with a certificate signed by this authority (PEM)")
 	fl.StringSliceVar(&f.proxies, "proxy-protocol", nil, "proxies that say whose connections they pass on, by the PROXY protocol: addresses or networks such as 10.0.0.0/8")
 	fl.StringVar(&f.Clients, "clients", "", "file of the clients that may ask, what, and how much (JSON; default: everybody may)")
@@ -88,6 +95,7 @@ MODELS.`,
 	fl.StringVar(&f.Data, "data", "", "folder for what must outlast the server: budgets and the audit")
 	fl.StringVar(&f.Database, "database", "", "address of a PostgreSQL database (postgres://...) for budgets and the audit of several servers; its password rather in PGPASSWORD or PGPASSFILE")
 	fl.StringVar(&f.admin, "admin", "", "address on this machine for metrics, health and profiles")
+	fl.StringVar(&f.metrics, "metrics", "", "address for metrics and health alone, on any interface: neither names clients")
 	fl.BoolVar(&f.noCanary, "no-canary", false, "serve versions without running their canary")
 	fl.Var(&f.memory, "memory", "for all sessions, as their plans predict it: 2GiB, 500M (default: four fifths of what is free)")
 	fl.IntVar(&f.MaxSessions, "max-sessions", 0, "sessions at once (default: as many as the memory holds)")
@@ -110,6 +118,8 @@ func (f *serviceFlags) check() error {
 		return usage("--log-format must be text or json, not %q", f.logFormat)
 	case f.MaxSessions < 0 || f.AtOnce < 0 || f.Queue < 1 || f.Session.Threads < 0:
 		return usage("--max-sessions, --client-sessions and --threads must not be negative, --queue positive")
+	case len(f.acme.Hosts) > 0 && (f.Data == "" || f.tls.Cert != "" || f.tls.Key != ""):
+		return usage("--acme needs --data, where certificates are kept, and no --tls-cert or --tls-key")
 	case f.Wait <= 0 || f.Grace <= 0 || f.Poll <= 0 || f.Session.Transport.Idle <= 0 || f.Session.Stall < 0:
 		return usage("--queue-wait, --grace, --poll and --timeout must be positive, --stall not negative")
 	}
@@ -134,8 +144,8 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 		out.log = slog.New(slog.NewJSONHandler(out.err, &slog.HandlerOptions{Level: out.level}))
 	}
 	f.Log, f.Canary, f.Memory, f.Version = out.log, !f.noCanary, int64(f.memory), versionInfo().Version
-	if f.tls != (transport.TLSFiles{}) {
-		f.TLS = func() (*tls.Config, error) { return f.tls.Config(transport.Server, "") }
+	if f.tls != (transport.TLSFiles{}) || len(f.acme.Hosts) > 0 {
+		f.TLS = f.credentials
 	}
 	ctx := c.Context()
 	l, err := listen(f.listen, f.TLS != nil || f.insecure)
@@ -147,15 +157,21 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return usage("%w", err)
 	}
-	if f.admin != "" {
-		a, err := listen(f.admin, false)
+	for _, a := range []struct {
+		what, addr string
+		anywhere   bool
+		server     *http.Server
+	}{{"admin", f.admin, false, s.AdminServer()}, {"metrics", f.metrics, true, s.MetricsServer()}} {
+		if a.addr == "" {
+			continue
+		}
+		l, err := listen(a.addr, a.anywhere)
 		if err != nil {
 			return err
 		}
-		admin := s.AdminServer()
-		defer admin.Close()
-		go func() { _ = admin.Serve(a) }() // until Close
-		out.log.Info("admin", "addr", a.Addr().String())
+		defer a.server.Close()
+		go func() { _ = a.server.Serve(l) }() // until Close
+		out.log.Info(a.what, "addr", l.Addr().String())
 	}
 	defer f.onHangup(ctx, s)()
 	out.log.Info("listening", "addr", l.Addr().String(), "models", f.Models, "tls", f.TLS != nil)
@@ -165,6 +181,20 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 	f.tellManager("READY=1")
 	defer context.AfterFunc(ctx, func() { f.tellManager("STOPPING=1") })()
 	return s.Serve(ctx, l)
+}
+
+// credentials reads what TLS needs.
+func (f *serviceFlags) credentials() (*tls.Config, error) {
+	if len(f.acme.Hosts) == 0 {
+		return f.tls.Config(transport.Server, "")
+	}
+	conf, err := transport.TLSFiles{CA: f.tls.CA}.Authority()
+	if err != nil {
+		return nil, err
+	}
+	f.acme.Cache = filepath.Join(f.Data, "acme")
+	f.acme.Certify(conf)
+	return conf, nil
 }
 
 // prefix reads a network, or an address alone.

@@ -133,23 +133,34 @@ func (f TLSFiles) Config(role Role, serverName string) (*tls.Config, error) {
 		}
 		conf.Certificates = []tls.Certificate{pair}
 	}
+	return conf, f.trust(conf, role)
+}
+
+// Authority is a server's configuration whose certificates come from elsewhere.
+func (f TLSFiles) Authority() (*tls.Config, error) {
+	conf := &tls.Config{MinVersion: tls.VersionTLS13}
+	return conf, f.trust(conf, Server)
+}
+
+// trust has peers' certificates checked against the authority in a file, if there is one.
+func (f TLSFiles) trust(conf *tls.Config, role Role) error {
 	if f.CA == "" {
-		return conf, nil
+		return nil
 	}
 	pem, err := os.ReadFile(f.CA)
 	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
+		return fmt.Errorf("tls: %w", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("tls: %s: no certificate found", f.CA)
+		return fmt.Errorf("tls: %s: no certificate found", f.CA)
 	}
 	if role == Server {
 		conf.ClientCAs, conf.ClientAuth = pool, tls.RequireAndVerifyClientCert
 	} else {
 		conf.RootCAs = pool
 	}
-	return conf, nil
+	return nil
 }
 
 // Loopback reports whether an address can only be reached from this machine.
