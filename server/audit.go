@@ -33,7 +33,10 @@ type AuditRecord struct {
 
 	Bytes   int64   `json:"bytes,omitempty"`   // of a session that is done
 	Seconds float64 `json:"seconds,omitempty"` // likewise
-	Before  string  `json:"before"`            // SHA-256 of the line before; zeros in the first
+	// Transcript is the digest of what was said in a session that is done and has a receipt.
+	Transcript string `json:"transcript,omitempty"`
+
+	Before string `json:"before"` // SHA-256 of the line before; zeros in the first
 }
 
 // AuditEvent is what a record is about.

@@ -275,6 +275,24 @@ func (d *database) write(r AuditRecord) error {
 	})
 }
 
+func (d *database) keepReceipt(session, client, body string) error {
+	return d.do(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "insert into secc_receipts (session, client, body) values ($1, $2, $3)", session, client, body)
+		return err
+	})
+}
+
+func (d *database) receipt(session, client string) (body string, err error) {
+	err = d.do(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, "select body from secc_receipts where session = $1 and client = $2", session, client).Scan(&body)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return body, err
+}
+
 // ReadAudit reads the audit of a database, line by line.
 func ReadAudit(ctx context.Context, url string) (io.ReadCloser, error) {
 	pool, err := connect(ctx, url)
@@ -411,6 +429,10 @@ func (d *database) bury(ctx context.Context) {
 	_ = d.do(ctx, func(ctx context.Context, tx pgx.Tx) error { // or at the next turn
 		_, err := tx.Exec(ctx, `with dead as (delete from secc_leases where resource like 'server/%' and until < clock_timestamp() - interval '1 hour' returning resource)
 			delete from secc_running where resource in (select resource from dead)`)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "delete from secc_receipts where at < clock_timestamp() - $1::interval", receiptTime)
 		return err
 	})
 }

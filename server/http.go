@@ -25,6 +25,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("GET "+at+"/plan/signature", s.with((*Server).signature))
 		mux.HandleFunc("GET "+at+"/session", s.with((*Server).session))
 	}
+	mux.HandleFunc("GET /v2/sessions/{session}/receipt", s.known(s.receipt))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &refusal{http.StatusNotFound, 0, errors.New("there is nothing here: see GET /v2/models")})
 	})

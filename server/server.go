@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	goruntime "runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"aead.dev/minisign"
 
 	"secc.example/secc/runtime"
+	"secc.example/secc/runtime/receipt"
 	"secc.example/secc/runtime/service"
 )
 
@@ -31,6 +33,8 @@ type Config struct {
 
 	Clients string // file of those who may ask; empty: everybody
 	Data    string // folder for what must outlast the server
+	// Receipts is the file of the key that signs receipts of sessions; empty: there are none.
+	Receipts string
 	// Database holds in PostgreSQL what several servers share; its address.
 	Database string
 	Signed   string // file of the public key that must have signed all plans; empty: none must
@@ -42,13 +46,18 @@ type Config struct {
 	Proxies []netip.Prefix
 
 	Memory      int64         // for all sessions; default: four fifths of what is free
-	MaxSessions int           // at once; default: as many as the memory holds
+	MaxSessions int           // at once; default: sessionsACore a core, if the memory holds so many
 	AtOnce      int           // of one client, unless the file of clients says otherwise; default: any number
 	Queue       int           // sessions that may wait for room
 	Wait        time.Duration // how long
 	Grace       time.Duration // how long sessions may go on once the server is to stop
 	Poll        time.Duration // how often the models' folder is looked at
 }
+
+// sessionsACore is how many sessions at once a core is given to. Half of a session or more is
+// waiting for the other party, so a few keep a core busy; many only make all of them slow, until
+// the first are taken for standing still.
+const sessionsACore = 4
 
 func (c Config) withDefaults() Config {
 	if c.Log == nil {
@@ -60,7 +69,11 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	if c.MaxSessions <= 0 {
-		c.MaxSessions = 1 << 20
+		threads := c.Session.Threads
+		if threads <= 0 {
+			threads = goruntime.GOMAXPROCS(0)
+		}
+		c.MaxSessions = sessionsACore * threads
 	}
 	for d, v := range map[*time.Duration]time.Duration{&c.Wait: 30 * time.Second, &c.Grace: time.Minute, &c.Poll: 5 * time.Second} {
 		if *d <= 0 {
@@ -79,9 +92,10 @@ type Server struct {
 	models *Catalogue
 	gate   *gate
 
-	clients atomic.Pointer[clients]
-	state   state
-	metrics *metrics
+	clients  atomic.Pointer[clients]
+	state    state
+	receipts *receipt.Key // nil: there are none
+	metrics  *metrics
 
 	tls  atomic.Pointer[tls.Config]
 	stop context.Context // ends sessions
@@ -130,6 +144,10 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		key = &k
 	}
 	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, key, cfg.Log), gate: newGate(cfg.Memory, cfg.MaxSessions, cfg.Queue)}
+	var err error
+	if s.receipts, err = readReceiptKey(cfg.Receipts); err != nil {
+		return nil, err
+	}
 	s.stop, s.cut = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s)
 	if err := s.credentials(); err != nil {

@@ -61,6 +61,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 		return s.state.write(entry)
 	}
 	defer turn.end()
+	if s.receipts != nil {
+		w.Header().Set(receiptHeader, s.receipts.Public())
+	}
 	c, failed := websocket.Accept(w, r, nil) // it answers whom it refuses
 	if failed != nil {
 		log.Warn("refused", "err", failed)
@@ -108,6 +111,7 @@ func (s *Server) run(conn net.Conn, v *Version, n int, log *slog.Logger, entry A
 		log.Info("open")
 		return func() {}, nil
 	}
+	cfg.Transport.Transcript = s.transcript()
 	var report *plan.Report
 	err := guard.Do(func() (err error) {
 		report, err = v.Program.Serve(s.stop, conn, v.Weights, cfg)
@@ -122,6 +126,13 @@ func (s *Server) run(conn net.Conn, v *Version, n int, log *slog.Logger, entry A
 		entry.Event = EventFailed
 		if err == nil {
 			entry.Event, entry.Bytes, entry.Seconds = EventDone, report.Total.Bytes, report.Total.Seconds
+		}
+		if err == nil && s.receipts != nil {
+			sum := cfg.Transport.Transcript.Sum(transport.Server)
+			entry.Transcript = hex.EncodeToString(sum[:])
+			if err := s.sign(entry, report); err != nil {
+				log.Error("the receipt cannot be kept", "err", err)
+			}
 		}
 		if err := s.state.write(entry); err != nil {
 			log.Error("the audit cannot be written", "err", err)

@@ -21,6 +21,10 @@ type state interface {
 	enter(client string, most int, session string) (leave func(), err error)
 	// write appends a record to the audit, which is on the disk when it returns.
 	write(r AuditRecord) error
+	// keepReceipt keeps a receipt for a while; receipt gives that of a client's session, empty if
+	// there is none.
+	keepReceipt(session, client, body string) error
+	receipt(session, client string) (string, error)
 	// ready tells why nothing can be counted or recorded, if that is so.
 	ready() error
 	Close() error
@@ -34,13 +38,15 @@ type embedded struct {
 	ledger *ledger
 	audit  *audit
 
-	mu      sync.Mutex
-	running map[string]int
+	mu       sync.Mutex
+	running  map[string]int
+	receipts map[[2]string]string // of a session and its client
+	order    [][2]string          // the oldest first
 }
 
 // openEmbedded opens the state in a folder; empty: none.
 func openEmbedded(dir string, log *slog.Logger) (_ *embedded, err error) {
-	e := &embedded{running: map[string]int{}}
+	e := &embedded{running: map[string]int{}, receipts: map[[2]string]string{}}
 	if dir == "" {
 		return e, nil
 	}
@@ -77,6 +83,24 @@ func (e *embedded) enter(client string, most int, _ string) (leave func(), err e
 			delete(e.running, client)
 		}
 	}), nil
+}
+
+func (e *embedded) keepReceipt(session, client, body string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.order) >= maxReceipts {
+		delete(e.receipts, e.order[0])
+		e.order = e.order[1:]
+	}
+	at := [2]string{session, client}
+	e.receipts[at], e.order = body, append(e.order, at)
+	return nil
+}
+
+func (e *embedded) receipt(session, client string) (string, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.receipts[[2]string{session, client}], nil
 }
 
 func (e *embedded) write(r AuditRecord) error { return e.audit.write(r) }

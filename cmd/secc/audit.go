@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"secc.example/secc/runtime/receipt"
 	"secc.example/secc/server"
 )
 
@@ -19,7 +21,7 @@ func newAuditCmd() *cobra.Command {
 		Args:  usageArgs(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newAuditVerifyCmd())
+	c.AddCommand(newAuditVerifyCmd(), newAuditReceiptCmd())
 	return c
 }
 
@@ -71,4 +73,37 @@ func openAudit(ctx context.Context, database string, args []string) (io.ReadClos
 		return nil, "", usage("%w", err)
 	}
 	return f, args[0], nil
+}
+
+func newAuditReceiptCmd() *cobra.Command {
+	var key string
+	c := &cobra.Command{
+		Use:   "receipt FILE",
+		Short: "Check a receipt and show it",
+		Long: `Check the receipt of a session (secc ask --receipts) and show what the service has
+signed: which model, plan and weights answered, and the digest
+of all that the parties said, which the client held to its own when it kept it. The
+weights stand there by a commitment: equal for equal weights.`,
+		Args: usageArgs(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			b, err := os.ReadFile(args[0])
+			if err != nil {
+				return usage("%w", err)
+			}
+			var s receipt.Signed
+			if err := json.Unmarshal(b, &s); err != nil {
+				return usage("%s: %w", args[0], err)
+			}
+			r, err := s.Verify(strings.ToLower(key))
+			if err != nil {
+				return coded(exitAuth, fmt.Errorf("%s: %w", args[0], err))
+			}
+			return printJSON(c.OutOrStdout(), struct {
+				*receipt.Receipt
+				SignedBy string `json:"signed_by"`
+			}{r, s.PublicKey})
+		},
+	}
+	c.Flags().StringVar(&key, "key", "", "public key (hexadecimal) that must have signed it")
+	return c
 }

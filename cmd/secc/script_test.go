@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "ready": ready, "truncate": truncate, "certs": certs, "poison": poison, "npy": writeNPY, "retype": retype,
-			"hangup": hangup, "reaches": reaches, "interrupt": interrupt,
+			"hangup": hangup, "onlyfile": onlyFile, "reaches": reaches, "interrupt": interrupt,
 		},
 	})
 }
@@ -78,6 +78,19 @@ func hangup(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, c := range ts.BackgroundCmds() {
 		ts.Check(c.Process.Signal(syscall.SIGHUP))
 	}
+}
+
+// onlyFile moves the only file of a folder: onlyfile FOLDER TO
+func onlyFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: onlyfile FOLDER TO")
+	}
+	files, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(files) != 1 {
+		ts.Fatalf("%d files in %s", len(files), args[0])
+	}
+	ts.Check(os.Rename(filepath.Join(ts.MkAbs(args[0]), files[0].Name()), ts.MkAbs(args[1])))
 }
 
 // reaches waits until what stands under an address holds a text: reaches URL TEXT

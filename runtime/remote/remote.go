@@ -23,6 +23,7 @@ import (
 	"github.com/coder/websocket"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/receipt"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -31,6 +32,9 @@ const SessionHeader = "Secc-Session"
 
 // InferencesHeader is in which header the client says how many inferences it wants.
 const InferencesHeader = "Secc-Inferences"
+
+// ReceiptHeader is in which header it says by which key a session's receipt is signed.
+const ReceiptHeader = "Secc-Receipt-Key"
 
 // Model is a model, or a version of it, at an address.
 type Model struct {
@@ -214,19 +218,53 @@ func (m *Model) get(ctx context.Context, what string, h http.Header, most int64)
 	return resp.StatusCode, b, nil
 }
 
+// Opened is a session's connection, and what the server says of the session.
+type Opened struct {
+	Conn       net.Conn
+	Name       string // what the server calls it
+	ReceiptKey string // by which its receipt is going to be signed; empty: there is none
+}
+
 // Session opens a session of so many inferences for a plan, and says what the server calls it.
 func (m *Model) Session(ctx context.Context, d plan.Digest, inferences int) (net.Conn, string, error) {
+	o, err := m.Open(ctx, d, inferences)
+	if err != nil {
+		return nil, "", err
+	}
+	return o.Conn, o.Name, nil
+}
+
+// Open opens a session of so many inferences for a plan.
+func (m *Model) Open(ctx context.Context, d plan.Digest, inferences int) (*Opened, error) {
 	h := m.header()
 	h.Set(InferencesHeader, strconv.Itoa(inferences))
 	h.Set("If-Match", `"`+d.String()+`"`)
 	c, resp, err := websocket.Dial(ctx, m.URL.JoinPath("session").String(), &websocket.DialOptions{HTTPClient: m.client(), HTTPHeader: h})
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
-			return nil, "", refused(resp)
+			return nil, refused(resp)
 		}
-		return nil, "", transport.Refusal(err)
+		return nil, transport.Refusal(err)
 	}
-	return websocket.NetConn(context.WithoutCancel(ctx), c, websocket.MessageBinary), printable(resp.Header.Get(SessionHeader)), nil
+	return &Opened{
+		websocket.NetConn(context.WithoutCancel(ctx), c, websocket.MessageBinary),
+		printable(resp.Header.Get(SessionHeader)), printable(resp.Header.Get(ReceiptHeader)),
+	}, nil
+}
+
+// Receipt fetches the receipt of a session that is done.
+func (m *Model) Receipt(ctx context.Context, session string) (*receipt.Signed, error) {
+	_, below, _ := strings.Cut(m.URL.Path, "/v2/models/")
+	up := strings.Repeat("../", 2+strings.Count(below, "/"))
+	_, b, err := m.get(ctx, up+"sessions/"+url.PathEscape(session)+"/receipt", m.header(), 16<<10)
+	if err != nil {
+		return nil, err
+	}
+	s := new(receipt.Signed)
+	if err := json.Unmarshal(b, s); err != nil {
+		return nil, transport.Violation("the server's receipt: %v", err)
+	}
+	return s, nil
 }
 
 // refused reads a refusal.

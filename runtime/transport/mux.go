@@ -23,7 +23,9 @@ type Config struct {
 	Early    int           // further bytes, over all channels, taken in for owners who wait for something else (default 1 GiB)
 	Hold     bool          // keep all windows at firstWindow until Open
 	Idle     time.Duration // nothing heard from the peer for so long: it is gone (default 60 s)
-	Stall    time.Duration // no payload moved for so long: the session stands still (default 15 min)
+	// Transcript takes in all data; nil: nobody wants a digest of it.
+	Transcript *Transcript
+	Stall      time.Duration // no payload moved for so long: the session stands still (default 15 min)
 }
 
 // firstWindow is what either party may send on a channel before the other has granted
@@ -344,6 +346,9 @@ func (m *Mux) readFrame(r io.Reader, seq uint32) error {
 	m.inside(false)
 	if crc(payload) != h.crc {
 		return Violation("corrupt frame on channel %d", h.channel)
+	}
+	if h.kind == kindData {
+		m.cfg.Transcript.data(true, h.channel, payload)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -26,6 +28,23 @@ type asker struct {
 
 func ofService(s *service) asker { return asker{url: "http://" + s.addr} }
 
+// patiently asks until there is room, as secc ask does: when the server says, or a little later.
+func (a asker) patiently(ctx context.Context, s *subject, i int) error {
+	for {
+		err := a.ask(ctx, s, i)
+		var refused *remote.StatusError
+		if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+			return err
+		}
+		after, _ := strconv.Atoi(refused.After) // none: at once
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(after) * time.Second):
+		}
+	}
+}
+
 // ask runs an inference and holds its answer to onnxruntime's.
 func (a asker) ask(ctx context.Context, s *subject, i int) error {
 	u, err := remote.Parse(a.url + "/v2/models/" + s.name)
@@ -38,7 +57,7 @@ func (a asker) ask(ctx context.Context, s *subject, i int) error {
 		return err
 	}
 	c := client.Client{Plan: s.program, Session: runtime.Config{Threads: 1}, Connect: func(ctx context.Context) (net.Conn, error) {
-		conn, _, err := m.Session(ctx, digest)
+		conn, _, err := m.Session(ctx, digest, 1)
 		if err == nil && a.wrap != nil {
 			conn = a.wrap(conn)
 		}
@@ -139,7 +158,7 @@ func crowd(ctx context.Context, b *bench, r *result) error {
 	if err != nil {
 		return err
 	}
-	s, err := b.serve(ctx, nil, subjects, "--queue-wait", "14m", "--queue", "1000")
+	s, err := b.serve(ctx, nil, subjects)
 	if err != nil {
 		return err
 	}
@@ -149,7 +168,7 @@ func crowd(ctx context.Context, b *bench, r *result) error {
 		if c%4 == 0 {
 			of = subjects[1]
 		}
-		return a.ask(ctx, of, c+turn)
+		return a.patiently(ctx, of, c+turn)
 	}}
 	begun := time.Now()
 	l.run(ctx)
@@ -169,12 +188,12 @@ func squeezenet(ctx context.Context, b *bench, r *result) error {
 		return nil
 	}
 	// The sessions' share is what is left beside the program and what the collector lags behind.
-	s, err := b.serve(ctx, []string{"GOMEMLIMIT=1900MiB"}, []*subject{of}, "--memory", "1500MiB", "--queue-wait", "14m")
+	s, err := b.serve(ctx, []string{"GOMEMLIMIT=1900MiB"}, []*subject{of}, "--memory", "1500MiB")
 	if err != nil {
 		return err
 	}
 	a := ofService(s)
-	l := &load{clients: 8, each: 1, ask: func(ctx context.Context, c, _ int) error { return a.ask(ctx, of, c) }}
+	l := &load{clients: 8, each: 1, ask: func(ctx context.Context, c, _ int) error { return a.patiently(ctx, of, c) }}
 	begun := time.Now()
 	l.run(ctx)
 	l.report(r, time.Since(begun))

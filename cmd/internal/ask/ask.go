@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,8 @@ type Command struct {
 	page     string
 	pageTLS  transport.TLSFiles
 
+	receipts string
+
 	out    string
 	write  []string
 	format string
@@ -89,6 +92,7 @@ func (c *Command) Register(fl *pflag.FlagSet) {
 	fl.IntVar(&c.parallel, "parallel", 1, "inferences at once with --listen; others wait")
 	fl.StringVar(&c.out, "out", "", "folder for the answers, one file for each input; inputs that have one there are left out")
 	fl.StringSliceVar(&c.write, "write", []string{"json"}, "what --out gets: "+strings.Join(kinds(), ", "))
+	fl.StringVar(&c.receipts, "receipts", "", "folder for what the service signs of every session, one file each (default with --out: .receipts in it)")
 	fl.BoolVar(&c.again, "again", false, "ask again for inputs that have an answer in --out")
 	fl.StringVar(&c.format, "format", "table", "what is printed: table, json (one line an input) or csv")
 	fl.BoolVar(&c.json, "json", false, "the same as --format json")
@@ -207,6 +211,14 @@ func (r *run) begin(ctx context.Context) error {
 	if r.out != "" {
 		if err := os.MkdirAll(r.out, 0o700); err != nil {
 			return exit.Usagef("--out: %w", err)
+		}
+	}
+	if r.receipts == "" && r.out != "" {
+		r.receipts = filepath.Join(r.out, ".receipts")
+	}
+	if r.receipts != "" {
+		if err := os.MkdirAll(r.receipts, 0o700); err != nil {
+			return exit.Usagef("--receipts: %w", err)
 		}
 	}
 	r.session.Threads = process.Tune(r.session.Threads)

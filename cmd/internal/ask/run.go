@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -22,9 +24,11 @@ import (
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/cmd/internal/progress"
 	"secc.example/secc/frontend/input"
+	"secc.example/secc/internal/safefile"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/remote"
+	"secc.example/secc/runtime/transport"
 )
 
 // run is a call of the command that has begun.
@@ -294,25 +298,64 @@ func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Prog
 	if err != nil {
 		return nil, err
 	}
-	session := ""
-	with := client.Client{Plan: r.plan, Session: r.session, Connect: func(ctx context.Context) (conn net.Conn, err error) {
-		err = r.trying(ctx, func() (err error) {
-			conn, session, err = r.Session(ctx, d, len(cases))
+	var open remote.Opened
+	said := new(transport.Transcript)
+	with := client.Client{Plan: r.plan, Session: r.session, Connect: func(ctx context.Context) (net.Conn, error) {
+		err := r.trying(ctx, func() error {
+			o, err := r.Open(ctx, d, len(cases))
+			if err == nil {
+				open = *o
+			}
 			return unreachable(err)
 		})
-		return conn, err
+		return open.Conn, err
 	}}
-	with.Session.Progress = show.Step
+	with.Session.Progress, with.Session.Transport.Transcript = show.Step, said
 	var values [][][]float32
 	for _, c := range cases {
 		values = append(values, c)
 	}
-	report, err = with.InferMany(ctx, values, func(i int, one *plan.Report) error { return take(i, one, session) })
-	if err != nil && session != "" {
-		err = fmt.Errorf("session %s: %w", session, err)
+	report, err = with.InferMany(ctx, values, func(i int, one *plan.Report) error { return take(i, one, open.Name) })
+	if err != nil && open.Name != "" {
+		err = fmt.Errorf("session %s: %w", open.Name, err)
+	}
+	if err == nil && open.ReceiptKey != "" {
+		if bad := r.receipt(ctx, &open, d, said); bad != nil { // the answers stand
+			r.log.Warn("there is no receipt that holds", "session", open.Name, "error", bad)
+		}
 	}
 	return report, exit.OfClient(err)
 }
+
+// receipt fetches what the service has signed of a session, holds it to what this client saw, and
+// keeps it.
+func (r *run) receipt(ctx context.Context, o *remote.Opened, d plan.Digest, said *transport.Transcript) error {
+	signed, err := r.Receipt(ctx, o.Name)
+	if err != nil {
+		return fmt.Errorf("the service's receipt: %w", err)
+	}
+	text, err := signed.Verify(o.ReceiptKey)
+	if err != nil {
+		return err
+	}
+	sum := said.Sum(transport.Client)
+	if err := text.Of(o.Name, d.String(), hex.EncodeToString(sum[:])); err != nil || r.receipts == "" {
+		return err
+	}
+	b, err := json.MarshalIndent(signed, "", "  ")
+	if err != nil {
+		return err
+	}
+	name := o.Name
+	if !plain.MatchString(name) { // the service chose it: it may be anything
+		sum := sha256.Sum256([]byte(name))
+		name = hex.EncodeToString(sum[:])
+	}
+	return safefile.Write(filepath.Join(r.receipts, name+".json"), append(b, '\n'), safefile.Private)
+}
+
+// plain are names of sessions that files can have as well.
+var plain = regexp.MustCompile(`^[0-9A-Za-z]{1,64}$`)
 
 // unlike adds to the warnings of reading what about the values looks odd to the plan.
 func (r *run) unlike(values input.Case, warnings []string) []string {
