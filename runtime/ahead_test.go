@@ -287,6 +287,16 @@ func TestKnownOperandsSaveFlights(t *testing.T) {
 	if known != 1 || two.Total.Online.Rounds > one.Total.Online.Rounds-2 {
 		t.Errorf("%d comparisons with a known operand; %d rounds online, %d in one phase", known, two.Total.Online.Rounds, one.Total.Online.Rounds)
 	}
+	g, err := Prepare(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, store := 1, *two.Store; n < 4; n++ { // one in use, n that wait
+		got, want := g.MemoryAhead(n), g.Memory()
+		if got.Server < want.Server+int64(n+1)*store.Server || got.Client < want.Client+int64(n+1)*store.Client || store.Server == 0 {
+			t.Errorf("%d ahead: %+v, without %+v, each %+v", n, got, want, store)
+		}
+	}
 	for _, s := range p.Steps() {
 		if s.KnownAhead() {
 			t.Errorf("%s: the plan itself was changed", s.Name)

@@ -148,6 +148,14 @@ func (g *Program) Compute() (d time.Duration) {
 // Memory bounds what either party holds during one session.
 func (g *Program) Memory() plan.Memory { return g.memory }
 
+// MemoryAhead is Memory of a session that prepares so many inferences ahead.
+func (g *Program) MemoryAhead(ahead int) plan.Memory {
+	if ahead == 0 {
+		return g.memory
+	}
+	return g.inTwo.plan.PreparedMemory(plan.MaxInferences, *g.inTwo.cost.Store, ahead)
+}
+
 // Serve runs the server's side of one session and takes over conn. The report
 // holds what was measured, all inferences together. Weights may be shared by sessions.
 func (g *Program) Serve(ctx context.Context, conn net.Conn, weights Weights, cfg Config) (*plan.Report, error) {

@@ -56,7 +56,7 @@ func New(cfg Config) *Server {
 		cfg.Log = slog.Default()
 	}
 	if cfg.MaxSessions <= 0 {
-		cfg.MaxSessions = Sessions(cfg.Program, FreeMemory())
+		cfg.MaxSessions = sessions(cfg.Program.MemoryAhead(cfg.Session.Prepare).Server, FreeMemory())
 	}
 	if cfg.Once {
 		cfg.MaxSessions = 1
@@ -69,11 +69,13 @@ func (s *Server) MaxSessions() int { return s.cfg.MaxSessions }
 
 // Sessions is how many sessions of a program fit into some memory, of which a fifth is left
 // to the rest of the machine; at least one. Where nobody tells how much there is, it is four.
-func Sessions(p *runtime.Program, memory int64) int {
+func Sessions(p *runtime.Program, memory int64) int { return sessions(p.Memory().Server, memory) }
+
+func sessions(each, memory int64) int {
 	if memory <= 0 {
 		return 4
 	}
-	return int(max(1, memory/5*4/p.Memory().Server))
+	return int(max(1, memory/5*4/each))
 }
 
 // Serve accepts clients until the context ends, or with Once until one was served, whose
