@@ -104,7 +104,6 @@ type shelf struct {
 	busy gate
 
 	seconds float64 // that preparations took, those that are paused included
-	depth   int
 }
 
 // gate holds preparations up while an input waits for its answer.

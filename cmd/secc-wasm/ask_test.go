@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"image"
+	"image/png"
 	"io"
 	"log/slog"
 	"net"
@@ -96,5 +99,21 @@ func TestAskRefuses(t *testing.T) {
 		if _, err := ask(t.Context(), bad); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// The page draws the input as the network is given it.
+func TestDraw(t *testing.T) {
+	_, q := asked(t)
+	b, err := draw(q.plan, q.files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(b))
+	if err != nil || img.Bounds() != image.Rect(0, 0, 28, 28) {
+		t.Errorf("%v: %v", err, img)
+	}
+	if _, err := draw(q.plan, nil); err == nil {
+		t.Error("drawn without an input")
 	}
 }
