@@ -15,6 +15,7 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/guard"
+	"secc.example/secc/runtime/mpc/he"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -188,7 +189,11 @@ func (s *session) open() error {
 // possible says whether a session may make so many inferences.
 func (g *Program) possible(n int) bool {
 	made := g.cots.Times(n)
-	return n >= 1 && n <= plan.MaxInferences && max(made.ServerSends, made.ClientSends) <= wire.MaxOTs
+	turns := 0 // of operators under encryption in one inference; a step is a few at most
+	for _, s := range g.plan.Steps() {
+		turns += len(g.plan.Encrypted(s))
+	}
+	return n >= 1 && n <= plan.MaxInferences && turns <= he.MaxTurns/max(n, 1) && max(made.ServerSends, made.ClientSends) <= wire.MaxOTs
 }
 
 // wish is what a party's hello says beside who it is: how many inferences a client wants (a

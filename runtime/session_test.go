@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/he"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -320,5 +321,17 @@ func TestEncodeComputesTheHead(t *testing.T) {
 	p.Inputs[0].Min = 0
 	if _, err := Encode(p, [][]float32{{1, float32(math.Inf(-1))}}); err == nil || !strings.Contains(err.Error(), `input "x": element 1 is -Inf`) {
 		t.Errorf("minus infinity that nothing raises: %v", err)
+	}
+}
+
+// A session is refused that would run out of uniform polynomials.
+func TestSessionsHaveTurnsEnough(t *testing.T) {
+	linear := plan.Step{Proto: plan.ProtoLinearRLWE, Linear: &plan.Linear{}}
+	g := &Program{plan: &plan.Plan{Rounds: [][]plan.Step{slices.Repeat([]plan.Step{linear}, he.MaxTurns/plan.MaxInferences+1)}}}
+	if !g.possible(1) || !g.possible(plan.MaxInferences-8) {
+		t.Error("refused with turns enough")
+	}
+	if g.possible(plan.MaxInferences) {
+		t.Error("a session of more operators than there are turns")
 	}
 }

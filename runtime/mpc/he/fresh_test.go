@@ -181,20 +181,27 @@ func TestPublicSeedIsBothParties(t *testing.T) {
 // there is has other numbers than the first, the public key and all switching keys, and there is
 // none behind it, which would begin again.
 func TestTurnsEnd(t *testing.T) {
-	s := &session{calls: maxTurns - 1}
-	last := s.Turn().spend()
+	s := &session{calls: MaxTurns - 1, ahead: MaxTurns - 1}
+	if n := s.Turn().spend(); n >= aheadTurns {
+		t.Errorf("the last turn %d is one of those that are prepared", n)
+	}
+	last := s.TurnAhead().spend()
 	for _, other := range []uint64{indexPublicKey, switchIndex(wire.MaxDigits, 63, wire.MaxDigits-1), uploadIndex(0, 0, 1, 0), uploadIndex(last-1, 1<<16, 1<<15, 1<<15)} {
 		if uploadIndex(last, 0, 1, 0) == other {
 			t.Errorf("the last turn's uploads share number %#x", other)
 		}
 	}
-	if uploadIndex(maxTurns, 0, 1, 0) != uploadIndex(0, 0, 1, 0) {
+	if uploadIndex(indexedTurns, 0, 1, 0) != uploadIndex(0, 0, 1, 0) {
 		t.Error("there would be room for more turns")
 	}
-	defer func() {
-		if recover() == nil {
-			t.Error("a turn after the last")
-		}
-	}()
-	s.Turn()
+	for _, turn := range []func() *Turn{s.Turn, s.TurnAhead} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("a turn after the last")
+				}
+			}()
+			turn()
+		}()
+	}
 }

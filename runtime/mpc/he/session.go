@@ -95,14 +95,17 @@ type Turn struct {
 	spent  bool
 }
 
-// maxTurns is how many turns uploadIndex tells apart. Beyond that, uploads would share
+// indexedTurns is how many turns uploadIndex tells apart. Beyond that, uploads would share
 // uniform polynomials, and their difference would show that of the inputs.
-const maxTurns = 1 << 30
+const indexedTurns = 1 << 30
+
+// MaxTurns is how many operators of either kind, prepared or not, a session may have.
+const MaxTurns = indexedTurns / 2
 
 // Turn gives the next one. Both parties must give theirs to the same operators
 // in the same order; the operators themselves may run side by side.
 func (s *session) Turn() *Turn {
-	if s.calls == maxTurns {
+	if s.calls >= MaxTurns {
 		panic("BUG: he: more operators than a session has uniform polynomials for")
 	}
 	t := &Turn{number: s.calls}
@@ -111,11 +114,14 @@ func (s *session) Turn() *Turn {
 }
 
 // aheadTurns begins the turns of operators that are prepared.
-const aheadTurns = 1 << 29
+const aheadTurns = MaxTurns
 
 // TurnAhead gives the next turn of those that are prepared, which are in no order with the others.
 // One goroutine may take these while another takes those.
 func (s *session) TurnAhead() *Turn {
+	if s.ahead >= MaxTurns {
+		panic("BUG: he: more prepared operators than a session has uniform polynomials for")
+	}
 	t := &Turn{number: aheadTurns | s.ahead}
 	s.ahead++
 	return t
