@@ -1,6 +1,6 @@
-// Command wrapdocs wraps the paragraphs and lists of the Markdown files that it is given, or
-// of all of the repository, at 100 characters if they have longer lines. Tables, code, headings, formulas set off by
-// indentation and HTML stay as they are.
+// Command wrapdocs wraps the paragraphs and lists of the Markdown files that it is given, or of
+// all of the repository's own, at 100 characters if they have longer lines. Tables, code,
+// headings, formulas set off by indentation and HTML stay as they are.
 //
 //	go run ./scripts/wrapdocs
 package main
@@ -51,7 +51,7 @@ func pages(root string) (all []string, err error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (d.Name() == ".git" || d.Name() == "conformance"):
+		case d.IsDir() && (d.Name() == ".git" || d.Name() == "conformance" || d.Name() == "node_modules"):
 			return fs.SkipDir
 		case filepath.Ext(path) == ".md":
 			all = append(all, path)
