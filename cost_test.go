@@ -95,12 +95,13 @@ func TestMasksUnderOneKey(t *testing.T) {
 			if s.Proto != plan.ProtoLinearRLWE {
 				continue
 			}
-			y, err := s.Linear.NewLayout()
+			l := s.Attrs.(*plan.Linear)
+			y, err := l.NewLayout()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if more := y.Responses() * y.KeySets(); more > s.Linear.NumOut() {
-				t.Errorf("%s, %q: %d masks for %d results", name, s.Name, more, s.Linear.NumOut())
+			if more := y.Responses() * y.KeySets(); more > l.NumOut() {
+				t.Errorf("%s, %q: %d masks for %d results", name, s.Name, more, l.NumOut())
 			} else {
 				masks += more
 			}
@@ -169,7 +170,7 @@ func convolutionCosts(t *testing.T, profile choose.Profile, row func(...any)) {
 		if err := (choose.Search{Profile: profile}).Packing(l); err != nil {
 			t.Fatalf("%v: %v", c, err)
 		}
-		cost := l.Cost()
+		cost := l.CostRLWE()
 		row(fmt.Sprintf("conv %d>%d %dx%d k%d s%d g%d", in, out, side, side, kernel, stride, groups), profile.Name,
 			cost.ToServer(), cost.ToClient(), plan.Depth{}.After(cost.Flights).Rounds(), cost.COTs.ServerSends, cost.COTs.ClientSends)
 	}

@@ -148,7 +148,7 @@ func (l *lowering) in(v *ir.Value) (plan.Slot, error) {
 	n := len(c.Ints)
 	a := &plan.Affine{Server: true, Spread: plan.Spread{Channels: n, Inner: 1}}
 	w := l.keep("/b", []int{n}, c.Ints)
-	l.slot[v] = l.emit(v, plan.Step{Proto: plan.ProtoAffine, Affine: a, W: w})
+	l.slot[v] = l.emit(v, plan.Step{Proto: plan.ProtoAffine, Attrs: a, W: w})
 	return l.slot[v], nil
 }
 
@@ -189,11 +189,11 @@ func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
 	case ir.OpExtend:
 		a := v.Attrs.(*ir.ExtendAttrs)
 		e := &plan.Extend{From: v.Args[0].Type.Elem.Bits, To: a.Bits, NonNeg: a.NonNeg}
-		return l.emit(v, plan.Step{Proto: plan.ProtoExtend, Extend: e}, x), nil
+		return l.emit(v, plan.Step{Proto: plan.ProtoExtend, Attrs: e}, x), nil
 	case ir.OpTruncate:
 		a := v.Attrs.(*ir.TruncateAttrs)
 		t := &plan.Truncate{From: v.Args[0].Type.Elem.Bits, Shift: a.Shift, To: a.Bits, Exact: a.Exact}
-		return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Truncate: t}, x), nil
+		return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Attrs: t}, x), nil
 	case ir.OpConv:
 		return l.conv(v, x)
 	case ir.OpSum:

@@ -8,8 +8,8 @@ import (
 )
 
 // compare starts a comparison; chooseTree picks its shape.
-func compare(x ir.Elem, a ir.CompareAttrs) *plan.Compare {
-	return &plan.Compare{Bits: x.Bits, Lo: a.Lo, Hi: a.High(x)}
+func compare(x ir.Elem, a ir.CompareAttrs) plan.Sign {
+	return plan.Sign{Bits: x.Bits, Lo: a.Lo, Hi: a.High(x)}
 }
 
 // comparing lowers the operators that need signs.
@@ -18,23 +18,22 @@ func (l *lowering) comparing(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 	s := plan.Step{Proto: plan.Proto(v.Proto)}
 	switch a := v.Attrs.(type) {
 	case *ir.CompareAttrs:
-		s.Compare = compare(e, *a)
-		if v.Op == ir.OpRelu && len(v.Args) == 2 {
-			l.flips(v, &s)
+		relu := &plan.Relu{Sign: compare(e, *a)}
+		if s.Attrs = relu; v.Op == ir.OpRelu && len(v.Args) == 2 {
+			s.W = l.flips(v, relu)
 		}
 	case *ir.PReluAttrs:
-		s.Compare = compare(e, a.CompareAttrs)
-		return l.prelu(v, s, x)
+		return l.prelu(v, &plan.PRelu{Sign: compare(e, a.CompareAttrs)}, s, x)
 	case *ir.ClipAttrs:
-		s.Compare = compare(e, a.CompareAttrs)
-		s.Compare.Min, s.Compare.Max, _, _ = a.Bounds(e) // a bound outside the ring is at its end: nothing reaches it
+		clip := &plan.Clip{Sign: compare(e, a.CompareAttrs)}
+		s.Attrs = clip
+		clip.Min, clip.Max, _, _ = a.Bounds(e) // a bound outside the ring is at its end: nothing reaches it
 	case *ir.PoolAttrs:
 		p, err := window(v)
 		if err != nil {
 			return 0, err
 		}
-		s.Compare = compare(e, a.CompareAttrs)
-		s.Compare.Pool = p
+		s.Attrs = &plan.MaxPool{Sign: compare(e, a.CompareAttrs), Pool: *p}
 	case *ir.ReduceAttrs:
 		return l.argMax(v, a, s, x)
 	default:
@@ -44,7 +43,7 @@ func (l *lowering) comparing(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 }
 
 // flips adds the server's signs of a relu(g*x) that became x*[g*x >= 0].
-func (l *lowering) flips(v *ir.Value, s *plan.Step) {
+func (l *lowering) flips(v *ir.Value, relu *plan.Relu) (weights string) {
 	c := v.Args[1].Attrs.(*ir.ConstAttrs)
 	bits := make([]int64, len(c.Ints))
 	for i, b := range c.Ints {
@@ -52,17 +51,18 @@ func (l *lowering) flips(v *ir.Value, s *plan.Step) {
 			bits[i] = 1
 		}
 	}
-	s.Compare.ServerFlip = true
-	s.Compare.Spread = plan.Spread{Channels: len(bits), Inner: ir.Numel(v.Type.Shape[2:])}
-	s.W = l.keep("/flip", []int{len(bits)}, bits)
+	relu.Flip = true
+	relu.Spread = plan.Spread{Channels: len(bits), Inner: ir.Numel(v.Type.Shape[2:])}
+	return l.keep("/flip", []int{len(bits)}, bits)
 }
 
 // prelu keeps the slopes with the server.
-func (l *lowering) prelu(v *ir.Value, s plan.Step, x plan.Slot) (plan.Slot, error) {
+func (l *lowering) prelu(v *ir.Value, a *plan.PRelu, s plan.Step, x plan.Slot) (plan.Slot, error) {
 	c := v.Args[1].Attrs.(*ir.ConstAttrs)
-	s.Compare.SlopeFrac = v.Args[1].Type.Elem.Frac
+	a.SlopeFrac = v.Args[1].Type.Elem.Frac
 	var slopes []int64
-	s.Compare.Spread, slopes = spreadOf(c.Ints, v.Args[1].Type.Shape, v.Type.Shape)
+	a.Spread, slopes = spreadOf(c.Ints, v.Args[1].Type.Shape, v.Type.Shape)
+	s.Attrs = a
 	s.W = l.keep("/slope", []int{len(slopes)}, slopes)
 	return l.emit(v, s, x), nil
 }
@@ -79,7 +79,6 @@ func (l *lowering) argMax(v *ir.Value, a *ir.ReduceAttrs, s plan.Step, x plan.Sl
 		}
 	}
 	x = l.permute(v, x, shape, append(perm, axis))
-	s.Compare = compare(v.Args[0].Type.Elem, a.CompareAttrs)
-	s.Compare.K = max(a.K, 1)
+	s.Attrs = &plan.ArgMax{Sign: compare(v.Args[0].Type.Elem, a.CompareAttrs), K: max(a.K, 1)}
 	return l.emit(v, s, x), nil
 }

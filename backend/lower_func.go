@@ -18,9 +18,9 @@ func (l *lowering) square(v *ir.Value, x plan.Slot) (plan.Slot, bool) {
 	}
 	if wide > in.Bits {
 		e := &plan.Extend{From: in.Bits, To: wide}
-		x = l.emitAs(v, v.Type.Shape, ir.Elem{Bits: wide, Frac: in.Frac}, plan.Step{Proto: plan.ProtoExtend, Extend: e}, x)
+		x = l.emitAs(v, v.Type.Shape, ir.Elem{Bits: wide, Frac: in.Frac}, plan.Step{Proto: plan.ProtoExtend, Attrs: e}, x)
 	}
-	return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: &plan.Mul{Shift: shift}}, x, x), true
+	return l.emit(v, plan.Step{Proto: plan.ProtoMul, Attrs: &plan.Mul{Shift: shift}}, x, x), true
 }
 
 // function lowers an elementwise function to lines between the two formats.
@@ -44,7 +44,7 @@ func (l *lowering) function(v *ir.Value, a *ir.FuncAttrs, x plan.Slot) (plan.Slo
 		l.fitted[key] = best
 	}
 	best.Name, best.Alpha, best.Beta = a.Name, a.Alpha, a.Beta
-	return l.emit(v, plan.Step{Proto: plan.ProtoFunc, Func: &best}, x), nil
+	return l.emit(v, plan.Step{Proto: plan.ProtoFunc, Attrs: &best}, x), nil
 }
 
 // fitted is what lines depend on.

@@ -30,7 +30,7 @@ func (l *lowering) conv(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 		lin.NormLog2 = normLog2(w.Ints, lin.COut)
 		l.linear = append(l.linear, linearStep{node: v.Name, linear: lin, weights: w.Ints})
 	}
-	s := plan.Step{Proto: plan.Proto(v.Proto), Linear: lin}
+	s := plan.Step{Proto: plan.Proto(v.Proto), Attrs: lin}
 	s.W = l.keep("/w", []int{lin.COut, lin.CIn / lin.G, lin.KH, lin.KW}, w.Ints)
 	l.keep("/b", []int{lin.COut}, bias)
 	return l.emit(v, s, x), nil
@@ -76,7 +76,7 @@ func (l *lowering) sumPool(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 	if err != nil {
 		return 0, err
 	}
-	return l.emit(v, plan.Step{Proto: plan.ProtoSumPool, Pool: p}, x), nil
+	return l.emit(v, plan.Step{Proto: plan.ProtoSumPool, Attrs: p}, x), nil
 }
 
 // window is the geometry of a pooling operator; channels and batch are one dimension.
@@ -122,7 +122,7 @@ func (l *lowering) sum(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 	width := ir.Numel(shape) / kept
 	x = l.permute(v, x, shape, perm)
 	p := &plan.Pool{C: kept, H: 1, W: width, OH: 1, OW: 1, KH: 1, KW: width, SH: 1, SW: 1, DH: 1, DW: 1}
-	return l.emit(v, plan.Step{Proto: plan.ProtoSumPool, Pool: p}, x), nil
+	return l.emit(v, plan.Step{Proto: plan.ProtoSumPool, Attrs: p}, x), nil
 }
 
 // mul lowers a product of two shared tensors of equal shape.
@@ -146,10 +146,10 @@ func (l *lowering) product(v *ir.Value, m *plan.Mul, in [2]plan.Slot) plan.Slot 
 	}
 	if !a.Exact || a.Shift == 0 {
 		m.Shift = a.Shift
-		return l.emit(v, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...)
+		return l.emit(v, plan.Step{Proto: plan.ProtoMul, Attrs: m}, in[:]...)
 	}
 	e := ir.Elem{Bits: wide, Frac: v.Type.Elem.Frac + a.Shift}
-	x := l.emitAs(v, v.Type.Shape, e, plan.Step{Proto: plan.ProtoMul, Mul: m}, in[:]...)
+	x := l.emitAs(v, v.Type.Shape, e, plan.Step{Proto: plan.ProtoMul, Attrs: m}, in[:]...)
 	t := &plan.Truncate{From: wide, Shift: a.Shift, To: v.Type.Elem.Bits, Exact: true}
-	return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Truncate: t}, x)
+	return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Attrs: t}, x)
 }

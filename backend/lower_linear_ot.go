@@ -40,7 +40,7 @@ func CheaperOverOT(convs []*ir.Value, p choose.Profile, stop func() error) ([]bo
 	}
 	gain := 0.0 // what staying saves
 	for i, l := range rlwe {
-		t := p.Seconds(l.Cost())
+		t := p.Seconds(l.CostRLWE())
 		if over[i] = ot[i] < t; !over[i] {
 			gain += ot[i] - t
 		}

@@ -14,7 +14,7 @@ import (
 func (l *lowering) affine(v *ir.Value) (plan.Slot, error) {
 	sign := int64(1)
 	a := &plan.Affine{}
-	s := plan.Step{Proto: plan.ProtoAffine, Affine: a}
+	s := plan.Step{Proto: plan.ProtoAffine, Attrs: a}
 	var in []plan.Slot
 	var consts []int64
 	var from []int
@@ -110,7 +110,7 @@ func (l *lowering) broadcast(v *ir.Value, x plan.Slot, t ir.Type, to []int) plan
 		return x
 	}
 	r := plan.Region{Dims: to, SrcStride: broadcastStrides(t.Shape, to), DstStride: rowMajor(to)}
-	return l.emitAs(v, to, t.Elem, plan.Step{Proto: plan.ProtoCopy, Copy: &plan.Copy{Regions: []plan.Region{r.Compact()}}}, x)
+	return l.emitAs(v, to, t.Elem, plan.Step{Proto: plan.ProtoCopy, Attrs: &plan.Copy{Regions: []plan.Region{r.Compact()}}}, x)
 }
 
 // permute transposes a tensor if the permutation does anything.
@@ -124,17 +124,17 @@ func (l *lowering) permute(v *ir.Value, x plan.Slot, shape, perm []int) plan.Slo
 		to[i], strides[i] = shape[p], from[p]
 	}
 	r := plan.Region{Dims: to, SrcStride: strides, DstStride: rowMajor(to)}
-	return l.emitAs(v, to, v.Args[0].Type.Elem, plan.Step{Proto: plan.ProtoCopy, Copy: &plan.Copy{Regions: []plan.Region{r.Compact()}}}, x)
+	return l.emitAs(v, to, v.Args[0].Type.Elem, plan.Step{Proto: plan.ProtoCopy, Attrs: &plan.Copy{Regions: []plan.Region{r.Compact()}}}, x)
 }
 
 // structural lowers an index map to regions of a copy.
 func (l *lowering) structural(v *ir.Value) (plan.Slot, error) {
 	c := &plan.Copy{}
-	s := plan.Step{Proto: plan.ProtoCopy, Copy: c}
+	s := plan.Step{Proto: plan.ProtoCopy, Attrs: c}
 	var in []plan.Slot
 	if v.Op == ir.OpConcat {
 		var err error
-		if in, err = l.concat(v, &s); err != nil {
+		if in, err = l.concat(v, c); err != nil {
 			return 0, err
 		}
 	} else {
@@ -165,7 +165,7 @@ func concatRegions(v *ir.Value) (all []plan.Region) {
 	return all
 }
 
-func (l *lowering) concat(v *ir.Value, s *plan.Step) ([]plan.Slot, error) {
+func (l *lowering) concat(v *ir.Value, c *plan.Copy) ([]plan.Slot, error) {
 	var in []plan.Slot
 	for _, a := range v.Args {
 		slot, err := l.in(a)
@@ -174,7 +174,7 @@ func (l *lowering) concat(v *ir.Value, s *plan.Step) ([]plan.Slot, error) {
 		}
 		in = append(in, slot)
 	}
-	s.Copy.Regions = concatRegions(v)
+	c.Regions = concatRegions(v)
 	return in, nil
 }
 

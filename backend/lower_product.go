@@ -50,7 +50,7 @@ func (l *lowering) matMul(v *ir.Value) (plan.Slot, error) {
 		for t := range over.Cross {
 			l.linear = append(l.linear, linearStep{node: v.Name, linear: over.CrossTerm(t, v.Args[0].Type.Elem.Bits), cross: &over.Cross[t]})
 		}
-		return l.emit(v, plan.Step{Proto: plan.ProtoMulRLWE, Mul: over}, in[:]...), nil
+		return l.emit(v, plan.Step{Proto: plan.ProtoMulRLWE, Attrs: over}, in[:]...), nil
 	}
 	return l.product(v, &m, in), nil
 }
@@ -135,15 +135,15 @@ func (c *productChoice) of(v *ir.Value) (*plan.Mul, float64, error) {
 // what other products take: squares, then sums, then one rounding.
 func (l *lowering) norms(v *ir.Value, m *plan.Mul, a ir.LinearAttrs, x plan.Slot) plan.Slot {
 	wide, shape := ir.Elem{Bits: v.Args[0].Type.Elem.Bits, Frac: v.Type.Elem.Frac + a.Shift}, []int{m.Batch, m.K}
-	y := l.emitAs(v, shape, wide, plan.Step{Proto: plan.ProtoMul, Mul: &plan.Mul{}}, x, x)
+	y := l.emitAs(v, shape, wide, plan.Step{Proto: plan.ProtoMul, Attrs: &plan.Mul{}}, x, x)
 	p := &plan.Pool{C: m.Batch, H: 1, W: m.K, OH: 1, OW: 1, KH: 1, KW: m.K, SH: 1, SW: 1, DH: 1, DW: 1}
-	sum := plan.Step{Proto: plan.ProtoSumPool, Pool: p}
+	sum := plan.Step{Proto: plan.ProtoSumPool, Attrs: p}
 	if a.Shift == 0 {
 		return l.emit(v, sum, y)
 	}
 	y = l.emitAs(v, v.Type.Shape, wide, sum, y)
 	t := &plan.Truncate{From: wide.Bits, Shift: a.Shift, To: v.Type.Elem.Bits, Exact: a.Exact}
-	return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Truncate: t}, y)
+	return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Attrs: t}, y)
 }
 
 // source is what a value is under other names.

@@ -17,5 +17,5 @@ func (l *lowering) tiles(v *ir.Value, x plan.Slot) plan.Slot {
 	for _, e := range a.Matrix {
 		t.Matrix = append(t.Matrix, int64(e))
 	}
-	return l.emit(v, plan.Step{Proto: plan.ProtoTiles, Tiles: t}, x)
+	return l.emit(v, plan.Step{Proto: plan.ProtoTiles, Attrs: t}, x)
 }

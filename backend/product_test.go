@@ -51,7 +51,7 @@ func products(t *testing.T, o Options, sizes ...int) *plan.Plan {
 func productsOf(p *plan.Plan) (over map[plan.Proto]int) {
 	over = map[plan.Proto]int{}
 	for _, s := range p.Steps() {
-		if s.Mul != nil {
+		if _, ok := s.Attrs.(*plan.Mul); ok {
 			over[s.Proto]++
 		}
 	}

@@ -86,7 +86,8 @@ func (l *lowering) bytes() (n int64) {
 func (l *lowering) covered(e *plan.Step) bool {
 	for i := range l.steps {
 		if s := &l.steps[i]; s.Out[0] == e.In[0] {
-			return s.Compare != nil && s.Compare.ExtendTo > 0
+			r, ok := s.Attrs.(*plan.Relu)
+			return ok && r.ExtendTo > 0
 		}
 	}
 	return false
@@ -98,34 +99,38 @@ func (l *lowering) covered(e *plan.Step) bool {
 // joins of three, and relus that are wide at once where an extension follows.
 func (l *lowering) chooseTree(i int, dear float64, fewer bool) {
 	s := &l.steps[i]
-	if s.Compare == nil {
+	sign := s.Sign()
+	if sign == nil {
 		return
 	}
-	after := l.extensionOf(s)
-	var best plan.Compare
+	after, relu := l.extensionOf(s), new(plan.Relu) // of another step, nothing is to be extended
+	if r, ok := s.Attrs.(*plan.Relu); ok {
+		relu = r
+	}
+	best, bestTo := sign.Tree, 0
 	least := math.Inf(1)
 	for _, try := range choose.Trees() {
 		if try.ClientChooses && s.Proto != plan.ProtoClip || try.Arity > 2 && !fewer {
 			continue
 		}
-		s.Compare.SetTree(try.Tree)
+		sign.Tree = try.Tree
 		for _, to := range widths(s, after) {
 			if to > 0 && !fewer {
 				continue
 			}
-			s.Compare.ExtendTo = to
+			relu.ExtendTo = to
 			if t := l.price(s, after, try.Extra, dear); t < least {
-				least, best = t, *s.Compare
+				least, best, bestTo = t, try.Tree, to
 			}
 		}
 	}
-	*s.Compare = best
+	sign.Tree, relu.ExtendTo = best, bestTo
 }
 
 // widths are what a comparison's result may be extended to; 0 is not at all.
 func widths(s, after *plan.Step) []int {
-	if s.Proto == plan.ProtoRelu && after != nil && !after.Extend.Any {
-		return []int{0, after.Extend.To}
+	if s.Proto == plan.ProtoRelu && after != nil && !after.Attrs.(*plan.Extend).Any {
+		return []int{0, after.Attrs.(*plan.Extend).To}
 	}
 	return []int{0}
 }
@@ -133,7 +138,7 @@ func widths(s, after *plan.Step) []int {
 // extensionOf finds the widest extension that reads what a step makes; nil for none.
 func (l *lowering) extensionOf(s *plan.Step) (most *plan.Step) {
 	for i := range l.steps {
-		if e := &l.steps[i]; e.Proto == plan.ProtoExtend && e.In[0] == s.Out[0] && (most == nil || e.Extend.To > most.Extend.To) {
+		if e := &l.steps[i]; e.Proto == plan.ProtoExtend && e.In[0] == s.Out[0] && (most == nil || e.Attrs.(*plan.Extend).To > most.Attrs.(*plan.Extend).To) {
 			most = e
 		}
 	}
@@ -144,8 +149,8 @@ func (l *lowering) extensionOf(s *plan.Step) (most *plan.Step) {
 // between two linear operators, perhaps with an extension before the second.
 func (l *lowering) price(s, extend *plan.Step, extra, dear float64) float64 {
 	c := l.plan.CallCost([]*plan.Step{s})
-	bits := c.Work.Server[plan.UnitElem] * float64(s.Compare.Hi-s.Compare.Lo)
-	if extend != nil && s.Compare.ExtendTo == 0 {
+	bits := c.Work.Server[plan.UnitElem] * float64(s.Sign().Hi-s.Sign().Lo)
+	if r, ok := s.Attrs.(*plan.Relu); extend != nil && !(ok && r.ExtendTo > 0) {
 		c = c.Add(l.plan.CallCost([]*plan.Step{extend}))
 	}
 	return l.options.Profile.Comparison(c, extra*bits, dear)
@@ -173,7 +178,7 @@ func (l *lowering) widen() {
 			continue
 		case s.Proto == plan.ProtoExtend:
 			w, ok := wide[s.In[0]]
-			if ok && l.plan.Slots[w].Bits == s.Extend.To {
+			if ok && l.plan.Slots[w].Bits == s.Attrs.(*plan.Extend).To {
 				same[s.Out[0]] = w
 				continue
 			}
@@ -188,7 +193,7 @@ func (l *lowering) widen() {
 
 // widened gives a wide relu its wide slot, and says which one it had.
 func (l *lowering) widened(s *plan.Step) (narrow plan.Slot, ok bool) {
-	if s.Compare == nil || s.Compare.ExtendTo == 0 {
+	if r, ok := s.Attrs.(*plan.Relu); !ok || r.ExtendTo == 0 {
 		return 0, false
 	}
 	narrow = s.Out[0]

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/ir"
 )
 
@@ -146,7 +147,7 @@ func (e *Estimate) Fits(free int64) (warning string) {
 
 // aboutBytes is what a value of a real graph will take.
 func aboutBytes(v *ir.Value) int64 {
-	compare := &plan.Compare{Bits: usualBits, Hi: usualBits, Leaf: 4}
+	compare := &plan.Relu{Sign: plan.Sign{Bits: usualBits, Hi: usualBits, Tree: wire.Tree{Leaf: 4}}}
 	each := func(c plan.Cost) float64 { return float64(c.ToServer()+c.ToClient()) / unit }
 	per, n := 0.0, v.Type.N()
 	switch v.Op {

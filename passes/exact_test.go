@@ -85,8 +85,11 @@ func TestRevealedValuesRoundExactly(t *testing.T) {
 			}
 			exact := 0
 			for _, s := range r.Plan.Steps() {
-				if s.Linear != nil && s.Linear.Exact || s.Truncate != nil && s.Truncate.Exact {
-					exact++
+				switch a := s.Attrs.(type) {
+				case *plan.Linear:
+					exact += truth(a.Exact)
+				case *plan.Truncate:
+					exact += truth(a.Exact)
 				}
 			}
 			if exact != len(test.want) {
@@ -228,4 +231,11 @@ func TestExactRoundingGivesWayToWeights(t *testing.T) {
 			t.Errorf("%+v: %d bits, exact %v, named %v", c, bits, f.exact[v], f.rough)
 		}
 	}
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -24,10 +24,10 @@ func TestProductsKnowWhoHoldsTheirInput(t *testing.T) {
 			if s.Proto != plan.ProtoLinearRLWE {
 				continue
 			}
-			if own := fill == 0; s.Linear.ClientInput != own {
-				t.Errorf("padded by %g: the client's own: %v", fill, s.Linear.ClientInput)
+			if own := fill == 0; s.Linear().ClientInput != own {
+				t.Errorf("padded by %g: the client's own: %v", fill, s.Linear().ClientInput)
 			}
-			s.Linear.ClientInput = true
+			s.Linear().ClientInput = true
 		}
 		if err := made.Plan.Validate(); (err != nil) != (fill != 0) || err != nil && !strings.Contains(err.Error(), "the server has a share of") {
 			t.Errorf("padded by %g, taken for the client's own: %v", fill, err)

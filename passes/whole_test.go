@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
 	"secc.example/secc/ir/num"
 )
@@ -32,7 +33,7 @@ func TestWholeNumbersAreExact(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, s := range made.Plan.Steps() {
-					if s.Func != nil {
+					if s.Proto == plan.ProtoFunc {
 						t.Error("a spline was made")
 					}
 				}

@@ -54,7 +54,7 @@ func (m *made) drawn(p *plan.Plan, x plan.Slot) Vec {
 // product is this party's share of a linear operator's product, of which the server makes what
 // the preparation left open: its own share times the weights, in the clear.
 func (m *madeCall) product(p *Party, c *Call) (Vec, error) {
-	l := c.Linear
+	l := c.Linear()
 	var acc Vec
 	if p.Role == transport.Server {
 		w, b, err := linearWeights(p.Weights, c)
@@ -85,13 +85,13 @@ func (m *madeCall) product(p *Party, c *Call) (Vec, error) {
 // shareBits is the ring of what is kept of a linear operator's product.
 func shareBits(s *plan.Step) int {
 	if s.Proto == plan.ProtoLinearOT {
-		return s.Linear.InBits
+		return s.Linear().InBits
 	}
-	return s.Linear.EngineBits()
+	return s.Linear().EngineBits()
 }
 
 func unpackShare(s *plan.Step, kept []byte) (Vec, error) {
-	y := make(Vec, s.Linear.NumOut())
+	y := make(Vec, s.Linear().NumOut())
 	return y, ring.Unpack(y, kept, shareBits(s))
 }
 
@@ -286,7 +286,7 @@ func (s *session) prepareOne(number int) (*made, error) {
 	at := 0
 	for _, wave := range s.waves {
 		for _, call := range wave.calls {
-			if call[0].Linear != nil {
+			if call[0].Linear() != nil {
 				p.index[call[0]] = at
 			}
 			at++
@@ -341,7 +341,7 @@ func (p *preparation) group(g plan.Group) error {
 			return err
 		}
 		var err error
-		if ops[i], err = LinearOp(s.Linear); err != nil {
+		if ops[i], err = LinearOp(s.Linear()); err != nil {
 			return err
 		}
 		in, err := p.share(s.In[0])
@@ -376,11 +376,11 @@ func (p *preparation) multiply(g plan.Group) error {
 		if err := p.shelf.busy.pass(p.ctx); err != nil {
 			return err
 		}
-		op, err := LinearOp(s.Linear)
+		op, err := LinearOp(s.Linear())
 		if err != nil {
 			return err
 		}
-		w, err := p.party.Weights.Ints(s.W+"/w", s.Linear.NumWeights())
+		w, err := p.party.Weights.Ints(s.W+"/w", s.Linear().NumWeights())
 		if err != nil {
 			return err
 		}
@@ -396,7 +396,7 @@ func (p *preparation) multiply(g plan.Group) error {
 
 // overOT makes the product of an operator over OT; both parties keep their share.
 func (p *preparation) overOT(s *plan.Step) error {
-	l := s.Linear
+	l := s.Linear()
 	in, weights, bias := make(Vec, l.NumIn()), []int64(nil), []int64(nil)
 	var err error
 	if p.party.Role == transport.Server {
@@ -423,7 +423,7 @@ func (p *preparation) share(x plan.Slot) (Vec, error) {
 		return p.made.drawn(p.plan, x), nil
 	}
 	s := p.writer[x]
-	if s.Linear != nil {
+	if s.Linear() != nil {
 		return p.product(s)
 	}
 	c := &Call{Step: s}
@@ -586,7 +586,7 @@ func (e *execution) countMoves(wave int, took []measure) {
 	}
 	for _, x := range e.ahead.Moves[wave] {
 		for i, steps := range e.waves[wave].calls {
-			if s := steps[0]; s.Linear == nil || s.In[0] != x {
+			if s := steps[0]; s.Linear() == nil || s.In[0] != x {
 				continue
 			}
 			if n := e.plan.MoveBytes(x); e.party.Role == transport.Client {

@@ -146,7 +146,7 @@ func within(g *Program, c *stepCase, got, want Vec) error {
 // forkedPlan: a convolution whose result goes two ways: compared, widened and multiplied twice
 // (once exactly, once over OT), and multiplied as it is; the two products of one tensor are
 // added up. So there are slots of every kind: drawn, fixed by a product, read twice.
-func forkedPlan(t *testing.T, c plan.Compare) (*plan.Plan, given) {
+func forkedPlan(t *testing.T, c plan.Relu) (*plan.Plan, given) {
 	t.Helper()
 	const narrow, wide = 14, 20
 	w := given{}
@@ -174,10 +174,11 @@ func forkedPlan(t *testing.T, c plan.Compare) (*plan.Plan, given) {
 	x := step(plan.ProtoInput, "x", nil, wide)
 	conv := func(proto plan.Proto, name string, in plan.Slot, l plan.Linear) plan.Step {
 		s := step(proto, name, []plan.Slot{in}, l.OutBits)
-		s.W, s.Linear = name, linear(name, l)
+		op := linear(name, l)
 		if proto == plan.ProtoLinearOT {
-			s.Linear = s.Linear.AsOT(plan.DigitsOf(w[name+"/w"], 1, l.InBits))
+			op = op.AsOT(plan.DigitsOf(w[name+"/w"], 1, l.InBits))
 		}
+		s.W, s.Attrs = name, op
 		return s
 	}
 	first := conv(plan.ProtoLinearRLWE, "a", x.Out[0], plan.Linear{InBits: wide, Shift: 6, OutBits: narrow, ClientInput: true})
@@ -187,18 +188,18 @@ func forkedPlan(t *testing.T, c plan.Compare) (*plan.Plan, given) {
 		bits = c.ExtendTo
 	}
 	relu := step(plan.ProtoRelu, "r", first.Out, bits)
-	relu.Compare = &c
+	relu.Attrs = &c
 	rounds := [][]plan.Step{{x, first}, {after, relu}}
 	at := relu.Out[0]
 	if bits < wide {
 		e := step(plan.ProtoExtend, "e", []plan.Slot{at}, wide)
-		e.Extend = &plan.Extend{From: bits, To: wide, NonNeg: true}
+		e.Attrs = &plan.Extend{From: bits, To: wide, NonNeg: true}
 		rounds, at = append(rounds, []plan.Step{e}), e.Out[0]
 	}
 	exact := conv(plan.ProtoLinearRLWE, "b", at, plan.Linear{InBits: wide, Shift: 6, OutBits: narrow, Exact: true})
 	overOT := conv(plan.ProtoLinearOT, "c", at, plan.Linear{InBits: wide, Shift: 6, OutBits: narrow})
 	sum := step(plan.ProtoAffine, "s", []plan.Slot{exact.Out[0], overOT.Out[0]}, narrow)
-	sum.Affine = &plan.Affine{Coef: []int64{1, 1}}
+	sum.Attrs = &plan.Affine{Coef: []int64{1, 1}}
 	reveal := func(in plan.Slot, name string) plan.Step {
 		s := step(plan.ProtoReveal, name, []plan.Slot{in}, p.Slots[in].Bits)
 		p.Outputs = append(p.Outputs, plan.Output{Name: name, Shape: p.Slots[in].Shape, Slot: s.Out[0]})
@@ -214,14 +215,16 @@ func forkedPlan(t *testing.T, c plan.Compare) (*plan.Plan, given) {
 // Slots that are moved, fixed or read twice, and comparisons whose operand is known before the
 // input: results, bytes, rounds and OTs are what the plan says, for all trees.
 func TestPreparedForks(t *testing.T) {
-	trees := []plan.Compare{
-		{Leaf: 1}, {Leaf: 2}, {Leaf: 3, Arity: 3}, {Leaf: 2, Arity: 3}, {Leaf: 4, ClientChooses: true}, {Leaf: 2, Ripple: true},
-		{Leaf: 3, ExtendTo: 20}, {Leaf: 2, Arity: 3, ExtendTo: 20, ClientChooses: true}, {Leaf: 5, Arity: 3, ExtendTo: 20}, {Leaf: 1, ExtendTo: 20},
-	}
-	for _, c := range trees {
-		c.Bits, c.Hi = 14, 14
-		t.Run(fmt.Sprintf("leaf %d arity %d ripple %v client %v to %d", c.Leaf, c.Arity, c.Ripple, c.ClientChooses, c.ExtendTo), func(t *testing.T) {
-			p, w := forkedPlan(t, c)
+	for _, c := range []struct {
+		wire.Tree
+		to int
+	}{
+		{wire.Tree{Leaf: 1}, 0}, {wire.Tree{Leaf: 2}, 0}, {wire.Tree{Leaf: 3, Arity: 3}, 0}, {wire.Tree{Leaf: 2, Arity: 3}, 0},
+		{wire.Tree{Leaf: 4, ClientChooses: true}, 0}, {wire.Tree{Leaf: 2, Ripple: true}, 0}, {wire.Tree{Leaf: 3}, 20},
+		{wire.Tree{Leaf: 2, Arity: 3, ClientChooses: true}, 20}, {wire.Tree{Leaf: 5, Arity: 3}, 20}, {wire.Tree{Leaf: 1}, 20},
+	} {
+		t.Run(fmt.Sprintf("leaf %d arity %d ripple %v client %v to %d", c.Leaf, c.Arity, c.Ripple, c.ClientChooses, c.to), func(t *testing.T) {
+			p, w := forkedPlan(t, plan.Relu{Sign: plan.Sign{Bits: 14, Hi: 14, Tree: c.Tree}, ExtendTo: c.to})
 			g, err := Prepare(p)
 			if err != nil {
 				t.Fatal(err)
@@ -268,7 +271,7 @@ func reach(w []int64) int64 {
 // Where the operand of a comparison is known, its choices go ahead and the answers wait for
 // nothing: two flights less where leaves are followed by two levels.
 func TestKnownOperandsSaveFlights(t *testing.T) {
-	p, _ := forkedPlan(t, plan.Compare{Bits: 14, Hi: 14, Leaf: 4, ExtendTo: 20})
+	p, _ := forkedPlan(t, plan.Relu{Sign: plan.Sign{Bits: 14, Hi: 14, Tree: wire.Tree{Leaf: 4}}, ExtendTo: 20})
 	one, err := p.Cost()
 	if err != nil {
 		t.Fatal(err)

@@ -16,21 +16,22 @@ func localStep(r *rand.Rand, proto plan.Proto) (stepCase, bool) {
 	sc.step = plan.Step{Proto: proto}
 	switch proto {
 	case plan.ProtoCopy:
-		sc.step.Copy = &plan.Copy{Fill: 7, Regions: []plan.Region{{Dims: []int{3, 4}, SrcStride: []int{8, 2}, DstStride: []int{4, 1}, DstOff: 5}}}
+		sc.step.Attrs = &plan.Copy{Fill: 7, Regions: []plan.Region{{Dims: []int{3, 4}, SrcStride: []int{8, 2}, DstStride: []int{4, 1}, DstOff: 5}}}
 	case plan.ProtoAffine:
 		sc.in = append(sc.in, sc.in[0])
-		sc.step.Affine = &plan.Affine{Coef: []int64{3, -2}, Public: 11, Server: true, Spread: plan.Spread{Channels: 4, Inner: 6}}
+		sc.step.Attrs = &plan.Affine{Coef: []int64{3, -2}, Public: 11, Server: true, Spread: plan.Spread{Channels: 4, Inner: 6}}
 		sc.weights = given{"/b": {5, -6, 7, -8}}
 	case plan.ProtoReduce:
 		sc.out[0].Bits = 9
 	case plan.ProtoSumPool:
 		sc.out[0] = vector(6, 16)
-		sc.step.Pool = &plan.Pool{C: 1, H: 4, W: 6, OH: 2, OW: 3, KH: 2, KW: 2, SH: 2, SW: 2, DH: 1, DW: 1}
+		sc.step.Attrs = &plan.Pool{C: 1, H: 4, W: 6, OH: 2, OW: 3, KH: 2, KW: 2, SH: 2, SW: 2, DH: 1, DW: 1}
 	case plan.ProtoTiles:
 		sc.in[0], sc.out[0] = vector(16, 30), vector(16, 30)
-		sc.step.Tiles = &plan.Tiles{Batch: 1, C: 1, H: 4, W: 4, TH: 1, TW: 1, Side: 4, Step: 4, Matrix: make([]int64, 16)}
-		for i := range sc.step.Tiles.Matrix {
-			sc.step.Tiles.Matrix[i] = r.Int64N(17) - 8
+		g := &plan.Tiles{Batch: 1, C: 1, H: 4, W: 4, TH: 1, TW: 1, Side: 4, Step: 4, Matrix: make([]int64, 16)}
+		sc.step.Attrs = g
+		for i := range g.Matrix {
+			g.Matrix[i] = r.Int64N(17) - 8
 		}
 	default:
 		return sc, false

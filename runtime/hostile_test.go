@@ -32,8 +32,8 @@ func smallPlan(t testing.TB) (*plan.Plan, testWeights) {
 		Version: plan.Version, Model: "small", Slots: []plan.SlotType{in, out, out, out},
 		Inputs: []plan.Input{{Name: "x", Shape: in.Shape, Slot: 0}},
 		Rounds: [][]plan.Step{
-			{{Proto: plan.ProtoInput, Op: "input", Name: "x", Out: []plan.Slot{0}}, {Proto: plan.ProtoLinearRLWE, Op: "conv", Name: "c", In: []plan.Slot{0}, Out: []plan.Slot{1}, W: "c", Linear: l}},
-			{{Proto: plan.ProtoRelu, Op: "relu", Name: "r", In: []plan.Slot{1}, Out: []plan.Slot{2}, Compare: &plan.Compare{Bits: 14, Hi: 14, Leaf: 2}}},
+			{{Proto: plan.ProtoInput, Op: "input", Name: "x", Out: []plan.Slot{0}}, {Proto: plan.ProtoLinearRLWE, Op: "conv", Name: "c", In: []plan.Slot{0}, Out: []plan.Slot{1}, W: "c", Attrs: l}},
+			{{Proto: plan.ProtoRelu, Op: "relu", Name: "r", In: []plan.Slot{1}, Out: []plan.Slot{2}, Attrs: &plan.Relu{Sign: plan.Sign{Bits: 14, Hi: 14, Tree: wire.Tree{Leaf: 2}}}}},
 			{{Proto: plan.ProtoReveal, Op: "output", Name: "r", In: []plan.Slot{2}, Out: []plan.Slot{3}}},
 		},
 		Outputs: []plan.Output{{Name: "r", Shape: out.Shape, Slot: 3}}, Reveal: plan.RevealValues, Modulus: testModulus,

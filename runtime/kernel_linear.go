@@ -22,7 +22,7 @@ func linearKernels() map[plan.Proto]Kernel {
 // slackLinear: the noise is at most 1/2 and the two roundings are within 1/2
 // each (plan.MaxNoise), so that a result is within 1 of the nearest integer.
 func slackLinear(s *plan.Step) uint64 {
-	if s.Linear.Exact {
+	if s.Linear().Exact {
 		return 0
 	}
 	return 1
@@ -74,7 +74,7 @@ func runEncrypted(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
 // runEncryptedBy truncates exact operators with the given party.
 func runEncryptedBy(ctx context.Context, p *Party, c *Call, truncate *nonlinear.Party) ([]Vec, error) {
 	recording := p.Tape != nil && p.Made == nil // then only what follows the product matters
-	if c.Linear != nil {
+	if c.Linear() != nil {
 		if recording || p.Made != nil {
 			return runLinearAhead(ctx, p, c)
 		}
@@ -91,17 +91,18 @@ func runEncryptedBy(ctx context.Context, p *Party, c *Call, truncate *nonlinear.
 			return nil, err
 		}
 	}
-	if !c.Mul.Exact {
+	m := c.Attrs.(*plan.Mul)
+	if !m.Exact {
 		return one(y, nil)
 	}
-	t := c.Mul.Truncation(c.InTypes[0].Bits)
+	t := m.Truncation(c.InTypes[0].Bits)
 	return one(truncate.TruncateExact(ctx, y, t.From, t.Shift, t.To, tree(t.Leaf)))
 }
 
 // runLinearAhead is an operator whose product was prepared or, without one, what follows the
 // product, of which only the correlated OTs matter.
 func runLinearAhead(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
-	y := make(Vec, c.Linear.NumOut())
+	y := make(Vec, c.Linear().NumOut())
 	if p.Made != nil {
 		var err error
 		if y, err = p.Made.product(p, c); err != nil {
@@ -113,7 +114,7 @@ func runLinearAhead(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
 
 // finishLinear makes the result of the product.
 func finishLinear(ctx context.Context, p *nonlinear.Party, s *plan.Step, y Vec) (Vec, error) {
-	l := s.Linear
+	l := s.Linear()
 	if s.Proto == plan.ProtoLinearRLWE {
 		if !l.Exact {
 			return y, nil
@@ -132,7 +133,7 @@ func finishLinear(ctx context.Context, p *nonlinear.Party, s *plan.Step, y Vec) 
 }
 
 func runLinear(ctx context.Context, p *Party, c *Call) (Vec, error) {
-	op, err := LinearOp(c.Linear)
+	op, err := LinearOp(c.Linear())
 	if err != nil {
 		return nil, err
 	}
@@ -177,10 +178,10 @@ func operatorOf(l *plan.Linear, y he.Map) *he.Op {
 }
 
 func linearWeights(w Weights, c *Call) (weights, bias []int64, err error) {
-	if weights, err = w.Ints(c.W+"/w", c.Linear.NumWeights()); err != nil {
+	if weights, err = w.Ints(c.W+"/w", c.Linear().NumWeights()); err != nil {
 		return nil, nil, err
 	}
-	if bias, err = w.Ints(c.W+"/b", c.Linear.COut); err != nil {
+	if bias, err = w.Ints(c.W+"/b", c.Linear().COut); err != nil {
 		return nil, nil, err
 	}
 	return weights, bias, nil
@@ -192,7 +193,7 @@ func idealLinear(c *Call, w Weights) ([]Vec, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := c.Linear
+	l := c.Linear()
 	out := c.Out()
 	if len(c.In[0]) != l.NumIn() || len(out[0]) != l.NumOut() {
 		return nil, fmt.Errorf("linear: %d inputs and %d outputs, want %d and %d", len(c.In[0]), len(out[0]), l.NumIn(), l.NumOut())

@@ -11,7 +11,7 @@ import (
 // the table in kernel_nonlinear.go lists them.
 
 func slackLinearOT(s *plan.Step) uint64 {
-	if s.Linear.Exact || s.Linear.Shift == 0 {
+	if l := s.Linear(); l.Exact || l.Shift == 0 {
 		return 0
 	}
 	return 1
@@ -25,7 +25,7 @@ func runLinearOT(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([
 			return nil, err
 		}
 	}
-	y, err := p.LinearOT(ctx, c.In[0], convOT(c.Linear), weights, bias)
+	y, err := p.LinearOT(ctx, c.In[0], convOT(c.Linear()), weights, bias)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func otInstance(l plan.Linear, bits, groups int, seed uint64) linearInstance {
 		}
 	}
 	in.w["L/w"][0] = -1 << (bits - 1)
-	in.step.Proto, in.step.Linear = plan.ProtoLinearOT, l.AsOT(plan.DigitsOf(in.w["L/w"], groups, l.InBits))
+	in.step.Proto, in.step.Attrs = plan.ProtoLinearOT, l.AsOT(plan.DigitsOf(in.w["L/w"], groups, l.InBits))
 	return in
 }
 
@@ -53,13 +53,12 @@ func otInstance(l plan.Linear, bits, groups int, seed uint64) linearInstance {
 // input, and holds what was sent to the predicted cost.
 func (in *linearInstance) runOT(t *testing.T, seed uint64) (Vec, mpctest.Counts) {
 	t.Helper()
-	l, r := in.step.Linear, mrand.New(mrand.NewPCG(3, seed))
+	l, r := in.step.Attrs.(*plan.Linear), mrand.New(mrand.NewPCG(3, seed))
 	shares := mpctest.Share(r, in.x, l.InBits)
 	slots := []plan.SlotType{vector(l.NumIn(), l.InBits), vector(l.NumOut(), l.OutBits)}
 	in.step.In, in.step.Out = []plan.Slot{0}, []plan.Slot{1}
 	p := &plan.Plan{Slots: slots}
-	row, _ := plan.Lookup(plan.ProtoLinearOT)
-	if err := row.Legal(p, in.step); err != nil {
+	if err := in.step.Attrs.Legal(p, in.step); err != nil {
 		t.Fatal(err)
 	}
 	var got [2]Vec
@@ -80,13 +79,13 @@ func (in *linearInstance) runOT(t *testing.T, seed uint64) (Vec, mpctest.Counts)
 		t.Fatal(err)
 	}
 	counts := pair.Counts()
-	checkCost(t, row.Cost(p, []*plan.Step{in.step}), counts)
+	checkCost(t, in.step.Attrs.Cost(p, []*plan.Step{in.step}), counts)
 	return mpctest.Open(got, l.OutBits), counts
 }
 
 func (in *linearInstance) checkOT(t *testing.T, seed uint64) mpctest.Counts {
 	t.Helper()
-	l := in.step.Linear
+	l := in.step.Attrs.(*plan.Linear)
 	got, counts := in.runOT(t, seed)
 	want, err := idealLinear(&Call{Step: in.step, In: []Vec{in.x}, InTypes: []plan.SlotType{vector(l.NumIn(), l.InBits)}, OutTypes: []plan.SlotType{vector(l.NumOut(), l.OutBits)}}, in.w)
 	if err != nil {
@@ -185,7 +184,7 @@ func TestLinearOTBytesAreTheFormula(t *testing.T) {
 func TestLinearOTNeverWaitsInACircle(t *testing.T) {
 	l := conv(1, 1, 1024, 256, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0) // more OTs than one iteration of Ferret gives
 	in := otInstance(l, 9, 1, 1)
-	total := in.step.Linear.CostOT().COTs.ClientSends
+	total := in.step.Attrs.(*plan.Linear).CostOT().COTs.ClientSends
 	pair := mpctest.NewPair(1)
 	var made [2]*transport.PipeConn
 	made[transport.Server], made[transport.Client] = transport.Pipe()

@@ -56,14 +56,14 @@ func newLinearInstance(l *plan.Linear, seed uint64) linearInstance {
 	for i := range x {
 		x[i] = uint64(r.Int64N(1<<14)-1<<13) & mask(l.InBits)
 	}
-	return linearInstance{&plan.Step{Proto: plan.ProtoLinearRLWE, Linear: l, W: "L"}, w, x}
+	return linearInstance{&plan.Step{Proto: plan.ProtoLinearRLWE, Attrs: l, W: "L"}, w, x}
 }
 
 // check runs the operator between two parties and holds it to its ideal, its
 // slack and its cost.
 func (in linearInstance) check(t *testing.T, threads int) {
 	t.Helper()
-	l := in.step.Linear
+	l := in.step.Attrs.(*plan.Linear)
 	if err := plan.CheckNoise(l, in.w["L/w"]); err != nil {
 		t.Fatal(err)
 	}
@@ -84,13 +84,13 @@ func (in linearInstance) check(t *testing.T, threads int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkCost(t, plan.KeysCost(k).Add(l.Cost()), counts)
+	checkCost(t, plan.KeysCost(k).Add(l.CostRLWE()), counts)
 }
 
 // runBoth shares x, sets up and runs both parties.
 func (in linearInstance) runBoth(t testing.TB, threads int) (out [2]Vec, counts mpctest.Counts, shares [2]Vec) {
 	t.Helper()
-	l := in.step.Linear
+	l := in.step.Attrs.(*plan.Linear)
 	r := mrand.New(mrand.NewPCG(3, 4))
 	shares = mpctest.Share(r, in.x, l.InBits)
 	if l.ClientInput {
@@ -245,7 +245,7 @@ func BenchmarkLinear(b *testing.B) {
 				b.Fatal(err)
 			}
 			in := newLinearInstance(&l, 6)
-			c := l.Cost()
+			c := l.CostRLWE()
 			for b.Loop() {
 				in.runBoth(b, 1)
 			}

@@ -17,7 +17,7 @@ func nonlinearKernels() map[plan.Proto]Kernel {
 	all := map[plan.Proto]Kernel{}
 	for proto, k := range nonlinearProtocols() {
 		all[proto] = Kernel{Ideal: k.ideal, Slack: k.slack, Run: func(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
-			if c.Linear != nil && (p.Made != nil || p.Tape != nil) {
+			if c.Linear() != nil && (p.Made != nil || p.Tape != nil) {
 				return runLinearAhead(ctx, p, c)
 			}
 			return k.run(ctx, p.crossing(), c, p.Weights)
@@ -49,14 +49,14 @@ func nonlinearProtocols() map[plan.Proto]nonlinearProtocol {
 }
 
 // signOf is how a step compares.
-func signOf(c *plan.Compare) nonlinear.Sign {
-	return nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: c.Tree()}
+func signOf(c *plan.Sign) nonlinear.Sign {
+	return nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: c.Tree}
 }
 
 func tree(leaf int) wire.Tree { return wire.Tree{Leaf: plan.LeafOf(leaf)} }
 
 // slackSign: near zero the sign may come out negative.
-func slackSign(s *plan.Step) uint64 { return 1<<s.Compare.Lo - 1 }
+func slackSign(s *plan.Step) uint64 { return 1<<s.Sign().Lo - 1 }
 
 // one wraps a protocol with one result.
 func one(y Vec, err error) ([]Vec, error) {
@@ -77,7 +77,7 @@ func each(c *Call, f func(i int, x int64) int64) ([]Vec, error) {
 }
 
 func runExtend(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
-	e, x := c.Extend, c.In[0]
+	e, x := c.Attrs.(*plan.Extend), c.In[0]
 	switch {
 	case e.Any:
 		return one(p.ExtendAny(ctx, x, e.From, e.To, tree(e.Leaf)))
@@ -92,7 +92,7 @@ func idealExtend(c *Call, _ Weights) ([]Vec, error) {
 }
 
 func runTruncate(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
-	t := c.Truncate
+	t := c.Attrs.(*plan.Truncate)
 	if t.Exact {
 		return one(p.TruncateExact(ctx, c.In[0], t.From, t.Shift, t.To, tree(t.Leaf)))
 	}
@@ -100,12 +100,12 @@ func runTruncate(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([
 }
 
 func idealTruncate(c *Call, _ Weights) ([]Vec, error) {
-	s := c.Truncate.Shift
+	s := c.Attrs.(*plan.Truncate).Shift
 	return each(c, func(_ int, x int64) int64 { return (x + 1<<(s-1)) >> s })
 }
 
 func slackTruncate(s *plan.Step) uint64 {
-	if s.Truncate.Exact {
+	if s.Attrs.(*plan.Truncate).Exact {
 		return 0
 	}
 	return 1
@@ -116,22 +116,23 @@ func runRelu(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([]Vec
 	if err != nil {
 		return nil, err
 	}
-	a := c.Compare
-	return one(p.Relu(ctx, c.In[0], signOf(a), a.ServerFlip, flip, max(a.Bits, a.ExtendTo)))
+	a := c.Attrs.(*plan.Relu)
+	return one(p.Relu(ctx, c.In[0], signOf(&a.Sign), a.Flip, flip, max(a.Bits, a.ExtendTo)))
 }
 
 // flips spreads the server's secret signs over the elements, bit-packed.
 func flips(role transport.Role, c *Call, w Weights) ([]uint64, error) {
-	if !c.Compare.ServerFlip || role != transport.Server {
+	a := c.Attrs.(*plan.Relu)
+	if !a.Flip || role != transport.Server {
 		return nil, nil
 	}
-	f, err := w.Ints(c.W+"/flip", c.Compare.Spread.Channels)
+	f, err := w.Ints(c.W+"/flip", a.Spread.Channels)
 	if err != nil {
 		return nil, err
 	}
 	bits := make([]uint64, ring.Words(len(c.In[0])))
 	for i := range c.In[0] {
-		bits[i/64] |= uint64(f[c.Compare.Spread.At(i)]) & 1 << (i % 64)
+		bits[i/64] |= uint64(f[a.Spread.At(i)]) & 1 << (i % 64)
 	}
 	return bits, nil
 }
@@ -150,7 +151,7 @@ func idealRelu(c *Call, w Weights) ([]Vec, error) {
 }
 
 func runPRelu(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([]Vec, error) {
-	a := c.Compare
+	a := c.Attrs.(*plan.PRelu)
 	var f Vec
 	if p.Role == transport.Server {
 		slope, err := slopes(c, w)
@@ -162,7 +163,7 @@ func runPRelu(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([]Ve
 			f[i] = uint64(2<<a.SlopeFrac - s)
 		}
 	}
-	y, err := p.PRelu(ctx, c.In[0], signOf(a), f, a.SlopeFrac)
+	y, err := p.PRelu(ctx, c.In[0], signOf(&a.Sign), f, a.SlopeFrac)
 	if out := c.OutTypes[0].Bits; err == nil && out < a.Bits {
 		return one(p.TruncateStochastic(ctx, y, a.Bits, a.Bits-out, out))
 	}
@@ -171,7 +172,7 @@ func runPRelu(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([]Ve
 
 // slopes spreads the server's slopes over the elements.
 func slopes(c *Call, w Weights) ([]int64, error) {
-	a := c.Compare
+	a := c.Attrs.(*plan.PRelu)
 	short, err := w.Ints(c.W+"/slope", a.Spread.Channels)
 	if err != nil {
 		return nil, err
@@ -193,10 +194,11 @@ func idealPRelu(c *Call, w Weights) ([]Vec, error) {
 	if err != nil {
 		return nil, err
 	}
-	shift := c.Compare.Bits - c.OutTypes[0].Bits
+	a := c.Attrs.(*plan.PRelu)
+	shift := a.Bits - c.OutTypes[0].Bits
 	return each(c, func(i int, x int64) int64 {
 		if x >= 0 {
-			slope[i] = 1 << c.Compare.SlopeFrac
+			slope[i] = 1 << a.SlopeFrac
 		}
 		return roundShift(x*slope[i], shift)
 	})
@@ -211,10 +213,11 @@ func roundShift(x int64, shift int) int64 {
 
 // slackPRelu: a wrong sign near zero costs up to 3 * 2^Lo before the shift, a
 // rounding one ulp; the shift is not known here, so it is left out.
-func slackPRelu(s *plan.Step) uint64 { return 1 + 3*slackSign(s)<<s.Compare.SlopeFrac }
+func slackPRelu(s *plan.Step) uint64 { return 1 + 3*slackSign(s)<<s.Attrs.(*plan.PRelu).SlopeFrac }
 
 func runClip(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
-	a, s := c.Compare, signOf(c.Compare)
+	a := c.Attrs.(*plan.Clip)
+	s := signOf(&a.Sign)
 	below, above := a.Bounded()
 	switch {
 	case below && above:
@@ -228,17 +231,18 @@ func runClip(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec
 }
 
 func idealClip(c *Call, _ Weights) ([]Vec, error) {
-	return each(c, func(_ int, x int64) int64 { return min(max(x, c.Compare.Min), c.Compare.Max) })
+	a := c.Attrs.(*plan.Clip)
+	return each(c, func(_ int, x int64) int64 { return min(max(x, a.Min), a.Max) })
 }
 
 func runMaxPool(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
-	net := c.Compare.Pool.Network()
-	y, _, err := p.Select(ctx, c.In[0], c.Compare.Pool.C, net, signOf(c.Compare), 0)
+	a := c.Attrs.(*plan.MaxPool)
+	y, _, err := p.Select(ctx, c.In[0], a.Pool.C, a.Pool.Network(), signOf(&a.Sign), 0)
 	return one(y, err)
 }
 
 func idealMaxPool(c *Call, _ Weights) ([]Vec, error) {
-	g, out := c.Compare.Pool, c.Out()
+	g, out := &c.Attrs.(*plan.MaxPool).Pool, c.Out()
 	bits, at := c.InTypes[0].Bits, 0
 	for ch := range g.C {
 		plane := c.In[0][ch*g.H*g.W : (ch+1)*g.H*g.W]
@@ -270,14 +274,15 @@ func maxWindow(plane Vec, g *plan.Pool, top, left, bits int) (best uint64) {
 
 // slackMaxPool: every level of the tournament may lose 2^Lo - 1.
 func slackMaxPool(s *plan.Step) uint64 {
-	net := s.Compare.Pool.Network()
+	net := s.Attrs.(*plan.MaxPool).Pool.Network()
 	return slackSign(s) * uint64(len(net.Levels))
 }
 
 func runArgMax(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
-	rows := c.OutTypes[0].N() / c.Compare.K
-	net := wire.TopK(len(c.In[0])/rows, c.Compare.K)
-	_, y, err := p.Select(ctx, c.In[0], rows, net, signOf(c.Compare), c.OutTypes[0].Bits)
+	a := c.Attrs.(*plan.ArgMax)
+	rows := c.OutTypes[0].N() / a.K
+	net := wire.TopK(len(c.In[0])/rows, a.K)
+	_, y, err := p.Select(ctx, c.In[0], rows, net, signOf(&a.Sign), c.OutTypes[0].Bits)
 	return one(y, err)
 }
 
@@ -285,9 +290,10 @@ func runArgMax(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]V
 // out in the same order.
 func idealArgMax(c *Call, _ Weights) ([]Vec, error) {
 	out, bits := c.Out(), c.InTypes[0].Bits
-	rows := c.OutTypes[0].N() / c.Compare.K
+	k := c.Attrs.(*plan.ArgMax).K
+	rows := c.OutTypes[0].N() / k
 	n := len(c.In[0]) / rows
-	net := wire.TopK(n, c.Compare.K)
+	net := wire.TopK(n, k)
 	for r := range rows {
 		idx := make([]int, n)
 		for i := range idx {
@@ -305,19 +311,19 @@ func idealArgMax(c *Call, _ Weights) ([]Vec, error) {
 				}
 			}
 		}
-		for k, o := range net.Outputs {
-			out[0][r*c.Compare.K+k] = uint64(idx[o]) & mask(c.OutTypes[0].Bits)
+		for i, o := range net.Outputs {
+			out[0][r*k+i] = uint64(idx[o]) & mask(c.OutTypes[0].Bits)
 		}
 	}
 	return out, nil
 }
 
 func runMul(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
-	m, bits := c.Mul, c.InTypes[0].Bits
+	m, bits := c.Attrs.(*plan.Mul), c.InTypes[0].Bits
 	var y Vec
 	var err error
 	switch {
-	case c.Squares():
+	case m.Squares(c.Step):
 		y, err = p.Square(ctx, c.In[0], bits)
 	case m.M == 0:
 		y, err = p.Mul(ctx, c.In[0], c.In[1], bits)
@@ -330,10 +336,10 @@ func runMul(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec,
 	return one(p.TruncateStochastic(ctx, y, bits, m.Shift, bits-m.Shift))
 }
 
-func slackMul(s *plan.Step) uint64 { return min(uint64(s.Mul.Shift), 1) }
+func slackMul(s *plan.Step) uint64 { return min(uint64(s.Attrs.(*plan.Mul).Shift), 1) }
 
 func idealMul(c *Call, _ Weights) ([]Vec, error) {
-	m, bits := c.Mul, c.InTypes[0].Bits
+	m, bits := c.Attrs.(*plan.Mul), c.InTypes[0].Bits
 	out := c.Out()
 	g := plan.Mul{Batch: len(c.In[0]), M: 1, K: 1, N: 1}
 	if m.M > 0 {
@@ -355,18 +361,20 @@ func idealMul(c *Call, _ Weights) ([]Vec, error) {
 }
 
 func runFunc(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
-	s, bits := c.Func.Spline, c.InTypes[0].Bits
-	if f := c.Func.Piecewise; f != nil {
+	a, bits := c.Attrs.(*plan.Func), c.InTypes[0].Bits
+	if f := a.Piecewise; f != nil {
 		return one(p.Piecewise(ctx, c.In[0], &f.Piecewise, c.OutTypes[0].Bits))
 	}
+	s := a.Spline
 	f := nonlinear.Pieces{Knots: s.Knots, Slope: s.Slope, Offset: s.Offset, Frac: s.Frac}
-	return one(p.Spline(ctx, c.In[0], f, nonlinear.Sign{Bits: bits, Hi: bits, Tree: c.Func.Tree()}, c.OutTypes[0].Bits))
+	return one(p.Spline(ctx, c.In[0], f, nonlinear.Sign{Bits: bits, Hi: bits, Tree: a.Tree()}, c.OutTypes[0].Bits))
 }
 
-func slackFunc(s *plan.Step) uint64 { return uint64(min(s.Func.Frac(), 1)) }
+func slackFunc(s *plan.Step) uint64 { return uint64(min(s.Attrs.(*plan.Func).Frac(), 1)) }
 
 // idealFunc is the lines, rounded; how far that is from the function is in the plan.
 func idealFunc(c *Call, _ Weights) ([]Vec, error) {
-	frac := c.Func.Frac()
-	return each(c, func(_ int, x int64) int64 { return roundShift(c.Func.Eval(x), frac) })
+	f := c.Attrs.(*plan.Func)
+	frac := f.Frac()
+	return each(c, func(_ int, x int64) int64 { return roundShift(f.Eval(x), frac) })
 }

@@ -9,6 +9,7 @@ import (
 
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/transport"
@@ -72,8 +73,7 @@ func (sc *stepCase) check(t *testing.T, r *rand.Rand) mpctest.Counts {
 	for i := range sc.out {
 		s.Out = append(s.Out, plan.Slot(len(sc.in)+i))
 	}
-	row, _ := plan.Lookup(s.Proto)
-	if err := row.Legal(p, s); err != nil {
+	if err := s.Attrs.Legal(p, s); err != nil {
 		t.Fatal(err)
 	}
 	k := nonlinearProtocols()[s.Proto]
@@ -97,7 +97,7 @@ func (sc *stepCase) check(t *testing.T, r *rand.Rand) mpctest.Counts {
 			t.Fatalf("element %d of %v: got %d, want %d", i, sc.in, Signed(y, bits), Signed(want[0][i], bits))
 		}
 	}
-	checkCost(t, row.Cost(p, []*plan.Step{s}), counts)
+	checkCost(t, s.Attrs.Cost(p, []*plan.Step{s}), counts)
 	return counts
 }
 
@@ -165,18 +165,18 @@ func forWidths(t *testing.T, f func(bits, n int) []stepCase) {
 	}
 }
 
-func compares(bits int) (all []plan.Compare) {
+func compares(bits int) (all []plan.Sign) {
 	for _, leaf := range []int{1, 2, 3, 4} {
 		for _, ripple := range []bool{false, true} {
-			all = append(all, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, Ripple: ripple})
+			all = append(all, plan.Sign{Bits: bits, Hi: bits, Tree: wire.Tree{Leaf: leaf, Ripple: ripple}})
 		}
 	}
 	for _, leaf := range []int{1, 2, 3, 4} {
-		all = append(all, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, ClientChooses: true},
-			plan.Compare{Bits: bits, Hi: bits, Leaf: leaf, Arity: 3}, plan.Compare{Bits: bits, Hi: bits, Leaf: leaf + 1, Arity: 3, ClientChooses: true})
+		all = append(all, plan.Sign{Bits: bits, Hi: bits, Tree: wire.Tree{Leaf: leaf, ClientChooses: true}},
+			plan.Sign{Bits: bits, Hi: bits, Tree: wire.Tree{Leaf: leaf, Arity: 3}}, plan.Sign{Bits: bits, Hi: bits, Tree: wire.Tree{Leaf: leaf + 1, Arity: 3, ClientChooses: true}})
 	}
 	if bits > 4 {
-		all = append(all, plan.Compare{Bits: bits, Lo: 2, Hi: bits - 1, Leaf: 2})
+		all = append(all, plan.Sign{Bits: bits, Lo: 2, Hi: bits - 1, Tree: wire.Tree{Leaf: 2}})
 	}
 	return all
 }
@@ -185,16 +185,17 @@ func TestReluIsItsIdealAndCost(t *testing.T) {
 	forWidths(t, func(bits, n int) (all []stepCase) {
 		for i, c := range compares(bits) {
 			sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(n, bits)}, out: []plan.SlotType{vector(n, bits)}}
-			sc.step = plan.Step{Proto: plan.ProtoRelu, Compare: &c}
+			a := &plan.Relu{Sign: c}
+			sc.step = plan.Step{Proto: plan.ProtoRelu, Attrs: a}
 			if c.Lo > 0 {
 				sc.width-- // with low bits dropped, x must stay 2^Lo away from -2^(Hi-1)
 			}
 			if i%3 == 0 {
-				c.ExtendTo = bits + 9
+				a.ExtendTo = bits + 9
 				sc.out[0].Bits = bits + 9
 			}
 			if i%2 == 0 {
-				c.ServerFlip, c.Spread = true, plan.Spread{Channels: n, Inner: 1}
+				a.Flip, a.Spread = true, plan.Spread{Channels: n, Inner: 1}
 				sc.step.W, sc.weights = "w", given{"w/flip": make([]int64, n)}
 				for j := range n {
 					sc.weights["w/flip"][j] = int64(j * 7 / 3 & 1)
@@ -216,7 +217,7 @@ func TestExtendIsItsIdealAndCost(t *testing.T) {
 				if i != 1 {
 					sc.width = bits
 				}
-				sc.step = plan.Step{Proto: plan.ProtoExtend, Extend: &e}
+				sc.step = plan.Step{Proto: plan.ProtoExtend, Attrs: &e}
 				all = append(all, sc)
 			}
 		}
@@ -230,7 +231,7 @@ func TestTruncateIsItsIdealAndCost(t *testing.T) {
 			for _, to := range []int{bits - shift, 1, bits, max(bits-shift-1, 1)} {
 				for _, exact := range []bool{true, false} {
 					sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(n, bits)}, out: []plan.SlotType{vector(n, to)}}
-					sc.step = plan.Step{Proto: plan.ProtoTruncate, Truncate: &plan.Truncate{From: bits, Shift: shift, To: to, Exact: exact}}
+					sc.step = plan.Step{Proto: plan.ProtoTruncate, Attrs: &plan.Truncate{From: bits, Shift: shift, To: to, Exact: exact}}
 					all = append(all, sc)
 				}
 			}
@@ -244,15 +245,14 @@ func TestClipIsItsIdealAndCost(t *testing.T) {
 		top := int64(1) << (bits - 2)
 		for i, b := range [][2]int64{{0, top / 2}, {-top / 2, top / 4}, {0, top}, {-2 * top, 1}, {-2 * top, top}} {
 			for _, c := range compares(bits) {
-				if i > 0 && c.Leaf != 2 {
+				if i > 0 && c.Tree.Leaf != 2 {
 					continue
 				}
-				c.Min, c.Max = b[0], b[1]
 				sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(n, bits)}, out: []plan.SlotType{vector(n, bits)}}
 				if c.Lo > 0 {
 					sc.width--
 				}
-				sc.step = plan.Step{Proto: plan.ProtoClip, Compare: &c}
+				sc.step = plan.Step{Proto: plan.ProtoClip, Attrs: &plan.Clip{Sign: c, Min: b[0], Max: b[1]}}
 				all = append(all, sc)
 			}
 		}
@@ -273,9 +273,8 @@ func TestMaxPoolIsItsIdealAndCost(t *testing.T) {
 	} {
 		bits := []int{8, 16, 17, 40}[i%4]
 		c := compares(bits)[i]
-		c.Pool = &g
 		sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(g.C*g.H*g.W, bits)}, out: []plan.SlotType{vector(g.C*g.OH*g.OW, bits)}}
-		sc.step = plan.Step{Proto: plan.ProtoMaxPool, Compare: &c}
+		sc.step = plan.Step{Proto: plan.ProtoMaxPool, Attrs: &plan.MaxPool{Sign: c, Pool: g}}
 		sc.check(t, rand.New(rand.NewPCG(1, uint64(i))))
 	}
 }
@@ -302,9 +301,8 @@ func TestArgMaxIsItsIdealAndCost(t *testing.T) {
 	for i, g := range []struct{ rows, n, k int }{{1, 1, 1}, {1, 10, 1}, {3, 7, 1}, {1, 1000, 5}, {2, 9, 9}, {5, 2, 2}, {1, 100, 3}} {
 		bits := []int{8, 16, 17, 40}[i%4]
 		c := compares(bits)[i]
-		c.K = g.k
 		sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(g.rows*g.n, bits)}, out: []plan.SlotType{vector(g.rows*g.k, 10)}}
-		sc.step = plan.Step{Proto: plan.ProtoArgMax, Compare: &c}
+		sc.step = plan.Step{Proto: plan.ProtoArgMax, Attrs: &plan.ArgMax{Sign: c, K: g.k}}
 		sc.check(t, rand.New(rand.NewPCG(2, uint64(i))))
 	}
 }
@@ -312,9 +310,9 @@ func TestArgMaxIsItsIdealAndCost(t *testing.T) {
 func TestPReluIsItsIdealAndCost(t *testing.T) {
 	forWidths(t, func(bits, n int) (all []stepCase) {
 		for _, shift := range []int{0, 6} {
-			c := plan.Compare{Bits: bits + 6, Hi: bits, Leaf: 2, SlopeFrac: 5, Spread: plan.Spread{Channels: n, Inner: 1}}
+			c := plan.PRelu{Sign: plan.Sign{Bits: bits + 6, Hi: bits, Tree: wire.Tree{Leaf: 2}}, SlopeFrac: 5, Spread: plan.Spread{Channels: n, Inner: 1}}
 			sc := stepCase{width: bits - 2, in: []plan.SlotType{vector(n, bits+6)}, out: []plan.SlotType{vector(n, bits+6-shift)}}
-			sc.step, sc.weights = plan.Step{Proto: plan.ProtoPRelu, Compare: &c, W: "w"}, given{"w/slope": make([]int64, n)}
+			sc.step, sc.weights = plan.Step{Proto: plan.ProtoPRelu, Attrs: &c, W: "w"}, given{"w/slope": make([]int64, n)}
 			for j := range n {
 				sc.weights["w/slope"][j] = int64(j*37%127 - 63)
 			}
@@ -333,7 +331,7 @@ func TestMulOfSeveralFlights(t *testing.T) {
 		if m.M > 0 {
 			sc.in, sc.out = []plan.SlotType{vector(m.M*m.K, 6), vector(m.K*m.N, 6)}, []plan.SlotType{vector(m.M*m.N, 6-m.Shift)}
 		}
-		sc.step = plan.Step{Proto: plan.ProtoMul, Mul: &m}
+		sc.step = plan.Step{Proto: plan.ProtoMul, Attrs: &m}
 		if c := sc.check(t, rand.New(rand.NewPCG(4, 4))); c.Rounds != 2 {
 			t.Errorf("%d rounds", c.Rounds)
 		}
@@ -347,7 +345,7 @@ func TestSquareIsItsIdealAndCost(t *testing.T) {
 				continue
 			}
 			sc := stepCase{width: bits / 2, in: []plan.SlotType{vector(n, bits)}, out: []plan.SlotType{vector(n, bits-3)}}
-			sc.step = plan.Step{Proto: plan.ProtoMul, Mul: &plan.Mul{Shift: 3}}
+			sc.step = plan.Step{Proto: plan.ProtoMul, Attrs: &plan.Mul{Shift: 3}}
 			sc.same = true
 			sc.check(t, rand.New(rand.NewPCG(7, uint64(n))))
 		}
@@ -363,7 +361,7 @@ func TestMulIsItsIdealAndCost(t *testing.T) {
 					a, b, o = m.Batch*m.M*m.K, m.Batch*m.K*m.N, m.Batch*m.M*m.N
 				}
 				sc := stepCase{width: bits / 2, in: []plan.SlotType{vector(a, bits), vector(b, bits)}, out: []plan.SlotType{vector(o, bits-m.Shift)}}
-				sc.step = plan.Step{Proto: plan.ProtoMul, Mul: &m}
+				sc.step = plan.Step{Proto: plan.ProtoMul, Attrs: &m}
 				sc.check(t, rand.New(rand.NewPCG(uint64(i), uint64(n))))
 				if n == 64 && m.M > 0 || bits != 24 && n == 65 {
 					break
@@ -382,7 +380,7 @@ func TestFuncOfSeveralFlights(t *testing.T) {
 			t.Fatal(err)
 		}
 		sc := stepCase{width: 9, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
-		sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: name, Spline: spline}}
+		sc.step = plan.Step{Proto: plan.ProtoFunc, Attrs: &plan.Func{Name: name, Spline: spline}}
 		t.Run(fmt.Sprintf("%s,%d pieces", name, len(spline.Slope)), func(t *testing.T) { sc.check(t, rand.New(rand.NewPCG(6, 6))) })
 	}
 }
@@ -409,7 +407,7 @@ func TestFuncIsItsIdealAndCost(t *testing.T) {
 			for _, n := range []int{1, 65, 1000} {
 				in.Shape, out.Shape = []int{n}, []int{n}
 				sc := stepCase{width: bits - 1, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
-				sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: name, Spline: spline}}
+				sc.step = plan.Step{Proto: plan.ProtoFunc, Attrs: &plan.Func{Name: name, Spline: spline}}
 				t.Run(fmt.Sprintf("%s,bits=%d,n=%d", name, bits, n), func(t *testing.T) { sc.check(t, rand.New(rand.NewPCG(5, uint64(n)))) })
 			}
 		}
@@ -439,7 +437,7 @@ func TestPiecewiseIsItsIdealAndCost(t *testing.T) {
 				for _, n := range []int{1, 65, 1000} {
 					in.Shape, out.Shape = []int{n}, []int{n}
 					sc := stepCase{width: bits - 1, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
-					sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: name, Piecewise: p}}
+					sc.step = plan.Step{Proto: plan.ProtoFunc, Attrs: &plan.Func{Name: name, Piecewise: p}}
 					t.Run(fmt.Sprintf("%s,bits=%d,n=%d,%g", name, bits, n, flight), func(t *testing.T) { sc.check(t, rand.New(rand.NewPCG(5, uint64(n)))) })
 				}
 			}
@@ -451,9 +449,9 @@ func TestPiecewiseIsItsIdealAndCost(t *testing.T) {
 func TestPiecewiseOfSeveralFlights(t *testing.T) {
 	in, out := plan.SlotType{Shape: []int{150_000}, Bits: 12, Frac: 5}, plan.SlotType{Shape: []int{150_000}, Bits: 12, Frac: 9}
 	sc := stepCase{width: 11, in: []plan.SlotType{in}, out: []plan.SlotType{out}}
-	sc.step = plan.Step{Proto: plan.ProtoFunc, Func: &plan.Func{Name: "tanh", Piecewise: choose.FitPiecewise(math.Tanh, in, out, 10)}}
+	sc.step = plan.Step{Proto: plan.ProtoFunc, Attrs: &plan.Func{Name: "tanh", Piecewise: choose.FitPiecewise(math.Tanh, in, out, 10)}}
 	sc.check(t, rand.New(rand.NewPCG(6, 6)))
-	if f := sc.step.Func.Piecewise; f.Slab() >= 150_000 {
+	if f := sc.step.Attrs.(*plan.Func).Piecewise; f.Slab() >= 150_000 {
 		t.Errorf("all in a flight of up to %d elements", f.Slab())
 	}
 }

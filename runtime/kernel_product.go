@@ -10,7 +10,7 @@ import (
 
 // slackMulRLWE: as slackLinear.
 func slackMulRLWE(s *plan.Step) uint64 {
-	if s.Mul.Exact {
+	if s.Attrs.(*plan.Mul).Exact {
 		return 0
 	}
 	return 1
@@ -21,14 +21,15 @@ func slackMulRLWE(s *plan.Step) uint64 {
 // client's share whose weights are the digits of the server's.
 func runProduct(ctx context.Context, p *Party, c *Call) (Vec, error) {
 	bits := c.InTypes[0].Bits
-	terms, err := ProductTerms(c.Mul, bits, p.Role, c.In[0], c.In[1])
+	m := c.Attrs.(*plan.Mul)
+	terms, err := ProductTerms(m, bits, p.Role, c.In[0], c.In[1])
 	if err != nil {
 		return nil, err
 	}
 	for t := range terms {
 		terms[t].Turn = p.Linear.turns[t]
 	}
-	return p.Linear.sum(ctx, p, terms, OwnProduct(c.Mul, c.In[0], c.In[1]))
+	return p.Linear.sum(ctx, p, terms, OwnProduct(m, c.In[0], c.In[1]))
 }
 
 // ProductTerms is a product's cross terms in the engine's words, with what a party

@@ -26,12 +26,12 @@ func product(t testing.TB, m plan.Mul, bits int, digits [2]int, s choose.Search)
 		}
 		m.Cross[i].Packing = l.Packing
 	}
-	return &plan.Step{Proto: plan.ProtoMulRLWE, Mul: &m, In: []plan.Slot{0, 1}, Out: []plan.Slot{2}}
+	return &plan.Step{Proto: plan.ProtoMulRLWE, Attrs: &m, In: []plan.Slot{0, 1}, Out: []plan.Slot{2}}
 }
 
 // productPlan is a plan of the step alone, enough to count it and to set up keys.
 func productPlan(s *plan.Step, bits int) *plan.Plan {
-	m := s.Mul
+	m := s.Attrs.(*plan.Mul)
 	return &plan.Plan{
 		Slots:  []plan.SlotType{vector(m.Batch*m.M*m.K, bits), vector(m.Batch*m.K*m.N, bits), vector(m.Batch*m.M*m.N, bits-m.Shift)},
 		Rounds: [][]plan.Step{{*s}}, Modulus: testModulus,
@@ -43,8 +43,7 @@ func productPlan(s *plan.Step, bits int) *plan.Plan {
 func checkProduct(t *testing.T, s *plan.Step, bits, width, threads int) {
 	t.Helper()
 	p := productPlan(s, bits)
-	row, _ := plan.Lookup(s.Proto)
-	if err := row.Legal(p, s); err != nil {
+	if err := s.Attrs.Legal(p, s); err != nil {
 		t.Fatal(err)
 	}
 	r := mrand.New(mrand.NewPCG(5, uint64(bits)))
@@ -80,17 +79,17 @@ func checkProduct(t *testing.T, s *plan.Step, bits, width, threads int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ring, slack := bits-s.Mul.Shift, int64(slackMulRLWE(s))
+	ring, slack := bits-s.Attrs.(*plan.Mul).Shift, int64(slackMulRLWE(s))
 	for i, y := range mpctest.Open(out, ring) {
 		if d := Signed((y-want[0][i])&mask(ring), ring); d < -slack || d > slack {
-			t.Fatalf("%+v: element %d is %d, want %d", s.Mul, i, Signed(y, ring), Signed(want[0][i], ring))
+			t.Fatalf("%+v: element %d is %d, want %d", s.Attrs, i, Signed(y, ring), Signed(want[0][i], ring))
 		}
 	}
 	keys, err := p.LinearKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkCost(t, plan.KeysCost(keys).Add(row.Cost(p, []*plan.Step{s})), pair.Counts())
+	checkCost(t, plan.KeysCost(keys).Add(s.Attrs.Cost(p, []*plan.Step{s})), pair.Counts())
 }
 
 // Products of many shapes, rings, digits and encodings are their ideals, within one

@@ -38,14 +38,14 @@ func local(f func(c *Call, constants adder, w Weights) ([]Vec, error)) Kernel {
 
 // copyRegions moves strided regions onto a constant background.
 func copyRegions(c *Call, constants adder, _ Weights) ([]Vec, error) {
-	out := c.Out()
-	if constants && c.Copy.Fill != 0 {
-		fill := uint64(c.Copy.Fill) & mask(c.OutTypes[0].Bits)
+	out, a := c.Out(), c.Attrs.(*plan.Copy)
+	if constants && a.Fill != 0 {
+		fill := uint64(a.Fill) & mask(c.OutTypes[0].Bits)
 		for i := range out[0] {
 			out[0][i] = fill
 		}
 	}
-	for _, r := range c.Copy.Regions {
+	for _, r := range a.Regions {
 		copyRegion(out[0], c.In[r.In], r.DstOff, r.SrcOff, r.Dims, r.DstStride, r.SrcStride)
 	}
 	return out, nil
@@ -73,17 +73,17 @@ func copyRegion(dst, src Vec, d, s int, dims, ds, ss []int) {
 
 // affine adds up multiples of the inputs and a constant.
 func affine(c *Call, constants adder, w Weights) ([]Vec, error) {
-	out, m := c.Out(), mask(c.OutTypes[0].Bits)
+	out, m, a := c.Out(), mask(c.OutTypes[0].Bits), c.Attrs.(*plan.Affine)
 	y := out[0]
 	for i, x := range c.In {
-		k := uint64(c.Affine.Coef[i])
+		k := uint64(a.Coef[i])
 		for j := range y {
 			y[j] += k * x[j]
 		}
 	}
 	if constants {
 		for j := range y {
-			y[j] += uint64(c.Affine.Public)
+			y[j] += uint64(a.Public)
 		}
 		if err := addServer(y, c, w); err != nil {
 			return nil, err
@@ -97,15 +97,16 @@ func affine(c *Call, constants adder, w Weights) ([]Vec, error) {
 
 // addServer adds the server's vector, spread over the elements.
 func addServer(y Vec, c *Call, w Weights) error {
-	if !c.Affine.Server {
+	a := c.Attrs.(*plan.Affine)
+	if !a.Server {
 		return nil
 	}
-	b, err := w.Ints(c.W+"/b", c.Affine.Spread.Channels)
+	b, err := w.Ints(c.W+"/b", a.Spread.Channels)
 	if err != nil {
 		return err
 	}
 	for j := range y {
-		y[j] += uint64(b[c.Affine.Spread.At(j)])
+		y[j] += uint64(b[a.Spread.At(j)])
 	}
 	return nil
 }
@@ -121,7 +122,7 @@ func reduce(c *Call, _ adder, _ Weights) ([]Vec, error) {
 
 // sumPool adds up each window; what lies outside counts as zero.
 func sumPool(c *Call, _ adder, _ Weights) ([]Vec, error) {
-	out, g := c.Out(), c.Pool
+	out, g := c.Out(), c.Attrs.(*plan.Pool)
 	m := mask(c.OutTypes[0].Bits)
 	at := 0
 	for ch := range g.C {

@@ -1,12 +1,15 @@
 package runtime
 
+import "secc.example/secc/backend/plan"
+
 // tiles maps the tiles of a tensor, or maps them back to a tensor.
 func tiles(c *Call, _ adder, _ Weights) ([]Vec, error) {
 	out, m := c.Out(), mask(c.OutTypes[0].Bits)
-	w := newTileMap(c)
-	for ch := range c.Tiles.Batch * c.Tiles.C {
-		for at := range c.Tiles.TH * c.Tiles.TW {
-			if c.Tiles.Back {
+	g := c.Attrs.(*plan.Tiles)
+	w := newTileMap(g)
+	for ch := range g.Batch * g.C {
+		for at := range g.TH * g.TW {
+			if g.Back {
 				w.back(ch, at, c.In[0], out[0])
 			} else {
 				w.forth(ch, at, c.In[0], out[0])
@@ -21,18 +24,18 @@ func tiles(c *Call, _ adder, _ Weights) ([]Vec, error) {
 
 // tileMap is M t M^T with room for its intermediate results.
 type tileMap struct {
-	*Call
+	*plan.Tiles
 	rows          int
 	m             []uint64
 	t, half, made []uint64
 }
 
-func newTileMap(c *Call) *tileMap {
-	w := &tileMap{Call: c, rows: len(c.Tiles.Matrix) / c.Tiles.Side}
-	for _, x := range c.Tiles.Matrix {
+func newTileMap(g *plan.Tiles) *tileMap {
+	w := &tileMap{Tiles: g, rows: len(g.Matrix) / g.Side}
+	for _, x := range g.Matrix {
 		w.m = append(w.m, uint64(x))
 	}
-	side := c.Tiles.Side
+	side := g.Side
 	w.t, w.half, w.made = make([]uint64, side*side), make([]uint64, w.rows*side), make([]uint64, w.rows*w.rows)
 	return w
 }

@@ -30,9 +30,8 @@ func TestTilesOfShares(t *testing.T) {
 			for i := range x {
 				x[i] = r.Uint64() & mask(37)
 			}
-			s := &plan.Step{Proto: plan.ProtoTiles, Tiles: &g, In: []plan.Slot{0}, Out: []plan.Slot{1}}
-			row, _ := plan.Lookup(s.Proto)
-			if err := row.Legal(&plan.Plan{Slots: []plan.SlotType{in, out}}, s); err != nil {
+			s := &plan.Step{Proto: plan.ProtoTiles, Attrs: &g, In: []plan.Slot{0}, Out: []plan.Slot{1}}
+			if err := s.Attrs.Legal(&plan.Plan{Slots: []plan.SlotType{in, out}}, s); err != nil {
 				t.Fatal(err)
 			}
 			run := func(x Vec, constants adder) Vec {

@@ -25,7 +25,7 @@ func localPlan(public int64) *plan.Plan {
 			{Proto: plan.ProtoInput, Op: "input", Name: "x", Out: []plan.Slot{0}},
 			{
 				Proto: plan.ProtoAffine, Op: "affine", Name: "y", In: []plan.Slot{0}, Out: []plan.Slot{1}, W: "y",
-				Affine: &plan.Affine{Coef: []int64{3}, Public: public, Server: true, Spread: plan.Spread{Channels: 5, Inner: 1}},
+				Attrs: &plan.Affine{Coef: []int64{3}, Public: public, Server: true, Spread: plan.Spread{Channels: 5, Inner: 1}},
 			},
 			{Proto: plan.ProtoReveal, Op: "output", Name: "y", In: []plan.Slot{1}, Out: []plan.Slot{2}},
 		}},
@@ -326,7 +326,7 @@ func TestEncodeComputesTheHead(t *testing.T) {
 
 // A session is refused that would run out of uniform polynomials.
 func TestSessionsHaveTurnsEnough(t *testing.T) {
-	linear := plan.Step{Proto: plan.ProtoLinearRLWE, Linear: &plan.Linear{}}
+	linear := plan.Step{Proto: plan.ProtoLinearRLWE, Attrs: &plan.Linear{}}
 	g := &Program{plan: &plan.Plan{Rounds: [][]plan.Step{slices.Repeat([]plan.Step{linear}, he.MaxTurns/plan.MaxInferences+1)}}}
 	if !g.possible(1) || !g.possible(plan.MaxInferences-8) {
 		t.Error("refused with turns enough")

@@ -24,45 +24,43 @@ func tight() Config {
 func anyStep(t *testing.T, r *rand.Rand, proto plan.Proto, n int) stepCase {
 	t.Helper()
 	bits := []int{8, 16, 24}[r.IntN(3)]
-	c := plan.Compare{Bits: bits, Hi: bits, Leaf: 1 + r.IntN(4), Ripple: r.IntN(4) == 0, ClientChooses: r.IntN(2) == 0}
-	if c.Ripple || c.Leaf == 1 {
-		c.ClientChooses = false
+	c := plan.Sign{Bits: bits, Hi: bits, Tree: wire.Tree{Leaf: 1 + r.IntN(4), Ripple: r.IntN(4) == 0, ClientChooses: r.IntN(2) == 0}}
+	if c.Tree.Ripple || c.Tree.Leaf == 1 {
+		c.Tree.ClientChooses = false
 	}
 	sc := stepCase{width: bits - 1, in: []plan.SlotType{vector(n, bits)}, out: []plan.SlotType{vector(n, bits)}}
 	sc.step = plan.Step{Proto: proto}
 	switch proto {
 	case plan.ProtoRelu:
-		sc.step.Compare = &c
+		sc.step.Attrs = &plan.Relu{Sign: c}
 	case plan.ProtoClip:
-		c.Min, c.Max = -1<<(bits-4), 1<<(bits-3)
-		sc.step.Compare = &c
+		sc.step.Attrs = &plan.Clip{Sign: c, Min: -1 << (bits - 4), Max: 1 << (bits - 3)}
 	case plan.ProtoExtend:
-		sc.step.Extend = &plan.Extend{From: bits, To: bits + 9}
+		sc.step.Attrs = &plan.Extend{From: bits, To: bits + 9}
 		sc.out[0].Bits = bits + 9
 	case plan.ProtoTruncate:
-		sc.step.Truncate = &plan.Truncate{From: bits, Shift: bits / 2, To: bits - bits/2, Exact: r.IntN(2) == 0}
+		sc.step.Attrs = &plan.Truncate{From: bits, Shift: bits / 2, To: bits - bits/2, Exact: r.IntN(2) == 0}
 		sc.out[0].Bits = bits - bits/2
 	case plan.ProtoMul:
 		sc.width = bits / 2
 		sc.in = append(sc.in, sc.in[0])
-		sc.step.Mul = &plan.Mul{}
+		sc.step.Attrs = &plan.Mul{}
 	case plan.ProtoPRelu:
 		sc.width = bits - 2
 		sc.in[0].Bits, sc.out[0].Bits = bits+6, bits+6
-		c = plan.Compare{Bits: bits + 6, Hi: bits, Leaf: 2, SlopeFrac: 5, Spread: plan.Spread{Channels: n, Inner: 1}}
-		sc.step.Compare, sc.weights = &c, given{"/slope": make([]int64, n)}
+		c = plan.Sign{Bits: bits + 6, Hi: bits, Tree: wire.Tree{Leaf: 2}}
+		sc.step.Attrs, sc.weights = &plan.PRelu{Sign: c, SlopeFrac: 5, Spread: plan.Spread{Channels: n, Inner: 1}}, given{"/slope": make([]int64, n)}
 		for i := range n {
 			sc.weights["/slope"][i] = int64(i*37%127 - 63)
 		}
 	case plan.ProtoMaxPool:
 		side := int(math.Sqrt(float64(n)))/2*2 + 2
-		c.Pool = &plan.Pool{C: 1, H: side, W: side, OH: side / 2, OW: side / 2, KH: 2, KW: 2, SH: 2, SW: 2, DH: 1, DW: 1}
-		sc.step.Compare = &c
+		g := plan.Pool{C: 1, H: side, W: side, OH: side / 2, OW: side / 2, KH: 2, KW: 2, SH: 2, SW: 2, DH: 1, DW: 1}
+		sc.step.Attrs = &plan.MaxPool{Sign: c, Pool: g}
 		sc.in[0], sc.out[0] = vector(side*side, bits), vector(side*side/4, bits)
 	case plan.ProtoArgMax:
 		n = min(n, 3000)
-		c.K = 3
-		sc.step.Compare = &c
+		sc.step.Attrs = &plan.ArgMax{Sign: c, K: 3}
 		sc.in[0], sc.out[0] = vector(n, bits), vector(3, 13)
 	case plan.ProtoFunc:
 		sc.in[0].Bits, sc.in[0].Frac, sc.out[0].Bits, sc.out[0].Frac = 14, 8, 14, 12
@@ -71,13 +69,13 @@ func anyStep(t *testing.T, r *rand.Rand, proto plan.Proto, n int) stepCase {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sc.step.Func = &plan.Func{Name: "tanh", Spline: spline}
+		sc.step.Attrs = &plan.Func{Name: "tanh", Spline: spline}
 	case plan.ProtoLinearOT:
 		l := conv(1, 1, 1+n/200, 40, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0)
 		l.InBits, l.Shift, l.OutBits = 28, 12, 16
 		in := otInstance(l, 9, 1, r.Uint64())
 		sc.in[0], sc.out[0], sc.width = vector(l.NumIn(), 28), vector(l.NumOut(), 16), 8
-		sc.step.Linear, sc.weights = in.step.Linear, given{"/w": in.w["L/w"], "/b": in.w["L/b"]}
+		sc.step.Attrs, sc.weights = in.step.Attrs, given{"/w": in.w["L/w"], "/b": in.w["L/b"]}
 	default:
 		t.Fatalf("no step of protocol %s", proto)
 	}

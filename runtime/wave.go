@@ -147,7 +147,7 @@ func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bo
 	p, lane := *e.party, e.lanes.Conn(i)
 	p.Conn = lane
 	prepared := e.made != nil
-	if operators := len(e.plan.Encrypted(steps[0])); operators > 0 && (!prepared || steps[0].Linear == nil) {
+	if operators := len(e.plan.Encrypted(steps[0])); operators > 0 && (!prepared || steps[0].Linear() == nil) {
 		p.Linear = p.Linear.next(operators)
 	}
 	if prepared { // what else is single use was handed out when it was made

@@ -32,7 +32,7 @@ func scaling(factor int64) *plan.Plan {
 			{Proto: plan.ProtoInput, Op: "input", Name: "x", Out: []plan.Slot{0}},
 			{
 				Proto: plan.ProtoAffine, Op: "affine", Name: "y", In: []plan.Slot{0}, Out: []plan.Slot{1}, W: "y",
-				Affine: &plan.Affine{Coef: []int64{factor}, Server: true, Spread: plan.Spread{Channels: 3, Inner: 1}},
+				Attrs: &plan.Affine{Coef: []int64{factor}, Server: true, Spread: plan.Spread{Channels: 3, Inner: 1}},
 			},
 			{Proto: plan.ProtoReveal, Op: "output", Name: "y", In: []plan.Slot{1}, Out: []plan.Slot{2}},
 		}},

@@ -20,5 +20,5 @@ func (p Profile) OverRLWE(l *plan.Linear) (float64, error) {
 	if err := (Search{Profile: p}).Packings([]*plan.Linear{&o}); err != nil {
 		return 0, err
 	}
-	return p.Seconds(o.Cost()), nil
+	return p.Seconds(o.CostRLWE()), nil
 }

@@ -47,8 +47,8 @@ func (p *Plan) NewAhead() *Ahead {
 	q := p.unfrozen()
 	a, known := q.cut()
 	for s := range known {
-		if s.Compare.Leaf > 1 {
-			s.Compare.ClientChooses, s.Compare.known = true, true
+		if t := &s.Sign().Tree; t.Leaf > 1 {
+			t.ClientChooses, t.Known = true, true
 		}
 	}
 	// Steps that are compared in other ways are not merged any more, so waves may have changed.
@@ -56,8 +56,8 @@ func (p *Plan) NewAhead() *Ahead {
 		again = false
 		a, known = q.cut()
 		for _, s := range q.Steps() {
-			if s.Compare != nil && s.Compare.known && !known[s] {
-				s.Compare.known, again = false, true
+			if s.KnownAhead() && !known[s] {
+				s.Sign().Tree.Known, again = false, true
 			}
 		}
 	}
@@ -78,10 +78,9 @@ func (p *Plan) unfrozen() *Plan {
 	for r := range p.Rounds {
 		q.Rounds[r] = slices.Clone(p.Rounds[r])
 		for i := range q.Rounds[r] {
-			if s := &q.Rounds[r][i]; s.Compare != nil {
-				c := *s.Compare
-				c.prepared = true
-				s.Compare = &c
+			if s := &q.Rounds[r][i]; s.Sign() != nil {
+				s.Attrs = copied(s.Attrs)
+				s.Sign().Tree.Prepared = true
 			}
 		}
 	}
@@ -89,7 +88,7 @@ func (p *Plan) unfrozen() *Plan {
 }
 
 // KnownAhead says whether the client's operand of a comparison is known in the preparation.
-func (s *Step) KnownAhead() bool { return s.Compare != nil && s.Compare.known }
+func (s *Step) KnownAhead() bool { c := s.Sign(); return c != nil && c.Tree.Known }
 
 // cut lays preparation and online run out, and says of which comparisons the operand is fixed
 // when they begin.
@@ -99,7 +98,7 @@ func (p *Plan) cut() (a *Ahead, known map[*Step]bool) {
 	for _, wave := range p.Waves() {
 		var moved []Slot
 		for _, call := range wave {
-			if x := call[0].In; call[0].Linear != nil && !a.Fixed[x[0]] {
+			if x := call[0].In; call[0].Linear() != nil && !a.Fixed[x[0]] {
 				a.Fixed[x[0]], a.Drawn[x[0]] = true, true
 				moved = append(moved, x[0])
 			}
@@ -107,7 +106,7 @@ func (p *Plan) cut() (a *Ahead, known map[*Step]bool) {
 		a.Moves = append(a.Moves, moved)
 		for _, call := range wave {
 			for _, s := range call {
-				if s.Compare != nil && a.Fixed[s.In[0]] {
+				if s.Sign() != nil && a.Fixed[s.In[0]] {
 					known[s] = true
 				}
 			}
@@ -129,9 +128,9 @@ type grouping struct {
 func (g *grouping) add(call []*Step) {
 	s := call[0]
 	switch {
-	case s.Linear != nil:
+	case s.Linear() != nil:
 		after := g.linear(s)
-		g.fix(s.Out[0], s.Linear.fixes(s.Proto), after)
+		g.fix(s.Out[0], s.Linear().fixes(s.Proto), after)
 	case protocols[s.Proto].Local && s.Proto != ProtoInput:
 		fixed, after := true, 0
 		for _, x := range s.In {
@@ -176,7 +175,7 @@ func (g *grouping) linear(s *Step) int {
 
 // aheadCost is what a linear operator takes in the preparation, and what it keeps.
 func (p *Plan) aheadCost(s *Step) Cost {
-	l := *s.Linear
+	l := *s.Linear()
 	outs := l.NumOut()
 	if s.Proto == ProtoLinearOT {
 		l.Exact = false // what follows the product is done online
@@ -185,7 +184,7 @@ func (p *Plan) aheadCost(s *Step) Cost {
 		c.Kept = Memory{share, share}
 		return c
 	}
-	c := p.linear(s.Linear).engine
+	c := p.linear(s.Linear()).engine
 	c.Kept = Memory{wire.SeedBytes, wire.PackedLen(outs, l.EngineBits())}
 	return c
 }
@@ -194,11 +193,11 @@ func (p *Plan) aheadCost(s *Step) Cost {
 // correlated OTs are those that it uses, made before.
 func (p *Plan) onlineCost(call []*Step) Cost {
 	s := call[0]
-	if s.Linear == nil {
+	if s.Linear() == nil {
 		return p.CallCost(call)
 	}
 	var c Cost
-	l := s.Linear
+	l := s.Linear()
 	if s.Proto == ProtoLinearOT {
 		if t := l.OTTruncation(); t != nil {
 			c = CostTruncate(l.NumOut(), t)
@@ -241,7 +240,7 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 		for _, x := range a.Moves[i] {
 			start.ToServer += p.MoveBytes(x)
 			for k, call := range wave {
-				if s := call[0]; s.Linear != nil && s.In[0] == x {
+				if s := call[0]; s.Linear() != nil && s.In[0] == x {
 					r.Operators[first+k].ClientToServer += p.MoveBytes(x)
 					break
 				}
@@ -273,7 +272,7 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 
 // aheadOf is what a call takes in the preparation, its correlated OTs aside.
 func (p *Plan) aheadOf(call []*Step) Cost {
-	if call[0].Linear == nil {
+	if call[0].Linear() == nil {
 		return Cost{}
 	}
 	return p.aheadCost(call[0])

@@ -1,9 +1,6 @@
 package plan
 
-import (
-	"iter"
-	"reflect"
-)
+import "iter"
 
 // Batches groups the steps of a round into calls: elementwise steps with equal
 // attributes and no server weights run as one wide call, their operands joined
@@ -33,18 +30,7 @@ func (p *Plan) mergeable(a, b *Step) bool {
 	if a.Proto != b.Proto || a.W != "" || b.W != "" {
 		return false
 	}
-	switch a.Proto {
-	case ProtoRelu, ProtoClip:
-		return reflect.DeepEqual(a.Compare, b.Compare)
-	case ProtoExtend:
-		return *a.Extend == *b.Extend
-	case ProtoTruncate:
-		return *a.Truncate == *b.Truncate
-	case ProtoFunc:
-		return reflect.DeepEqual(a.Func, b.Func) && p.Slots[a.In[0]].Bits == p.Slots[b.In[0]].Bits && p.Slots[a.In[0]].Frac == p.Slots[b.In[0]].Frac &&
-			p.Slots[a.Out[0]].Bits == p.Slots[b.Out[0]].Bits && p.Slots[a.Out[0]].Frac == p.Slots[b.Out[0]].Frac
-	}
-	return false
+	return a.does().Merges(p, a, b)
 }
 
 // width is the number of elements of the wide call: of its outputs.

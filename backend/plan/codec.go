@@ -6,12 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/fxamacker/cbor/v2"
 )
 
 // magic opens a plan file: a plan can be told from an ONNX model by its first bytes.
-const magic = "secc.plan/2\n"
+const magic = "secc.plan/3\n"
 
 // MaxEncoded bounds a plan file. The largest network tried needs well under a megabyte.
 const MaxEncoded = 64 << 20
@@ -90,18 +91,61 @@ func Decode(b []byte) (*Plan, error) {
 	return p, nil
 }
 
-func marshal(v any) ([]byte, error) {
+// stepFile is a step as it is written.
+type stepFile struct {
+	Proto    Proto
+	Op, Name string
+	In, Out  []Slot
+	W        string          `cbor:",omitempty"`
+	Attrs    cbor.RawMessage `cbor:",omitempty"` // of the kind that Proto says
+}
+
+// MarshalCBOR writes a step.
+func (s Step) MarshalCBOR() ([]byte, error) {
+	f := stepFile{s.Proto, s.Op, s.Name, s.In, s.Out, s.W, nil}
+	if s.Attrs != nil {
+		var err error
+		if f.Attrs, err = marshal(s.Attrs); err != nil {
+			return nil, err
+		}
+	}
+	return marshal(f)
+}
+
+// UnmarshalCBOR reads a step.
+func (s *Step) UnmarshalCBOR(b []byte) error {
+	var f stepFile
+	if err := unmarshal(b, &f); err != nil {
+		return err
+	}
+	*s = Step{f.Proto, f.Op, f.Name, f.In, f.Out, f.W, nil}
+	row, ok := protocols[f.Proto]
+	switch {
+	case !ok || (row.New == nil) != (f.Attrs == nil):
+		return fmt.Errorf("step %.40q: unknown protocol %.40q, or not its attributes", s.Name, string(f.Proto))
+	case row.New == nil:
+		return nil
+	}
+	s.Attrs = row.New()
+	return unmarshal(f.Attrs, s.Attrs)
+}
+
+var encoding = sync.OnceValues(func() (cbor.EncMode, error) {
 	opt := cbor.CoreDetEncOptions()
 	opt.NaNConvert = cbor.NaNConvertReject
-	mode, err := opt.EncMode()
+	return opt.EncMode()
+})
+
+func marshal(v any) ([]byte, error) {
+	mode, err := encoding()
 	if err != nil {
 		return nil, err
 	}
 	return mode.Marshal(v)
 }
 
-func unmarshal(b []byte, v any) error {
-	mode, err := cbor.DecOptions{
+var decoding = sync.OnceValues(func() (cbor.DecMode, error) {
+	return cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		MaxNestedLevels:   16,
 		MaxArrayElements:  1 << 20,
@@ -112,6 +156,10 @@ func unmarshal(b []byte, v any) error {
 		UTF8:              cbor.UTF8RejectInvalid,
 		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
 	}.DecMode()
+})
+
+func unmarshal(b []byte, v any) error {
+	mode, err := decoding()
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ func small() *Plan {
 		Slots:  []SlotType{{[]int{1, 2}, 16, 8}, {[]int{1, 3}, 16, 8}, {[]int{1, 3}, 16, 8}, {[]int{1, 3}, 16, 8}},
 		Rounds: [][]Step{{
 			{Proto: ProtoInput, Op: "input", Name: "x", Out: []Slot{0}},
-			{Proto: ProtoCopy, Op: "pad", Name: "p", In: []Slot{0}, Out: []Slot{1}, Copy: &Copy{Regions: []Region{{0, 0, 1, []int{2}, []int{1}, []int{1}}}}},
-			{Proto: ProtoAffine, Op: "add", Name: "a", In: []Slot{1}, Out: []Slot{2}, Affine: &Affine{Coef: []int64{2}, Public: 1}},
+			{Proto: ProtoCopy, Op: "pad", Name: "p", In: []Slot{0}, Out: []Slot{1}, Attrs: &Copy{Regions: []Region{{0, 0, 1, []int{2}, []int{1}, []int{1}}}}},
+			{Proto: ProtoAffine, Op: "add", Name: "a", In: []Slot{1}, Out: []Slot{2}, Attrs: &Affine{Coef: []int64{2}, Public: 1}},
 			{Proto: ProtoReveal, Op: "reveal", Name: "y", In: []Slot{2}, Out: []Slot{3}},
 		}},
 		Outputs: []Output{{Name: "y", Shape: []int{3}, Slot: 3, Post: []PostOp{{Op: "reshape", Shape: []int{3}}, {Op: "softmax", Axis: 0}}}},
@@ -60,15 +60,17 @@ func TestValidateRefuses(t *testing.T) {
 		{"nothing has written", func(p *Plan) { p.Rounds[0][2].In[0] = 3 }},
 		{"written already", func(p *Plan) { p.Rounds[0][2].Out[0] = 1 }},
 		{"unknown protocol", func(p *Plan) { p.Rounds[0][2].Proto = "magic" }},
-		{"attributes \"copy\"", func(p *Plan) { p.Rounds[0][1].Copy = nil }},
-		{"attributes \"pool\"", func(p *Plan) { p.Rounds[0][1].Pool = &Pool{} }},
-		{"reaches outside", func(p *Plan) { p.Rounds[0][1].Copy.Regions[0].DstOff = 2 }},
-		{"reaches outside", func(p *Plan) { p.Rounds[0][1].Copy.Regions[0].SrcStride[0] = -1 }},
+		{"attributes are", func(p *Plan) { p.Rounds[0][1].Attrs = nil }},
+		{"attributes are", func(p *Plan) { p.Rounds[0][1].Attrs = &Pool{} }},
+		{"attributes are", func(p *Plan) { p.Rounds[0][1].Attrs = (*Copy)(nil) }},
+		{"its protocol has none", func(p *Plan) { p.Rounds[0][0].Attrs = &Copy{} }},
+		{"reaches outside", func(p *Plan) { p.Rounds[0][1].Attrs.(*Copy).Regions[0].DstOff = 2 }},
+		{"reaches outside", func(p *Plan) { p.Rounds[0][1].Attrs.(*Copy).Regions[0].SrcStride[0] = -1 }},
 		{"more elements", func(p *Plan) {
-			r := &p.Rounds[0][1].Copy.Regions
+			r := &p.Rounds[0][1].Attrs.(*Copy).Regions
 			*r = append(*r, (*r)[0])
 		}},
-		{"coefficients", func(p *Plan) { p.Rounds[0][2].Affine.Coef = nil }},
+		{"coefficients", func(p *Plan) { p.Rounds[0][2].Attrs.(*Affine).Coef = nil }},
 		{"not revealed", func(p *Plan) { p.Outputs[0].Slot = 2 }},
 		{"read again", func(p *Plan) {
 			p.Slots = append(p.Slots, p.Slots[3])
@@ -95,7 +97,7 @@ func TestValidateRefuses(t *testing.T) {
 		{"factors over", func(p *Plan) { p.Inputs[0].Shift, p.Inputs[0].Inner = make([]int, p.Slots[p.Inputs[0].Slot].N()+1), 1 }},
 		{"figures of calibration", func(p *Plan) { p.Inputs[0].Seen = &Seen{Inputs: 1, Colour: "red"} }},
 		{"figures of calibration", func(p *Plan) { p.Inputs[0].Seen = &Seen{} }},
-		{"copy regions", func(p *Plan) { p.Rounds[0][0].Copy = &Copy{Regions: make([]Region, MaxRegions+1)} }}, // never touched: no memory
+		{"copy regions", func(p *Plan) { p.Rounds[0][0].Attrs = &Copy{Regions: make([]Region, MaxRegions+1)} }}, // never touched: no memory
 		{"too many labels", func(p *Plan) { p.Labels = make([]string, maxLabels+1) }},
 	} {
 		p := small()
@@ -115,7 +117,7 @@ func reveals(p *Plan, slot Slot) {
 // winners is a plan that reveals the k largest of each row of scores, which it
 // promises to be all.
 func winners(promise Reveal, k int) *Plan {
-	p := oneStep(SlotType{[]int{1, 4}, 16, 8}, SlotType{[]int{1, k}, 16, 0}, Step{Proto: ProtoArgMax, Compare: &Compare{Bits: 16, Hi: 16, Leaf: 2, K: k}})
+	p := oneStep(SlotType{[]int{1, 4}, 16, 8}, SlotType{[]int{1, k}, 16, 0}, Step{Proto: ProtoArgMax, Attrs: &ArgMax{Sign{16, 0, 16, wire.Tree{Leaf: 2}}, k}})
 	p.Reveal = promise
 	kind := OTKind{Kind: wire.SoftSpoken, K: 2}
 	p.OT = OT{kind, kind}

@@ -21,9 +21,9 @@ func (y *Layout) ResponseBytes(t, m int) int {
 
 func packedBytes(n, bits int) int { return int(wire.PackedLen(n, bits)) }
 
-// Cost is what a valid operator needs: one flight of uploads, one of
+// CostRLWE is what a valid operator needs: one flight of uploads, one of
 // responses, and the truncation if it is exact.
-func (l *Linear) Cost() Cost {
+func (l *Linear) CostRLWE() Cost {
 	c := l.EngineCost()
 	if l.Exact {
 		c = c.Add(CostTruncate(l.NumOut(), l.Truncation()))
@@ -31,7 +31,7 @@ func (l *Linear) Cost() Cost {
 	return c
 }
 
-// EngineCost is Cost without the truncation.
+// EngineCost is CostRLWE without the truncation.
 func (l *Linear) EngineCost() Cost {
 	y := mustLayout(l)
 	return Cost{
@@ -127,14 +127,14 @@ func (y *Layout) Work() (w Work) {
 	return w
 }
 
-// memoryWorkers is how many workers Memory assumes.
+// memoryWorkers is how many workers MemoryRLWE assumes.
 const memoryWorkers = 4
 
-// Memory is what the two parties hold for this operator at its peak, in bytes,
+// MemoryRLWE is what the two parties hold for this operator at its peak, in bytes,
 // beside shares and weights: the server all uploads and the uniform halves, and a
 // worker its accumulators, a ciphertext a level of the fold and what it works on;
 // the client what its workers work on and a few messages.
-func (l *Linear) Memory() (server, client int64) {
+func (l *Linear) MemoryRLWE() (server, client int64) {
 	y := mustLayout(l)
 	poly := int64(8 * y.p.N)
 	sides := int64(y.Tiles() + y.KeySets())

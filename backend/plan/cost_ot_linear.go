@@ -104,8 +104,6 @@ func (l *Linear) OTTruncation() *Truncate {
 	return &Truncate{From: l.InBits, Shift: l.Shift, To: l.OutBits, Exact: l.Exact}
 }
 
-func costLinearOT(_ *Plan, call []*Step) Cost { return call[0].Linear.CostOT() }
-
 // CostOT is what a valid operator takes over OT.
 func (l *Linear) CostOT() Cost {
 	taps := l.OTTaps()

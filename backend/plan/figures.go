@@ -39,7 +39,7 @@ func (p *Plan) remember() {
 }
 
 func figureOf(l *Linear) figure {
-	f := figure{cost: l.Cost(), engine: l.EngineCost()}
-	f.server, f.client = l.Memory()
+	f := figure{cost: l.CostRLWE(), engine: l.EngineCost()}
+	f.server, f.client = l.MemoryRLWE()
 	return f
 }

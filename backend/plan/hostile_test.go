@@ -3,6 +3,8 @@ package plan
 import (
 	"strings"
 	"testing"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // oneStep is a plan of an input, one step and a reveal.
@@ -26,7 +28,7 @@ func TestValidateRefusesHugeWork(t *testing.T) {
 	window := func(h, kh int) *Pool {
 		return &Pool{C: 1, H: h, W: 1, OH: h, OW: 1, KH: kh, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1, PT: kh / 2}
 	}
-	compare := func(p *Pool, k int) *Compare { return &Compare{Bits: 16, Hi: 16, Leaf: 2, Pool: p, K: k} }
+	sign := Sign{16, 0, 16, wire.Tree{Leaf: 2}}
 	conv := &Linear{
 		Batch: 1, G: 1, CIn: 1, COut: 1 << 14, H: 128, W: 128, OH: 128, OW: 128, KH: 128, KW: 128, SH: 1, SW: 1, DH: 1, DW: 1, PT: 64, PL: 64,
 		InBits: 60, OutBits: 60, OT: &OverOT{[]BitRange{{0, 60}}},
@@ -35,10 +37,10 @@ func TestValidateRefusesHugeWork(t *testing.T) {
 		want string
 		p    *Plan
 	}{
-		{"comparisons a channel", oneStep(flat(16, 8192), flat(16, 8192), Step{Proto: ProtoMaxPool, Compare: compare(window(8192, 4095), 0)})},
-		{"too many comparisons", oneStep(flat(16, 1<<17), flat(18, 1<<16), Step{Proto: ProtoArgMax, Compare: compare(nil, 1<<16)})},
-		{"too many terms", oneStep(flat(32, 1<<22), flat(32, 1<<22), Step{Proto: ProtoMul, In: []Slot{0, 0}, Mul: &Mul{Batch: 1, M: 1 << 11, K: 1 << 11, N: 1 << 11}})},
-		{"too many products", oneStep(flat(60, 1<<14), flat(60, 1<<28), Step{Proto: ProtoLinearOT, W: "w", Linear: conv})},
+		{"comparisons a channel", oneStep(flat(16, 8192), flat(16, 8192), Step{Proto: ProtoMaxPool, Attrs: &MaxPool{sign, *window(8192, 4095)}})},
+		{"too many comparisons", oneStep(flat(16, 1<<17), flat(18, 1<<16), Step{Proto: ProtoArgMax, Attrs: &ArgMax{sign, 1 << 16}})},
+		{"too many terms", oneStep(flat(32, 1<<22), flat(32, 1<<22), Step{Proto: ProtoMul, In: []Slot{0, 0}, Attrs: &Mul{Batch: 1, M: 1 << 11, K: 1 << 11, N: 1 << 11}})},
+		{"too many products", oneStep(flat(60, 1<<14), flat(60, 1<<28), Step{Proto: ProtoLinearOT, W: "w", Attrs: conv})},
 	} {
 		if err := c.p.Validate(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("want an error about %q, got %v", c.want, err)
@@ -51,7 +53,7 @@ func TestValidateRefusesHugeWork(t *testing.T) {
 func TestValidateRefusesEmptyWindows(t *testing.T) {
 	slot := SlotType{[]int{1}, 16, 0}
 	gap := &Pool{C: 1, H: 1, W: 1, OH: 1, OW: 1, KH: 2, KW: 1, SH: 1, SW: 1, DH: 3, DW: 1, PT: 1}
-	p := oneStep(slot, slot, Step{Proto: ProtoMaxPool, Compare: &Compare{Bits: 16, Hi: 16, Leaf: 2, Pool: gap}})
+	p := oneStep(slot, slot, Step{Proto: ProtoMaxPool, Attrs: &MaxPool{Sign{16, 0, 16, wire.Tree{Leaf: 2}}, *gap}})
 	if err := p.Validate(); err == nil || !strings.Contains(err.Error(), "nothing but padding") {
 		t.Errorf("want an error about the window, got %v", err)
 	}
@@ -64,7 +66,7 @@ func encrypted() *Plan {
 		InBits: 20, Shift: 6, OutBits: 14, ClientInput: true, NormLog2: 6,
 		Packing: Packing{N: 2048, TileH: 1, TileW: 1, High: 8, Filters: 4, Keys: 1, UploadBits: 40, C0Bits: 18, C1Bits: 27},
 	}
-	p := oneStep(SlotType{[]int{8}, 20, 4}, SlotType{[]int{4}, 14, 4}, Step{Proto: ProtoLinearRLWE, W: "w", Linear: l})
+	p := oneStep(SlotType{[]int{8}, 20, 4}, SlotType{[]int{4}, 14, 4}, Step{Proto: ProtoLinearRLWE, W: "w", Attrs: l})
 	p.Modulus = 1125899906826241
 	return p
 }

@@ -155,3 +155,65 @@ func (l *Linear) validateFormat() error {
 	}
 	return nil
 }
+
+// Legal checks slots and fields.
+func (l *Linear) Legal(p *Plan, s *Step) error {
+	if err := arity(s, 1, 1, 1); err != nil {
+		return err
+	}
+	in, out := p.Slots[s.In[0]], p.Slots[s.Out[0]]
+	if in.Bits != l.InBits || out.Bits != l.OutBits || s.W == "" {
+		return fmt.Errorf("slots of %d and %d bits for a step from %d to %d bits", in.Bits, out.Bits, l.InBits, l.OutBits)
+	}
+	if l.NumIn() != in.N() || l.NumOut() != out.N() {
+		return fmt.Errorf("geometry takes %d elements to %d, the slots have %d and %d", l.NumIn(), l.NumOut(), in.N(), out.N())
+	}
+	if s.Proto == ProtoLinearOT {
+		return l.validateOT()
+	}
+	if l.OT != nil || l.Addends != 0 {
+		return errors.New("digits of weights but not over OT, or a part of a sum")
+	}
+	return l.Validate()
+}
+
+// Cost of a call: the encrypted engine counts with the layout that it runs by.
+func (l *Linear) Cost(p *Plan, _ []*Step) Cost {
+	if l.OT != nil {
+		return l.CostOT()
+	}
+	return p.linear(l).cost
+}
+
+// Text shows what an explanation prints.
+func (l *Linear) Text() string {
+	return fmt.Sprintf(" (%d->%d groups %d, %dx%d stride %dx%d dilation %dx%d pad %d,%d; i%d >> %d%s, norm 2^%d; %+v)",
+		l.CIn, l.COut, l.G, l.KH, l.KW, l.SH, l.SW, l.DH, l.DW, l.PT, l.PL, l.InBits, l.Shift, exactly(l.Exact), l.NormLog2, l.Packing)
+}
+
+func (l *Linear) format(_ SlotType, out string) string {
+	return fmt.Sprintf("i%d >> %d = %s", l.InBits, l.Shift, out) + exactly(l.Exact)
+}
+
+// Merges: never.
+func (*Linear) Merges(*Plan, *Step, *Step) bool { return false }
+
+// Memory is what the encrypted engine holds, and the server's weights.
+func (l *Linear) Memory(p *Plan, _ []*Step) Memory {
+	if l.OT != nil {
+		return Memory{}
+	}
+	f := p.linear(l)
+	m := Memory{f.server + 2*wordBytes*int64(l.NumWeights()), f.client}
+	if l.Addends > 0 { // what the client encrypts is made of its share
+		m.Client += wordBytes * int64(l.NumIn())
+		m.Server += wordBytes * int64(l.NumIn())
+	}
+	return m
+}
+
+// Linear gives a step's linear operator, nil if it is none.
+func (s *Step) Linear() *Linear {
+	l, _ := s.Attrs.(*Linear)
+	return l
+}

@@ -30,7 +30,7 @@ type Answer struct {
 func (p *Plan) KindOf(output int) (kind AnswerKind, classes int) {
 	o := &p.Outputs[output]
 	if s := p.indexed(o); s != nil {
-		k := s.Compare.K
+		k := s.Attrs.(*ArgMax).K
 		rows := p.Slots[s.Out[0]].N() / k
 		if rows > p.Batch() {
 			return AnswerPlaces, p.Slots[s.In[0]].N() / rows

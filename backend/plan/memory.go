@@ -75,20 +75,11 @@ func (p *Plan) Queues() Queues {
 // Memory is what the queues of a session with some lanes hold at most.
 func (q Queues) Memory(lanes int) int64 { return int64(channels+lanes+1)*q.Window + q.Early }
 
-// workMemory is what a call works on beside its operands and results.
+// workMemory is what a call works on beside its operands and results: joined copies of
+// them, and what its protocol needs.
 func (p *Plan) workMemory(call []*Step) Memory {
-	n := p.callMemory(call)
-	m := Memory{n, n}
-	for _, l := range p.Encrypted(call[0]) {
-		f := p.linear(l)
-		m.Server += f.server + 2*wordBytes*int64(l.NumWeights())
-		m.Client += f.client
-		if l.Addends > 0 { // what the client encrypts is made of its share
-			m.Client += wordBytes * int64(l.NumIn())
-			m.Server += wordBytes * int64(l.NumIn())
-		}
-	}
-	return m
+	n, own := 3*wordBytes*p.elems(call), call[0].does().Memory(p, call)
+	return Memory{n + own.Server, n + own.Client}
 }
 
 // sideMemory is the larger party's workMemory.
@@ -161,11 +152,8 @@ func (p *Plan) alive() []moment {
 
 func (p *Plan) slotBytes(x Slot) int64 { return wordBytes * int64(p.Slots[x].N()) }
 
-// callMemory is what a call works on beside its operands and results: joined
-// copies of them, and for a comparison its bits, of which the leaves' tables are
-// the most: four planes a compared bit.
-func (p *Plan) callMemory(call []*Step) (n int64) {
-	elems := int64(0)
+// elems counts the elements of a call: for each step those of its largest slot.
+func (p *Plan) elems(call []*Step) (n int64) {
 	for _, s := range call {
 		most := int64(0)
 		for _, list := range [2][]Slot{s.In, s.Out} {
@@ -173,11 +161,7 @@ func (p *Plan) callMemory(call []*Step) (n int64) {
 				most = max(most, int64(p.Slots[x].N()))
 			}
 		}
-		elems += most
-	}
-	n = 3 * wordBytes * elems
-	if c := call[0].Compare; c != nil {
-		n += elems * int64(4*(c.Hi-c.Lo)) / 8 * wordBytes / 4
+		n += most
 	}
 	return n
 }

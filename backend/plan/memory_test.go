@@ -5,7 +5,9 @@ import "testing"
 // A slot counts from the call that writes it to the last that reads it, an
 // output to the end.
 func TestAlive(t *testing.T) {
-	step := func(in []Slot, out ...Slot) []Step { return []Step{{Proto: ProtoCopy, In: in, Out: out}} }
+	step := func(in []Slot, out ...Slot) []Step {
+		return []Step{{Proto: ProtoCopy, Attrs: &Copy{}, In: in, Out: out}}
+	}
 	size := func(n int) SlotType { return SlotType{Bits: 16, Shape: []int{n}} }
 	p := &Plan{
 		Slots:   []SlotType{size(1), size(10), size(100), size(1000)},

@@ -10,15 +10,11 @@ func (s *Step) OwnedByClient(owned func(Slot) bool) bool {
 			return false
 		}
 	}
-	switch s.Proto {
-	case ProtoInput:
-		return true
-	case ProtoCopy:
-		return s.Copy.Fill == 0
-	case ProtoAffine:
-		return len(s.In) > 0 && !s.Affine.Server && s.Affine.Public == 0
-	case ProtoReduce, ProtoSumPool, ProtoTiles:
-		return true
+	switch a := s.Attrs.(type) {
+	case *Copy:
+		return a.Fill == 0
+	case *Affine:
+		return len(s.In) > 0 && !a.Server && a.Public == 0
 	}
-	return false
+	return s.Proto == ProtoInput || s.Proto == ProtoReduce || s.Proto == ProtoSumPool || s.Proto == ProtoTiles
 }

@@ -216,8 +216,8 @@ func FuzzLinear(f *testing.F) {
 		if l.Validate() != nil {
 			return
 		}
-		l.Cost()
-		l.Memory()
+		l.CostRLWE()
+		l.MemoryRLWE()
 	})
 }
 
@@ -233,7 +233,7 @@ func TestLinearHostile(t *testing.T) {
 			setField(&l, field, values[r.IntN(len(values))])
 			setField(&l, r.IntN(32), values[r.IntN(len(values))])
 			if l.Validate() == nil {
-				if c := l.Cost(); c.ToServer() <= 0 || c.ToClient() <= 0 {
+				if c := l.CostRLWE(); c.ToServer() <= 0 || c.ToClient() <= 0 {
 					t.Fatalf("%+v costs %+v", l, c)
 				}
 			}

@@ -1,9 +1,7 @@
 package plan
 
 import (
-	"errors"
-	"fmt"
-	"math"
+	"slices"
 
 	"secc.example/secc/backend/plan/wire"
 )
@@ -18,51 +16,35 @@ type Piecewise struct {
 // Exact reports that results are the function's and are not rounded.
 func (p *Piecewise) Exact() bool { return p.Error == 0 && p.Frac == 0 }
 
-// Eval is the function as the plan has it at x, in units of 2^-Frac.
-func (f *Func) Eval(x int64) int64 {
-	if f.Piecewise != nil {
-		return f.Piecewise.Eval(x)
+// CostPiecewise: the adder with the widening of x beside it, the products of
+// bits, one flight of multiplexers and conversions, and the widening of the result.
+func CostPiecewise(n, outBits int, f *wire.Piecewise) Cost {
+	c := CostCarries(n, f.Naming())
+	if to := f.Operand(); to > f.Bits {
+		c = c.Beside(costTerms(n, nil, []int{to - f.Bits}))
 	}
-	return f.Spline.Eval(x)
+	return c.Add(CostNamed(n, outBits, f))
 }
 
-// Frac is the number of fraction bits that Eval has beyond the result's.
-func (f *Func) Frac() int {
-	if f.Piecewise != nil {
-		return f.Piecewise.Frac
+// CostNamed is what follows once the bits of the name are there.
+func CostNamed(n, outBits int, f *wire.Piecewise) (c Cost) {
+	monomials := f.Monomials()
+	for level := range monomials.Levels {
+		opened, ots := monomials.Opened(level)
+		one := costJoins(n, ots, monomials.JoinsKept(level))
+		one.Flights = crossing(int64(opened) * plane(n))
+		c = c.Add(one.withWork(UnitAND, 0))
 	}
-	return f.Spline.Frac
-}
-
-// Error is how far the lines are from the function, in ulps of the result.
-func (f *Func) Error() float64 {
-	if f.Piecewise != nil {
-		return f.Piecewise.Error
+	muxes := f.SlopeWidths()
+	byClient := slices.Clone(muxes)
+	for _, w := range f.OffsetWidths() {
+		byClient = append(byClient, toArith(w)...)
 	}
-	return f.Spline.Error
-}
-
-func (f *Func) check(in, out int) error {
-	switch {
-	case (f.Spline == nil) == (f.Piecewise == nil):
-		return errors.New("a function needs a spline or lines named by bits, and not both")
-	case f.Spline != nil:
-		return f.Spline.Check(in, out)
-	case !(f.Piecewise.Error >= 0 && f.Piecewise.Error < math.Inf(1)) || f.Leaf != 0:
-		return fmt.Errorf("an error of %g ulp, leaves of %d bits", f.Piecewise.Error, f.Leaf)
+	for at, size := 0, f.Slab(); at < n; at += size {
+		c = c.Add(costTerms(min(n-at, size), muxes, byClient))
 	}
-	return f.Piecewise.Check(in, out)
-}
-
-// text says how a function is computed and how well.
-func (f *Func) text() string {
-	switch {
-	case f.Piecewise != nil:
-		p := f.Piecewise
-		return fmt.Sprintf(" (%s: bits %d..%d name segments, %d terms, slopes of %d bits, offsets of %d, %d fraction bits, error %.2f ulp)",
-			f.Name, p.Low, p.Bits-2, len(p.Terms), p.SlopeBits, p.OffsetBits, p.Frac, p.Error)
-	case f.Spline != nil:
-		return fmt.Sprintf(" (%s: %d pieces, error %.2f ulp)", f.Name, len(f.Spline.Slope), f.Spline.Error)
+	if f.Inner < outBits {
+		c = c.Add(CostExtend(n, &Extend{From: f.Inner, To: outBits}))
 	}
-	return fmt.Sprintf(" (%s)", f.Name)
+	return c
 }

@@ -38,7 +38,7 @@ func TestValidateRefusesPiecewise(t *testing.T) {
 	} {
 		f := &plan.Func{Name: "tanh", Piecewise: choose.FitPiecewise(math.Tanh, flat, flat, 40)}
 		c.bend(f)
-		p := plan.OneStep(flat, flat, plan.Step{Proto: plan.ProtoFunc, Func: f})
+		p := plan.OneStep(flat, flat, plan.Step{Proto: plan.ProtoFunc, Attrs: f})
 		err := p.Validate()
 		if c.want == "" && err == nil || err != nil && c.want != "" && strings.Contains(err.Error(), c.want) {
 			continue

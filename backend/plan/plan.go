@@ -34,7 +34,7 @@ func (t SlotType) N() int {
 }
 
 // Version is the plan format this package writes and reads.
-const Version = 2
+const Version = 3
 
 // Plan is everything both parties agree on before they start. Its digest
 // (codec.go) is the first thing they compare.
@@ -191,26 +191,7 @@ func (p *Plan) LinearKeys() (wire.LinearKeys, error) {
 	return k, err
 }
 
-// LastUse gives for every slot the index of the last step that reads or writes
-// it; a slot is dead after that step unless an output reads it.
-func (p *Plan) LastUse() []int {
-	last := make([]int, len(p.Slots))
-	for at, s := range p.Steps() {
-		for _, x := range s.In {
-			last[x] = at.Index
-		}
-		for _, x := range s.Out {
-			last[x] = at.Index
-		}
-	}
-	for _, o := range p.Outputs {
-		last[o.Slot] = math.MaxInt
-	}
-	return last
-}
-
-// Step is one protocol call. Which of the attribute pointers is set follows
-// from Proto (see protocols.go); the others are nil.
+// Step is one protocol call.
 type Step struct {
 	Proto Proto
 	Op    string // the IR operator it serves
@@ -219,16 +200,7 @@ type Step struct {
 	Out   []Slot
 	W     string `cbor:",omitempty"` // prefix of the step's tensors in the weights file: W+"/w", W+"/b", ...
 
-	Copy     *Copy     `cbor:",omitempty"`
-	Affine   *Affine   `cbor:",omitempty"`
-	Pool     *Pool     `cbor:",omitempty"`
-	Linear   *Linear   `cbor:",omitempty"`
-	Extend   *Extend   `cbor:",omitempty"`
-	Truncate *Truncate `cbor:",omitempty"`
-	Compare  *Compare  `cbor:",omitempty"`
-	Mul      *Mul      `cbor:",omitempty"`
-	Func     *Func     `cbor:",omitempty"`
-	Tiles    *Tiles    `cbor:",omitempty"`
+	Attrs Attrs // what else its protocol wants to know, of the kind that the table of protocols names; nil where that is nothing
 }
 
 // Proto names a protocol.
@@ -257,100 +229,3 @@ const (
 	ProtoMulRLWE    Proto = "mul_rlwe"    // secret matrix x secret matrix
 	ProtoFunc       Proto = "func"        // table or spline
 )
-
-// Copy is a set of strided regions. The output starts as Fill everywhere.
-type Copy struct {
-	Fill    int64 `cbor:",omitempty"` // public constant, in units of the output's ulp (the server's share carries it)
-	Regions []Region
-}
-
-// Region copies Dims elements from input In: source index
-// SrcOff + sum i_d*SrcStride[d], destination DstOff + sum i_d*DstStride[d].
-type Region struct {
-	In                         int // index into Step.In
-	SrcOff, DstOff             int
-	Dims, SrcStride, DstStride []int
-}
-
-// Affine is a public-integer linear combination of equally shaped inputs.
-type Affine struct {
-	Coef   []int64
-	Public int64 `cbor:",omitempty"` // added to every element
-	Server bool  `cbor:",omitempty"` // the server adds the vector W+"/b" of its weights, spread as Spread says
-	Spread Spread
-}
-
-// Spread says how a short vector of the server's lies over a tensor: element i
-// uses value (i / Inner) % Channels.
-type Spread struct{ Channels, Inner int }
-
-// At is the index of element i's value in the short vector.
-func (v Spread) At(i int) int { return i / v.Inner % v.Channels }
-
-// Pool is a 2-D window over NCHW (C is every leading dimension flattened).
-type Pool struct {
-	C, H, W, OH, OW        int
-	KH, KW, SH, SW, DH, DW int
-	PT, PL                 int // padding before; what lies outside is absent (max) or zero (sum)
-}
-
-// Extend widens a ring. NonNeg promises 0 <= x < 2^(k-1); otherwise |x| < 2^(k-2)
-// and the offset form is used, unless Any.
-type Extend struct {
-	From, To int
-	NonNeg   bool `cbor:",omitempty"`
-	Any      bool `cbor:",omitempty"` // no promise at all: costs a comparison of From bits
-	Leaf     int  `cbor:",omitempty"` // its leaf radix; 0 means 2
-}
-
-// Truncate divides by 2^Shift with rounding; Bits in, Bits-Shift (or more) out.
-type Truncate struct {
-	From, Shift, To int
-	Exact           bool `cbor:",omitempty"` // faithful: one comparison of the low bits
-	Leaf            int  `cbor:",omitempty"` // exact: leaf radix of the comparison; 0 means 2
-}
-
-// Compare says how a sign is computed: on bits [Lo, Hi) of an element of
-// Z_2^Bits. Hi < Bits drops high bits (the value is known to fit), Lo > 0 drops
-// low bits (the sign may be wrong for 0 <= x < 2^Lo only).
-type Compare struct {
-	Bits, Lo, Hi int
-	Leaf         int  // leaf radix in bits, 1 to wire.MaxLeaf: fewer OTs or fewer bits
-	Ripple       bool `cbor:",omitempty"` // one AND a bit instead of a log-depth tree
-	Arity        int  `cbor:",omitempty"` // neighbours that a node of the tree joins: 2 (or 0) or 3, fewer flights
-
-	// ClientChooses turns the leaves round: after a linear operator they end one
-	// latency later, but several thresholds (clip) share the client's choices and OTs.
-	ClientChooses bool `cbor:",omitempty"`
-
-	prepared, known bool // of a plan of prepared inferences: see Ahead
-
-	ExtendTo   int   `cbor:",omitempty"` // relu: the result is in Z_2^ExtendTo, wider than Bits; 0: in Z_2^Bits
-	ServerFlip bool  `cbor:",omitempty"` // relu: x*[s*x >= 0]; the server flips its share of the bit where W+"/flip" is 1, spread as Spread says
-	Min, Max   int64 `cbor:",omitempty"` // clip bounds in ulp
-	K          int   `cbor:",omitempty"` // argmax: top-k
-	SlopeFrac  int   `cbor:",omitempty"` // prelu: W+"/slope" holds slope * 2^SlopeFrac, -2 < slope <= 2; the result is 2^SlopeFrac times the real one in Z_2^Bits, less the bits that Out lacks (stochastic rounding), spread as Spread says
-	Pool       *Pool `cbor:",omitempty"` // max_pool
-	Spread     Spread
-}
-
-// Mul is an elementwise (M == 0) or matrix product of two shared tensors.
-type Mul struct {
-	Batch, M, K, N int
-	Shift          int
-
-	// Over RLWE only, where it is a matrix product:
-	Exact bool    `cbor:",omitempty"` // never off by one, as an exact Linear
-	Cross []Cross `cbor:",omitempty"` // how both cross terms are encoded: see product.go
-}
-
-// Func evaluates a function by its spline, or by lines that the top bits of the
-// argument choose (Name and the parameters say which it was, for people); all of it
-// is public.
-type Func struct {
-	Name        string
-	Alpha, Beta float64    `cbor:",omitempty"`
-	Spline      *Spline    `cbor:",omitempty"`
-	Piecewise   *Piecewise `cbor:",omitempty"`
-	Leaf        int        `cbor:",omitempty"` // leaf radix of a spline's comparisons; 0 means 2
-}

@@ -162,22 +162,19 @@ func (m *Mul) Truncation(bits int) *Truncate {
 func (p *Plan) Encrypted(s *Step) []*Linear {
 	switch s.Proto {
 	case ProtoLinearRLWE:
-		return []*Linear{s.Linear}
+		return []*Linear{s.Attrs.(*Linear)}
 	case ProtoMulRLWE:
 		var ls []*Linear
-		for t := range s.Mul.Cross {
-			ls = append(ls, s.Mul.CrossTerm(t, p.Slots[s.In[0]].Bits))
+		m := s.Attrs.(*Mul)
+		for t := range m.Cross {
+			ls = append(ls, m.CrossTerm(t, p.Slots[s.In[0]].Bits))
 		}
 		return ls
 	}
 	return nil
 }
 
-func legalMulRLWE(p *Plan, s *Step) error {
-	if err := arity(s, 2, 2, 1); err != nil {
-		return err
-	}
-	m := s.Mul
+func (m *Mul) legalRLWE(p *Plan, s *Step) error {
 	if err := m.checkSlots(p, s); err != nil {
 		return err
 	}
@@ -199,20 +196,20 @@ func legalMulRLWE(p *Plan, s *Step) error {
 	return nil
 }
 
-// costMulRLWE: the uploads of both cross terms, then the responses of both, and the
+// costRLWE: the uploads of both cross terms, then the responses of both, and the
 // truncation if the product is exact.
-func costMulRLWE(p *Plan, call []*Step) Cost {
+func (m *Mul) costRLWE(p *Plan, call []*Step) Cost {
 	s := call[0]
 	var c Cost
-	elems := float64(p.Slots[s.Out[0]].N()) * float64(s.Mul.K) / 2 // each party's own product
+	elems := float64(p.Slots[s.Out[0]].N()) * float64(m.K) / 2 // each party's own product
 	for _, l := range p.Encrypted(s) {
 		c = c.Beside(p.linear(l).engine)
 		elems += float64(l.NumIn()) // shifts, digits
 	}
 	c.Work.Server[UnitElem] += elems
 	c.Work.Client[UnitElem] += elems
-	if s.Mul.Exact {
-		c = c.Add(CostTruncate(p.Slots[s.Out[0]].N(), s.Mul.Truncation(p.Slots[s.In[0]].Bits)))
+	if m.Exact {
+		c = c.Add(CostTruncate(p.Slots[s.Out[0]].N(), m.Truncation(p.Slots[s.In[0]].Bits)))
 	}
 	return c
 }

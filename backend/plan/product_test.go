@@ -57,7 +57,7 @@ func TestCrossWeightsAreTheShare(t *testing.T) {
 func matrixPlan() *Plan {
 	packing := Packing{N: 2048, TileH: 1, TileW: 6, High: 12, Filters: 6, Keys: 1, UploadBits: 45, C0Bits: 18, C1Bits: 27}
 	m := &Mul{Batch: 1, M: 6, K: 6, N: 6, Shift: 6, Cross: []Cross{{10, packing}, {10, packing}}}
-	p := oneStep(SlotType{[]int{36}, 20, 4}, SlotType{[]int{36}, 14, 4}, Step{Proto: ProtoMulRLWE, In: []Slot{0, 0}, Mul: m})
+	p := oneStep(SlotType{[]int{36}, 20, 4}, SlotType{[]int{36}, 14, 4}, Step{Proto: ProtoMulRLWE, In: []Slot{0, 0}, Attrs: m})
 	p.Modulus = 1125899906826241
 	return p
 }
@@ -70,16 +70,16 @@ func TestValidateChecksProducts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(s *Step){
-		"cross terms":              func(s *Step) { s.Mul.Cross = s.Mul.Cross[:1] },
-		"0 cross terms":            func(s *Step) { s.Mul.Cross = nil },
-		"digits of 0":              func(s *Step) { s.Mul.Cross[0].Digit = 0 },
-		"digits of 32":             func(s *Step) { s.Mul.Cross[0].Digit = 32 },
-		"digits of 2 ":             func(s *Step) { s.Mul.Cross[1].Digit = 2 },
-		"noise may reach":          func(s *Step) { s.Mul.Cross[1].Packing.UploadBits = 12 },
-		"cross term 0":             func(s *Step) { s.Mul.Cross[0].Packing = Packing{} },
-		"does not fit its slots":   func(s *Step) { s.Mul.K = 7 },
-		"a product of matrices":    func(s *Step) { s.Mul.M = 0 },
-		"rings 20, 20 and shift 5": func(s *Step) { s.Mul.Shift = 5 },
+		"cross terms":              func(s *Step) { s.Attrs.(*Mul).Cross = s.Attrs.(*Mul).Cross[:1] },
+		"0 cross terms":            func(s *Step) { s.Attrs.(*Mul).Cross = nil },
+		"digits of 0":              func(s *Step) { s.Attrs.(*Mul).Cross[0].Digit = 0 },
+		"digits of 32":             func(s *Step) { s.Attrs.(*Mul).Cross[0].Digit = 32 },
+		"digits of 2 ":             func(s *Step) { s.Attrs.(*Mul).Cross[1].Digit = 2 },
+		"noise may reach":          func(s *Step) { s.Attrs.(*Mul).Cross[1].Packing.UploadBits = 12 },
+		"cross term 0":             func(s *Step) { s.Attrs.(*Mul).Cross[0].Packing = Packing{} },
+		"does not fit its slots":   func(s *Step) { s.Attrs.(*Mul).K = 7 },
+		"a product of matrices":    func(s *Step) { s.Attrs.(*Mul).M = 0 },
+		"rings 20, 20 and shift 5": func(s *Step) { s.Attrs.(*Mul).Shift = 5 },
 		"but not over RLWE":        func(s *Step) { s.Proto = ProtoMul },
 	} {
 		p := matrixPlan()
@@ -89,7 +89,7 @@ func TestValidateChecksProducts(t *testing.T) {
 		}
 	}
 	alone := encrypted()
-	alone.Rounds[0][1].Linear.Addends = 2
+	alone.Rounds[0][1].Attrs.(*Linear).Addends = 2
 	if err := alone.Validate(); err == nil || !strings.Contains(err.Error(), "part of a sum") {
 		t.Errorf("want an error about a part of a sum, got %v", err)
 	}

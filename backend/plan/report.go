@@ -178,11 +178,7 @@ func (p *Plan) Calls() [][]*Step {
 
 // CallCost is the exact cost of one call.
 func (p *Plan) CallCost(call []*Step) Cost {
-	row, ok := protocols[call[0].Proto]
-	if !ok {
-		panic(fmt.Sprintf("BUG: cost of protocol %q", call[0].Proto))
-	}
-	return row.Cost(p, call)
+	return call[0].does().Cost(p, call)
 }
 
 // addWave adds the calls of a wave and returns what they take together. Rounds come later:
@@ -289,17 +285,10 @@ func exactly(yes bool) string {
 func (p *Plan) format(s *Step) string {
 	out := p.Slots[s.Out[0]]
 	f := fmt.Sprintf("i%d.%d", out.Bits, out.Frac)
-	switch {
-	case s.Linear != nil:
-		return fmt.Sprintf("i%d >> %d = %s", s.Linear.InBits, s.Linear.Shift, f) + exactly(s.Linear.Exact)
-	case s.Mul != nil && s.Mul.Shift > 0:
-		return fmt.Sprintf("i%d >> %d = %s", p.Slots[s.In[0]].Bits, s.Mul.Shift, f) + exactly(s.Mul.Exact)
-	case s.Truncate != nil:
-		return fmt.Sprintf("i%d >> %d = %s", s.Truncate.From, s.Truncate.Shift, f) + exactly(s.Truncate.Exact)
-	case s.Compare != nil:
-		return fmt.Sprintf("%s [%d,%d)", f, s.Compare.Lo, s.Compare.Hi)
-	case s.Extend != nil:
-		return fmt.Sprintf("i%d -> %s", s.Extend.From, f)
+	if a, ok := s.Attrs.(interface {
+		format(in SlotType, out string) string
+	}); ok {
+		return a.format(p.Slots[s.In[0]], f)
 	}
 	return f
 }

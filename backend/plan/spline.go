@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"math"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Spline is a function of one fixed-point number made of straight pieces:
@@ -58,4 +60,36 @@ func (s *Spline) Check(in, out int) error {
 		}
 	}
 	return nil
+}
+
+// Tree is how a spline's comparisons are made: the client's choices serve all knots.
+func (f *Func) Tree() wire.Tree { return wire.Tree{Leaf: LeafOf(f.Leaf), ClientChooses: true} }
+
+// costSpline: the widening of x, a comparison with every knot, and a multiplexer
+// (or, between constants, a conversion) for each.
+func costSpline(n, inBits, outBits int, f *Func) Cost {
+	s := f.Spline
+	var c Cost
+	if len(s.Knots) == 0 && s.Flat() {
+		return c
+	}
+	if wide := s.Wide(outBits); !s.Flat() && wide > inBits {
+		c = CostExtend(n, &Extend{From: inBits, To: wide})
+	}
+	if len(s.Knots) == 0 {
+		return c
+	}
+	c = c.Add(costAbove(n, inBits-1, f.Tree(), s.Knots, 0))
+	var byServer, byClient []int
+	for range s.Knots {
+		if s.Flat() {
+			byClient = append(byClient, toArith(outBits)...)
+		} else {
+			byServer, byClient = append(byServer, s.Wide(outBits)), append(byClient, s.Wide(outBits))
+		}
+	}
+	for size := wire.StepSlab(len(s.Knots)); n > 0; n -= size {
+		c = c.Add(costTerms(min(n, size), byServer, byClient))
+	}
+	return c
 }

@@ -152,8 +152,11 @@ func (p *Plan) stepText(s *Step) string {
 	for _, x := range s.In {
 		fmt.Fprintf(&b, " s%d", x)
 	}
-	b.WriteString(s.attrText())
-	if row := protocols[s.Proto]; !row.Local && row.Cost != nil {
+	b.WriteString(s.does().Text())
+	if s.W != "" {
+		fmt.Fprintf(&b, " weights %q", s.W)
+	}
+	if !protocols[s.Proto].Local {
 		c := p.CallCost([]*Step{s})
 		fmt.Fprintf(&b, " {%d up, %d down, %d cots}", c.ToServer(), c.ToClient(), c.COTs.ServerSends+c.COTs.ClientSends)
 	}
@@ -161,70 +164,4 @@ func (p *Plan) stepText(s *Step) string {
 		fmt.Fprintf(&b, " # %s %q", s.Op, s.Name)
 	}
 	return b.String()
-}
-
-func (s *Step) attrText() string {
-	var b strings.Builder
-	switch {
-	case s.Copy != nil:
-		fmt.Fprintf(&b, " (%d regions, fill %d)", len(s.Copy.Regions), s.Copy.Fill)
-	case s.Affine != nil:
-		fmt.Fprintf(&b, " (%v + %d, server %v)", s.Affine.Coef, s.Affine.Public, s.Affine.Server)
-	case s.Pool != nil:
-		b.WriteString(s.Pool.text())
-	case s.Linear != nil:
-		b.WriteString(s.Linear.text())
-	case s.Truncate != nil:
-		fmt.Fprintf(&b, " (>> %d%s)", s.Truncate.Shift, exactly(s.Truncate.Exact))
-	case s.Compare != nil:
-		b.WriteString(s.Compare.text())
-	case s.Mul != nil:
-		b.WriteString(s.Mul.text())
-	case s.Func != nil:
-		b.WriteString(s.Func.text())
-	case s.Extend != nil && s.Extend.NonNeg:
-		b.WriteString(" (non-negative)")
-	}
-	if s.W != "" {
-		fmt.Fprintf(&b, " weights %q", s.W)
-	}
-	return b.String()
-}
-
-func (m *Mul) text() string {
-	s := fmt.Sprintf(" (%dx%dx%dx%d >> %d%s", m.Batch, m.M, m.K, m.N, m.Shift, exactly(m.Exact))
-	for _, c := range m.Cross {
-		s += fmt.Sprintf("; digits of %d, %+v", c.Digit, c.Packing)
-	}
-	return s + ")"
-}
-
-func (w *Pool) text() string {
-	return fmt.Sprintf(" (%dx%d stride %dx%d dilation %dx%d pad %d,%d)", w.KH, w.KW, w.SH, w.SW, w.DH, w.DW, w.PT, w.PL)
-}
-
-func (l *Linear) text() string {
-	return fmt.Sprintf(" (%d->%d groups %d, %dx%d stride %dx%d dilation %dx%d pad %d,%d; i%d >> %d%s, norm 2^%d; %+v)",
-		l.CIn, l.COut, l.G, l.KH, l.KW, l.SH, l.SW, l.DH, l.DW, l.PT, l.PL, l.InBits, l.Shift, exactly(l.Exact), l.NormLog2, l.Packing)
-}
-
-func (c *Compare) text() string {
-	s := fmt.Sprintf(" (bits %d..%d of %d, leaf %d", c.Lo, c.Hi, c.Bits, c.Leaf)
-	if c.Arity > 2 {
-		s += fmt.Sprintf(", joins of %d", c.Arity)
-	}
-	if c.Ripple {
-		s += ", ripple"
-	}
-	if c.ExtendTo != 0 {
-		s += fmt.Sprintf(", extend to %d", c.ExtendTo)
-	}
-	if c.Min != 0 || c.Max != 0 {
-		s += fmt.Sprintf(", min %d max %d", c.Min, c.Max)
-	}
-	s += ")"
-	if c.Pool != nil {
-		s += c.Pool.text()
-	}
-	return s
 }

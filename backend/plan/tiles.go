@@ -24,7 +24,8 @@ const (
 	maxTileEntry = 1 << 12
 )
 
-func legalTiles(p *Plan, s *Step) error {
+// Legal checks slots and fields.
+func (t *Tiles) Legal(p *Plan, s *Step) error {
 	if err := arity(s, 1, 1, 1); err != nil {
 		return err
 	}
@@ -32,10 +33,10 @@ func legalTiles(p *Plan, s *Step) error {
 	if in.Bits != out.Bits {
 		return errors.New("input and output rings differ")
 	}
-	if s.Tiles.Back {
+	if t.Back {
 		in, out = out, in
 	}
-	return s.Tiles.check(in.N(), out.N())
+	return t.check(in.N(), out.N())
 }
 
 func (t *Tiles) check(plain, tiled int) error {
@@ -62,3 +63,15 @@ func (t *Tiles) check(plain, tiled int) error {
 	}
 	return nil
 }
+
+// Cost of a local map.
+func (*Tiles) Cost(p *Plan, call []*Step) Cost { return costLocal(p, call) }
+
+// Text has nothing to add.
+func (*Tiles) Text() string { return "" }
+
+// Merges: never.
+func (*Tiles) Merges(*Plan, *Step, *Step) bool { return false }
+
+// Memory: none of its own.
+func (*Tiles) Memory(*Plan, []*Step) Memory { return Memory{} }

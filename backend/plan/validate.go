@@ -121,8 +121,8 @@ func (p *Plan) checkSteps() error {
 		if steps++; steps > MaxSteps {
 			return fmt.Errorf("plan: more than %d steps", MaxSteps)
 		}
-		if s.Copy != nil {
-			regions += len(s.Copy.Regions)
+		if c, ok := s.Attrs.(*Copy); ok && c != nil {
+			regions += len(c.Regions)
 		}
 		if regions > MaxRegions {
 			return fmt.Errorf("plan: more than %d copy regions", MaxRegions)
@@ -130,7 +130,7 @@ func (p *Plan) checkSteps() error {
 		err := p.checkStep(s, written)
 		if err == nil {
 			owned[s.Out[0]] = s.OwnedByClient(func(x Slot) bool { return owned[x] })
-			if s.Linear != nil && s.Linear.ClientInput && !owned[s.In[0]] {
+			if l := s.Linear(); l != nil && l.ClientInput && !owned[s.In[0]] {
 				err = errors.New("takes for the client's own what the server has a share of")
 			}
 		}
@@ -156,31 +156,11 @@ func (p *Plan) checkStep(s *Step, written []bool) error {
 		}
 		written[x] = true
 	}
-	proto, ok := protocols[s.Proto]
-	if !ok || proto.Cost == nil {
-		return errors.New("unknown protocol")
-	}
-	if err := s.onlyAttrs(proto.Attrs); err != nil {
+	attrs, err := s.attrs()
+	if err != nil {
 		return err
 	}
-	return proto.Legal(p, s)
-}
-
-// onlyAttrs checks that exactly the wanted attribute pointer is set.
-func (s *Step) onlyAttrs(want string) error {
-	for _, a := range []struct {
-		name string
-		set  bool
-	}{
-		{"copy", s.Copy != nil}, {"affine", s.Affine != nil}, {"pool", s.Pool != nil},
-		{"linear", s.Linear != nil}, {"extend", s.Extend != nil}, {"truncate", s.Truncate != nil},
-		{"compare", s.Compare != nil}, {"mul", s.Mul != nil}, {"func", s.Func != nil}, {"tiles", s.Tiles != nil},
-	} {
-		if a.set != (a.name == want) {
-			return fmt.Errorf("attributes %q: set %v", a.name, a.set)
-		}
-	}
-	return nil
+	return attrs.Legal(p, s)
 }
 
 func (p *Plan) checkInputs() error {
@@ -338,7 +318,7 @@ func (p *Plan) checkReveals() error {
 	for at, s := range p.Steps() {
 		switch {
 		case s.Proto == ProtoArgMax:
-			winners[s.Out[0]] = s.Compare.K
+			winners[s.Out[0]] = s.Attrs.(*ArgMax).K
 		case s.Proto != ProtoReveal:
 		case !shown[s.Out[0]]:
 			return fmt.Errorf("plan: round %d step %d (%.40q) reveals slot %d, which is no output", at.Round, at.Position, s.Name, s.In[0])
@@ -369,8 +349,8 @@ func (p *Plan) checkText() error {
 	}
 	for _, s := range p.Steps() {
 		texts = append(texts, s.Op, s.Name, s.W)
-		if s.Func != nil {
-			texts = append(texts, s.Func.Name)
+		if f, ok := s.Attrs.(*Func); ok {
+			texts = append(texts, f.Name)
 		}
 	}
 	if i := slices.IndexFunc(texts, func(s string) bool { return !utf8.ValidString(s) }); i >= 0 {

@@ -41,21 +41,21 @@ type reluRow struct {
 // reluBench is one way to be measured.
 type reluBench struct {
 	name string
-	c    plan.Compare
+	c    plan.Relu
 	kind ot.Config
 }
 
 func reluBenches() []reluBench {
 	silent, fast := ot.Config{Kind: wire.Ferret, Set: 11}, ot.Config{Kind: wire.SoftSpoken, K: 2}
 	return []reluBench{
-		{"relu", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 3}, silent},
-		{"relu", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 3}, silent},
-		{"relu_leaf1", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 1}, silent},
-		{"relu_leaf2", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2}, silent},
-		{"relu_leaf4", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 4}, silent},
-		{"relu_ripple", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 2, Ripple: true}, silent},
-		{"relu_extend28", plan.Compare{Bits: 16, Lo: 4, Hi: 15, Leaf: 3, ExtendTo: 28}, silent},
-		{"relu_softspoken2", plan.Compare{Bits: 16, Lo: 0, Hi: 15, Leaf: 4}, fast},
+		{"relu", plan.Relu{Sign: plan.Sign{Bits: 16, Lo: 0, Hi: 15, Tree: wire.Tree{Leaf: 3}}}, silent},
+		{"relu", plan.Relu{Sign: plan.Sign{Bits: 16, Lo: 4, Hi: 15, Tree: wire.Tree{Leaf: 3}}}, silent},
+		{"relu_leaf1", plan.Relu{Sign: plan.Sign{Bits: 16, Lo: 0, Hi: 15, Tree: wire.Tree{Leaf: 1}}}, silent},
+		{"relu_leaf2", plan.Relu{Sign: plan.Sign{Bits: 16, Lo: 0, Hi: 15, Tree: wire.Tree{Leaf: 2}}}, silent},
+		{"relu_leaf4", plan.Relu{Sign: plan.Sign{Bits: 16, Lo: 0, Hi: 15, Tree: wire.Tree{Leaf: 4}}}, silent},
+		{"relu_ripple", plan.Relu{Sign: plan.Sign{Bits: 16, Lo: 0, Hi: 15, Tree: wire.Tree{Leaf: 2, Ripple: true}}}, silent},
+		{"relu_extend28", plan.Relu{Sign: plan.Sign{Bits: 16, Lo: 4, Hi: 15, Tree: wire.Tree{Leaf: 3}}, ExtendTo: 28}, silent},
+		{"relu_softspoken2", plan.Relu{Sign: plan.Sign{Bits: 16, Lo: 0, Hi: 15, Tree: wire.Tree{Leaf: 4}}}, fast},
 	}
 }
 
@@ -225,14 +225,14 @@ func reluParty(ctx context.Context, m *transport.Mux, role transport.Role, kind 
 	return &nonlinear.Party{Role: role, Conn: m.Channel(0), Corr: corr}, done, nil
 }
 
-func reluOf(ctx context.Context, p *nonlinear.Party, c *plan.Compare, x []uint64) ([]uint64, error) {
-	s := nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: c.Tree()}
+func reluOf(ctx context.Context, p *nonlinear.Party, c *plan.Relu, x []uint64) ([]uint64, error) {
+	s := nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: c.Tree}
 	return p.Relu(ctx, x, s, false, nil, max(c.Bits, c.ExtendTo))
 }
 
 // wrongRelus: the client opens its shares to the server, which counts the
 // results that are not what the comparison is defined to give.
-func wrongRelus(conn transport.Conn, role transport.Role, c *plan.Compare, x, y []uint64) (wrong int, err error) {
+func wrongRelus(conn transport.Conn, role transport.Role, c *plan.Relu, x, y []uint64) (wrong int, err error) {
 	width := max(c.Bits, c.ExtendTo)
 	bx, by := make([]byte, ring.PackedLen(len(x), c.Bits)), make([]byte, ring.PackedLen(len(y), width))
 	if role == transport.Client {

@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"frontend/onnx/onnxtest": {"ir", "frontend/onnx", "frontend/onnx/internal/onnxpb"},
 	"frontend/input":         {"backend/plan", "frontend/input/dicom", "frontend/input/internal/hint"},
 	"frontend/input/dicom":   {"frontend/input/internal/hint", "frontend/input/internal/ljpeg"},
-	"passes":                 {"ir", "ir/num", "backend", "backend/choose", "backend/plan"},
+	"passes":                 {"ir", "ir/num", "backend", "backend/choose", "backend/plan", "backend/plan/wire"},
 	"backend":                {"ir", "backend/choose", "backend/plan", "backend/plan/wire"},
 	"backend/choose":         {"backend/plan", "backend/plan/wire"},
 	"backend/plan":           {"ir/fn", "backend/plan/wire", "internal/safefile"},

@@ -76,7 +76,7 @@ func compareSteps(t *testing.T, name string, p *plan.Plan, got map[plan.Slot][]i
 		}
 		y := want[k][0]
 		want[k] = want[k][1:]
-		if step.Compare != nil && step.Compare.ExtendTo > 0 {
+		if r, ok := step.Attrs.(*plan.Relu); ok && r.ExtendTo > 0 {
 			wide = append(wide, x)
 		}
 		if !slices.Equal(x, y) {

@@ -70,7 +70,7 @@ func argmaxPlan(rows, classes int) *plan.Plan {
 		Inputs: []plan.Input{{Name: "x", Shape: []int{1, rows * classes}}},
 		Slots:  []plan.SlotType{{Shape: []int{rows, classes}}, {Shape: []int{rows, 1}}, {Shape: []int{rows}}, {Shape: []int{rows}}},
 		Rounds: [][]plan.Step{{
-			{Proto: plan.ProtoArgMax, In: []plan.Slot{0}, Out: []plan.Slot{1}, Compare: &plan.Compare{K: 1}},
+			{Proto: plan.ProtoArgMax, In: []plan.Slot{0}, Out: []plan.Slot{1}, Attrs: &plan.ArgMax{K: 1}},
 			{Proto: plan.ProtoCopy, In: []plan.Slot{1}, Out: []plan.Slot{2}},
 			{Proto: plan.ProtoReveal, In: []plan.Slot{2}, Out: []plan.Slot{3}},
 		}},

@@ -68,8 +68,8 @@ func tiledBytes(p *plan.Plan) (sum float64) {
 	setup := p.OT.Cost(cots)
 	perCOT := float64(setup.Stream.ToServer()+setup.Stream.ToClient()) / float64(cots.ServerSends+cots.ClientSends)
 	for _, s := range p.Steps() {
-		l := s.Linear
-		if l == nil || s.Proto != plan.ProtoLinearOT {
+		l, ok := s.Attrs.(*plan.Linear)
+		if !ok || s.Proto != plan.ProtoLinearOT {
 			continue
 		}
 		tiled := l.G > 1 && l.KH == 1 && l.Shift == 0

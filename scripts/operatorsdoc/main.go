@@ -14,6 +14,7 @@ import (
 
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/ir"
 	"secc.example/secc/ir/fn"
@@ -96,17 +97,15 @@ const (
 func costs(w io.Writer) {
 	fmt.Fprintf(w, "\n## Online cost\n\nBits on the wire for each element, both ways together, in a vector of %d elements of %d bits;\ncorrelated OTs are made beforehand.\n\n", refN, refBits)
 	fmt.Fprint(w, "| protocol | bits an element | COTs an element | rounds | error in ulp |\n| --- | --- | --- | --- | --- |\n")
-	c := plan.Compare{Bits: refBits, Hi: refBits, Leaf: 2}
-	clip := c
-	clip.Max = 6 << refFrac
-	slope := c
-	slope.SlopeFrac = 12
+	sign := plan.Sign{Bits: refBits, Hi: refBits, Tree: wire.Tree{Leaf: 2}}
+	clip := plan.Clip{Sign: sign, Max: 6 << refFrac}
+	slope := plan.PRelu{Sign: sign, SlopeFrac: 12}
 	for _, row := range []struct {
 		name  string
 		cost  plan.Cost
 		error string
 	}{
-		{"relu", plan.CostRelu(refN, &c), "0"},
+		{"relu", plan.CostRelu(refN, &plan.Relu{Sign: sign}), "0"},
 		{"prelu", plan.CostPRelu(refN, &slope), "1.1"},
 		{"clip", plan.CostClip(refN, &clip), "0"},
 		{"extend by 16 bits", plan.CostExtend(refN, &plan.Extend{From: refBits, To: 2 * refBits}), "0"},

@@ -15,13 +15,14 @@ import (
 // choices and their OTs serve all of them.
 type Tree struct {
 	Leaf          int
-	Ripple        bool
-	Arity         int // 2 or 3; 0 means 2
-	ClientChooses bool
+	Ripple        bool `cbor:",omitempty"`
+	Arity         int  `cbor:",omitempty"` // 2 or 3; 0 means 2
+	ClientChooses bool `cbor:",omitempty"`
 
 	// Prepared: the OTs are made before the operands exist, and corrections of their pads are
-	// sent then. Known: the client's operand is known then as well, and so are its choices.
-	Prepared, Known bool
+	// sent then. Known: the client's operand is known then as well, and so are its choices. Both
+	// follow from how a plan is run and are in no file.
+	Prepared, Known bool `cbor:"-"`
 }
 
 // ChoosesEarly reports whether the leaves' choices are made in the preparation: then leaves are
