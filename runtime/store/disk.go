@@ -98,7 +98,7 @@ func replay(s *Store, all []record) (ready map[Name]bool) {
 		case recordCounter:
 			p.reserved = max(p.reserved, r.counter)
 		case recordSeen:
-			p.seen, p.refused = max(p.seen, r.counter), p.refused || r.refused
+			p.seen, p.refused = seen{r.counter, r.name.Number}, p.refused || r.refused
 		}
 	}
 	return ready
@@ -133,8 +133,7 @@ func (d *disk) settle(s *Store, name string, ready map[Name]bool, first bool) er
 // records is what a new journal has to say.
 func (s *Store) records() (all []record) {
 	for session, p := range s.past {
-		n := Name{Session: session}
-		all = append(all, record{kind: recordCounter, name: n, counter: p.reserved}, record{kind: recordSeen, name: n, counter: p.seen, refused: p.refused})
+		all = append(all, record{kind: recordCounter, name: Name{Session: session}, counter: p.reserved}, p.heard(session))
 	}
 	for n := range s.ready {
 		all = append(all, record{kind: recordReady, name: n})

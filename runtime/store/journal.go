@@ -23,7 +23,7 @@ const (
 	recordReady    recordKind = iota + 1 // a run may be reserved
 	recordReserved                       // a run was reserved, the counter-th of its session
 	recordCounter                        // so many runs of the session were reserved
-	recordSeen                           // the peer has said that it reserved so many
+	recordSeen                           // the peer has come with this counter at most; in the number's place: with which of those before it
 )
 
 type record struct {
@@ -41,7 +41,7 @@ const (
 	headSize   = 16 + saltSize
 )
 
-var journalMagic = [16]byte{'s', 'e', 'c', 'c', ' ', 'j', 'o', 'u', 'r', 'n', 'a', 'l', ' ', '1', '\n', 0}
+var journalMagic = [16]byte{'s', 'e', 'c', 'c', ' ', 'j', 'o', 'u', 'r', 'n', 'a', 'l', ' ', '2', '\n', 0}
 
 func (r record) encode() []byte {
 	b := make([]byte, 8, recordSize)

@@ -101,8 +101,34 @@ type entry struct {
 type past struct {
 	finished bool   // no more runs of it will be put
 	reserved uint64 // runs of it that were reserved here
-	seen     uint64 // of those that the peer reserved, as it last said
+	seen     seen   // of those that the peer reserved, as it said
 	refused  bool   // the peer's store was seen to be a restored copy
+}
+
+// seen is which counters a peer has come with. Inferences side by side may agree in another
+// order than they reserved in, so it is not the largest alone.
+type seen struct {
+	top    uint64 // the largest
+	window uint64 // bit i: top-i was among them
+}
+
+// seenWindow is how many reservations of a session the peer may be ahead of one that is agreed
+// on only then. What lies further back is taken for seen.
+const seenWindow = 64
+
+// add notes a counter, and tells whether it was new.
+func (s *seen) add(counter uint64) bool {
+	if counter > s.top {
+		s.window = s.window<<(counter-s.top) | 1
+		s.top = counter
+		return true
+	}
+	back := s.top - counter
+	if counter == 0 || back >= seenWindow || s.window>>back&1 == 1 {
+		return false
+	}
+	s.window |= 1 << back
+	return true
 }
 
 // medium is where runs lie.
@@ -466,8 +492,8 @@ func (r *Run) Size() int64 { return r.e.size }
 func (r *Run) Claim() Claim { return Claim{r.e.Name, r.counter} }
 
 // Agree compares what the peer says with what is known here, and remembers it on the disk: both
-// must name the same run, and the peer must have reserved more runs of its session than when it
-// was last heard of. Otherwise the run is burned.
+// must name the same run, and no other run of its session may have been the counter-th that the
+// peer reserved. Otherwise the run is burned.
 func (r *Run) Agree(theirs Claim) error {
 	if r.over {
 		return ErrNone
@@ -487,12 +513,16 @@ func (s *Store) agree(ours Name, theirs Claim) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.past[ours.Session]
-	if p.refused || theirs.Counter <= p.seen {
+	if p.refused || !p.seen.add(theirs.Counter) {
 		p.refused = true
-		return errors.Join(ErrRestored, s.medium.log(record{kind: recordSeen, name: ours, counter: p.seen, refused: true}))
+		return errors.Join(ErrRestored, s.medium.log(p.heard(ours.Session)))
 	}
-	p.seen = theirs.Counter
-	return s.medium.log(record{kind: recordSeen, name: ours, counter: p.seen})
+	return s.medium.log(p.heard(ours.Session))
+}
+
+// heard is a record of what the peer has said.
+func (p *past) heard(session [sha256.Size]byte) record {
+	return record{kind: recordSeen, refused: p.refused, name: Name{session, p.seen.window}, counter: p.seen.top}
 }
 
 // refuse burns all runs of a session whose other party has a restored copy: which of them it

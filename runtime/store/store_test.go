@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -252,6 +253,73 @@ func TestAgree(t *testing.T) {
 			t.Errorf("left: %v", got)
 		}
 	})
+}
+
+// Inferences side by side may agree in another order than they reserved in, also when the store
+// is opened anew in between; a counter that comes twice is refused still.
+func TestAgreeCrosswise(t *testing.T) {
+	each(t, 0, func(t *testing.T, s *Store) {
+		const runs = 5
+		order := []uint64{4, 1, 0, 3, 2}
+		other := mirror(t, 1, runs)
+		var ours, theirs [runs]*Run
+		for i := range uint64(runs) {
+			put(t, s, binding(1, i), 10)
+			for side, at := range map[*Store]*[runs]*Run{s: &ours, other: &theirs} {
+				r, err := side.Reserve(t.Context(), binding(1, i))
+				if err != nil {
+					t.Fatal(err)
+				}
+				at[i] = r
+			}
+		}
+		for _, i := range order {
+			if err := errors.Join(ours[i].Agree(theirs[i].Claim()), theirs[i].Agree(ours[i].Claim())); err != nil {
+				t.Fatalf("run %d: %v", i, err)
+			}
+			if err := errors.Join(ours[i].Spend(), theirs[i].Spend()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(t, s, binding(1, runs), 10)
+		if d, ok := s.medium.(*disk); ok {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = openT(t, d.dir, 0)
+		}
+		r, err := s.Reserve(t.Context(), binding(1, runs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Agree(Claim{binding(1, runs).Name, 2}); !errors.Is(err, ErrRestored) {
+			t.Errorf("a counter that was seen: %v", err)
+		}
+	})
+}
+
+// What is remembered of counters is which came, for the last of them; older ones count as seen.
+func TestSeen(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var s seen
+	came, top := map[uint64]bool{0: true}, uint64(0)
+	for range 20000 {
+		c := top + uint64(r.IntN(8))
+		if r.IntN(3) > 0 {
+			c -= min(c, uint64(r.IntN(2*seenWindow)))
+		}
+		if r.IntN(500) == 0 {
+			c += seenWindow
+		}
+		want := !came[c] && c+seenWindow > top
+		if got := s.add(c); got != want {
+			t.Fatalf("%d after %d: %v, want %v", c, top, got, want)
+		}
+		came[c], top = true, max(top, c)
+	}
+	if s.add(^uint64(0)); s.add(^uint64(0)) || s.add(1) {
+		t.Error("the last counter twice, or one long past")
+	}
 }
 
 // Claims have one length and one reading.
