@@ -118,6 +118,11 @@ func networks() map[string]func(b *builder) *ir.Value {
 			x = b.op(ir.OpMul, nil, x, b.conv(x, 4, 1, 1, 0))
 			return b.op(ir.OpClip, &ir.ClipAttrs{Min: -0.5, Max: math.Inf(1)}, b.conv(x, 2, 1, 1, 0))
 		},
+		"steep": func(b *builder) *ir.Value {
+			x := b.op(ir.OpPRelu, nil, b.conv(b.input(1, 2, 6, 6), 4, 3, 1, 1), b.must(b.g.Const("steep", ir.NewReal([]int{4, 1, 1}, []float32{-2, 2.5, -1.99999, 0.1}))))
+			x = b.op(ir.OpPRelu, nil, b.conv(x, 3, 3, 1, 0), b.must(b.g.Const("one", ir.NewReal(nil, []float32{-3}))))
+			return b.op(ir.OpMatMul, nil, b.op(ir.OpReshape, &ir.ReshapeAttrs{Shape: []int{1, 48}}, x), b.weights(0.3, 48, 3))
+		},
 		"edges": func(b *builder) *ir.Value {
 			x := b.op(ir.OpAvgPool, &ir.PoolAttrs{Kernel: []int{3, 3}, PadsBegin: []int{1, 1}, PadsEnd: []int{1, 1}}, b.input(1, 2, 6, 6))
 			x = b.op(ir.OpPad, &ir.PadAttrs{Before: []int{0, 0, 1, 1}, After: []int{0, 0, 0, 1}}, b.op(ir.OpAbs, nil, x))

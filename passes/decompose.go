@@ -25,6 +25,10 @@ func decompose(g *ir.Graph, _ *Config) error {
 			return reduceMax(g, v)
 		case ir.OpClip:
 			return oneSided(g, v)
+		case ir.OpPRelu:
+			if !tail[v] && steep(v) {
+				return bySlope(g, v)
+			}
 		case ir.OpArgMax:
 			if mixes(v, read, tail) {
 				return reformat(g, v)
@@ -95,6 +99,31 @@ func byRelu(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
 	case ir.OpMin:
 		c.op(ir.OpSub, a, c.op(ir.OpRelu, c.op(ir.OpSub, a, v.Args[1])))
 	}
+	return c.last, c.err
+}
+
+// steep reports slopes that the protocol's factor, two less the slope, has no room for.
+func steep(v *ir.Value) bool {
+	const two = 2 << slopeBits
+	return slices.ContainsFunc(data(v.Args[1]), func(a float32) bool {
+		s := math.RoundToEven(math.Ldexp(float64(a), slopeBits))
+		return s <= -two || s > two
+	})
+}
+
+// bySlope makes a*x + (1-a)*relu(x) of a PReLU.
+func bySlope(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
+	x, slope := v.Args[0], v.Args[1]
+	rest := slices.Clone(data(slope))
+	for i, a := range rest {
+		rest[i] = 1 - a
+	}
+	k, err := constant(g, slope.Name+".rest", slope.Type.Shape, rest)
+	if err != nil {
+		return nil, err
+	}
+	c := chain{g: g, name: v.Name}
+	c.op(ir.OpAdd, c.op(ir.OpMul, x, slope), c.op(ir.OpMul, c.op(ir.OpRelu, x), k))
 	return c.last, c.err
 }
 

@@ -261,9 +261,9 @@ func (f *formats) weigh(v *ir.Value) error {
 		f.weight[v] = f.fracOf(v.Args[1])
 		return nil
 	case ir.OpPRelu:
-		largest, err := filterNorm(v)
-		if err == nil && largest > 2 {
-			err = fmt.Errorf("node %q: slope %g is larger than 2", v.Name, largest)
+		_, err := filterNorm(v)
+		if err == nil && steep(v) {
+			err = fmt.Errorf("node %q: BUG: a slope is not in (-2, 2]", v.Name)
 		}
 		f.weight[v] = slopeBits
 		return err

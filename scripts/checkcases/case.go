@@ -88,7 +88,7 @@ func (t *trial) run() (refused string, err error) {
 	if len(t.sets) == 0 || !t.secure && backend.SurveyOf(t.fixed).MACs > t.settings.secure {
 		return "", nil
 	}
-	t.secured = new(score)
+	t.secured = t.float.fresh()
 	return "", t.processes()
 }
 

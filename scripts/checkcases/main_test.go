@@ -63,6 +63,23 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// TestFresh: the second input's error counts by the first input's reference.
+func TestFresh(t *testing.T) {
+	all := new(score)
+	if err := all.add([][]float32{{10, -10}}, []output{{shape: []int{1, 2}, values: []float64{10, -10}}}); err != nil {
+		t.Fatal(err)
+	}
+	for off, close := range map[float32]bool{0.09: true, 0.11: false} {
+		s := all.fresh()
+		if err := s.add([][]float32{{1 + off, 1}}, []output{{shape: []int{1, 2}, values: []float64{1, 1}}}); err != nil {
+			t.Fatal(err)
+		}
+		if s.close() != close || s.rows != 1 {
+			t.Errorf("off by %g: close %v of %d rows", off, s.close(), s.rows)
+		}
+	}
+}
+
 // TestClasses: images have their classes along the channels, whole numbers are
 // answers each, and a lone number is no class.
 func TestClasses(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,12 @@ type output struct {
 type score struct {
 	worst, largest []float64
 	rows, agree    int
+}
+
+// fresh is a score of the same network's answers to some of its inputs: an error is
+// measured by the largest reference of all of them, whichever inputs are run.
+func (s *score) fresh() *score {
+	return &score{worst: make([]float64, len(s.worst)), largest: slices.Clone(s.largest)}
 }
 
 // add compares the outputs of one inference.
