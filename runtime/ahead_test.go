@@ -347,8 +347,12 @@ func TestMovesAreFresh(t *testing.T) {
 		t.Errorf("two inferences sent %x and %x", a, b)
 	}
 	again := func(r transport.Role) io.Reader { return fixed(r) }
-	if a, b := moved(t, again); !bytes.Equal(a, b) {
-		t.Errorf("a seed that comes back is not seen: %x and %x", a, b)
+	a, b := moved(t, again)
+	if c, _ := moved(t, again); !bytes.Equal(a, c) {
+		t.Errorf("a seed that comes back is not seen: %x and %x", a, c)
+	}
+	if bytes.Equal(a, b) {
+		t.Errorf("two inferences of one seed sent %x", a)
 	}
 }
 

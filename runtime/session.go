@@ -30,12 +30,12 @@ const (
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 5
+const protocolVersion = 6
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {
 	Threads   int              // cores to use; 0: all
-	Rand      io.Reader        // nil: crypto/rand
+	Rand      io.Reader        // of which a session's seed is drawn; nil: crypto/rand
 	Transport transport.Config // of which Channels, Hold, Early and Stall are the session's; a Window lowers the plan's
 	Progress  func(Progress)   // called before each call of the plan and after the last
 
@@ -105,6 +105,7 @@ type session struct {
 	party  *Party
 	ots    producers
 	cfg    Config
+	seed   seed
 	start  time.Time
 	stage  stage
 	at     int // calls of this inference that are done
@@ -131,7 +132,7 @@ func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Prog
 	s.mux = transport.NewMux(ctx, conn, cfg.Transport)
 	s.lanes = s.mux.Lanes(ids...)
 	s.aheadLane = s.mux.Lanes(chanPrepare).Conn(0)
-	s.party = &Party{Role: role, Threads: cfg.Threads, Rand: cfg.Rand}
+	s.party = &Party{Role: role, Threads: cfg.Threads}
 	return s
 }
 
@@ -154,7 +155,12 @@ func (s *session) whole(q Inferences) (report *plan.Report, err error) {
 // before the peer may make this party hold more than a few kilobytes.
 func (s *session) open() error {
 	met := s.mux.Within(s.cfg.Hello, "hello")
-	mine := wish{s.inferences, min(s.cfg.Prepare, plan.MaxInferences)}
+	var err error
+	if s.seed, err = drawSeed(s.cfg.Rand); err != nil {
+		return err
+	}
+	s.party.Rand = s.seed.stream("keys and masks")
+	mine := wish{s.inferences, min(s.cfg.Prepare, plan.MaxInferences), s.seed.commitment()}
 	theirs, err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest, mine)
 	if err != nil {
 		return err
@@ -197,11 +203,14 @@ func (g *Program) possible(n int) bool {
 }
 
 // wish is what a party's hello says beside who it is: how many inferences a client wants (a
-// server says 0), and how many may be prepared ahead.
-type wish struct{ inferences, prepare int }
+// server says 0), how many may be prepared ahead, and the commitment to its seed.
+type wish struct {
+	inferences, prepare int
+	seed                [SeedSize]byte
+}
 
-// helloSize: version, role, inferences, prepared, plan digest.
-const helloSize = 4 + 4 + 4 + 4 + sha256.Size
+// helloSize: version, role, inferences, prepared, plan digest, commitment.
+const helloSize = 4 + 4 + 4 + 4 + sha256.Size + SeedSize
 
 // hello exchanges and compares version, role and plan, and tells each other what is wanted.
 // The messages cross.
@@ -210,7 +219,7 @@ func hello(c transport.Conn, role transport.Role, digest plan.Digest, mine wish)
 	out = binary.LittleEndian.AppendUint32(out, uint32(role))
 	out = binary.LittleEndian.AppendUint32(out, uint32(mine.inferences))
 	out = binary.LittleEndian.AppendUint32(out, uint32(mine.prepare))
-	out = append(out, digest[:]...)
+	out = append(append(out, digest[:]...), mine.seed[:]...)
 	if err := c.Send(out); err != nil {
 		return wish{}, err
 	}
@@ -224,10 +233,10 @@ func hello(c transport.Conn, role transport.Role, digest plan.Digest, mine wish)
 	if r := binary.LittleEndian.Uint32(in[4:]); r != uint32(role.Peer()) {
 		return wish{}, fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())
 	}
-	if theirs := plan.Digest(in[16:]); theirs != digest {
+	if theirs := plan.Digest(in[16:48]); theirs != digest {
 		return wish{}, fmt.Errorf("%w: this party's plan is %.16s, the peer's %.16s", transport.ErrMismatch, digest, theirs)
 	}
-	return wish{int(binary.LittleEndian.Uint32(in[8:])), int(binary.LittleEndian.Uint32(in[12:]))}, nil
+	return wish{int(binary.LittleEndian.Uint32(in[8:])), int(binary.LittleEndian.Uint32(in[12:])), [SeedSize]byte(in[48:])}, nil
 }
 
 // run makes keys and correlations, walks the plan for every inference and exchanges the
@@ -338,7 +347,7 @@ func (s *session) finish(err error) error {
 	}
 	s.cancel()
 	s.close()
-	s.party, s.ots = &Party{Role: s.party.Role}, producers{}
+	s.party, s.ots, s.seed = &Party{Role: s.party.Role}, producers{}, seed{}
 	s.release()
 	return err
 }

@@ -75,3 +75,25 @@ func TestCrowdWithoutHello(t *testing.T) {
 	cancel()
 	sessions.Wait()
 }
+
+// Who has asked for a session and then says nothing loses the place within seconds, long before
+// a raw connection would.
+func TestSilentUpgradeLosesItsPlace(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	put(t, root, "a", "1", 3)
+	s := start(t, Config{Models: root, MaxSessions: 1})
+	m := s.model(t, "a")
+	begun := time.Now()
+	c, _, err := m.Session(t.Context(), s.models.Find("a", "").Program.Digest(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got, err := ask(t.Context(), m); err != nil || got != 3 {
+		t.Fatalf("the next one: %v, %v", got, err)
+	}
+	if took := time.Since(begun); took < upgradedHello || took > 2*upgradedHello {
+		t.Errorf("it had its place for %v", took)
+	}
+}

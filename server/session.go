@@ -101,6 +101,9 @@ func (s *Server) entry(r *http.Request, who *Client, v *Version, id string) Audi
 func (s *Server) run(conn net.Conn, v *Version, n int, log *slog.Logger, entry AuditRecord) (begun bool) {
 	cfg := s.cfg.Session
 	cfg.Most = n // what was taken from the budget
+	if cfg.Hello <= 0 {
+		cfg.Hello = upgradedHello
+	}
 	cfg.Admit = func(int) (func(), error) {
 		entry.Event = EventOpen
 		if err := s.state.write(entry); err != nil {
@@ -141,6 +144,11 @@ func (s *Server) run(conn net.Conn, v *Version, n int, log *slog.Logger, entry A
 	service.LogEnd(log, begun, err)
 	return begun
 }
+
+// upgradedHello is how long an upgraded session may take to say hello. Its client speaks first
+// and has asked for the session over this very connection, so it is about to; meanwhile it holds
+// a place.
+const upgradedHello = 3 * time.Second
 
 // turn is the right to one session; refund gives back what it took of the client's budget.
 type turn struct {

@@ -66,7 +66,7 @@ type Command struct {
 	page     string
 	pageTLS  transport.TLSFiles
 
-	receipts string
+	receipts, receiptKey string
 
 	out    string
 	write  []string
@@ -93,6 +93,7 @@ func (c *Command) Register(fl *pflag.FlagSet) {
 	fl.StringVar(&c.out, "out", "", "folder for the answers, one file for each input; inputs that have one there are left out")
 	fl.StringSliceVar(&c.write, "write", []string{"json"}, "what --out gets: "+strings.Join(kinds(), ", "))
 	fl.StringVar(&c.receipts, "receipts", "", "folder for what the service signs of every session, one file each (default with --out: .receipts in it)")
+	fl.StringVar(&c.receiptKey, "receipt-key", "", "public key (hexadecimal) that must sign them; remembered from now on (default: the one that was seen first)")
 	fl.BoolVar(&c.again, "again", false, "ask again for inputs that have an answer in --out")
 	fl.StringVar(&c.format, "format", "table", "what is printed: table, json (one line an input) or csv")
 	fl.BoolVar(&c.json, "json", false, "the same as --format json")
@@ -199,6 +200,7 @@ func (r *run) begin(ctx context.Context) error {
 	if r.plan, err = r.fetch(ctx, known); err != nil {
 		return err
 	}
+	r.known = known
 	r.named = r.plan.Labels
 	if r.labels != "" {
 		if r.named, err = answer.ReadLabels(r.labels); err != nil {

@@ -2,15 +2,19 @@ package ask
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/internal/safefile"
+	"secc.example/secc/runtime/transport"
 )
 
 // memory is what is known of a model from earlier uses.
@@ -36,6 +40,8 @@ func openMemory(dir, url string) (*memory, error) {
 type pinOf struct {
 	URL    string `json:"url"`
 	Digest string `json:"plan_digest"`
+	// Receipts is the key that signs the service's receipts; empty: none was ever announced.
+	Receipts string `json:"receipt_key,omitempty"`
 }
 
 func (m *memory) pinFile() string {
@@ -43,15 +49,33 @@ func (m *memory) pinFile() string {
 	return filepath.Join(m.dir, "pins", hex.EncodeToString(sum[:])+".json")
 }
 
-// pinned is the digest of the model's plan, if it was seen before.
-func (m *memory) pinned() string {
+// recall is what is remembered; of an address that was never seen, nothing.
+func (m *memory) recall() pinOf {
 	b, err := os.ReadFile(m.pinFile())
 	var p pinOf
 	if err != nil || json.Unmarshal(b, &p) != nil || p.URL != m.url {
-		return ""
+		return pinOf{URL: m.url}
 	}
-	return p.Digest
+	return p
 }
+
+// remember takes the place of what was remembered.
+func (m *memory) remember(p pinOf) error {
+	if m.recall() == p {
+		return nil
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	if err := safefile.Write(m.pinFile(), append(b, '\n'), safefile.Private); err != nil {
+		return exit.Usagef("--state: %w", err)
+	}
+	return nil
+}
+
+// pinned is the digest of the model's plan, if it was seen before.
+func (m *memory) pinned() string { return m.recall().Digest }
 
 func (m *memory) planFile(digest string) string { return filepath.Join(m.dir, "plans", digest+".plan") }
 
@@ -74,15 +98,28 @@ func (m *memory) pin(digest string, encoded []byte) error {
 			return exit.Usagef("--state: %w", err)
 		}
 	}
-	if m.pinned() == digest {
-		return nil
+	p := m.recall()
+	p.Digest = digest
+	return m.remember(p)
+}
+
+// signer holds the key that a service announces for a session's receipt (empty: there will be
+// none) to the one that was given, else to the one that was seen first, and remembers it.
+func (m *memory) signer(given, announced string) (first bool, err error) {
+	p := m.recall()
+	want := strings.ToLower(cmp.Or(given, p.Receipts))
+	switch {
+	case want == "" && announced == "":
+		return false, nil
+	case want == "":
+		first = true
+	case announced == "":
+		return false, exit.Hinted(fmt.Errorf("%w: the service signs no receipts; they were signed by %.16s", transport.ErrMismatch, want),
+			"ask the service's owner (secc serve --receipt-key); another --state forgets the key")
+	case announced != want:
+		return false, exit.Hinted(fmt.Errorf("%w: another key signs the service's receipts: it was %.16s, now it is %.16s", transport.ErrMismatch, want, announced),
+			"ask the service's owner what has changed; --receipt-key "+announced+" accepts the new key")
 	}
-	b, err := json.Marshal(pinOf{m.url, digest})
-	if err != nil {
-		return err
-	}
-	if err := safefile.Write(m.pinFile(), append(b, '\n'), safefile.Private); err != nil {
-		return exit.Usagef("--state: %w", err)
-	}
-	return nil
+	p.Receipts = announced
+	return first, m.remember(p)
 }

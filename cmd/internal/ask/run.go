@@ -39,6 +39,7 @@ type run struct {
 	log            *slog.Logger
 
 	plan    *plan.Plan
+	known   *memory
 	named   []string // labels
 	show    *progress.Progress
 	printed int // records on stdout
@@ -308,6 +309,11 @@ func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Prog
 			}
 			return unreachable(err)
 		})
+		if err == nil {
+			if err = r.signer(&open); err != nil { // before a byte is sent
+				open.Conn.Close()
+			}
+		}
 		return open.Conn, err
 	}}
 	with.Session.Progress, with.Session.Transport.Transcript = show.Step, said
@@ -325,6 +331,15 @@ func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Prog
 		}
 	}
 	return report, exit.OfClient(err)
+}
+
+// signer makes sure that a session's receipt is going to be signed by the key that is known.
+func (r *run) signer(o *remote.Opened) error {
+	first, err := r.known.signer(r.receiptKey, o.ReceiptKey)
+	if err == nil && first {
+		r.log.Info("this service signs receipts: its key is remembered", "key", o.ReceiptKey)
+	}
+	return err
 }
 
 // receipt fetches what the service has signed of a session, holds it to what this client saw, and

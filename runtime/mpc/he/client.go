@@ -41,7 +41,7 @@ func (c *Client) Sum(ctx context.Context, conn transport.Conn, terms []Term, own
 
 // upload encrypts the client's share and sends it, set by set and block by block.
 func (c *Client) upload(ctx context.Context, conn transport.Conn, op *Op, call uint64, in []uint64, threads int) error {
-	_, seed, err := c.secretSampler()
+	_, seed, err := c.secretSampler(ofTurn(call))
 	if err != nil {
 		return err
 	}

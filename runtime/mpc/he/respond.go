@@ -11,7 +11,7 @@ import (
 // is cut into 2^k subtrees of its fold when there are fewer responses than it
 // takes to keep the workers busy; the last subtree's worker joins them.
 func (e *evaluation) respond(ctx context.Context, conn transport.Conn, threads int) error {
-	_, seed, err := e.s.secretSampler()
+	_, seed, err := e.s.secretSampler(ofTurn(e.call))
 	if err != nil {
 		return err
 	}

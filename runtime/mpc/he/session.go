@@ -2,6 +2,7 @@ package he
 
 import (
 	"context"
+	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -16,9 +17,9 @@ type session struct {
 	spec   wire.LinearKeys
 	ring   *poly.Ring
 	public poly.Seed // expands to every uniform polynomial of the session
-	rand   io.Reader
-	calls  uint64 // turns given so far: no two operators share a uniform polynomial
-	ahead  uint64 // turns given to operators that are prepared
+	secret poly.Seed // expands to all that is secret in it
+	calls  uint64    // turns given so far: no two operators share a uniform polynomial
+	ahead  uint64    // turns given to operators that are prepared
 	packer *poly.Packer
 	levels map[int]*level
 }
@@ -53,7 +54,10 @@ func newSession(spec wire.LinearKeys, rand io.Reader) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{spec: spec, ring: ring, rand: rand, packer: poly.NewPacker(wire.QBits, ring.Variant()), levels: map[int]*level{}}
+	s := &session{spec: spec, ring: ring, packer: poly.NewPacker(wire.QBits, ring.Variant()), levels: map[int]*level{}}
+	if _, err := io.ReadFull(rand, s.secret[:]); err != nil {
+		return nil, fmt.Errorf("he: randomness: %w", err)
+	}
 	for _, levels := range spec.Levels {
 		for _, j := range levels {
 			if s.levels[j] == nil {
@@ -136,14 +140,20 @@ func (t *Turn) spend() uint64 {
 	return t.number
 }
 
-// secretSampler expands a fresh secret seed.
-func (s *session) secretSampler() (*poly.Sampler, poly.Seed, error) {
-	var seed poly.Seed
-	if _, err := io.ReadFull(s.rand, seed[:]); err != nil {
-		return nil, seed, fmt.Errorf("he: randomness: %w", err)
+// secretSampler is the secret randomness of one purpose: "keys", or that of a turn. It is
+// expanded from what was drawn at the set-up, so that it does not depend on the order in which
+// operators that run side by side ask.
+func (s *session) secretSampler(purpose string) (*poly.Sampler, poly.Seed, error) {
+	b, err := hkdf.Expand(sha256.New, s.secret[:], "secc linear engine, secret randomness, 1: "+purpose, len(poly.Seed{}))
+	if err != nil {
+		return nil, poly.Seed{}, fmt.Errorf("he: randomness: %w", err)
 	}
+	seed := poly.Seed(b)
 	return poly.NewSampler(seed, s.ring.Variant()), seed, nil
 }
+
+// ofTurn names the secret randomness of a turn; no two turns have the same.
+func ofTurn(call uint64) string { return fmt.Sprintf("turn %d", call) }
 
 // eachKey visits the polynomials of the client's key message in wire order:
 // public keys first (digits 0), then switching keys.
@@ -272,7 +282,7 @@ func NewClient(ctx context.Context, conn transport.Conn, spec wire.LinearKeys, r
 }
 
 func (c *Client) makeKeys(ctx context.Context, conn transport.Conn) error {
-	secret, _, err := c.secretSampler()
+	secret, _, err := c.secretSampler("keys")
 	if err != nil {
 		return err
 	}
