@@ -12,6 +12,14 @@ import (
 // products below 2^100) would allow more; one bound keeps the variants alike.
 const maxProducts = 4095
 
+// Long sums go by strips of positions and a few terms at a time: what is read
+// again stays in the first-level cache, and no more streams are open than it has
+// room for.
+const (
+	dotStrip = 512
+	dotTerms = 8
+)
+
 // Acc is a polynomial under accumulation: sums of products that are not reduced
 // before Reduce. The two words of a position are the product's halves at bit 52
 // (IFMA), at bit 49 with the low half signed (FMA) or at bit 64 (portable). Not safe for

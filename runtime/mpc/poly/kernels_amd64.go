@@ -3,6 +3,7 @@
 package poly
 
 //go:generate go -C _asm run . -out ../kernels_amd64.s -stubs ../stubs_amd64.go -pkg poly
+//go:generate go -C _asm run ./neon -out ../kernels_arm64.s -stubs ../stubs_arm64.go
 
 import (
 	"math/bits"
@@ -85,14 +86,6 @@ func (r *Ring) liftIFMA(dst, src []uint64, half, negP uint64) {
 func (r *Ring) ifmaConstants() [6]uint64 {
 	return [6]uint64{r.q, r.one.s52, r.r52.w, r.r52.s52, r.r104.w, r.r104.s52}
 }
-
-// Long sums go by strips of positions and a few terms at a time: what is read
-// again stays in the first-level cache, and no more streams are open than it has
-// room for.
-const (
-	dotStrip = 512
-	dotTerms = 8
-)
 
 // dotIFMA adds the products of the terms first <= k < end to every accumulator,
 // two at a time; every w[k] repeats its values rep times.

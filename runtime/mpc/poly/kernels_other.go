@@ -16,11 +16,6 @@ type (
 
 const absent = "BUG: poly: an assembly kernel was called in a build without them"
 
-func (*Ring) forwardFMA([]uint64, int)                         { panic(absent) }
-func (*Ring) inverseFMA([]uint64)                              { panic(absent) }
-func (*Ring) mulFMA(_, _, _ []uint64)                          { panic(absent) }
-func (*Ring) addProductsFMA(_ []uint64, _, _ [][]uint64)       { panic(absent) }
-func dotFMA([]*Acc, [][][]uint64, [][]uint64, int, int, int)   { panic(absent) }
 func (*Ring) forwardIFMA([]uint64, int)                        { panic(absent) }
 func (*Ring) inverseIFMA([]uint64)                             { panic(absent) }
 func addIFMA(_, _, _ []uint64, _ uint64)                       { panic(absent) }

@@ -1,9 +1,13 @@
 package poly
 
-import "secc.example/secc/internal/kernel"
+import (
+	"fmt"
+
+	"secc.example/secc/internal/kernel"
+)
 
 // Kernel is all arithmetic of a ring: transforms, products, sampling, packing.
-var Kernel = kernel.New("poly.ring", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.IFMA, kernel.X86.IFMA && kernel.X86.VAES512))
+var Kernel = kernel.New("poly.ring", kernel.When(kernel.NEON, kernel.ARM64.NEON), kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.IFMA, kernel.X86.IFMA && kernel.X86.VAES512))
 
 // Variant names an implementation of the kernels. A ring keeps to the one it was
 // made with, since accumulators differ.
@@ -14,20 +18,26 @@ const (
 	Auto Variant = iota
 	// Generic is portable Go.
 	Generic
-	// FMA is AVX2: transforms and products in double precision; all else is portable.
+	// FMA is AVX2 or NEON: transforms and products in double precision; all else is portable.
 	FMA
 	// IFMA is AVX-512 with IFMA, VBMI, VPOPCNTDQ and VAES (amd64).
 	IFMA
 )
 
-var kernelOf = map[Variant]kernel.Variant{Generic: kernel.Portable, FMA: kernel.AVX2, IFMA: kernel.IFMA}
+// ofKernel names the ring's arithmetic for what a kernel is called.
+var ofKernel = map[kernel.Variant]Variant{kernel.Portable: Generic, kernel.NEON: FMA, kernel.AVX2: FMA, kernel.IFMA: IFMA}
 
 // String returns the name used in benchmark rows.
 func (v Variant) String() string {
 	if v == Auto {
 		return "auto"
 	}
-	return kernelOf[v].String()
+	for _, k := range Kernel.Variants() {
+		if ofKernel[k] == v {
+			return k.String()
+		}
+	}
+	return fmt.Sprintf("variant %d", v)
 }
 
 // Available reports whether v can run here.
@@ -45,22 +55,13 @@ func (v Variant) resolve() Variant {
 	if v != Auto {
 		return v
 	}
-	return ofKernel(Kernel.Variant())
-}
-
-func ofKernel(k kernel.Variant) Variant {
-	for v, of := range kernelOf {
-		if of == k {
-			return v
-		}
-	}
-	panic("BUG: poly: no ring for " + k.String())
+	return ofKernel[Kernel.Variant()]
 }
 
 // Variants lists what can run here, fastest last.
 func Variants() (vs []Variant) {
 	for _, k := range Kernel.Variants() {
-		vs = append(vs, ofKernel(k))
+		vs = append(vs, ofKernel[k])
 	}
 	return vs
 }
