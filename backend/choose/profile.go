@@ -162,7 +162,8 @@ func (p Profile) makeCOTs(n plan.COTs) float64 {
 // Price fills in the seconds of a report.
 func (p Profile) Price(r *plan.Report) {
 	cpu := p.At(Speed{wholeLinear, wholeNonlinear})
-	p = cpu.At(Speed{waitFactor, waitFactor})
+	cpu.UnitNanos[plan.UnitCOT] = p.UnitNanos[plan.UnitCOT] * wholeCOT
+	p = cpu
 	online := 0.0
 	for rest := r.Operators; len(rest) > 0; {
 		n := 1
@@ -230,14 +231,14 @@ func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
 	return together
 }
 
-// What whole runs take beyond the units, which come from kernels measured alone:
-// vectors that leave the caches, the collector and the scheduler; and that within a flight one
-// party waits for the other. Fitted to SqueezeNet, ResNet-50 and DenseNet-121 at two sizes over three links
-// (scripts/bench-networks, docs/evidence/PERFORMANCE.md); choices do not depend on them.
+// What whole runs take beyond the units, which come from kernels measured alone: vectors
+// that leave the caches, the collector and the scheduler. Fitted to the idle runs of
+// SqueezeNet, ResNet-50 and a chest X-ray's MobileNetV2 (scripts/bench-variants,
+// docs/evidence/PERFORMANCE.md); choices do not depend on them.
 const (
-	wholeLinear    = 1.52
-	wholeNonlinear = 1.28
-	waitFactor     = 1.18
+	wholeLinear    = 2.0
+	wholeCOT       = 1.28
+	wholeNonlinear = 2.1 // all else
 )
 
 // Measured beside the units: what a byte takes of either party's processor on its
