@@ -83,7 +83,7 @@ func TestFuncs(t *testing.T) {
 		}
 	}
 	for _, name := range fn.Names() {
-		if !seen[name] {
+		if f, _ := fn.Lookup(name); !seen[name] && f.ONNX == "" { // operators have a case where they are read
 			t.Errorf("function %s is not tested", name)
 		}
 	}

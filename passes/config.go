@@ -127,7 +127,3 @@ func NewConfig(o Options) *Config {
 }
 
 func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }
-
-// OverflowProbability is the estimated probability that an inference leaves the
-// formats that the scale pass chose.
-func (c *Config) OverflowProbability() float64 { return c.overflow }

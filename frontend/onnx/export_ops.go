@@ -181,8 +181,16 @@ func (x *exporter) clip(v *ir.Value, a *ir.ClipAttrs, in, out string) {
 	x.node("Clip", v.Name, args, out)
 }
 
+// function writes the operator that means a function, or others that make it.
 func (x *exporter) function(v *ir.Value, a *ir.FuncAttrs, in, out string) error {
-	if f, _ := fn.Lookup(a.Name); f.ONNX != "" && f.Since <= fn.Written {
+	f, _ := fn.Lookup(a.Name)
+	if f.Scaled != "" {
+		of, _ := fn.Lookup(f.Scaled)
+		y := x.step(of.ONNX, v, []string{x.scaled(v, in, out, a.Beta)})
+		x.node("Mul", v.Name, []string{y, x.scalar(out+".scale", a.Alpha)}, out)
+		return nil
+	}
+	if f.ONNX != "" && f.Since <= fn.Written {
 		var attrs []*onnxpb.Attribute
 		for i, p := range f.Params {
 			attrs = append(attrs, realAttr(p.Name, [2]float64{a.Alpha, a.Beta}[i]))
@@ -190,17 +198,18 @@ func (x *exporter) function(v *ir.Value, a *ir.FuncAttrs, in, out string) error 
 		x.node(f.ONNX, v.Name, []string{in}, out, attrs...)
 		return nil
 	}
-	product := func(a, b string) { x.node("Mul", v.Name, []string{a, b}, out) }
-	scaled := func(y string, f float64) string { return x.step("Mul", v, []string{y, x.scalar(out+".factor", f)}) }
+	if x.sigmoidal(v, a, in, out) {
+		return nil
+	}
 	switch a.Name {
 	case "square":
-		product(in, in)
+		x.node("Mul", v.Name, []string{in, in}, out)
 	case "rsqrt":
 		x.node("Reciprocal", v.Name, []string{x.step("Sqrt", v, []string{in})}, out)
 	case "pow":
 		x.node("Pow", v.Name, []string{in, x.scalar(out+".exponent", a.Alpha)}, out)
 	case "affine":
-		x.node("Add", v.Name, []string{scaled(in, a.Alpha), x.scalar(out+".shift", a.Beta)}, out)
+		x.node("Add", v.Name, []string{x.scaled(v, in, out, a.Alpha), x.scalar(out+".shift", a.Beta)}, out)
 	case "step":
 		above := x.step("GreaterOrEqual", v, []string{in, x.scalar(out+".zero", 0)})
 		x.node("Cast", v.Name, []string{above}, out, intAttr("to", int(Float)))
@@ -212,6 +221,21 @@ func (x *exporter) function(v *ir.Value, a *ir.FuncAttrs, in, out string) error 
 	case "trunc":
 		whole := x.step("Cast", v, []string{in}, intAttr("to", int(Int64)))
 		x.node("Cast", v.Name, []string{whole}, out, intAttr("to", int(Float)))
+	default:
+		return fmt.Errorf("function %q has no operator", a.Name)
+	}
+	return nil
+}
+
+func (x *exporter) scaled(v *ir.Value, y, out string, by float64) string {
+	return x.step("Mul", v, []string{y, x.scalar(out+".factor", by)})
+}
+
+// sigmoidal writes functions that are products with a sigmoid of some kind.
+func (x *exporter) sigmoidal(v *ir.Value, a *ir.FuncAttrs, in, out string) bool {
+	product := func(a, b string) { x.node("Mul", v.Name, []string{a, b}, out) }
+	scaled := func(y string, by float64) string { return x.scaled(v, y, out, by) }
+	switch a.Name {
 	case "silu":
 		product(in, x.step("Sigmoid", v, []string{in}))
 	case "swish":
@@ -228,7 +252,7 @@ func (x *exporter) function(v *ir.Value, a *ir.FuncAttrs, in, out string) error 
 		arg := scaled(x.step("Add", v, []string{in, scaled(cube, 0.044715)}), math.Sqrt(2/math.Pi))
 		product(scaled(in, 0.5), x.step("Add", v, []string{x.step("Tanh", v, []string{arg}), x.scalar(out+".one", 1)}))
 	default:
-		return fmt.Errorf("function %q has no operator", a.Name)
+		return false
 	}
-	return nil
+	return true
 }

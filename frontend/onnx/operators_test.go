@@ -55,6 +55,7 @@ func rest() map[string]restCase {
 		"Sin": {want: each(math.Sin)}, "Cos": {want: each(math.Cos)}, "Tan": {want: each(math.Tan)},
 		"Sinh": {want: each(math.Sinh)}, "Cosh": {want: each(math.Cosh)}, "Asinh": {want: each(math.Asinh)}, "Atan": {want: each(math.Atan)},
 		"Asin": {want: each(math.Asin)}, "Acos": {want: each(math.Acos)}, "Atanh": {want: each(math.Atanh)}, "Acosh": {want: each(math.Acosh)},
+		"ScaledTanh":      {attrs: []*onnxpb.Attribute{floatAttr("alpha", 1.5), floatAttr("beta", 0.5)}, want: each(func(x float64) float64 { return 1.5 * math.Tanh(x/2) })},
 		"Round":           {want: []float32{0, -2, 3, 1}},
 		"IsNaN":           {want: []float32{0, 0, 0, 0}},
 		"Shrink":          {attrs: []*onnxpb.Attribute{floatAttr("lambd", 0.75), floatAttr("bias", 0.5)}, want: []float32{0, -1.5, 2.5, 0.5}},

@@ -22,6 +22,8 @@ type Func struct {
 	// out of it is meant to be its end, so in fixed point the nearest argument there is taken.
 	Domain *[2]float64
 
+	Scaled string // a*f(b*x) of that f, and written so: ONNX has given the operator up
+
 	WriteOnly bool // what is read back from that operator is another function
 }
 
@@ -73,6 +75,7 @@ var table = map[string]Func{
 	"selu":             {Of: func(x, a, b float64) float64 { return b * pick(x > 0, x, a*math.Expm1(x)) }, ONNX: "Selu", Params: []Param{{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}}},
 	"celu":             {Of: func(x, a, _ float64) float64 { return math.Max(0, x) + math.Min(0, a*math.Expm1(x/a)) }, ONNX: "Celu", Params: []Param{{"alpha", 1}}},
 	"hard_sigmoid":     {Of: func(x, a, b float64) float64 { return math.Max(0, math.Min(1, a*x+b)) }, ONNX: "HardSigmoid", Params: []Param{{"alpha", 0.2}, {"beta", 0.5}}},
+	"scaled_tanh":      {Of: scaled(math.Tanh), Scaled: "tanh", ONNX: "ScaledTanh", Params: []Param{{"alpha", 1}, {"beta", 1}}},
 	"hard_swish":       {Of: plain(func(x float64) float64 { return x * math.Max(0, math.Min(1, x/6+0.5)) }), ONNX: "HardSwish", Since: 14},
 	"thresholded_relu": {Of: func(x, a, _ float64) float64 { return pick(x > a, x, 0) }, ONNX: "ThresholdedRelu", Params: []Param{{"alpha", 1}}},
 	"shrink":           {Of: shrink, ONNX: "Shrink", Params: []Param{{"lambd", 0.5}, {"bias", 0}}},
@@ -104,6 +107,11 @@ var table = map[string]Func{
 // plain is a function without parameters.
 func plain(f func(float64) float64) func(x, _, _ float64) float64 {
 	return func(x, _, _ float64) float64 { return f(x) }
+}
+
+// scaled is a function whose argument and result are scaled.
+func scaled(f func(float64) float64) func(x, a, b float64) float64 {
+	return func(x, a, b float64) float64 { return a * f(b*x) }
 }
 
 func pick(c bool, x, y float64) float64 {

@@ -55,9 +55,6 @@ func (a *Automorphism) byVectors() {
 	}
 }
 
-// Exponent returns g modulo 2n.
-func (a *Automorphism) Exponent() int { return a.g }
-
 // NTT applies the automorphism to a transformed polynomial. dst must not be src.
 func (a *Automorphism) NTT(dst, src []uint64) {
 	a.r.check(dst, src)
