@@ -31,11 +31,11 @@ func formatted(g *ir.Graph, o Options) (*ir.Graph, *Config, error) {
 	if err := Run(real, pipeline[:split], before); err != nil {
 		return nil, nil, err
 	}
-	var best *formatting
+	var tried attempts
 	for bits := before.Bits; ; bits = wider(bits) {
 		f, err := before.format(real, pipeline[split:], bits)
-		if err != nil && best != nil { // there is no room for more bits
-			return best.judged()
+		if err != nil && tried.best != nil { // there is no room for more bits
+			return tried.chosen().judged()
 		}
 		if err != nil {
 			return nil, nil, tooWide(o, err)
@@ -43,13 +43,37 @@ func formatted(g *ir.Graph, o Options) (*ir.Graph, *Config, error) {
 		switch {
 		case len(before.Calibration) == 0 || f.cfg.satisfied(f.answer) || o.Bits != 0:
 			return f.judged()
-		case bits >= accurateBits && (best == nil || f.betters(best)):
-			best = f
 		}
+		tried.add(f)
 		if bits >= widestBits {
-			return best.judged()
+			return tried.chosen().judged()
 		}
 	}
+}
+
+// attempts are the formats that are worth keeping of those that were tried, from the
+// narrowest ring on.
+type attempts struct {
+	cheap *formatting // the narrowest whose deviation may be given up
+	best  *formatting // the most faithful of those with bits to spare
+}
+
+func (t *attempts) add(f *formatting) {
+	if t.cheap == nil && !f.cfg.outgrown && f.answer.error <= f.cfg.MaxDrop && !f.failing() {
+		t.cheap = f
+	}
+	if f.cfg.Bits >= accurateBits && (t.best == nil || f.betters(t.best)) {
+		t.best = f
+	}
+}
+
+// chosen is what to take where no formats keep every best class: near ties flip in any
+// ring, and one more bit costs bytes everywhere. Wider ones must keep more of them.
+func (t *attempts) chosen() *formatting {
+	if t.cheap != nil && t.cheap.answer.agree >= t.best.answer.agree {
+		return t.cheap
+	}
+	return t.best
 }
 
 // betters reports whether f, with more bits than g, is worth them: g fails, or f
@@ -69,10 +93,10 @@ func (f *formatting) betters(g *formatting) bool {
 // no tables for functions, and no room for filters, far beyond.
 const widestBits = 24
 
-// wider is the ring that is tried next. Beyond what --target accuracy takes only
-// networks come that fail, and these want several bits more.
+// wider is the ring that is tried next. Networks that fail well beyond what --target
+// accuracy takes want several bits more.
 func wider(bits int) int {
-	if bits < accurateBits {
+	if bits < accurateBits+2 {
 		return bits + 1
 	}
 	return bits + 2
@@ -152,11 +176,8 @@ func (c *Config) rehearse(g *ir.Graph) (a answer, err error) {
 		}
 	}
 	limit := anything
-	if c.grows {
-		limit.agree = c.trials.answers
-		if c.rounding == 0 {
-			limit.error = formatDeviation * c.MaxDrop
-		}
+	if c.grows && c.rounding == 0 {
+		limit.error = c.MaxDrop // beyond, nothing more need be known of them
 	}
 	return c.trials.compare(limit, 0, nil, c.count("rehearsal", len(c.trials.inputs)))
 }

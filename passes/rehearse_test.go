@@ -107,6 +107,40 @@ func TestFailedRehearsal(t *testing.T) {
 	}
 }
 
+// Where near ties flip in every ring, the narrowest one within what may be given up is
+// taken, unless a wider one keeps more classes; where none is within it, what betters.
+func TestCheapestOfThoseWithin(t *testing.T) {
+	try := func(bits, agree int, deviation float64) *formatting {
+		cfg := NewConfig(Options{Bits: bits})
+		return &formatting{cfg: cfg, answer: answer{error: deviation, agree: agree, answers: 8}}
+	}
+	outgrown := try(17, 8, 0.009)
+	outgrown.cfg.outgrown = true
+	lost := try(18, 7, 0.004)
+	lost.answer.lost = 1
+	for what, c := range map[string]struct {
+		tried []*formatting
+		want  int
+	}{
+		"a tie flips everywhere":   {[]*formatting{try(16, 6, 0.03), try(17, 7, 0.015), try(18, 7, 0.012), try(19, 7, 0.009), try(20, 7, 0.0045)}, 19},
+		"narrow enough at once":    {[]*formatting{try(16, 7, 0.0099), try(17, 7, 0.006), try(18, 7, 0.003)}, 16},
+		"more classes, more bits":  {[]*formatting{try(16, 6, 0.009), try(17, 6, 0.006), try(18, 7, 0.003)}, 18},
+		"none is within":           {[]*formatting{try(16, 7, 0.05), try(18, 7, 0.04), try(20, 7, 0.03), try(22, 7, 0.015)}, 22},
+		"not judged to the end":    {[]*formatting{outgrown, try(18, 8, 0.0095)}, 18},
+		"an answer that is lost":   {[]*formatting{lost, try(19, 7, 0.0035)}, 19},
+		"as much may be given up":  {[]*formatting{try(18, 8, 0.01), try(19, 8, 0.0099)}, 18},
+		"a little less deviation ": {[]*formatting{try(18, 7, 0.02), try(19, 7, 0.011)}, 18},
+	} {
+		var a attempts
+		for _, f := range c.tried {
+			a.add(f)
+		}
+		if got := a.chosen().cfg.Bits; got != c.want {
+			t.Errorf("%s: %d bits, want %d", what, got, c.want)
+		}
+	}
+}
+
 // ringOf is the ring of the first relu.
 func ringOf(g *ir.Graph) int {
 	for _, v := range g.Values {
