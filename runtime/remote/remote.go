@@ -107,8 +107,9 @@ func (m *Model) client() *http.Client {
 	if limit <= 0 {
 		limit = 30 * time.Second
 	}
-	d := &net.Dialer{Timeout: limit}
+	d, proxy := &net.Dialer{Timeout: limit}, http.ProxyFromEnvironment
 	if m.URL.Scheme == "http" && !m.Insecure {
+		proxy = nil // one on this machine would pass on to others
 		d.Control = func(_, addr string, _ syscall.RawConn) error {
 			at, err := netip.ParseAddrPort(addr)
 			if err != nil {
@@ -122,7 +123,7 @@ func (m *Model) client() *http.Client {
 		conf = &tls.Config{MinVersion: tls.VersionTLS13}
 	}
 	t := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: d.DialContext, TLSClientConfig: conf,
+		Proxy: proxy, DialContext: d.DialContext, TLSClientConfig: conf,
 		TLSHandshakeTimeout: limit, ResponseHeaderTimeout: limit + 2*time.Minute, // a session may wait for room
 		DisableCompression: true, Protocols: new(http.Protocols),
 	}

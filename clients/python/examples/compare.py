@@ -27,10 +27,12 @@ def main(url: str, image: str, clear: str, out: str) -> None:
     ax.bar(at + 0.2, secure, 0.4, label="securely")
     ax.set_xticks(at, labels or at)
     ax.set_ylabel("score")
-    ax.set_title(f"largest difference {np.abs(secure - want).max():.3g}")
+    difference = f"largest difference {np.abs(secure - want).max():.3g}"
+    ax.set_title(difference)
     ax.legend()
     fig.tight_layout()
     fig.savefig(out)
+    print(difference)
 
 
 if __name__ == "__main__":

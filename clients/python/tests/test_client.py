@@ -1,6 +1,10 @@
 """Tests against a service: SECC_TEST_URL, SECC_TEST_DIGITS (folder of the model's files)."""
 
+import importlib.util
 import os
+import subprocess
+import sys
+import tempfile
 import unittest
 from pathlib import Path
 
@@ -60,6 +64,21 @@ class ClientTest(unittest.TestCase):
     def test_plan_and_address(self):
         client = secc.Client(plan=os.environ["SECC_TEST_PLAN"], address=os.environ["SECC_TEST_ADDRESS"])
         self.assertEqual(client.infer(self.pixels[:1]).best.index, 7)
+
+    @unittest.skipUnless(importlib.util.find_spec("matplotlib"), "no matplotlib (apt-get install python3-matplotlib)")
+    def test_example(self):
+        """The example that plots secure scores beside those in the clear gives a picture, and they agree."""
+        example = Path(__file__).parent.parent / "examples" / "compare.py"
+        with tempfile.TemporaryDirectory() as folder:
+            clear, plot = Path(folder) / "clear.npy", Path(folder) / "plot.svg"
+            np.save(clear, np.fromfile(DIGITS / "outputs.f32", np.float32).reshape(-1, 10)[0])
+            done = subprocess.run(
+                [sys.executable, str(example), URL, str(DIGITS / "seven.png"), str(clear), str(plot)],
+                env={**os.environ, "XDG_CONFIG_HOME": folder, "MPLCONFIGDIR": folder}, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            largest = float(done.stdout.removeprefix("largest difference "))
+            self.assertLess(largest, 0.05 * np.ptp(np.load(clear)))
+            self.assertIn("<svg", plot.read_text())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -180,17 +181,31 @@ func TestConnectingIsTriedAgain(t *testing.T) {
 	}
 }
 
-// proxied is the address that the proxy of TestMain takes company.test for.
+// proxied is the address that the proxies of TestMain take company.test for.
 var proxied atomic.Pointer[string]
 
-var connects atomic.Int32
+var connects, socksConnects atomic.Int32
 
-// TestMain puts a proxy into the environment, which net/http reads once.
+// TestMain puts proxies into the environment, which net/http reads once: one for https, that
+// knows CONNECT, and one for http, that speaks SOCKS5.
 func TestMain(m *testing.M) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
+	s, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	go func() {
+		for {
+			c, err := s.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer c.Close(); _ = socks(c) }() // whoever asks sees it end
+		}
+	}()
 	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) { //nolint // ends with the process
 		if q.Method != http.MethodConnect || q.Host != "company.test:443" {
 			http.Error(w, "not for you", http.StatusForbidden)
@@ -216,7 +231,68 @@ func TestMain(m *testing.M) {
 		_, _ = io.Copy(from, to)
 	}))
 	os.Setenv("HTTPS_PROXY", "http://"+l.Addr().String())
+	os.Setenv("HTTP_PROXY", "socks5://"+s.Addr().String())
 	os.Exit(m.Run())
+}
+
+// socks answers one connection by SOCKS5 (RFC 1928), without authentication, to a name alone.
+func socks(c net.Conn) error {
+	b := make([]byte, 2)
+	read := func(n int) error {
+		b = make([]byte, n)
+		_, err := io.ReadFull(c, b)
+		return err
+	}
+	if err := read(2); err != nil || b[0] != 5 {
+		return fmt.Errorf("no greeting: %x, %w", b, err)
+	}
+	if err := read(int(b[1])); err != nil || !bytes.Contains(b, []byte{0}) {
+		return fmt.Errorf("wants to authenticate: %x, %w", b, err)
+	}
+	if _, err := c.Write([]byte{5, 0}); err != nil {
+		return err
+	}
+	if err := read(5); err != nil || !bytes.Equal(b[:4], []byte{5, 1, 0, 3}) {
+		return fmt.Errorf("no connection to a name: %x, %w", b, err)
+	}
+	if err := read(int(b[4]) + 2); err != nil || string(b) != "company.test\x00\x50" {
+		_, no := c.Write([]byte{5, 2, 0, 1, 0, 0, 0, 0, 0, 0})
+		return errors.Join(fmt.Errorf("%q is not for you", b), err, no)
+	}
+	socksConnects.Add(1)
+	to, err := net.Dial("tcp", *proxied.Load())
+	if err != nil {
+		return err
+	}
+	if _, err := c.Write([]byte{5, 0, 0, 1, 127, 0, 0, 1, 0, 80}); err != nil {
+		return errors.Join(err, to.Close())
+	}
+	go func() { defer to.Close(); _, _ = io.Copy(to, c) }()
+	_, err = io.Copy(c, to)
+	return err
+}
+
+// A name that only a SOCKS5 proxy knows is reached through it; in the clear not before it is
+// said that this may be, although the proxy is on this machine.
+func TestThroughSOCKS(t *testing.T) {
+	address := strings.TrimPrefix(start(t, models(t)), "http://")
+	proxied.Store(&address)
+	const model = "http://company.test/v2/models/digits"
+	_, _, err := asked(t.Context(), t, model, digits+"seven.png", "--retry", "0s")
+	if exit.Code(err) == exit.OK || socksConnects.Load() != 0 {
+		t.Errorf("in the clear: %v, %d connections", err, socksConnects.Load())
+	}
+	stdout, _, err := asked(t.Context(), t, model, digits+"seven.png", "--insecure", "--json")
+	var report plan.Report
+	if err != nil || json.Unmarshal([]byte(stdout), &report) != nil || report.Labels[0].Index != 7 {
+		t.Errorf("%v: %s", err, stdout)
+	}
+	if socksConnects.Load() < 2 { // the plan and the session
+		t.Errorf("%d connections went through the proxy", socksConnects.Load())
+	}
+	if _, _, err := asked(t.Context(), t, "http://elsewhere.test/v2/models/digits", digits+"seven.png", "--insecure", "--retry", "0s"); exit.Code(err) != exit.Network {
+		t.Errorf("through a proxy that refuses: %v", err)
+	}
 }
 
 // A name that only the proxy knows is reached through it, with TLS from end to end.
