@@ -12,7 +12,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -36,6 +38,7 @@ type authority struct {
 	cert   []byte
 	proved bool
 	issued int
+	orders int
 }
 
 func newAuthority(t *testing.T) *authority {
@@ -108,6 +111,7 @@ func (a *authority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", a.URL+"/account/1")
 		answer(http.StatusCreated, map[string]string{"status": "valid"})
 	case "/order":
+		a.orders++
 		w.Header().Set("Location", a.URL+"/order/1")
 		answer(http.StatusCreated, order())
 	case "/order/1":
@@ -142,6 +146,10 @@ func (a *authority) proof() bool {
 		return false
 	}
 	defer c.Close()
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, io.EOF) { // the server has its say after the client's handshake
+		a.t.Errorf("the proof: %v", err)
+	}
+	a.intrude()
 	want := sha256.Sum256([]byte("token." + a.client))
 	for _, e := range c.ConnectionState().PeerCertificates[0].Extensions {
 		var got []byte
@@ -151,6 +159,21 @@ func (a *authority) proof() bool {
 		}
 	}
 	return false
+}
+
+// intrude asks for more than a proof over a connection for which no certificate was asked.
+// net/http serves no connection whose protocol it does not know.
+func (a *authority) intrude() {
+	c, err := tls.Dial("tcp", a.prove, &tls.Config{ServerName: "cxr.example", NextProtos: []string{acme.ALPNProto}, InsecureSkipVerify: true})
+	if err != nil {
+		a.t.Errorf("another proof: %v", err)
+		return
+	}
+	defer c.Close()
+	_, _ = c.Write([]byte("GET /v2/models HTTP/1.1\r\nHost: x\r\n\r\n")) // it may be closed already
+	if n, _ := c.Read(make([]byte, 1)); n > 0 {
+		a.t.Error("who says that it wants a proof is answered without a certificate")
+	}
 }
 
 func (a *authority) issue(payload []byte) {
@@ -201,14 +224,21 @@ func TestACME(t *testing.T) {
 			t.Errorf("a client without a certificate: %v", err)
 		}
 		c.Close()
+		if c, err = tls.Dial("tcp", a.prove, &tls.Config{ServerName: "cxr.example", RootCAs: pool, NextProtos: []string{acme.ALPNProto, "http/1.1"}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "certificate required") {
+			t.Errorf("a client without a certificate that would prove, too: %v", err)
+		}
+		c.Close()
 		if c, err := tls.Dial("tcp", a.prove, &tls.Config{ServerName: "other.example", RootCAs: pool}); err == nil {
 			c.Close()
 			t.Error("a certificate for another's name")
 		}
 		s.stop()
 	}
-	if a.issued != 1 {
-		t.Errorf("%d certificates were made", a.issued)
+	if a.issued != 1 || a.orders != 1 {
+		t.Errorf("%d certificates were made of %d that were ordered", a.issued, a.orders)
 	}
 	if files, err := os.ReadDir(cache); err != nil || len(files) < 2 {
 		t.Errorf("the cache: %v, %v", files, err)
