@@ -306,25 +306,28 @@ func (s *session) prepareOne(number int) (*made, error) {
 			at++
 		}
 	}
-	return p.made, p.hear()
+	if err := p.conn.Flush(); err != nil {
+		return nil, err
+	}
+	if p.party.Role == transport.Client {
+		for at := range p.made.calls {
+			if err := p.hear(at); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p.made, nil
 }
 
-// hear takes in the peer's early messages, once all of this party's have left.
-func (p *preparation) hear() error {
-	if err := p.conn.Flush(); err != nil {
-		return err
+// hear takes in the peer's early messages of a call: the server's when all of the client's have left, the client's as
+// they come, for what it sends ahead of the next call stands behind them.
+func (p *preparation) hear(call int) error {
+	n := p.keeps[p.party.Role][call].received
+	if n == 0 {
+		return nil
 	}
-	for at, k := range p.keeps[p.party.Role] {
-		if k.received == 0 {
-			continue
-		}
-		b := make([]byte, k.received)
-		if err := p.conn.Recv(b); err != nil {
-			return err
-		}
-		p.made.calls[at].early = b
-	}
-	return nil
+	p.made.calls[call].early = make([]byte, n)
+	return p.conn.Recv(p.made.calls[call].early)
 }
 
 // group multiplies the client's shares of the inputs by the weights.
@@ -480,7 +483,7 @@ func (p *preparation) record(at int, call []*plan.Step) error {
 			return err
 		}
 	}
-	tape := nonlinear.NewTape(k.tape, k.sent)
+	tape := nonlinear.NewTape(k.tape, k.sent, p.conn)
 	if _, err := p.table[call[0].Proto].Run(p.ctx, p.with(nonlinear.Nowhere{}, tape), c); err != nil {
 		return err
 	}
@@ -489,6 +492,11 @@ func (p *preparation) record(at int, call []*plan.Step) error {
 		return fmt.Errorf("BUG: %d and %d bytes are kept and sent, the plan says %d and %d", len(recorded), len(early), k.tape, k.sent)
 	}
 	p.made.calls[at].tape = recorded
+	if p.party.Role == transport.Server {
+		if err := p.hear(at); err != nil {
+			return err
+		}
+	}
 	return p.conn.Send(early)
 }
 
@@ -586,7 +594,7 @@ func (e *execution) countMoves(wave int, took []measure) {
 	}
 	for _, x := range e.ahead.Moves[wave] {
 		for i, steps := range e.waves[wave].calls {
-			if s := steps[0]; s.Linear() == nil || s.In[0] != x {
+			if !plan.MovedFor(steps, x) {
 				continue
 			}
 			if n := e.plan.MoveBytes(x); e.party.Role == transport.Client {

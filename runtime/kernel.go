@@ -76,7 +76,7 @@ type Party struct {
 
 // crossing is the party as the protocols of comparisons and products know it.
 func (p *Party) crossing() *nonlinear.Party {
-	return &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver), Tape: p.Tape}
+	return &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver), Tape: p.Tape, Rand: p.Rand}
 }
 
 // kernels is the table of all protocols. (A function: the tables of the

@@ -30,7 +30,7 @@ const (
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 6
+const protocolVersion = 7
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {

@@ -10,16 +10,13 @@ import (
 // operator's input is fixed beforehand: r, from a seed. The encrypted product then runs on r
 // alone, and so does what takes correlated OTs, of which the bits that are used are kept.
 // Online the server holds x - r and multiplies it in the clear, in Z_2^InBits; all else is
-// what it is in one phase, but for the correlated OTs, which are there.
+// what it is in one phase, but for the correlated OTs, which are there, and for comparisons.
 //
 // Slots: the client's share of a slot is *fixed* if it is known in the preparation. A linear
 // operator fixes its result unless it is exact, local steps fix theirs if all they read is fixed,
-// nothing else does. Where a linear operator reads a slot that is not fixed, the slot is *moved*
-// when the operator's wave begins: the client sends its share less r, in the slot's ring,
+// nothing else does. Where a linear operator or a comparison reads a slot that is not fixed, the slot is
+// *moved* when the wave begins: the client sends its share less r, in the slot's ring,
 // the server adds that to its own, and r is the client's share from there on, whoever reads.
-
-// A comparison whose operand is fixed when it begins lets the client choose, whose choices are
-// made in the preparation then; all comparisons send the corrections of joins there.
 
 // Ahead is a plan cut into preparation and online run. Both follow from the plan alone.
 type Ahead struct {
@@ -30,8 +27,8 @@ type Ahead struct {
 	Fixed  []bool   // of every slot: whether the client's share is known in the preparation
 	Drawn  []bool   // of those: whether it is drawn
 
-	// Early is what either party sends before it reads, at most: of a group, or messages that
-	// wait for nothing.
+	// Early is what either party sends before the peer reads, at most: of a group, or the server's
+	// messages that wait for nothing.
 	Early int64
 }
 
@@ -44,76 +41,41 @@ const groupBytes = 16 << 20
 
 // NewAhead cuts a valid plan.
 func (p *Plan) NewAhead() *Ahead {
-	q := p.unfrozen()
-	a, known := q.cut()
-	for s := range known {
-		if t := &s.Sign().Tree; t.Leaf > 1 {
-			t.ClientChooses, t.Known = true, true
-		}
-	}
-	// Steps that are compared in other ways are not merged any more, so waves may have changed.
-	for again := true; again; {
-		again = false
-		a, known = q.cut()
-		for _, s := range q.Steps() {
-			if s.KnownAhead() && !known[s] {
-				s.Sign().Tree.Known, again = false, true
-			}
-		}
-	}
-	a.Plan = q
-	var early Flight
+	q := p.prepared()
+	a := q.cut()
+	var toClient int64
 	for _, call := range q.Calls() {
-		c := q.onlineCost(call).Early
-		early.ToServer, early.ToClient = early.ToServer+c.ToServer, early.ToClient+c.ToClient
+		toClient += q.onlineCost(call).Early.ToClient
 	}
-	a.Early = max(a.Early, early.ToServer, early.ToClient)
+	a.Plan, a.Early = q, max(a.Early, toClient)
 	return a
 }
 
-// unfrozen is a copy of the plan for prepared inferences, whose comparisons may be changed.
-func (p *Plan) unfrozen() *Plan {
-	q := *p
-	q.Rounds = make([][]Step, len(p.Rounds))
-	for r := range p.Rounds {
-		q.Rounds[r] = slices.Clone(p.Rounds[r])
-		for i := range q.Rounds[r] {
-			if s := &q.Rounds[r][i]; s.Sign() != nil {
-				s.Attrs = copied(s.Attrs)
-				s.Sign().Tree.Prepared = true
-			}
-		}
-	}
-	return &q
-}
-
-// KnownAhead says whether the client's operand of a comparison is known in the preparation.
-func (s *Step) KnownAhead() bool { c := s.Sign(); return c != nil && c.Tree.Known }
-
-// cut lays preparation and online run out, and says of which comparisons the operand is fixed
-// when they begin.
-func (p *Plan) cut() (a *Ahead, known map[*Step]bool) {
-	a, known = &Ahead{Fixed: make([]bool, len(p.Slots)), Drawn: make([]bool, len(p.Slots))}, map[*Step]bool{}
+// cut lays preparation and online run out.
+func (p *Plan) cut() *Ahead {
+	a := &Ahead{Fixed: make([]bool, len(p.Slots)), Drawn: make([]bool, len(p.Slots))}
 	g := grouping{p: p, a: a, after: make([]int, len(p.Slots))}
 	for _, wave := range p.Waves() {
 		var moved []Slot
 		for _, call := range wave {
-			if x := call[0].In; call[0].Linear() != nil && !a.Fixed[x[0]] {
-				a.Fixed[x[0]], a.Drawn[x[0]] = true, true
-				moved = append(moved, x[0])
+			for _, s := range call {
+				if s.wantsFixed() && !a.Fixed[s.In[0]] {
+					a.Fixed[s.In[0]], a.Drawn[s.In[0]] = true, true
+					moved = append(moved, s.In[0])
+				}
 			}
 		}
 		a.Moves = append(a.Moves, moved)
 		for _, call := range wave {
-			for _, s := range call {
-				if s.Sign() != nil && a.Fixed[s.In[0]] {
-					known[s] = true
-				}
-			}
 			g.add(call)
 		}
 	}
-	return a, known
+	return a
+}
+
+// MovedFor reports whether a slot is moved for a call.
+func MovedFor(call []*Step, x Slot) bool {
+	return slices.ContainsFunc(call, func(s *Step) bool { return s.wantsFixed() && s.In[0] == x })
 }
 
 // grouping lays linear operators into groups.
@@ -240,7 +202,7 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 		for _, x := range a.Moves[i] {
 			start.ToServer += p.MoveBytes(x)
 			for k, call := range wave {
-				if s := call[0]; s.Linear() != nil && s.In[0] == x {
+				if MovedFor(call, x) {
 					r.Operators[first+k].ClientToServer += p.MoveBytes(x)
 					break
 				}
@@ -254,7 +216,7 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 		for k, call := range wave {
 			c := p.aheadOf(call)
 			op := &r.Operators[first+k]
-			op.PreparedToServer = int64(inferences) * (c.ToServer() + op.Cost.Early.ToServer)
+			op.PreparedToServer = int64(inferences) * (c.ToServer() + op.Cost.Early.ToServer + op.Cost.Ahead)
 			op.PreparedToClient = int64(inferences) * (c.ToClient() + op.Cost.Early.ToClient)
 			prepared = prepared.sums(c)
 		}
@@ -263,7 +225,7 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 	r.scale(inferences)
 	r.Total.Online.Cost = one.times(inferences)
 	r.Total.Online.fill(rounds)
-	r.Total.Prepared = p.preparation(a, prepared, one.Early, inferences)
+	r.Total.Prepared = p.preparation(a, prepared, Flight{one.Early.ToServer + one.Ahead, one.Early.ToClient}, inferences)
 	r.Store = &Memory{one.Kept.Server + prepared.Kept.Server, one.Kept.Client + prepared.Kept.Client + wire.SeedBytes}
 	r.Memory = p.PreparedMemory(inferences, *r.Store, 1)
 	r.Total.Sum()
@@ -292,8 +254,10 @@ func (p *Plan) preparation(a *Ahead, all Cost, early Flight, inferences int) *Ph
 		}
 		all.Flights = append(all.Flights, c.Flights...)
 	}
-	if early != (Flight{}) {
-		all.Flights = append(all.Flights, early)
+	for _, f := range []Flight{{ToServer: early.ToServer}, {ToClient: early.ToClient}} {
+		if f != (Flight{}) {
+			all.Flights = append(all.Flights, f)
+		}
 	}
 	var depth Depth
 	for range inferences {

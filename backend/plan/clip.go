@@ -1,6 +1,10 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 // Clip bounds x from both sides.
 type Clip struct {
@@ -37,7 +41,11 @@ func CostClip(n int, c *Clip) Cost {
 	below, above := c.Bounded()
 	switch {
 	case below && above:
-		return costAbove(n, c.compared(), c.Tree, []int64{c.Min, c.Max}, c.Lo).Add(costTerms(n, []int{c.Bits}, append([]int{c.Bits}, toArith(c.Bits)...)))
+		sign := costAbove(n, c.compared(), c.Tree, []int64{c.Min, c.Max}, c.Lo)
+		if c.Tree.Tabled() {
+			return costMasked(n, sign, wire.Mask{Widths: []int{c.Bits}}, wire.Mask{Ones: []int{c.Bits}})
+		}
+		return sign.Add(costTerms(n, []int{c.Bits}, append([]int{c.Bits}, toArith(c.Bits)...)))
 	case below || above:
 		return CostRelu(n, &Relu{Sign: c.Sign})
 	}

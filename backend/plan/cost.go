@@ -18,6 +18,9 @@ type Cost struct {
 	// What either party sends where they are made: messages that wait for no operand that is
 	// not known then.
 	Early Flight
+
+	// What the client sends where they are made and the server takes in at once, in bytes.
+	Ahead int64
 }
 
 // COTs counts correlated OTs by who is their OT sender.
@@ -115,6 +118,7 @@ func (c Cost) Beside(d Cost) Cost {
 func (c Cost) sums(d Cost) Cost {
 	c.COTs = c.COTs.add(d.COTs)
 	c.Kept = c.Kept.add(d.Kept)
+	c.Ahead += d.Ahead
 	c.Early = Flight{c.Early.ToServer + d.Early.ToServer, c.Early.ToClient + d.Early.ToClient}
 	for u := range NumUnits {
 		c.Work.Server[u] += d.Work.Server[u]

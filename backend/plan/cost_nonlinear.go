@@ -24,8 +24,8 @@ func (c Cost) withWork(u Unit, elems int) Cost {
 func CostCarries(n int, w *wire.Carries) (c Cost) {
 	choices, answers := int64(w.Choices())*plane(n), int64(w.Answers())*plane(n)
 	switch {
-	case w.Tree.ChoosesEarly():
-		c.Flights, c.Early = []Flight{{ToClient: answers}}, Flight{ToServer: choices}
+	case w.Tree.Tabled():
+		c.Flights, c.Ahead = []Flight{{ToClient: choices}}, int64(w.Exchanged())*plane(n)
 	case w.Tree.Crossing():
 		c.Flights = crossing(answers)
 	case w.Tree.ChoosesAtClient():

@@ -1,6 +1,10 @@
 package plan
 
-import "errors"
+import (
+	"errors"
+
+	"secc.example/secc/backend/plan/wire"
+)
 
 // MaxPool is the maximum of windows.
 type MaxPool struct {
@@ -49,8 +53,15 @@ func costSelect(levels []int, copies int, c *Sign, indexBits int) Cost {
 		widths = append(widths, indexBits)
 	}
 	t, m := c.Tree, c.compared()
-	for _, gates := range levels {
+	for i, gates := range levels {
 		n := copies * gates
+		if t.Tabled() {
+			cost = cost.Add(costMasked(n, costAbove(n, m, t, []int64{0}, c.Lo), wire.Mask{Widths: widths}))
+			if i < len(levels)-1 {
+				cost = cost.Add(costFix(n, widths))
+			}
+			continue
+		}
 		cost = cost.Add(costAbove(n, m, t, []int64{0}, c.Lo)).Add(costTerms(n, widths, widths))
 		t = t.Next(m)
 	}

@@ -32,6 +32,11 @@ func CostNamed(n, outBits int, f *wire.Piecewise) (c Cost) {
 	for level := range monomials.Levels {
 		opened, ots := monomials.Opened(level)
 		one := costJoins(n, ots, monomials.JoinsKept(level))
+		if f.Prepared {
+			early := monomials.Corrections(level)
+			opened -= early
+			one.Early = Flight{int64(early) * plane(n), int64(early) * plane(n)}
+		}
 		one.Flights = crossing(int64(opened) * plane(n))
 		c = c.Add(one.withWork(UnitAND, 0))
 	}

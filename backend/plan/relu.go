@@ -3,6 +3,8 @@ package plan
 import (
 	"errors"
 	"fmt"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Relu is x*[x >= 0].
@@ -44,10 +46,18 @@ func (a *Relu) Legal(p *Plan, s *Step) error {
 // Cost of a call.
 func (a *Relu) Cost(p *Plan, call []*Step) Cost { return CostRelu(p.width(call), a) }
 
+// mask is the masked multiplexer, where the operand is known ahead.
+func (a *Relu) mask() wire.Mask {
+	return wire.Mask{Widths: []int{max(a.Bits, a.ExtendTo)}, By: max(a.ExtendTo-a.Bits, 0)}
+}
+
 // CostRelu is DReLU and a multiplexer. Where the result is wider, the operand is
 // extended beside the comparison, so that the multiplexer's result is wide at once.
 func CostRelu(n int, c *Relu) Cost {
 	sign, width := costDReLU(n, &c.Sign), c.Bits
+	if c.Tree.Tabled() {
+		return costMasked(n, sign, c.mask())
+	}
 	if c.ExtendTo > c.Bits {
 		sign = sign.Beside(costTerms(n, nil, []int{c.ExtendTo - c.Bits}))
 		width = c.ExtendTo

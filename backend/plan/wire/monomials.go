@@ -35,6 +35,16 @@ func (m *Monomials) Opened(level int) (opened, ots int) {
 	return opened, ots
 }
 
+// Corrections is the number of bits of Opened that do not depend on any operand.
+func (m *Monomials) Corrections(level int) (bits int) {
+	for _, g := range m.Levels[level] {
+		if g.Top >= 0 {
+			bits += ChainPads(1) - 1
+		}
+	}
+	return bits
+}
+
 // NewMonomials lays out products of the bits that each mask names. A range of bits is
 // cut in two, every monomial of it is the product of its parts in both, and the cut
 // is where that takes the fewest opened bits without one more level. With triples, all

@@ -31,6 +31,8 @@ type Piecewise struct {
 	SlopeShift, OffsetShift int
 	Slope, Offset           int64
 	Frac, Inner             int
+
+	Prepared bool `cbor:"-"` // the OTs are made before the argument exists, and corrections of their pads are sent then
 }
 
 // Term is the product of some bits of the name, b_Low the lowest, and what it changes.
@@ -53,7 +55,9 @@ func (f *Piecewise) Named() int { return f.Bits - 2 - f.Low }
 func (f *Piecewise) Wide() int { return f.Inner + f.Frac }
 
 // Tree is how carries are computed.
-func (f *Piecewise) Tree() Tree { return Tree{Leaf: f.Leaf, Arity: f.Arity, Ripple: f.Ripple} }
+func (f *Piecewise) Tree() Tree {
+	return Tree{Leaf: f.Leaf, Arity: f.Arity, Ripple: f.Ripple, Prepared: f.Prepared}
+}
 
 // Naming is the circuit of the carries that make the bits of x.
 func (f *Piecewise) Naming() *Carries { return NewPrefixes(f.Low, f.Named(), f.Tree()) }

@@ -20,14 +20,14 @@ type Tree struct {
 	ClientChooses bool `cbor:",omitempty"`
 
 	// Prepared: the OTs are made before the operands exist, and corrections of their pads are
-	// sent then. Known: the client's operand is known then as well, and so are its choices. Both
-	// follow from how a plan is run and are in no file.
+	// sent then. Known: the client's operand is known then as well, and the leaves are tables
+	// that are made of it. Both follow from how a plan is run and are in no file.
 	Prepared, Known bool `cbor:"-"`
 }
 
-// ChoosesEarly reports whether the leaves' choices are made in the preparation: then leaves are
-// one flight, of answers.
-func (t Tree) ChoosesEarly() bool { return t.Prepared && t.Known && t.ChoosesAtClient() }
+// Tabled reports whether leaves are tables that are made in the preparation: then they are one
+// flight, in which the server says which entry it means, and multiplexers are masked.
+func (t Tree) Tabled() bool { return t.Prepared && t.Known }
 
 // Limits of a Tree.
 const (
@@ -48,7 +48,7 @@ func (t Tree) arity() int {
 func (t Tree) Crossing() bool { return t.Leaf == 1 }
 
 // ChoosesAtClient reports whether the client is the one that chooses in leaves.
-func (t Tree) ChoosesAtClient() bool { return t.ClientChooses && !t.Crossing() }
+func (t Tree) ChoosesAtClient() bool { return t.ClientChooses && !t.Crossing() && !t.Tabled() }
 
 // lowGroups splits m bits, lowest first, that no carry enters: the lowest group is
 // the largest, since nobody asks whether it propagates.
@@ -101,7 +101,6 @@ func (t Tree) levels(groups int) (n int) {
 // multiplexer. With an odd number of levels the party that chose ends last, and
 // the other, which can begin at once, chooses next: a flight less.
 func (t Tree) Next(m int) Tree {
-	t.Known = false
 	if !t.Ripple && m > 0 && t.levels(len(t.lowGroups(m)))%2 == 1 {
 		t.ClientChooses = !t.ClientChooses
 	}
@@ -175,6 +174,21 @@ func (l *Leaf) Laid() int {
 	}
 	return l.Functions() << l.Size
 }
+
+// Tables is the number of functions that have a table where those are made ahead.
+func (l *Leaf) Tables() int {
+	if l.Asked && l.Size > 1 {
+		return 2
+	}
+	return 1
+}
+
+// Entries is the number of entries of the leaf's tables.
+func (l *Leaf) Entries() int { return l.Tables() << l.Size }
+
+// Exchanged is the number of bits that the client sends ahead for the tables: half the entries for
+// each bit of their place.
+func (l *Leaf) Exchanged() int { return l.Size * l.Entries() / 2 }
 
 // Answers is the number of bits that answer the leaf, all sums together: all
 // entries but one of each table, and a pair's two products.
@@ -361,22 +375,30 @@ func (c *Carries) Opened(level int) (bits, ots int) {
 	return bits, ots
 }
 
+// Exchanged is the number of bits that the client sends ahead for all leaves' tables.
+func (c *Carries) Exchanged() (n int) {
+	for i := range c.Leaves {
+		n += c.Leaves[i].Exchanged()
+	}
+	return n
+}
+
 // Kept is the number of bits of the leaves' OTs that the chooser and the answerer keep where
-// they are made before the operands exist. Where leaves cross it is a mask and a pad each.
+// they are made before the operands exist. Where leaves cross it is a mask and a pad each; of
+// tables, for which the server chooses, it is shares of all entries, and the choices.
 func (c *Carries) Kept() (chooser, answerer int) {
 	for i := range c.Leaves {
 		l := &c.Leaves[i]
+		if c.Tree.Tabled() {
+			chooser, answerer = chooser+l.Size+l.Entries(), answerer+l.Entries()
+			continue
+		}
 		if c.Tree.Crossing() {
 			chooser, answerer = chooser+2, answerer+2
 			continue
 		}
-		chooser += l.Selected() * len(l.Sums)
+		chooser += l.Size + l.Selected()*len(l.Sums)
 		answerer += l.Laid() * len(l.Sums)
-		if c.Tree.ChoosesEarly() {
-			answerer += l.Size // the choices, received before
-		} else {
-			chooser += l.Size
-		}
 	}
 	return chooser, answerer
 }

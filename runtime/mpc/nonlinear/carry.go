@@ -23,13 +23,14 @@ type node struct{ gen, prop, bit []uint64 }
 // joined to a carry g' by (s ^ g')(c ^ g') ^ g' (4 bits, no leaf). Three nodes are joined
 // in one flight by a chain: 14 bits and two OTs each way, 20 with propagation.
 // Flights: 2 for leaves (1 for leaves of one bit), then one a level. Exact; leaks nothing.
-// The messages of some products beside travel with the leaves'.
-func (p *Party) carries(ctx context.Context, n int, own [][][]uint64, c *wire.Carries, beside []term) ([][]uint64, error) {
+// Where the client's numbers are known ahead leaves are one flight (tables.go). With the first flight
+// travels what stands beside; nil is nothing.
+func (p *Party) carries(ctx context.Context, n int, own [][][]uint64, c *wire.Carries, with beside) ([][]uint64, error) {
 	nodes, leaves := plant(n, own, c)
-	for i := range leaves {
-		leaves[i].early = p.Tape != nil && c.Tree.ChoosesEarly()
+	if with == nil {
+		with = several(nil)
 	}
-	if err := p.fill(ctx, n, leaves, c.Tree, beside); err != nil {
+	if err := p.fill(ctx, n, leaves, c.Tree, with); err != nil {
 		return nil, err
 	}
 	for _, joins := range c.Levels {
@@ -81,14 +82,16 @@ func (p *Party) carry(ctx context.Context, n int, own [][]uint64, t wire.Tree) (
 }
 
 // fill computes the leaves.
-func (p *Party) fill(ctx context.Context, n int, leaves []leaf, t wire.Tree, beside []term) error {
+func (p *Party) fill(ctx context.Context, n int, leaves []leaf, t wire.Tree, with beside) error {
 	switch {
+	case t.Tabled():
+		return p.tabled(ctx, n, leaves, with)
 	case t.Crossing():
-		return p.bitLeaves(ctx, n, leaves, beside)
+		return p.bitLeaves(ctx, n, leaves, with)
 	case t.ChoosesAtClient():
-		return p.leaves(ctx, n, leaves, transport.Client, beside)
+		return p.leaves(ctx, n, leaves, transport.Client, with)
 	}
-	return p.leaves(ctx, n, leaves, transport.Server, beside)
+	return p.leaves(ctx, n, leaves, transport.Server, with)
 }
 
 // plant makes the nodes of a circuit, as far as they are there before any

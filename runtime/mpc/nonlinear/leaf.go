@@ -16,7 +16,8 @@ type leaf struct {
 	own    [][]uint64 // the chooser's bits, lowest first
 	sums   []leafSum
 	choice [][]uint64 // chooser: its random choices, one plane a bit
-	early  bool       // the client chooses when the OTs are made: its bits are known then
+
+	table [][][]uint64 // this party's share of the table, if that was made ahead: of the chunks at hand
 }
 
 // leafSum is one sum that a leaf's bits take part in.
@@ -42,57 +43,44 @@ type leafSum struct {
 // bit, a1 a0 ^ c1 c0 ^ a1 c0 ^ a0 c1, needs two products of bits: 2 bits. Exact. The
 // chooser sends masked bits, the other masked table entries.
 //
-// beside are products of bits and numbers whose messages travel with the leaves'.
-func (p *Party) leaves(ctx context.Context, n int, groups []leaf, chooser transport.Role, beside []term) error {
+// with is what travels with the leaves' messages.
+func (p *Party) leaves(ctx context.Context, n int, groups []leaf, chooser transport.Role, with beside) error {
 	if p.Role == chooser {
-		return p.leavesChooser(ctx, n, groups, beside)
+		return p.leavesChooser(ctx, n, groups, with)
 	}
-	return p.leavesAnswerer(ctx, n, groups, beside)
+	return p.leavesAnswerer(ctx, n, groups, with)
 }
 
-func (p *Party) leavesChooser(ctx context.Context, n int, groups []leaf, beside []term) error {
-	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.choose(ctx, l, lo, n) })
+func (p *Party) leavesChooser(ctx context.Context, n int, groups []leaf, with beside) error {
+	err := p.travel(ctx, n, with, func() error {
+		return eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.choose(ctx, l, lo, n) })
+	}, func() error { return nil })
 	if err != nil {
-		return err
-	}
-	if err := p.startProducts(ctx, n, beside); err != nil {
-		return err
-	}
-	if err := p.Conn.Flush(); err != nil {
-		return err
-	}
-	if err := p.endProducts(n, beside); err != nil {
 		return err
 	}
 	return eachLeaf(n, groups, p.lookUp)
 }
 
-// leavesAnswerer sends its half of beside before the answers, so that the chooser
+// leavesAnswerer sends its half of what stands beside before the answers, so that the chooser
 // reads them in that order; both leave with one flush.
-func (p *Party) leavesAnswerer(ctx context.Context, n int, groups []leaf, beside []term) error {
+func (p *Party) leavesAnswerer(ctx context.Context, n int, groups []leaf, with beside) error {
 	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.tables(ctx, l, lo, n) })
 	if err != nil {
 		return err
 	}
-	if err := p.startProducts(ctx, n, beside); err != nil {
+	if err := with.start(ctx, p, n); err != nil {
 		return err
 	}
 	if err := eachLeaf(n, groups, p.permute); err != nil {
 		return err
 	}
-	early := len(groups) > 0 && groups[0].early // then answers wait for nothing
-	if !early {
-		if err := p.endProducts(n, beside); err != nil {
-			return err
-		}
+	if err := with.end(p, n); err != nil {
+		return err
 	}
 	if err := eachLeaf(n, groups, p.answer); err != nil {
 		return err
 	}
-	if err := p.Conn.Flush(); err != nil || !early {
-		return err
-	}
-	return p.endProducts(n, beside)
+	return p.Conn.Flush()
 }
 
 func eachLeaf(n int, groups []leaf, f func(l *leaf, lo, n int) error) error {
@@ -118,13 +106,10 @@ func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
 	}
 	choice := windows(l.choice, lo, n)
 	err := p.material(func() error { return p.drawChoices(ctx, l, choice, w, lo, n) }, func(t *Tape) error {
-		all := choice
-		if l.early { // they have served
-			all = nil
-		}
+		all := choice[:len(choice):len(choice)]
 		for k := range l.sums {
 			pad := windows(l.sums[k].pad, lo, n)
-			all = append(all[:len(all):len(all)], pad[:l.Selected()]...)
+			all = append(all, pad[:l.Selected()]...)
 		}
 		return t.planes(n, all...)
 	})
@@ -135,7 +120,7 @@ func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
 	for i := range t {
 		copy(flip, window(l.own[i], lo, n))
 		xor(flip, choice[i])
-		if err := p.sends(l.early)(flip, n); err != nil {
+		if err := p.sendBits(flip, n); err != nil {
 			return err
 		}
 	}
@@ -260,7 +245,7 @@ func xor(dst, src []uint64) {
 func (p *Party) permute(l *leaf, lo, n int) error {
 	flip := make([]uint64, ring.Words(n))
 	for i := range l.Size {
-		if err := p.receives(l.early)(flip, n); err != nil {
+		if err := p.recvBits(flip, n); err != nil {
 			return err
 		}
 		for k := range l.sums {
@@ -433,21 +418,10 @@ func (p *Party) lookUpPair(own [][]uint64, s *leafSum, lo, n int) error {
 //
 // Functionality: gen = <s & c>; prop, where asked, is local. One flight, both ways:
 // 1 bit each; one OT a group, client as sender. Exact; leaks nothing.
-func (p *Party) bitLeaves(ctx context.Context, n int, groups []leaf, beside []term) error {
-	err := eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.maskBit(ctx, l, lo, n) })
-	if err != nil {
-		return err
-	}
-	if err := p.startProducts(ctx, n, beside); err != nil {
-		return err
-	}
-	if err := p.Conn.Flush(); err != nil {
-		return err
-	}
-	if err := eachLeaf(n, groups, p.openBit); err != nil {
-		return err
-	}
-	return p.endProducts(n, beside)
+func (p *Party) bitLeaves(ctx context.Context, n int, groups []leaf, with beside) error {
+	return p.travel(ctx, n, with, func() error {
+		return eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.maskBit(ctx, l, lo, n) })
+	}, func() error { return eachLeaf(n, groups, p.openBit) })
 }
 
 func (p *Party) maskBit(ctx context.Context, l *leaf, lo, n int) error {

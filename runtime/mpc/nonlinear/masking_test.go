@@ -58,7 +58,7 @@ func answers(t *testing.T, size, sums int, asked bool, pads [][2]uint64, own, fl
 	}
 	conn := &script{in: flips}
 	p := &Party{Role: transport.Server, Conn: conn, Corr: &fixedPads{pads: pads}}
-	if err := p.leaves(t.Context(), 1, []leaf{l}, transport.Client, nil); err != nil {
+	if err := p.leaves(t.Context(), 1, []leaf{l}, transport.Client, several(nil)); err != nil {
 		t.Fatal(err)
 	}
 	return conn.sent

@@ -14,7 +14,10 @@ package nonlinear
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
+	"io"
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
@@ -45,7 +48,8 @@ type Party struct {
 	Role transport.Role
 	Conn transport.Conn
 	Corr Correlations
-	Tape *Tape // where what OTs give is recorded or comes from; nil: it is made as it is used
+	Tape *Tape     // where what OTs give is recorded or comes from; nil: it is made as it is used
+	Rand io.Reader // of the client's shares that are drawn as a tape is recorded; nil: the system's
 
 	wire         []byte   // one message part
 	wide0, wide1 []uint64 // pads as words, before they are sliced
@@ -96,6 +100,21 @@ func (p *Party) recvWords(x []uint64, bits int) error {
 func violation(err error) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", transport.ErrViolation, err)
+	}
+	return nil
+}
+
+// random fills x with uniform numbers.
+func (p *Party) random(x []uint64, bits int) error {
+	from, b, m := p.Rand, make([]byte, 8*len(x)), ring.Mask(bits)
+	if from == nil {
+		from = rand.Reader
+	}
+	if _, err := io.ReadFull(from, b); err != nil {
+		return fmt.Errorf("randomness: %w", err)
+	}
+	for i := range x {
+		x[i] = binary.LittleEndian.Uint64(b[8*i:]) & m
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (p *Party) piecewise(ctx context.Context, x []uint64, f *wire.Piecewise, ou
 	if err != nil {
 		return nil, err
 	}
-	terms, err := p.monomials(ctx, len(x), name, f.Monomials())
+	terms, err := p.monomials(ctx, len(x), name, f.Monomials(), p.Tape != nil && f.Prepared)
 	if err != nil {
 		return nil, err
 	}
@@ -67,13 +67,13 @@ func (p *Party) piecewise(ctx context.Context, x []uint64, f *wire.Piecewise, ou
 // nameSegments gives the bits of the name of x, and x in the ring it is
 // multiplied in.
 func (p *Party) nameSegments(ctx context.Context, x []uint64, f *wire.Piecewise) (name [][]uint64, xw []uint64, err error) {
-	var beside []term
+	var with beside
 	xw, end := x, func() {}
 	if to := f.Operand(); to > f.Bits {
 		off := uint64(1) << (f.Bits - 2)
 		xw = p.plus(x, off, f.Bits)
 		t, unwrap := p.wrap(xw, f.Bits, to-f.Bits)
-		beside = []term{t}
+		with = terms{t}
 		end = func() {
 			unwrap(xw, f.Bits)
 			xw = p.plus(xw, -off, to)
@@ -81,7 +81,7 @@ func (p *Party) nameSegments(ctx context.Context, x []uint64, f *wire.Piecewise)
 	}
 	own := ring.Planes(f.Bits-1, len(x))
 	ring.Slice(own, x, 0)
-	carries, err := p.carries(ctx, len(x), [][][]uint64{own[:f.Bits-2]}, f.Naming(), beside)
+	carries, err := p.carries(ctx, len(x), [][][]uint64{own[:f.Bits-2]}, f.Naming(), with)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -105,8 +105,8 @@ func (p *Party) nameSegments(ctx context.Context, x []uint64, f *wire.Piecewise)
 }
 
 // monomials evaluates products of shared bits, in the order in which the circuit
-// was asked for them; nil stands for 1.
-func (p *Party) monomials(ctx context.Context, n int, bits [][]uint64, c *wire.Monomials) ([][]uint64, error) {
+// was asked for them; nil stands for 1. early: corrections were sent before.
+func (p *Party) monomials(ctx context.Context, n int, bits [][]uint64, c *wire.Monomials, early bool) ([][]uint64, error) {
 	nodes := append(make([][]uint64, 0, c.Nodes), bits...)
 	nodes = append(nodes, ring.Planes(c.Nodes-len(bits), n)...)
 	for _, level := range c.Levels {
@@ -117,7 +117,7 @@ func (p *Party) monomials(ctx context.Context, n int, bits [][]uint64, c *wire.M
 			if g.Top < 0 {
 				gates = append(gates, two)
 			} else {
-				chains = append(chains, chain{gate: two, top: nodes[g.Top], add: make([]uint64, ring.Words(n))})
+				chains = append(chains, chain{gate: two, top: nodes[g.Top], add: make([]uint64, ring.Words(n)), early: early})
 			}
 		}
 		if err := p.joins(ctx, n, gates, chains); err != nil {

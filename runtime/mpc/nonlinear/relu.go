@@ -41,8 +41,8 @@ func (p *Party) Above(ctx context.Context, x []uint64, at []int64, s Sign) ([][]
 	return p.above(ctx, x, at, s, nil)
 }
 
-// above is Above with the messages of some products beside it.
-func (p *Party) above(ctx context.Context, x []uint64, at []int64, s Sign, beside []term) ([][]uint64, error) {
+// above is Above with something that travels beside its first flight; nil is nothing.
+func (p *Party) above(ctx context.Context, x []uint64, at []int64, s Sign, with beside) ([][]uint64, error) {
 	m := s.Hi - s.Lo - 1
 	own, signs := make([][][]uint64, len(at)), make([][]uint64, len(at))
 	for i, t := range at {
@@ -50,14 +50,15 @@ func (p *Party) above(ctx context.Context, x []uint64, at []int64, s Sign, besid
 		ring.Slice(planes, p.plus(x, -uint64(t), s.Bits), s.Lo)
 		own[i], signs[i] = planes[:m], planes[m]
 	}
-	if m == 0 && len(beside) > 0 {
-		if err := p.products(ctx, len(x), beside); err != nil {
+	if m == 0 && with != nil {
+		none := func() error { return nil }
+		if err := p.travel(ctx, len(x), with, none, none); err != nil {
 			return nil, err
 		}
 	}
 	if m > 0 {
 		common := s.Tree.Split(m, wire.Agree(at)-s.Lo)
-		c, err := p.carries(ctx, len(x), own, wire.NewCarries(m, common, len(at), s.Tree), beside)
+		c, err := p.carries(ctx, len(x), own, wire.NewCarries(m, common, len(at), s.Tree), with)
 		if err != nil {
 			return nil, fmt.Errorf("sign: %w", err)
 		}
@@ -124,8 +125,12 @@ func (p *Party) muxAt(b, x, out []uint64, bits, shift int) []term {
 // extended in DReLU's first flights (ExtendNonNeg: 1 bit and to-Bits more) and multiplied in
 // Z_2^to. Where x is negative that extension is wrong, and multiplied by 0. With flips x
 // is what may be negative: then Extend, which needs |x| < 2^(Bits-2).
+// Where the client's share is known ahead the multiplexer is a masked one.
 func (p *Party) Relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip []uint64, to int) ([]uint64, error) {
-	var beside []term
+	if s.Tree.Tabled() {
+		return p.relu(ctx, x, s, flipped, flip, to)
+	}
+	var with beside
 	wide, end := x, func() {}
 	if to > s.Bits {
 		off := uint64(0)
@@ -134,13 +139,13 @@ func (p *Party) Relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip
 		}
 		wide = p.plus(x, off, s.Bits)
 		t, unwrap := p.wrap(wide, s.Bits, to-s.Bits)
-		beside = []term{t}
+		with = terms{t}
 		end = func() {
 			unwrap(wide, s.Bits)
 			wide = p.plus(wide, -off, to)
 		}
 	}
-	b, err := p.above(ctx, x, []int64{0}, s, beside)
+	b, err := p.above(ctx, x, []int64{0}, s, with)
 	if err != nil {
 		return nil, err
 	}

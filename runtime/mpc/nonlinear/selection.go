@@ -3,6 +3,7 @@ package nonlinear
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
@@ -45,7 +46,8 @@ func (g *grid) add(block []uint64) {
 // min(a, b) = a + b - max. With indexBits > 0 also shares, in Z_2^indexBits, of the input
 // number that each output came from; of equal numbers the first operand wins.
 // A level takes the flights of DReLU and one, of which neighbours may share one
-// (wire.Tree.Next). Error: up to 2^Lo - 1 too little a level.
+// (wire.Tree.Next). Where the client's shares are known ahead a level takes the flights of a masked
+// multiplexer and, but for the last, one that makes them known again. Error: up to 2^Lo - 1 too little a level.
 // Leaks nothing: which comparisons are made does not depend on any of them.
 func (p *Party) Select(ctx context.Context, x []uint64, copies int, net wire.Network, s Sign, indexBits int) (values, indices []uint64, err error) {
 	val := grid{copies, []int32{0}, [][]uint64{x}}
@@ -54,7 +56,7 @@ func (p *Party) Select(ctx context.Context, x []uint64, copies int, net wire.Net
 		idx.blocks[0] = p.ownIndices(copies, net.Inputs)
 	}
 	for i, level := range net.Levels {
-		if err := p.selectLevel(ctx, level, net.Both, s, indexBits, &val, &idx); err != nil {
+		if err := p.selectLevel(ctx, level, net.Both, i == len(net.Levels)-1, s, indexBits, &val, &idx); err != nil {
 			return nil, nil, fmt.Errorf("selection level %d: %w", i, err)
 		}
 		s.Tree = s.Tree.Next(s.Hi - s.Lo - 1)
@@ -77,24 +79,18 @@ func (p *Party) ownIndices(copies, n int) []uint64 {
 	return out
 }
 
-func (p *Party) selectLevel(ctx context.Context, level [][2]int32, both bool, s Sign, indexBits int, val, idx *grid) error {
+func (p *Party) selectLevel(ctx context.Context, level [][2]int32, both, last bool, s Sign, indexBits int, val, idx *grid) error {
 	first, second := make([]int32, len(level)), make([]int32, len(level))
 	for i, g := range level {
 		first[i], second[i] = g[0], g[1]
 	}
 	b, d := val.gather(second), subtract(val.gather(first), val.gather(second), s.Bits)
-	won, err := p.DReLU(ctx, d, s)
-	if err != nil {
-		return err
-	}
-	up := make([]uint64, len(d))
-	terms := p.mux(won, d, up, s.Bits)
-	var ib, id, iup []uint64
+	var ib, id []uint64
 	if indexBits > 0 {
-		ib, id, iup = idx.gather(second), subtract(idx.gather(first), idx.gather(second), indexBits), make([]uint64, len(d))
-		terms = append(terms, p.mux(won, id, iup, indexBits)...)
+		ib, id = idx.gather(second), subtract(idx.gather(first), idx.gather(second), indexBits)
 	}
-	if err := p.products(ctx, len(d), terms); err != nil {
+	up, iup, err := p.rise(ctx, d, id, s, indexBits, last)
+	if err != nil {
 		return err
 	}
 	val.add(winners(b, d, up, both, s.Bits))
@@ -102,6 +98,51 @@ func (p *Party) selectLevel(ctx context.Context, level [][2]int32, both bool, s 
 		idx.add(winners(ib, id, iup, both, indexBits))
 	}
 	return nil
+}
+
+// rise gives d*[d >= 0] and, if there are any, id*[d >= 0].
+func (p *Party) rise(ctx context.Context, d, id []uint64, s Sign, indexBits int, last bool) (up, iup []uint64, err error) {
+	if s.Tree.Tabled() {
+		return p.riseMasked(ctx, d, id, s, indexBits, last)
+	}
+	won, err := p.DReLU(ctx, d, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	up = make([]uint64, len(d))
+	all := p.mux(won, d, up, s.Bits)
+	if id != nil {
+		iup = make([]uint64, len(d))
+		all = append(all, p.mux(won, id, iup, indexBits)...)
+	}
+	return up, iup, p.products(ctx, len(d), all)
+}
+
+// riseMasked is rise where the client's shares are known ahead, and makes them known of the results
+// too, unless this is the last level.
+func (p *Party) riseMasked(ctx context.Context, d, id []uint64, s Sign, indexBits int, last bool) (up, iup []uint64, err error) {
+	up = slices.Clone(d)
+	m := &masked{operands: []operand{{width: s.Bits, val: up}}}
+	if id != nil {
+		iup = slices.Clone(id)
+		m.operands = append(m.operands, operand{width: indexBits, val: iup})
+	}
+	won, err := p.above(ctx, d, []int64{0}, s, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.selects(len(d), selection{m, won[0]}); err != nil || last {
+		return up, iup, err
+	}
+	if err := p.fix(up, s.Bits); err != nil {
+		return nil, nil, err
+	}
+	if id != nil {
+		if err := p.fix(iup, indexBits); err != nil {
+			return nil, nil, err
+		}
+	}
+	return up, iup, p.Conn.Flush()
 }
 
 func subtract(a, b []uint64, bits int) []uint64 {

@@ -17,19 +17,49 @@ import (
 // goes nowhere. So the two walks agree by construction.
 //
 // Messages that depend on nothing but what is on the tape (and on the client's operand, where
-// that is known) are not sent when the tape is played: recording gives them, in their
-// order, and whoever plays has the peer's beside the tape.
+// that is known) are not sent when the tape is played. There are two kinds. *Early* ones are
+// given by the recording, in their order, and whoever plays has the peer's beside the tape.
+// Those *ahead* go from client to server while both record, and the server takes them in at
+// once: what they are needed for is then on its tape, and they are not kept.
 type Tape struct {
 	buf   []byte
 	at    int
 	play  bool
 	early []byte // recording: this party's early messages; playing: the peer's
 	heard int
+	ahead transport.Conn // recording: where messages go ahead
 }
 
-// NewTape is an empty tape with room for so many bytes and so many of early messages.
-func NewTape(size, early int64) *Tape {
-	return &Tape{buf: make([]byte, 0, size), early: make([]byte, 0, early)}
+// NewTape is an empty tape with room for so many bytes and so many of early messages, and what
+// goes ahead goes over a connection.
+func NewTape(size, early int64, ahead transport.Conn) *Tape {
+	return &Tape{buf: make([]byte, 0, size), early: make([]byte, 0, early), ahead: ahead}
+}
+
+// aheadBits moves n bits from the client's b to the server's, while they record.
+func (p *Party) aheadBits(b []uint64, n int) error {
+	w := p.part(ring.PackedLen(n, 1))
+	if !p.isServer() {
+		ring.PackBits(w, b, n)
+		return p.Tape.ahead.Send(w)
+	}
+	if err := p.Tape.ahead.Recv(w); err != nil {
+		return err
+	}
+	return violation(ring.UnpackBits(b, w, n))
+}
+
+// aheadWords moves numbers from the client's x to the server's, while they record.
+func (p *Party) aheadWords(x []uint64, bits int) error {
+	w := p.part(ring.PackedLen(len(x), bits))
+	if !p.isServer() {
+		ring.Pack(w, x, bits)
+		return p.Tape.ahead.Send(w)
+	}
+	if err := p.Tape.ahead.Recv(w); err != nil {
+		return err
+	}
+	return violation(ring.Unpack(x, w, bits))
 }
 
 // Bytes is what was recorded, and the early messages.
@@ -156,12 +186,16 @@ func (t *Tape) words(bits int, all ...[]uint64) error {
 // material makes what one step takes of OTs, or reads it off the tape.
 //
 // make takes OTs; move tells the tape what is made, to be written behind make or to be read in
-// its place.
+// its place. What the client sends ahead leaves at once: the server takes its OTs as it reads,
+// and neither party makes OTs for long while the other takes none.
 func (p *Party) material(make func() error, move func(t *Tape) error) error {
 	if p.Tape != nil && p.Tape.play {
 		return move(p.Tape)
 	}
 	if err := make(); err != nil || p.Tape == nil {
+		return err
+	}
+	if err := p.Tape.ahead.Flush(); err != nil {
 		return err
 	}
 	return move(p.Tape)

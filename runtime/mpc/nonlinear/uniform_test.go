@@ -44,13 +44,18 @@ func uniformCases() (all []uniformCase) {
 		add("Relu, wide "+tree, func(ctx context.Context, p *Party, x []uint64) error {
 			return none(p.Relu(ctx, x, g, false, nil, 20))
 		})
-		ahead := g
-		ahead.Tree.Prepared, ahead.Tree.Known, ahead.Tree.ClientChooses = true, true, g.Tree.Leaf > 1
+		early := g
+		early.Tree = known(g.Tree)
 		add("prepared DReLU "+tree, func(ctx context.Context, p *Party, x []uint64) error {
-			return prepared(ctx, p, x, ahead, func(p *Party, x []uint64) error { return none(p.DReLU(ctx, x, ahead)) })
+			return none(ahead(ctx, p, x, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) { return p.DReLU(ctx, x, early) }))
 		})
 		add("prepared Relu, wide "+tree, func(ctx context.Context, p *Party, x []uint64) error {
-			return prepared(ctx, p, x, ahead, func(p *Party, x []uint64) error { return none(p.Relu(ctx, x, ahead, false, nil, 20)) })
+			return none(ahead(ctx, p, x, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
+				return p.Relu(ctx, x, early, false, nil, 20)
+			}))
+		})
+		add("prepared Clip "+tree, func(ctx context.Context, p *Party, x []uint64) error {
+			return none(ahead(ctx, p, x, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) { return p.Clip(ctx, x, early, -5, 9) }))
 		})
 		add("Above "+tree, func(ctx context.Context, p *Party, x []uint64) error {
 			return none(p.Above(ctx, x, []int64{3, 3 + 16, 40, 40 - 128}, g))
@@ -63,44 +68,6 @@ func uniformCases() (all []uniformCase) {
 		})
 	}
 	return append(all, flatCases(Sign{uniformBits, 0, uniformBits, wire.Tree{Leaf: 3}})...)
-}
-
-// prepared records a comparison, with the client's operand and without the server's, exchanges
-// the early messages and plays it. What is received early is looked at like all else.
-func prepared(_ context.Context, p *Party, x []uint64, s Sign, run func(p *Party, x []uint64) error) error {
-	known := x
-	if p.isServer() {
-		known = make([]uint64, len(x))
-	}
-	tape := NewTape(1<<22, 1<<22)
-	if err := run(&Party{Role: p.Role, Conn: Nowhere{}, Corr: p.Corr, Tape: tape}, known); err != nil {
-		return err
-	}
-	recorded, early := tape.Bytes()
-	w := wire.NewCarries(s.Hi-s.Lo-1, 0, 1, s.Tree)
-	planes := 0 // that the peer sends early
-	for level := range w.Levels {
-		planes += w.Corrections(level)
-	}
-	if p.isServer() && s.Tree.ChoosesEarly() {
-		planes += w.Choices()
-	}
-	if err := p.Conn.Send(early); err != nil {
-		return err
-	}
-	var theirs []byte
-	for range planes {
-		b := make([]byte, ring.PackedLen(len(x), 1))
-		if err := p.Conn.Recv(b); err != nil {
-			return err
-		}
-		theirs = append(theirs, b...)
-	}
-	play := Recorded(append([]byte(nil), recorded...), theirs)
-	if err := run(&Party{Role: p.Role, Conn: p.Conn, Tape: play}, x); err != nil {
-		return err
-	}
-	return play.Done()
 }
 
 // flatCases are the protocols whose shape is their tree's or that have none.
@@ -161,6 +128,15 @@ func flatCases(g Sign) (all []uniformCase) {
 		c := &Conv{Batch: 1, G: 1, CIn: 1, COut: 2, H: 64, W: w, OH: 64, OW: w, KH: 1, KW: 1, SH: 1, SW: 1, DH: 1, DW: 1,
 			Bits: bits, Digits: []BitRange{{0, 4}}, Taps: []Reach{{0, 64, 0, w}}, Piece: 1 << 16, Wave: 1 << 16}
 		return none(p.LinearOT(ctx, x, c, []int64{5, -3}, []int64{1, 2}))
+	})
+	early := g
+	early.Tree = known(g.Tree)
+	add("prepared Select", func(ctx context.Context, p *Party, x []uint64) error {
+		net := wire.Network{Inputs: 3, Levels: [][][2]int32{{{0, 1}}, {{3, 2}}}, Outputs: []int32{4}}
+		return none(ahead(ctx, p, append(append(append([]uint64(nil), x...), x...), x...), func(ctx context.Context, p *Party, y []uint64) ([]uint64, error) {
+			_, at, err := p.Select(ctx, y, len(x), net, early, 2)
+			return at, err
+		}))
 	})
 	add("Select", func(ctx context.Context, p *Party, x []uint64) error {
 		net := wire.Network{Inputs: 3, Levels: [][][2]int32{{{0, 1}}, {{3, 2}}}, Outputs: []int32{4}}

@@ -1,0 +1,175 @@
+package plan
+
+import (
+	"slices"
+
+	"secc.example/secc/backend/plan/wire"
+)
+
+// How prepared inferences compare. The client's operand is known in the preparation, for whatever is
+// compared is moved first unless it is fixed: so leaves are tables, and multiplexers masked. What is
+// cheapest online is then not what is cheapest in one phase, and trees are chosen anew.
+
+// prepared is a copy of the plan for prepared inferences, whose comparisons may be changed.
+func (p *Plan) prepared() *Plan {
+	q := *p
+	q.Rounds = make([][]Step, len(p.Rounds))
+	for r := range p.Rounds {
+		q.Rounds[r] = slices.Clone(p.Rounds[r])
+	}
+	q.widen()
+	trees := map[int]wire.Tree{}
+	for _, s := range q.Steps() {
+		if f, ok := s.Attrs.(*Func); ok && f.Piecewise != nil {
+			s.Attrs = f.prepared()
+		}
+		if s.Sign() == nil {
+			continue
+		}
+		s.Attrs = copied(s.Attrs)
+		c := s.Sign()
+		c.Tree.Prepared = true
+		if !s.mask(&q).Fits() {
+			continue
+		}
+		m := c.compared()
+		if _, ok := trees[m]; !ok {
+			trees[m] = aheadTree(m)
+		}
+		c.Tree = trees[m]
+	}
+	return &q
+}
+
+// prepared is a copy whose corrections of pads are sent in the preparation.
+func (f *Func) prepared() *Func {
+	g, lines := *f, *f.Piecewise
+	lines.Prepared, g.Piecewise = true, &lines
+	return &g
+}
+
+// mask is the largest masked multiplexer of a comparison.
+func (s *Step) mask(p *Plan) wire.Mask {
+	switch a := s.Attrs.(type) {
+	case *Relu:
+		return a.mask()
+	case *ArgMax:
+		return wire.Mask{Widths: []int{a.Bits, p.Slots[s.Out[0]].Bits}}
+	}
+	return wire.Mask{Widths: []int{s.Sign().Bits}}
+}
+
+// What a bit sent in the preparation, and a flight of the online run, weigh in bits of each element that are
+// sent online.
+const (
+	aheadWeight  = 1. / 8
+	flightWeight = 4
+)
+
+// aheadTree is the tree of comparisons of m bits.
+func aheadTree(m int) (best wire.Tree) {
+	least := 0.
+	for leaf := 2; leaf <= wire.MaxLeaf; leaf++ {
+		for arity := 2; arity <= wire.MaxArity; arity++ {
+			t := wire.Tree{Leaf: leaf, Arity: arity, Prepared: true, Known: true}
+			c := CostCarries(8, wire.NewCarries(m, 0, 1, t)) // a byte for a bit of each element
+			before := float64(c.Ahead+c.Early.ToServer+c.Early.ToClient) + float64(c.COTs.All())/8
+			price := float64(c.ToServer()+c.ToClient()) + aheadWeight*before + flightWeight*float64(len(c.Flights))
+			if best.Leaf == 0 || price < least {
+				best, least = t, price
+			}
+		}
+	}
+	return best
+}
+
+// KnownAhead says whether the client's operand of a comparison is known in the preparation.
+func (s *Step) KnownAhead() bool {
+	c := s.Sign()
+	return c != nil && c.Tree.Tabled()
+}
+
+// wantsFixed says whether a step's operand must be fixed when it begins.
+func (s *Step) wantsFixed() bool { return s.Linear() != nil || s.KnownAhead() }
+
+// widen lets relus give at once what an extension makes of their results: their operand is widened beside the
+// comparison, for what the extension would send and without its flight. Whoever reads a
+// narrower result drops the bits above it.
+func (p *Plan) widen() {
+	for r := range p.Rounds {
+		for i := range p.Rounds[r] {
+			s := &p.Rounds[r][i]
+			a, ok := s.Attrs.(*Relu)
+			if !ok || a.ExtendTo > 0 {
+				continue
+			}
+			e := p.extensionOf(s.Out[0])
+			if e == nil {
+				continue
+			}
+			wide := *a
+			wide.ExtendTo = p.Slots[e.Out[0]].Bits
+			if !wide.mask().Fits() {
+				continue
+			}
+			narrow, out := s.Out[0], e.Out[0]
+			s.Attrs, s.Out = &wide, []Slot{out}
+			p.narrow(r+1, narrow, out)
+		}
+	}
+}
+
+// extensionOf is the widest extension of a slot; nil if there is none.
+func (p *Plan) extensionOf(x Slot) (most *Step) {
+	for _, s := range p.Steps() {
+		if e, ok := s.Attrs.(*Extend); ok && !e.Any && s.In[0] == x && (most == nil || p.Slots[s.Out[0]].Bits > p.Slots[most.Out[0]].Bits) {
+			most = s
+		}
+	}
+	return most
+}
+
+// narrow makes of a wide slot what was made of a narrow one by extensions, and the narrow one itself
+// for whoever else reads it, from a round on.
+func (p *Plan) narrow(from int, narrow, wide Slot) {
+	made := map[Slot]bool{narrow: true} // to be made of the wide slot by who first reads them
+	same := map[Slot]bool{}             // of the same ring
+	for r := from; r < len(p.Rounds); r++ {
+		p.Rounds[r] = slices.DeleteFunc(p.Rounds[r], func(s Step) bool {
+			e, ok := s.Attrs.(*Extend)
+			if !ok || e.Any || s.In[0] != narrow {
+				return false
+			}
+			if x := s.Out[0]; p.Slots[x].Bits == p.Slots[wide].Bits {
+				same[x] = x != wide
+			} else {
+				made[x] = true
+			}
+			return true
+		})
+		p.Rounds[r] = append(p.dropBits(r, made, wide), p.Rounds[r]...)
+		for i := range p.Rounds[r] {
+			s := &p.Rounds[r][i]
+			for k, x := range s.In {
+				if same[x] {
+					s.In = slices.Clone(s.In)
+					s.In[k] = wide
+				}
+			}
+		}
+	}
+}
+
+// dropBits gives the steps that make what a round reads of slots that are still to be made.
+func (p *Plan) dropBits(r int, made map[Slot]bool, wide Slot) (steps []Step) {
+	for i := range p.Rounds[r] {
+		s := &p.Rounds[r][i]
+		for _, x := range s.In {
+			if made[x] {
+				steps = append(steps, Step{Proto: ProtoReduce, Op: s.Op, Name: s.Name, In: []Slot{wide}, Out: []Slot{x}})
+				delete(made, x)
+			}
+		}
+	}
+	return steps
+}

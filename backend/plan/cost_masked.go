@@ -1,0 +1,58 @@
+package plan
+
+import "secc.example/secc/backend/plan/wire"
+
+// Costs of what is prepared of comparisons whose client's operand is known ahead
+// (nonlinear/masked.go).
+
+// costMask is a masked multiplexer of n elements: what leaves with the first flights of the
+// comparison, and the flight that opens the bit.
+func costMask(n int, m wire.Mask) (start, end Cost) {
+	var f Flight
+	start.Kept = Memory{plane(n), plane(n)}
+	for _, w := range m.Widths {
+		number := wire.PackedLen(n, w)
+		f.ToClient += number
+		start.Ahead += number
+		start.Kept = start.Kept.add(Memory{2 * number, number})
+	}
+	for _, w := range m.Ones {
+		number := wire.PackedLen(n, w)
+		start.Ahead += number
+		start.Kept = start.Kept.add(Memory{number, number})
+	}
+	start.COTs.ClientSends = int64(n)
+	if len(m.Widths) > 0 {
+		start.COTs.ServerSends = int64(n)
+	}
+	if m.By > 0 {
+		number := 3 * wire.PackedLen(n, m.By)
+		f.ToClient += plane(n)
+		start.Ahead += number
+		start.Kept = start.Kept.add(Memory{plane(n) + number, number})
+		start.COTs.ClientSends += int64(n)
+	}
+	if f != (Flight{}) {
+		start.Flights = []Flight{f}
+	}
+	return start.withWork(UnitMux, n), Cost{Flights: crossing(plane(n))}
+}
+
+// costMasked is a comparison and what its bits select: a mask for each.
+func costMasked(n int, sign Cost, masks ...wire.Mask) Cost {
+	var opened Cost
+	for _, m := range masks {
+		start, end := costMask(n, m)
+		sign, opened = sign.Beside(start), opened.Beside(end)
+	}
+	return sign.Add(opened)
+}
+
+// costFix makes the client's shares of n numbers known ahead.
+func costFix(n int, widths []int) Cost {
+	var bytes int64
+	for _, w := range widths {
+		bytes += wire.PackedLen(n, w)
+	}
+	return Cost{Flights: []Flight{{ToServer: bytes}}, Kept: Memory{Client: bytes}}
+}

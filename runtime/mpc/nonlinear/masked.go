@@ -1,0 +1,514 @@
+package nonlinear
+
+import (
+	"context"
+	"fmt"
+
+	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/ring"
+)
+
+// masked is a multiplexer of which the client's operands are known ahead.
+//
+// Functionality: <b>, shares of x in Z_2^w, the client's known ahead -> shares of b*x in Z_2^w.
+// With a random bit m = mS ^ mC, D = b ^ m is opened: b*x = D*x + (1-2D)*m*x, so that what is left is
+// a share of m*x, for which nobody waits for b:
+//
+//	m*xC = mC xC + mS (1-2mC) xC: an OT whose choice is mS; the client's number goes ahead
+//	m*xS = mS xS + mC (1-2mS) xS: an OT whose choice is mC; the server's number goes as soon as xS is there
+//
+// Both choices are the OTs' own, so nobody corrects one. Bits an element: ahead w; online w from the
+// server, with the first flight of what computes b, and 1 each way at the end (2w+2 where the
+// operand is not known). One OT each way. Exact; leaks nothing: D is masked by a bit of which each
+// party lacks one share, the numbers by the pad that the other lacks. (Opening masked values is
+// Beaver's; that the products are made ahead of one fixed operand is what is won here.)
+type masked struct {
+	operands []operand
+	wide     *widening // of the first operand, if that comes in a narrower ring
+	mask     []uint64  // this party's share of m
+}
+
+// operand is a number that is selected, or not.
+type operand struct {
+	width int
+	val   []uint64 // this party's share, less what widening adds
+	fixed bool     // the server has no share: the number is known ahead
+
+	prod []uint64 // this party's share of m times the number
+	diff []uint64 // server: what its number is masked by
+}
+
+// widening makes the first operand, given by shares in Z_2^from, a number of by bits more, where it is not
+// negative; elsewhere what comes out is selected away.
+//
+// Such shares wrap unless both have their top bit unset: x = xS + xC - 2^from + 2^from a c, with a
+// and c one if that of server and client is. a*c and a*mC' (mC' the client's share of m*c) are
+// products of a bit of the server's and numbers known ahead: an OT, the numbers ahead, a bit
+// online that masks a. m*c goes with the first OT of the multiplexer. 3*by bits ahead.
+type widening struct {
+	from, by int
+	top      []uint64 // bits: at the server a, at the client c
+
+	flip            []uint64 // server: mask of a
+	both, sel, part []uint64 // shares of a*c, of a*m*c, and of m*c
+}
+
+// pads is the number of bits of the OT whose sender the client is, and of the server's.
+func (m *masked) pads() (client, server int) {
+	var s wire.Mask
+	for _, o := range m.operands {
+		if o.fixed {
+			s.Ones = append(s.Ones, o.width)
+		} else {
+			s.Widths = append(s.Widths, o.width)
+		}
+	}
+	if m.wide != nil {
+		s.By = m.wide.by
+	}
+	return s.Pads()
+}
+
+func (m *masked) alloc(n int, server bool) {
+	m.mask = make([]uint64, ring.Words(n))
+	for i := range m.operands {
+		o := &m.operands[i]
+		o.prod = make([]uint64, n)
+		if server && !o.fixed {
+			o.diff = make([]uint64, n)
+		}
+	}
+	if w := m.wide; w != nil {
+		w.flip, w.both, w.sel, w.part = make([]uint64, ring.Words(n)), make([]uint64, n), make([]uint64, n), make([]uint64, n)
+	}
+}
+
+// start takes the OTs and, at the server, sends its numbers under them.
+func (m *masked) start(ctx context.Context, p *Party, n int) error {
+	m.alloc(n, p.isServer())
+	return chunks(n, func(lo, n int) error {
+		err := p.material(func() error { return p.drawMasked(ctx, m, lo, n) }, func(t *Tape) error { return m.move(t, p.isServer(), lo, n) })
+		if err != nil || !p.isServer() {
+			return err
+		}
+		return p.offer(m, lo, n)
+	})
+}
+
+// end receives the server's numbers.
+func (m *masked) end(p *Party, n int) error {
+	if p.isServer() {
+		m.widen()
+		return nil
+	}
+	err := chunks(n, func(lo, n int) error { return p.accept(m, lo, n) })
+	m.widen()
+	return err
+}
+
+// move tells a tape what is kept.
+func (m *masked) move(t *Tape, server bool, lo, n int) error {
+	if err := t.planes(n, window(m.mask, lo, n)); err != nil {
+		return err
+	}
+	for _, o := range m.operands {
+		if err := t.words(o.width, o.prod[lo:lo+n]); err != nil {
+			return err
+		}
+		if o.diff == nil {
+			continue
+		}
+		if err := t.words(o.width, o.diff[lo:lo+n]); err != nil {
+			return err
+		}
+	}
+	w := m.wide
+	if w == nil {
+		return nil
+	}
+	if server {
+		if err := t.planes(n, window(w.flip, lo, n)); err != nil {
+			return err
+		}
+	}
+	return t.words(w.by, w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n])
+}
+
+// drawMasked makes what is kept of a chunk.
+func (p *Party) drawMasked(ctx context.Context, m *masked, lo, n int) error {
+	client, server := m.pads()
+	asSender, asReceiver := func() error { return nil }, func() error { return p.receiveFixed(ctx, m, client, lo, n) }
+	if server > 0 {
+		asSender = func() error { return p.sendOnline(ctx, m, server, lo, n) }
+	}
+	if !p.isServer() {
+		asSender, asReceiver = func() error { return p.sendFixed(ctx, m, client, lo, n) }, func() error { return nil }
+		if server > 0 {
+			asReceiver = func() error { return p.receiveOnline(ctx, m, server, lo, n) }
+		}
+	}
+	return p.bothWays(asSender, asReceiver)
+}
+
+// fields cuts pads into numbers, lowest bits first.
+type fields struct {
+	words []uint64
+	at    int
+}
+
+// next fills out with the next bits of every pad.
+func (f *fields) next(out []uint64, bits int) {
+	mask := ring.Mask(bits)
+	for i, w := range f.words {
+		out[i] = w >> f.at & mask
+	}
+	f.at += bits
+}
+
+// receiveOnline, at the client: its share of the mask, and the pads of the numbers to come.
+func (p *Party) receiveOnline(ctx context.Context, m *masked, bits, lo, n int) error {
+	batch, err := p.Corr.Recv(ctx, n)
+	if err != nil {
+		return err
+	}
+	w, _ := p.scratch(n)
+	batch.PadsInto(max(bits, 2), window(m.mask, lo, n), w)
+	f := fields{words: w}
+	for _, o := range m.operands {
+		if !o.fixed {
+			f.next(o.prod[lo:lo+n], o.width)
+		}
+	}
+	return nil
+}
+
+// sendOnline, at the server: the pads of its numbers to come.
+func (p *Party) sendOnline(ctx context.Context, m *masked, bits, lo, n int) error {
+	batch, err := p.Corr.Send(ctx, n)
+	if err != nil {
+		return err
+	}
+	w0, w1 := p.scratch(n)
+	batch.PadsInto(max(bits, 2), w0, w1)
+	f0, f1 := fields{words: w0}, fields{words: w1}
+	for _, o := range m.operands {
+		if o.fixed {
+			continue
+		}
+		prod, diff := o.prod[lo:lo+n], o.diff[lo:lo+n]
+		f0.next(prod, o.width)
+		f1.next(diff, o.width)
+		for i, v := range prod {
+			diff[i] -= v
+			prod[i] = -v
+		}
+	}
+	return nil
+}
+
+// sendFixed, at the client: its shares times the server's share of the mask.
+func (p *Party) sendFixed(ctx context.Context, m *masked, bits, lo, n int) error {
+	batch, err := p.Corr.Send(ctx, n)
+	if err != nil {
+		return err
+	}
+	w0, w1 := make([]uint64, n), make([]uint64, n)
+	batch.PadsInto(max(bits, 2), w0, w1)
+	mask := window(m.mask, lo, n)
+	if _, server := m.pads(); server == 0 { // the server knows one of the two pads
+		for i := range n {
+			mask[i/64] |= (w0[i] ^ w1[i]) >> (bits - 1) & 1 << (i % 64)
+		}
+	}
+	f0, f1 := fields{words: w0}, fields{words: w1}
+	for _, o := range m.operands {
+		if err := p.sendSelected(mask, o.val[lo:lo+n], o.prod[lo:lo+n], o.width, &f0, &f1); err != nil {
+			return err
+		}
+	}
+	w := m.wide
+	if w == nil {
+		return nil
+	}
+	top, part := unpackBits(w.top, lo, n), w.part[lo:lo+n]
+	if err := p.sendSelected(mask, top, part, w.by, &f0, &f1); err != nil {
+		return err
+	}
+	if batch, err = p.Corr.Send(ctx, n); err != nil {
+		return err
+	}
+	batch.PadsInto(max(2*w.by, 2), w0, w1)
+	f0, f1, none := fields{words: w0}, fields{words: w1}, make([]uint64, ring.Words(n))
+	if err := p.sendSelected(none, top, w.both[lo:lo+n], w.by, &f0, &f1); err != nil {
+		return err
+	}
+	return p.sendSelected(none, part, w.sel[lo:lo+n], w.by, &f0, &f1)
+}
+
+// sendSelected multiplies numbers of the client's by the XOR of a bit of its own and the choice of an OT
+// that it sends, and adds its share to out.
+func (p *Party) sendSelected(own, val, out []uint64, bits int, f0, f1 *fields) error {
+	p0, p1 := p.scratch(len(val))
+	f0.next(p0, bits)
+	f1.next(p1, bits)
+	for i, v := range val {
+		b := -ring.Bit(own, i)
+		out[i] += v&b - p0[i]
+		p1[i] = v ^ b - b - p1[i] + p0[i]
+	}
+	return p.aheadWords(p1, bits)
+}
+
+// receiveFixed, at the server: its share of the mask, and what that selects of the client's.
+func (p *Party) receiveFixed(ctx context.Context, m *masked, bits, lo, n int) error {
+	batch, err := p.Corr.Recv(ctx, n)
+	if err != nil {
+		return err
+	}
+	pads, mask := make([]uint64, n), window(m.mask, lo, n)
+	batch.PadsInto(max(bits, 2), mask, pads)
+	f := fields{words: pads}
+	for _, o := range m.operands {
+		if err := p.receiveSelected(mask, o.prod[lo:lo+n], o.width, &f); err != nil {
+			return err
+		}
+	}
+	w := m.wide
+	if w == nil {
+		return nil
+	}
+	if err := p.receiveSelected(mask, w.part[lo:lo+n], w.by, &f); err != nil {
+		return err
+	}
+	if batch, err = p.Corr.Recv(ctx, n); err != nil {
+		return err
+	}
+	flip := window(w.flip, lo, n)
+	batch.PadsInto(max(2*w.by, 2), flip, pads)
+	f = fields{words: pads}
+	if err := p.receiveSelected(flip, w.both[lo:lo+n], w.by, &f); err != nil {
+		return err
+	}
+	return p.receiveSelected(flip, w.sel[lo:lo+n], w.by, &f)
+}
+
+// receiveSelected is the server's side of sendSelected.
+func (p *Party) receiveSelected(choice, out []uint64, bits int, f *fields) error {
+	pad, msg := p.scratch(len(out))
+	f.next(pad, bits)
+	if err := p.aheadWords(msg, bits); err != nil {
+		return err
+	}
+	for i, v := range msg {
+		out[i] += pad[i] + v&-ring.Bit(choice, i)
+	}
+	return nil
+}
+
+// offer sends the server's numbers of a chunk.
+func (p *Party) offer(m *masked, lo, n int) error {
+	mask := window(m.mask, lo, n)
+	msg, _ := p.scratch(n)
+	for _, o := range m.operands {
+		if o.fixed {
+			continue
+		}
+		val, prod, diff := o.val[lo:lo+n], o.prod[lo:lo+n], o.diff[lo:lo+n]
+		for i, v := range val {
+			b := -ring.Bit(mask, i)
+			msg[i] = v ^ b - b - diff[i]
+			prod[i] += v & b
+		}
+		if err := p.sendWords(msg, o.width); err != nil {
+			return err
+		}
+	}
+	w := m.wide
+	if w == nil {
+		return nil
+	}
+	flip, top := window(w.flip, lo, n), window(w.top, lo, n)
+	xor(flip, top)
+	both, sel, part := w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n]
+	for i := range both {
+		e := -ring.Bit(flip, i)
+		both[i] = both[i] ^ e - e
+		sel[i] = sel[i] ^ e - e + part[i]&-ring.Bit(top, i)
+	}
+	return p.sendBits(flip, n)
+}
+
+// accept receives the server's numbers of a chunk.
+func (p *Party) accept(m *masked, lo, n int) error {
+	mask := window(m.mask, lo, n)
+	msg, _ := p.scratch(n)
+	for _, o := range m.operands {
+		if o.fixed {
+			continue
+		}
+		if err := p.recvWords(msg, o.width); err != nil {
+			return err
+		}
+		prod := o.prod[lo : lo+n]
+		for i, v := range msg {
+			prod[i] += v & -ring.Bit(mask, i)
+		}
+	}
+	w := m.wide
+	if w == nil {
+		return nil
+	}
+	flip, top := window(w.flip, lo, n), window(w.top, lo, n)
+	if err := p.recvBits(flip, n); err != nil {
+		return err
+	}
+	both, sel, part := w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n]
+	for i := range both {
+		e := -ring.Bit(flip, i)
+		both[i] = both[i] ^ e - e + ring.Bit(top, i)&e
+		sel[i] = sel[i] ^ e - e + part[i]&e
+	}
+	return nil
+}
+
+// widen adds what the first operand's shares lack.
+func (m *masked) widen() {
+	w := m.wide
+	if w == nil {
+		return
+	}
+	val, prod := m.operands[0].val, m.operands[0].prod
+	for i := range val {
+		val[i] += w.both[i] << w.from
+		prod[i] += w.sel[i] << w.from
+	}
+}
+
+// unpackBits gives the bits of elements [lo, lo+n) as numbers.
+func unpackBits(b []uint64, lo, n int) []uint64 {
+	x := make([]uint64, n)
+	for i := range x {
+		x[i] = ring.Bit(b, lo+i)
+	}
+	return x
+}
+
+// selection is a masked multiplexer and this party's share of the bit that selects.
+type selection struct {
+	*masked
+	by []uint64
+}
+
+// selects opens the bits under their masks and makes the operands' products of them, in place.
+func (p *Party) selects(n int, all ...selection) error {
+	open := make([][]uint64, len(all))
+	for k, s := range all {
+		open[k] = make([]uint64, ring.Words(n))
+		copy(open[k], s.by)
+		xor(open[k], s.mask)
+	}
+	err := chunks(n, func(lo, n int) error {
+		for _, d := range open {
+			if err := p.sendBits(window(d, lo, n), n); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.Conn.Flush(); err != nil {
+		return err
+	}
+	return chunks(n, func(lo, n int) error {
+		for k, d := range open {
+			if err := p.recvXor(window(d, lo, n), n); err != nil {
+				return err
+			}
+			all[k].finish(d, lo, n)
+		}
+		return nil
+	})
+}
+
+// finish makes the products of a chunk's operands and the opened bit's.
+func (m *masked) finish(open []uint64, lo, n int) {
+	for _, o := range m.operands {
+		val, prod, low := o.val[lo:lo+n], o.prod[lo:lo+n], ring.Mask(o.width)
+		for i := range val {
+			d := -ring.Bit(open, lo+i)
+			val[i] = (val[i]&d + (prod[i] ^ d - d)) & low
+		}
+	}
+}
+
+// relu is Relu of an operand of which the client's share is known ahead.
+//
+// Flights: those of the sign (the server's numbers and the bit that widens leave with the first),
+// and one. Online bits beyond the sign's: to+2, and 1 if to > Bits. Leaks nothing.
+func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip []uint64, to int) ([]uint64, error) {
+	n := len(x)
+	m := &masked{operands: []operand{{width: to}}}
+	off := uint64(0)
+	if to > s.Bits && flipped {
+		off = 1 << (s.Bits - 2)
+	}
+	y := p.plus(x, off, s.Bits)
+	if to > s.Bits {
+		m.wide = p.widening(y, s.Bits, to)
+		y = p.plus(y, -off-1<<s.Bits, to)
+	}
+	m.operands[0].val = y
+	b, err := p.above(ctx, x, []int64{0}, s, m)
+	if err != nil {
+		return nil, err
+	}
+	if flip != nil {
+		xor(b[0], flip)
+	}
+	if err := p.selects(n, selection{m, b[0]}); err != nil {
+		return nil, fmt.Errorf("multiplexer: %w", err)
+	}
+	return y, nil
+}
+
+// widening is that of numbers y from one ring to another.
+func (p *Party) widening(y []uint64, from, to int) *widening {
+	top := ring.Planes(1, len(y))
+	ring.Slice(top, y, from-1)
+	for i := range top[0] {
+		top[0][i] = ^top[0][i]
+	}
+	return &widening{from: from, by: to - from, top: top[0]}
+}
+
+// fix makes the client's share of numbers a uniform one that it drew when this was
+// recorded, so that what follows knows it ahead.
+//
+// Functionality: shares of x in Z_2^bits -> other shares of x. One flight, from the client, bits
+// bits an element: its share less the new one, which is uniform and used for nothing that
+// is sent. Exact; leaks nothing.
+func (p *Party) fix(x []uint64, bits int) error {
+	return chunks(len(x), func(lo, n int) error {
+		part, r := x[lo:lo+n], make([]uint64, n)
+		if p.isServer() {
+			if err := p.recvWords(r, bits); err != nil {
+				return err
+			}
+			for i, v := range r {
+				part[i] += v
+			}
+			ring.Reduce(part, bits)
+			return nil
+		}
+		err := p.material(func() error { return p.random(r, bits) }, func(t *Tape) error { return t.words(bits, r) })
+		if err != nil {
+			return err
+		}
+		for i, v := range part {
+			part[i], r[i] = r[i], v-r[i]
+		}
+		return p.sendWords(r, bits)
+	})
+}
