@@ -95,21 +95,8 @@ func TestPreparedRelu(t *testing.T) {
 			if !slow && ((i+bits+n)%3 > 0 || n > 1000 && i%5 > 0) {
 				continue
 			}
-			flipped, to, width := (i+bits)%2 == 0, bits, bits
-			if (i/2+bits/2)%2 == 0 && bits > 2 {
-				to = bits + 11
-			}
-			if flipped && to > bits {
-				width-- // what Extend promises
-			}
+			x, flip, flipped, to := reluOf(r, i, bits, n)
 			g := Sign{bits, 0, bits, known(tree)}
-			x := draw(r, n, width, bits)
-			flip := make([]uint64, ring.Words(n))
-			for i := range flip {
-				if flipped {
-					flip[i] = r.Uint64()
-				}
-			}
 			in := mpctest.Share(r, x, bits)
 			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) {
 				mine := flip
@@ -120,15 +107,7 @@ func TestPreparedRelu(t *testing.T) {
 					return p.Relu(ctx, x, g, flipped, mine, to)
 				})
 			})
-			for i, v := range mpctest.Open(y, to) {
-				want := uint64(ring.Signed(x[i], bits)) & ring.Mask(to)
-				if neg := ring.Signed(x[i], bits) < 0; neg != (ring.Bit(flip, i) == 1) {
-					want = 0
-				}
-				if v != want {
-					t.Fatalf("%+v to %d bits (flipped %v): element %d: %d gave %d", tree, to, flipped, i, x[i], v)
-				}
-			}
+			checkRelu(t, g, x, flip, y, to)
 		}
 	})
 }

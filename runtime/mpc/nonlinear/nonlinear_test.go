@@ -133,21 +133,8 @@ func draw(r *rand.Rand, n, width, bits int) []uint64 {
 func TestRelu(t *testing.T) {
 	forSizes(t, func(t *testing.T, r *rand.Rand, bits, n int) {
 		for i, tree := range trees {
-			flipped, to, width := (i+bits)%2 == 0, bits, bits
-			if (i/2+bits/2)%2 == 0 && bits > 2 {
-				to = bits + 11
-			}
-			if flipped && to > bits {
-				width-- // what Extend promises
-			}
+			x, flip, flipped, to := reluOf(r, i, bits, n)
 			g := Sign{bits, 0, bits, tree}
-			x := draw(r, n, width, bits)
-			flip := make([]uint64, ring.Words(n))
-			for i := range flip {
-				if flipped {
-					flip[i] = r.Uint64()
-				}
-			}
 			in := mpctest.Share(r, x, bits)
 			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) {
 				if p.Role == transport.Client || !flipped {
@@ -155,17 +142,41 @@ func TestRelu(t *testing.T) {
 				}
 				return p.Relu(ctx, in[p.Role], g, flipped, flip, to)
 			})
-			for i, v := range mpctest.Open(y, to) {
-				want := uint64(ring.Signed(x[i], bits)) & ring.Mask(to)
-				if neg := ring.Signed(x[i], bits) < 0; neg != (ring.Bit(flip, i) == 1) {
-					want = 0
-				}
-				if v != want {
-					t.Fatalf("%+v to %d bits (flipped %v): element %d: %d gave %d", tree, to, flipped, i, x[i], v)
-				}
-			}
+			checkRelu(t, g, x, flip, y, to)
 		}
 	})
+}
+
+// reluOf is one relu of many: with flips or without, wide or not, by its number and the width.
+func reluOf(r *rand.Rand, number, bits, n int) (x, flip []uint64, flipped bool, to int) {
+	flipped, to, width := (number+bits)%2 == 0, bits, bits
+	if (number/2+bits/2)%2 == 0 && bits > 2 {
+		to = bits + 11
+	}
+	if flipped && to > bits {
+		width-- // what Extend promises
+	}
+	x, flip = draw(r, n, width, bits), make([]uint64, ring.Words(n))
+	for i := range flip {
+		if flipped {
+			flip[i] = r.Uint64()
+		}
+	}
+	return x, flip, flipped, to
+}
+
+// checkRelu holds the results of a relu to its operands.
+func checkRelu(t *testing.T, g Sign, x, flip []uint64, y [2][]uint64, to int) {
+	t.Helper()
+	for i, v := range mpctest.Open(y, to) {
+		want := uint64(ring.Signed(x[i], g.Bits)) & ring.Mask(to)
+		if neg := ring.Signed(x[i], g.Bits) < 0; neg != (ring.Bit(flip, i) == 1) {
+			want = 0
+		}
+		if v != want {
+			t.Fatalf("%+v to %d bits: element %d: %d, flip %d, gave %d", g, to, i, x[i], ring.Bit(flip, i), v)
+		}
+	}
 }
 
 func TestExtend(t *testing.T) {
