@@ -85,7 +85,7 @@ func Import(ctx context.Context, model []byte, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{g, p, cmp.Or(o.MaxBytes, defaultMaxBytes), slices.Concat(becomesPublic(published), warnings), sum(model), How{o.Set, o.PublishConstants, inputs}, o.Warn}, context.Cause(ctx)
+	return &Model{g, p, cmp.Or(o.MaxBytes, defaultMaxBytes), slices.Concat(becomesPublic(published), warnings), sum(model), How{o.Set, o.PublishConstants, o.PublishEmbedding, inputs}, o.Warn}, context.Cause(ctx)
 }
 
 // sum is the SHA-256 of a model's file. External data are not in it.
@@ -108,6 +108,7 @@ func MadeOf(w *plan.Weights, model []byte) (bool, error) {
 type How struct {
 	Set     map[string][]float64 `json:"set,omitempty"`     // Options.Set
 	Publish bool                 `json:"publish,omitempty"` // Options.PublishConstants
+	Tables  bool                 `json:"tables,omitempty"`  // Options.PublishEmbedding
 	Inputs  []string             `json:"inputs"`            // names of the file's inputs, those that are set included
 }
 
@@ -168,9 +169,8 @@ func (m *Model) Prepare(ctx context.Context) (*Prepared, error) {
 	}
 	o := m.until(ctx)
 	if o.Head = apart.head; o.Head != nil {
-		o.Calibration = nil
-		for _, in := range m.Options.Calibration {
-			o.Calibration = append(o.Calibration, apart.eval(in))
+		if o.Calibration, o.Made, err = apart.examples(m.Graph, m.Options.Calibration); err != nil {
+			return nil, &OptionError{"calibrate", err}
 		}
 	}
 	p, err := passes.Prepare(apart.rest, o)
@@ -242,7 +242,9 @@ func (p *Prepared) Network(ctx context.Context, profile choose.Profile) (*Networ
 	}
 	made.Weights = backend.AttachNote(backend.AttachNote(made.Weights, sourceNote, p.source), howNote, string(how))
 	for i := range made.Plan.Inputs {
-		made.Plan.Inputs[i].Seen = p.seen[made.Plan.Inputs[i].Name]
+		if made.Plan.Indices(i) == 0 { // an index is as good as any other
+			made.Plan.Inputs[i].Seen = p.seen[made.Plan.Inputs[i].Name]
+		}
 	}
 	return newNetwork(made, profile)
 }

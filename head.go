@@ -33,6 +33,10 @@ func split(g *ir.Graph, publish bool) (*part, error) {
 	p := &part{rest: rest}
 	if head != nil {
 		p.tell = append(p.tell, headText(head))
+		if tables := passes.OneHots(head); tables != nil {
+			p.tell = append(p.tell, "indices stay the client's secret by one-hot rows times the table, which is encrypted: "+listed(tables)+
+				"; tables that may become public cost nothing: --publish-embedding")
+		}
 		if p.head, err = backend.LowerHead(head); err != nil {
 			return nil, err
 		}
@@ -82,7 +86,7 @@ func listed(names []string) string {
 
 // Split gives the network proper of a model, and what makes its inputs of the client's:
 // nil where they are the same.
-func Split(g *ir.Graph, publish bool) (*ir.Graph, func([]*num.Tensor) []*num.Tensor, error) {
+func Split(g *ir.Graph, publish bool) (*ir.Graph, func([]*num.Tensor) ([]*num.Tensor, error), error) {
 	p, err := split(g, publish)
 	if err != nil {
 		return nil, nil, err
@@ -91,17 +95,37 @@ func Split(g *ir.Graph, publish bool) (*ir.Graph, func([]*num.Tensor) []*num.Ten
 }
 
 // eval gives the network's inputs of the client's.
-func (p *part) eval(in []*num.Tensor) []*num.Tensor {
+func (p *part) eval(in []*num.Tensor) ([]*num.Tensor, error) {
 	if p.head == nil {
-		return in
+		return in, nil
 	}
 	var values [][]float32
 	for _, t := range in {
 		values = append(values, ir.Floats(t))
 	}
+	fed, err := p.head.Eval(values)
+	if err != nil {
+		return nil, err
+	}
 	var out []*num.Tensor
-	for i, x := range p.head.Eval(values) {
+	for i, x := range fed {
 		out = append(out, ir.NewReal(p.rest.Inputs[i].Type.Shape, slices.Clone(x)))
 	}
-	return out
+	return out, nil
+}
+
+// examples gives calibration inputs of the network proper. Where there are none and an
+// input is an index, random ones stand in, made so that they name rows.
+func (p *part) examples(g *ir.Graph, given [][]*num.Tensor) (all [][]*num.Tensor, made bool, err error) {
+	if rows := p.head.Rows(); len(given) == 0 && slices.Max(rows) > 0 {
+		given, made = passes.Random(g, rows), true
+	}
+	for i, in := range given {
+		fed, err := p.eval(in)
+		if err != nil {
+			return nil, made, fmt.Errorf("example %d: %w", i+1, err)
+		}
+		all = append(all, fed)
+	}
+	return all, made, nil
 }

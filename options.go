@@ -23,6 +23,7 @@ type Options struct {
 	Set         map[string][]float64 // inputs that are the same in every run, with their values; they are no inputs of the network then
 	Batch       int                  // inputs in one run; 0: as in the file, or 1
 
+	PublishEmbedding bool // tables that are chosen from by indices (embeddings of tokens) stand in the plan, and the client looks them up
 	PublishConstants bool // initialisers may stand in the plan where an operator has no form that keeps them the server's
 
 	Calibration Examples        // what number formats are fitted to; nil: random inputs, with a warning
@@ -125,7 +126,7 @@ func (o *Options) checkReveal() error {
 
 // imports are the options of the front end.
 func (o *Options) imports(ctx context.Context) onnx.Options {
-	return onnx.Options{InputShapes: o.InputShapes, Set: o.Set, Batch: o.Batch, Dir: o.Dir, Name: o.Name, PublishConstants: o.PublishConstants, Stop: ctx.Err}
+	return onnx.Options{InputShapes: o.InputShapes, Set: o.Set, Batch: o.Batch, Dir: o.Dir, Name: o.Name, PublishConstants: o.PublishConstants, PublishEmbedding: o.PublishEmbedding, Stop: ctx.Err}
 }
 
 // passes are the options of the compiler for a graph: calibration inputs are read.

@@ -18,12 +18,22 @@ type Head struct {
 }
 
 // Eval gives the network's inputs of the client's.
-func (h *Head) Eval(inputs [][]float32) [][]float32 {
+func (h *Head) Eval(inputs [][]float32) ([][]float32, error) {
 	p := plan.Plan{Inputs: h.Inputs, Head: h.Ops}
 	for _, x := range h.From {
 		p.Feeds = append(p.Feeds, plan.Feed{Value: x})
 	}
 	return p.EvalHead(inputs)
+}
+
+// Rows is for every input of the client's how many rows its numbers choose from; 0: it is
+// no index.
+func (h *Head) Rows() (rows []int) {
+	p := plan.Plan{Inputs: h.Inputs, Head: h.Ops}
+	for i := range h.Inputs {
+		rows = append(rows, p.Indices(i))
+	}
+	return rows
 }
 
 // LowerHead describes a head: a real graph whose outputs are the network's inputs.
@@ -77,6 +87,8 @@ func (l *headLowering) value(v *ir.Value) error {
 		in = in[:1]
 	case *ir.ReduceAttrs:
 		op.Axes = slices.Clone(a.Axes)
+	case *ir.OneHotAttrs:
+		op.Strict, op.FromEnd = a.Strict, a.FromEnd
 	case *ir.ReshapeAttrs:
 	case *ir.AxisAttrs:
 		if v.Op == ir.OpConcat {
@@ -99,6 +111,8 @@ func (l *headLowering) value(v *ir.Value) error {
 // plainHeadOp is the client's form of an operator whose attributes do not matter.
 func plainHeadOp(op ir.Op) (plan.HeadOp, bool) {
 	switch op {
+	case ir.OpLookup:
+		return plan.HeadOp{Op: string(op)}, true
 	case ir.OpNeg:
 		return plan.HeadOp{Op: "func", Name: "affine", Alpha: -1}, true
 	case ir.OpAbs, ir.OpRelu:

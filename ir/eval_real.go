@@ -3,6 +3,7 @@ package ir
 import (
 	"math"
 
+	"secc.example/secc/ir/fn"
 	"secc.example/secc/ir/num"
 )
 
@@ -194,6 +195,27 @@ func realReduceMax(v *Value, in [][]float32, out []float32, _ int) {
 func realArgMax(v *Value, in [][]float32, out []float32, _ int) {
 	last := v.Attrs.(*ReduceAttrs).Last
 	argMax(v, in[0], out, func(x, best float32) bool { return x > best || last && x == best })
+}
+
+func realOneHot(v *Value, in [][]float32, out []float32, _ int) {
+	a := v.Attrs.(*OneHotAttrs)
+	clear(out)
+	for i, x := range in[0] {
+		if at, ok := fn.Row(x, a.Depth, a.FromEnd); ok {
+			out[i*a.Depth+at] = 1
+		}
+	}
+}
+
+func realLookup(v *Value, in [][]float32, out []float32, _ int) {
+	rows := v.Args[1].Type.Shape[0]
+	inner := len(in[1]) / rows
+	clear(out)
+	for i, x := range in[0] {
+		if at, ok := fn.Row(x, rows, true); ok {
+			copy(out[i*inner:][:inner], in[1][at*inner:])
+		}
+	}
 }
 
 func realSoftmax(v *Value, in [][]float32, out []float32, _ int) {

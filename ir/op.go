@@ -47,6 +47,8 @@ const (
 	OpDiv        Op = "div"        // a, b; real phase only
 	OpSoftmax    Op = "softmax"    // *AxisAttrs (opset 13 semantics, one axis)
 	OpLogSoftmax Op = "log_softmax"
+	OpOneHot     Op = "one_hot" // *OneHotAttrs{Depth, FromEnd, Strict}: a last dimension that is 1 at the element's number; real phase only
+	OpLookup     Op = "lookup"  // index, table (const): rows of the table by index; real phase only
 )
 
 // Operators that only the fixed phase has; passes insert them.

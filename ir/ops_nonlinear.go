@@ -73,6 +73,8 @@ func nonlinearOps() map[Op]Info {
 		OpFunc:       {1, 1, newAttrs[FuncAttrs], Protocol, inferFunc, realFuncOp, fixedFunc},
 		OpDiv:        {2, 2, nil, Protocol, inferReal, realDiv, nil},
 		OpSoftmax:    {1, 1, newAttrs[AxisAttrs], Protocol, inferSoftmax, realSoftmax, nil},
+		OpOneHot:     {1, 1, newAttrs[OneHotAttrs], Protocol, inferOneHot, realOneHot, nil},
+		OpLookup:     {2, 2, nil, Protocol, inferLookup, realLookup, nil},
 		OpLogSoftmax: {1, 1, newAttrs[AxisAttrs], Protocol, inferSoftmax, realSoftmax, nil},
 	}
 }

@@ -46,6 +46,15 @@ type GatherAttrs struct {
 // ExpandAttrs broadcasts (numpy rules) to Shape exactly.
 type ExpandAttrs struct{ Shape []int }
 
+// OneHotAttrs: Depth numbers stand for an element, all 0 but a 1 at the one whose number
+// the element is, if there is one. FromEnd says that negative elements count from the
+// end; Strict, that an element without a number is an error in the input, which the
+// client finds.
+type OneHotAttrs struct {
+	Depth           int
+	FromEnd, Strict bool
+}
+
 func structuralOps() map[Op]Info {
 	return map[Op]Info{
 		OpInput:     {Class: Leaf, Attrs: newAttrs[InputAttrs]},
@@ -202,6 +211,27 @@ func inferGather(v *Value) (Type, error) {
 	shape := slices.Clone(x.Shape)
 	shape[d] = len(a.Index)
 	return Type{Elem: x.Elem, Shape: shape}, nil
+}
+
+func inferOneHot(v *Value) (Type, error) {
+	x, a := v.Args[0].Type, v.Attrs.(*OneHotAttrs)
+	if !x.Elem.IsReal() {
+		return Type{}, errNoFixed
+	}
+	shape := append(slices.Clone(x.Shape), a.Depth)
+	return Type{Elem: x.Elem, Shape: shape}, checkShape(shape)
+}
+
+func inferLookup(v *Value) (Type, error) {
+	x, table := v.Args[0].Type, v.Args[1].Type
+	if !x.Elem.IsReal() {
+		return Type{}, errNoFixed
+	}
+	if !IsConst(v.Args[1]) || len(table.Shape) == 0 {
+		return Type{}, errors.New("the table must be a constant with rows")
+	}
+	shape := slices.Concat(x.Shape, table.Shape[1:])
+	return Type{Elem: x.Elem, Shape: shape}, checkShape(shape)
 }
 
 func inferExpand(v *Value) (Type, error) {

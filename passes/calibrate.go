@@ -160,20 +160,25 @@ func finiteConstants(g *ir.Graph) error {
 // inputs are what to calibrate with; made says that they are random.
 func (c *Config) inputs(g *ir.Graph) (inputs [][]*num.Tensor, made bool) {
 	if len(c.Calibration) > 0 {
-		return c.Calibration, false
+		return c.Calibration, c.Made
 	}
-	return random(g), true
+	return Random(g, nil), true
 }
 
-// random makes normally distributed inputs, the same ones every time.
-func random(g *ir.Graph) [][]*num.Tensor {
+// Random makes normally distributed inputs, the same ones every time; whole numbers
+// below rows for an input that chooses from that many.
+func Random(g *ir.Graph, rows []int) [][]*num.Tensor {
 	r := rand.New(rand.NewPCG(1, 2))
 	all := make([][]*num.Tensor, randomInputs)
 	for i := range all {
-		for _, v := range g.Inputs {
+		for k, v := range g.Inputs {
 			x := make([]float32, v.Type.N())
 			for j := range x {
-				x[j] = float32(r.NormFloat64())
+				if rows != nil && rows[k] > 0 {
+					x[j] = float32(r.IntN(rows[k]))
+				} else {
+					x[j] = float32(r.NormFloat64())
+				}
 			}
 			all[i] = append(all[i], ir.NewReal(v.Type.Shape, x))
 		}

@@ -63,6 +63,16 @@ var decomposed = map[ir.Op]func(*ir.Graph, *ir.Value) (*ir.Value, error){
 		}
 		return g.New(ir.OpDiv, "op", nil, x, by)
 	},
+	ir.OpOneHot: func(g *ir.Graph, x *ir.Value) (*ir.Value, error) {
+		return g.New(ir.OpOneHot, "op", &ir.OneHotAttrs{Depth: 3, FromEnd: true}, x)
+	},
+	ir.OpLookup: func(g *ir.Graph, x *ir.Value) (*ir.Value, error) {
+		table, err := constant(g, "table", []int{3, 2}, []float32{1, 2, 3, 4, 5, 6})
+		if err != nil {
+			return nil, err
+		}
+		return g.New(ir.OpLookup, "op", nil, x, table)
+	},
 	ir.OpAvgPool: func(g *ir.Graph, x *ir.Value) (*ir.Value, error) {
 		return g.New(ir.OpAvgPool, "op", &ir.PoolAttrs{Kernel: []int{2, 2}}, x)
 	},

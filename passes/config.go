@@ -14,6 +14,7 @@ type Options struct {
 	Margin      float64         // activations may exceed the calibrated range by this factor; 0: from Overflow
 	Overflow    float64         // acceptable probability that an inference leaves its formats; 0: 1e-4
 	Calibration [][]*num.Tensor // each entry: one tensor for each graph input
+	Made        bool            // Calibration is of random numbers
 	Profile     choose.Profile  // zero: LAN
 	Exact       bool            // exact truncation
 	Target      Target          // what to favour; "" is between the two

@@ -11,6 +11,9 @@ import (
 // decompose writes operators that have no protocol of their own in terms of
 // ones that have.
 func decompose(g *ir.Graph, _ *Config) error {
+	if err := choices(g); err != nil {
+		return err
+	}
 	tail, read := clientTail(g), readers(g)
 	return each(g, func(v *ir.Value) (*ir.Value, error) {
 		switch v.Op {

@@ -164,8 +164,10 @@ func aboutBytes(v *ir.Value) int64 {
 	case ir.OpMul:
 		per = each(plan.CostMul(unit, usualWide, &plan.Mul{Shift: usualWide - usualBits}))
 	case ir.OpMatMul:
-		a := v.Args[0].Type.Shape
-		per, n = each(plan.CostMul(unit, usualWide, &plan.Mul{Shift: usualWide - usualBits})), n*a[len(a)-1]
+		a, b := v.Args[0].Type, v.Args[1].Type
+		encrypted := linearBytes * int64(a.N()+b.N()+n)
+		per = each(plan.CostMul(unit, usualWide, &plan.Mul{Shift: usualWide - usualBits})) * float64(a.Shape[len(a.Shape)-1])
+		return min(encrypted, int64(per*float64(n)))
 	case ir.OpFunc:
 		per = usualPieces * each(plan.CostRelu(unit, compare)) / 4
 	}

@@ -123,7 +123,7 @@ func rewrite(t *testing.T, file string, a *txtar.Archive, kind, got string) {
 // before and after.
 func runPass(g *ir.Graph, name, options string) (before, after string, err error) {
 	cfg := NewConfig(Options{})
-	cfg.Calibration = random(g)
+	cfg.Calibration = Random(g, nil)
 	if strings.Contains(options, "target: cost") {
 		cfg.Target = TargetCost
 	}

@@ -23,10 +23,10 @@ const maxLightOps = 256
 // are the rest's inputs, in order; those that the head only passes on come first. A nil
 // head means that the whole graph is the rest. The graph is not changed.
 func SplitHead(g *ir.Graph, known func(c *ir.Value) bool) (head, rest *ir.Graph, err error) {
-	h := &splitter{g: g, known: known, uses: readers(g), movable: map[*ir.Value]bool{}}
-	for _, v := range g.Values {
-		h.movable[v] = v.Op == ir.OpInput || h.movesWith(v)
+	if g, err = withoutLookups(g, known); err != nil {
+		return nil, nil, err
 	}
+	h := newSplitter(g, known)
 	taken := h.choose()
 	if taken == nil {
 		return nil, g, nil
@@ -62,6 +62,14 @@ type splitter struct {
 	movable map[*ir.Value]bool
 }
 
+func newSplitter(g *ir.Graph, known func(c *ir.Value) bool) *splitter {
+	h := &splitter{g: g, known: known, uses: readers(g), movable: map[*ir.Value]bool{}}
+	for _, v := range g.Values {
+		h.movable[v] = v.Op == ir.OpInput || h.movesWith(v)
+	}
+	return h
+}
+
 // movesWith reports an operator that the client can compute if its arguments are the
 // client's or public.
 func (h *splitter) movesWith(v *ir.Value) bool {
@@ -76,7 +84,9 @@ func (h *splitter) movesWith(v *ir.Value) bool {
 		}
 	case ir.OpReshape, ir.OpTranspose, ir.OpConcat, ir.OpSlice, ir.OpPad, ir.OpGather, ir.OpExpand,
 		ir.OpAdd, ir.OpSub, ir.OpMul, ir.OpDiv, ir.OpMax, ir.OpMin, ir.OpNeg, ir.OpAbs, ir.OpClip, ir.OpFunc,
-		ir.OpSum, ir.OpReduceMax, ir.OpSoftmax, ir.OpLogSoftmax:
+		ir.OpSum, ir.OpReduceMax, ir.OpSoftmax, ir.OpLogSoftmax, ir.OpOneHot:
+	case ir.OpLookup:
+		return h.movable[v.Args[0]] && v.Args[1].Type.Holder == ir.Public
 	default:
 		return false
 	}

@@ -49,7 +49,7 @@ func Headed(p *plan.Plan, inputs [][]float32) ([][]float32, error) {
 			return nil, fmt.Errorf("input %q has %d elements, the plan wants %v", in.Name, len(inputs[i]), in.Shape)
 		}
 	}
-	return p.EvalHead(inputs), nil
+	return p.EvalHead(inputs)
 }
 
 func encode(x float64, t plan.SlotType) uint64 {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"secc.example/secc/ir/fn"
 )
 
 // The head of a network is what the client computes of its own inputs before it
@@ -17,8 +19,11 @@ import (
 // Op is "const" (Data), "func" (Name, Alpha, Beta as in Func, of every element),
 // "clip" (to Alpha..Beta), "add", "sub", "mul", "div", "max", "min" (of two, shapes
 // broadcast as NumPy does), "sum" and "reduce_max" (over Axes, of the shape before),
-// "softmax" and "log_softmax" (along Axes[0]), "reshape", or "copy" (Regions of the
-// values of In on a background of Alpha).
+// "softmax" and "log_softmax" (along Axes[0]), "reshape", "copy" (Regions of the
+// values of In on a background of Alpha), "one_hot" (a last dimension that is 1 at the
+// element's number; FromEnd: negative ones count from the end; Strict: an element without
+// a number is an error) or "lookup" (rows of the second value by the numbers of the first,
+// which must have one).
 type HeadOp struct {
 	Op          string
 	Node        string // the model's node, for messages
@@ -27,6 +32,8 @@ type HeadOp struct {
 	Name        string    `cbor:",omitempty"`
 	Alpha, Beta float64   `cbor:",omitempty"`
 	Axes        []int     `cbor:",omitempty"`
+	FromEnd     bool      `cbor:",omitempty"`
+	Strict      bool      `cbor:",omitempty"`
 	Regions     []Region  `cbor:",omitempty"`
 	Data        []float32 `cbor:",omitempty"`
 }
@@ -120,6 +127,7 @@ func (p *Plan) checkFeeds() error {
 var headArity = map[string]int{
 	"const": 0, "func": 1, "clip": 1, "add": 2, "sub": 2, "mul": 2, "div": 2, "max": 2, "min": 2,
 	"sum": 1, "reduce_max": 1, "softmax": 1, "log_softmax": 1, "reshape": 1, "copy": -1,
+	"one_hot": 1, "lookup": 2,
 }
 
 // checkHeadOp checks the op that makes a value of n elements.
@@ -165,6 +173,17 @@ func (p *Plan) checkHeadShape(op *HeadOp, n int) error {
 		if op.Alpha > op.Beta {
 			return errors.New("bounds that hold nothing")
 		}
+	case "one_hot":
+		if len(op.Shape) != len(from)+1 || !slices.Equal(op.Shape[:len(from)], from) {
+			return fmt.Errorf("%v gives no one-hot %v", from, op.Shape)
+		}
+		return nil
+	case "lookup":
+		table := p.valueShape(op.In[1])
+		if len(table) == 0 || !slices.Equal(op.Shape, slices.Concat(from, table[1:])) {
+			return fmt.Errorf("%v in a table of %v gives no %v", from, table, op.Shape)
+		}
+		return nil
 	case "reshape":
 	case "sum", "reduce_max":
 		for i, a := range op.Axes {
@@ -236,17 +255,74 @@ func (op *HeadOp) post() PostOp {
 }
 
 // EvalHead gives what the client encodes, in the order of Fed, of its inputs. The plan
-// must be valid and the inputs of its shapes.
-func (p *Plan) EvalHead(inputs [][]float32) [][]float32 {
+// must be valid and the inputs of its shapes. An index without a row is an error.
+func (p *Plan) EvalHead(inputs [][]float32) ([][]float32, error) {
 	values := append(slices.Clip(inputs), make([][]float32, len(p.Head))...)
 	for i := range p.Head {
-		values[len(inputs)+i] = p.evalHeadOp(&p.Head[i], values)
+		op := &p.Head[i]
+		if err := p.checkIndices(op, values); err != nil {
+			return nil, err
+		}
+		values[len(inputs)+i] = p.evalHeadOp(op, values)
 	}
 	var fed [][]float32
 	for _, f := range p.Fed() {
 		fed = append(fed, values[f.Value])
 	}
-	return fed
+	return fed, nil
+}
+
+// rowsOf is how many rows an op chooses from, and whether negative numbers count from
+// the end; 0 for an op that chooses none, or nothing where there is no row.
+func (p *Plan) rowsOf(op *HeadOp) (rows int, fromEnd bool) {
+	switch {
+	case op.Op == "lookup":
+		return p.valueShape(op.In[1])[0], true
+	case op.Op == "one_hot" && op.Strict:
+		return op.Shape[len(op.Shape)-1], op.FromEnd
+	}
+	return 0, false
+}
+
+// checkIndices refuses numbers that name no row.
+func (p *Plan) checkIndices(op *HeadOp, values [][]float32) error {
+	rows, fromEnd := p.rowsOf(op)
+	if rows == 0 {
+		return nil
+	}
+	for i, x := range values[op.In[0]] {
+		if _, ok := fn.Row(x, rows, fromEnd); !ok {
+			return fmt.Errorf("%s: element %d is %v, which is no index into %d rows (node %q): give whole numbers from 0 to %d",
+				p.whence(op.In[0]), i, x, rows, op.Node, rows-1)
+		}
+	}
+	return nil
+}
+
+// whence names where a value comes from: the input, if it was only put elsewhere.
+func (p *Plan) whence(value int) string {
+	for at := value; ; {
+		if at < len(p.Inputs) {
+			return fmt.Sprintf("input %q", p.Inputs[at].Name)
+		}
+		op := &p.Head[at-len(p.Inputs)]
+		if op.Op != "reshape" && op.Op != "copy" || len(op.In) != 1 {
+			return fmt.Sprintf("what the client computes of its inputs, node %q", p.ValueName(value))
+		}
+		at = op.In[0]
+	}
+}
+
+// Indices is how many rows the numbers of an input choose from, 0 for an input that is
+// no index.
+func (p *Plan) Indices(input int) (rows int) {
+	for i := range p.Head {
+		op := &p.Head[i]
+		if n, _ := p.rowsOf(op); n > 0 && p.whence(op.In[0]) == fmt.Sprintf("input %q", p.Inputs[input].Name) && (rows == 0 || n < rows) {
+			rows = n
+		}
+	}
+	return rows
 }
 
 func (p *Plan) evalHeadOp(op *HeadOp, values [][]float32) []float32 {
@@ -275,6 +351,23 @@ func (p *Plan) evalHeadOp(op *HeadOp, values [][]float32) []float32 {
 		return out
 	case "sum", "reduce_max":
 		return reduced(values[op.In[0]], p.valueShape(op.In[0]), op.Axes, op.Op == "sum", n)
+	case "one_hot":
+		out, depth := make([]float32, n), op.Shape[len(op.Shape)-1]
+		for i, x := range values[op.In[0]] {
+			if at, ok := fn.Row(x, depth, op.FromEnd); ok {
+				out[i*depth+at] = 1
+			}
+		}
+		return out
+	case "lookup":
+		rows := p.valueShape(op.In[1])[0]
+		table := values[op.In[1]]
+		out, inner := make([]float32, 0, n), len(table)/rows
+		for _, x := range values[op.In[0]] {
+			at, _ := fn.Row(x, rows, true)
+			out = append(out, table[at*inner:][:inner]...)
+		}
+		return out
 	case "copy":
 		out := slices.Repeat([]float32{float32(op.Alpha)}, n)
 		for _, r := range op.Regions {

@@ -32,6 +32,7 @@ type compileFlags struct {
 	set        []string
 	batch      int
 	publish    bool
+	tables     bool
 	force      bool
 	maxBytes   int64
 	bits       int
@@ -80,6 +81,7 @@ func (f *compileFlags) register(c *cobra.Command) {
 	fl.StringArrayVar(&f.shapes, "input-shape", nil, "shape of an input whose file leaves it open: NAME=1,3,224,224, or without a name for the only input; may be repeated")
 	fl.StringArrayVar(&f.set, "set", nil, "an input that is the same in every run: NAME=16000, NAME=true or NAME=1,2,3; the network has it no more; may be repeated")
 	fl.IntVar(&f.batch, "batch", 0, "inputs in one run (default: as in the file, or 1)")
+	fl.BoolVar(&f.tables, "publish-embedding", false, "let tables that are chosen from by indices (embeddings of tokens) stand in the plan: the client looks them up, which costs nothing")
 	fl.BoolVar(&f.publish, "publish-constants", false, "let initialisers stand in the plan where an operator has no form that keeps them the server's (exponents)")
 	fl.StringVar(&f.target, "target", "", "what formats favour: accuracy (wide, nothing dropped) or cost (comparisons drop bits within --max-drop); between the two if not given")
 	fl.StringVar(&f.maxDrop, "max-drop", "", "accuracy that --target cost may give up (default: 1%)")
@@ -277,7 +279,7 @@ func (f *compileFlags) options(path string) (o secc.Options, err error) {
 	if f.truncation != "" && f.truncation != "stochastic" && f.truncation != "exact" {
 		return o, usage("--truncation must be stochastic or exact, not %q", f.truncation)
 	}
-	o.PublishConstants = f.publish
+	o.PublishConstants, o.PublishEmbedding = f.publish, f.tables
 	if o.InputShapes, err = parseShapes(f.shapes); err != nil {
 		return o, err
 	}

@@ -159,7 +159,7 @@ func startServer(ctx context.Context, log io.Writer, dir string, more ...string)
 	if err := cmd.Start(); err != nil {
 		return nil, "", err
 	}
-	for range 400 {
+	for range 2400 { // it reads and checks a large network first
 		if b, err := os.ReadFile(ready); err == nil {
 			return cmd, strings.TrimSpace(string(b)), nil
 		}

@@ -48,7 +48,7 @@ func (f *compileFlags) subject(c *cobra.Command, path, model string) (*subject, 
 	if !plan.IsPlan(b) {
 		return f.compiledSubject(c, path)
 	}
-	if err := f.refuseForPlan(c, path, "labels", "input-shape", "batch", "set", "publish-constants"); err != nil {
+	if err := f.refuseForPlan(c, path, "labels", "input-shape", "batch", "set", "publish-constants", "publish-embedding"); err != nil {
 		return nil, err
 	}
 	s := &subject{stop: c.Context().Err}
@@ -101,7 +101,7 @@ func (f *compileFlags) cleartext(log io.Writer, s *subject, planPath, model stri
 		for _, in := range p.Inputs {
 			shapes[in.Name] = in.Shape
 		}
-		return onnx.Import(b, onnx.Options{InputShapes: shapes, Set: s.how.Set, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: s.how.Publish, Stop: s.stop})
+		return onnx.Import(b, onnx.Options{InputShapes: shapes, Set: s.how.Set, Dir: filepath.Dir(path), Name: p.Model, PublishConstants: s.how.Publish, PublishEmbedding: s.how.Tables, Stop: s.stop})
 	}
 	return nil, nil
 }

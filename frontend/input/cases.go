@@ -207,7 +207,11 @@ func readable(path string) (bool, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return false, err
 	}
-	if kindOf(path, head[:n]) != kindNumbers {
+	switch kindOf(path, head[:n]) {
+	case kindText: // and no notes
+		return numeric(head[:n]), nil
+	case kindNumbers:
+	default:
 		return true, nil
 	}
 	return strings.EqualFold(filepath.Ext(path), ".f32"), nil

@@ -180,6 +180,8 @@ func decodeAs(kind fileKind, b []byte, frame int, w Spec) (*Array, error) {
 		return asPixels(w, readProto, b)
 	case kindBytes:
 		return asPixels(w, readBytes, b)
+	case kindText:
+		return readText(b)
 	case kindImage:
 		img, warnings, err := decodeImage(b, w.Prep)
 		if err != nil {
@@ -208,6 +210,7 @@ const (
 	kindBytes
 	kindImage
 	kindDICOM
+	kindText      // numbers, with blanks, commas or line ends between
 	kindBareDICOM // a data set that is called DICOM, or starts with the marker, and lacks the preamble: no raw numbers
 )
 
@@ -228,6 +231,8 @@ func kindOf(name string, b []byte) fileKind {
 		return kindBytes
 	case ".pb":
 		return kindProto
+	case ".txt", ".csv":
+		return kindText
 	case ".dcm", ".dicom":
 		return kindBareDICOM
 	}
@@ -274,7 +279,7 @@ func readBytes(b []byte) (*Array, error) {
 // rawFloats reads little-endian float32s that fill the input exactly.
 func rawFloats(b []byte, w Spec) (*Array, error) {
 	if len(b) == 0 || len(b)%4 != 0 || len(b)/4%w.N() != 0 {
-		return nil, fmt.Errorf("neither PNG, JPEG, DICOM, .npy, .pb nor .u8, and as raw float32 it has %d bytes where %d are wanted", len(b), 4*w.N())
+		return nil, fmt.Errorf("neither PNG, JPEG, DICOM, .npy, .pb, .u8 nor .txt, and as raw float32 it has %d bytes where %d are wanted", len(b), 4*w.N())
 	}
 	a := &Array{Shape: w.Shape, Values: elements(b, "f4", len(b)/4), kind: "f4"}
 	if n := len(a.Values) / w.N(); n > 1 {

@@ -19,6 +19,7 @@ type Options struct {
 	Name        string               // name of the graph; default: the file's
 
 	PublishConstants bool              // initialisers may stand in the plan where an operator has no other form
+	PublishEmbedding bool              // tables that are chosen from by indices stand in the plan
 	Inputs           func([]string)    // is told the names of the file's data inputs, those that are set included; may be nil
 	Published        func(what string) // is told what each initialiser is that will; may be nil
 

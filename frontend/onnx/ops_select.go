@@ -25,8 +25,7 @@ var selectOps = map[string]opRow{
 	"BitwiseXor":      bitwise(func(a, b int64) int64 { return a ^ b }),
 }
 
-// oneHot sets a row of depth numbers for every index: a comparison with each where
-// the index is data.
+// oneHot sets a row of depth numbers for every index.
 func oneHot(c *ctx) []*operand {
 	x := c.in[0]
 	depth := int(c.scalar(1, "depth", 0))
@@ -57,15 +56,21 @@ func oneHot(c *ctx) []*operand {
 // isNumber reports a constant of one value.
 func isNumber(o *operand, v float64) bool { return o.con != nil && uniform(o.con, v) }
 
-// hits compares indices with the numbers below depth along a new axis. Negative
-// ones count from the end.
+// hits makes indices one-hot along a new axis. Negative ones count from the end.
 func (c *ctx) hits(x *operand, axis, depth int) *operand {
-	x = c.reshape(x, slices.Insert(slices.Clone(x.shape), axis, 1)...)
-	if c.neverNegative(x) {
-		return c.equals(x, axis, 0, depth)
+	a := &ir.OneHotAttrs{Depth: depth, FromEnd: !c.neverNegative(x)}
+	return c.moved(c.emit(ir.OpOneHot, a, x.dtype, x), len(x.shape), axis)
+}
+
+// moved puts a dimension in another place among the others.
+func (c *ctx) moved(x *operand, from, to int) *operand {
+	perm := make([]int, 0, len(x.shape))
+	for d := range x.shape {
+		if d != from {
+			perm = append(perm, d)
+		}
 	}
-	bits := c.equals(x, axis, -depth, 2*depth)
-	return c.add(c.part(bits, axis, 0, depth), c.part(bits, axis, depth, depth))
+	return c.transpose(x, slices.Insert(perm, to, from)...)
 }
 
 // equals compares whole numbers, alone along an axis, with n numbers from first on.

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -317,8 +318,79 @@ func (c *ctx) crop(x *operand, before, after []int) *operand {
 func gather(c *ctx) []*operand {
 	x := c.in[0]
 	axis := c.axis(c.int("axis", 0), len(x.shape), false)
+	if c.in[1].val != nil && c.in[1].con == nil {
+		return one(c.chosen(x, axis, c.in[1]))
+	}
 	index := c.knownIndices(1)
 	return one(c.gather(x, axis, c.indexList(index), index.Shape))
+}
+
+// chosen picks along an axis by indices that are data: a lookup in a table of the model's,
+// or a product by one-hot rows. What is picked stays secret.
+func (c *ctx) chosen(x *operand, axis int, ids *operand) *operand {
+	if x.N() == 0 || ids.N() == 0 {
+		c.refuse("a choice from shape %v by indices of shape %v, of which one is empty", x.shape, ids.shape)
+	}
+	rows := c.moved(x, axis, 0)
+	rest := rows.shape[1:]
+	var y *operand
+	if x.con != nil {
+		y = c.emit(ir.OpLookup, nil, x.dtype, ids, c.embedding(rows))
+	} else {
+		n := rows.shape[0]
+		bits := c.emit(ir.OpOneHot, &ir.OneHotAttrs{Depth: n, FromEnd: true, Strict: true}, x.dtype, ids)
+		y = c.emit(ir.OpMatMul, nil, x.dtype, c.reshape(bits, ids.N(), n), c.reshape(rows, n, ir.Numel(rest)))
+		y = c.reshape(y, slices.Concat(ids.shape, rest)...)
+	}
+	k := len(ids.shape)
+	perm := make([]int, 0, len(y.shape))
+	for d := range axis {
+		perm = append(perm, k+d)
+	}
+	for d := range k {
+		perm = append(perm, d)
+	}
+	for d := k + axis; d < len(y.shape); d++ {
+		perm = append(perm, d)
+	}
+	return c.transpose(y, perm...)
+}
+
+// embedding is an embedding table as a value: public if its owner says so.
+func (c *ctx) embedding(x *operand) *operand {
+	if !c.im.opts.PublishEmbedding && !x.public {
+		return x
+	}
+	v, err := c.im.g.PublicConst(cmp.Or(x.con.Name, c.name), ir.NewReal(x.shape, x.con.Floats()))
+	if err != nil {
+		c.fail(innermost(err))
+	}
+	if c.im.opts.Published != nil && !x.public {
+		c.im.opts.Published(fmt.Sprintf("the table %q of %s", v.Name, c.label()))
+	}
+	return &operand{name: v.Name, dtype: x.dtype, shape: x.shape, val: v}
+}
+
+// chosenEach is GatherElements by indices that are data.
+func (c *ctx) chosenEach(x *operand, axis int, ids *operand) *operand {
+	if len(ids.shape) != len(x.shape) {
+		c.failf("indices have shape %v, data %v", ids.shape, x.shape)
+	}
+	n := x.shape[axis]
+	for d, m := range ids.shape {
+		switch {
+		case d == axis:
+		case m > x.shape[d]:
+			c.failf("indices have shape %v, data %v", ids.shape, x.shape)
+		default:
+			x = c.part(x, d, 0, m)
+		}
+	}
+	last := len(x.shape) - 1
+	x = c.reshape(x, slices.Insert(slices.Clone(x.shape), axis, 1)...) // [.., 1, n, ..]
+	x = c.moved(x, axis+1, last+1)
+	bits := c.emit(ir.OpOneHot, &ir.OneHotAttrs{Depth: n, FromEnd: true, Strict: true}, x.dtype, ids)
+	return c.sum(c.mul(bits, x), []int{last + 1}, false)
 }
 
 // knownIndices insists on indices that are no data: which element is read would
@@ -333,7 +405,7 @@ func (c *ctx) knownIndices(i int) *Tensor {
 		hint: "choose by a product instead: OneHot (or Equal with a range) of the indices, times the table (MatMul)",
 	}
 	if o.graphInput != "" {
-		r.hint = "export the model from its embeddings (inputs_embeds), or multiply OneHot of them by the table (MatMul): the client's own indices (token ids) stay secret then"
+		r.hint = "Gather takes the client's own indices, which stay secret: flatten the table to rows and the indices to their numbers"
 	}
 	c.fail(r)
 	return nil
@@ -363,6 +435,9 @@ func (c *ctx) flatPick(x *operand, at, shape []int) *operand {
 func gatherElements(c *ctx) []*operand {
 	x := c.in[0]
 	axis := c.axis(c.int("axis", 0), len(x.shape), false)
+	if c.in[1].val != nil && c.in[1].con == nil {
+		return one(c.chosenEach(x, axis, c.in[1]))
+	}
 	t := c.knownIndices(1)
 	if len(t.Shape) != len(x.shape) {
 		c.failf("indices have shape %v, data %v", t.Shape, x.shape)
