@@ -45,7 +45,9 @@ const realText = `graph "real"
 %36 = softmax(%35) {axis=2} : shared real[2,3,4]
 %37 = log_softmax(%36) {axis=1} : shared real[2,3,4]
 %38 = conv_transpose(%4, %2) {strides=[2,2] output_pad=[1,0]} : shared real[1,4,14,7]
-return %37, %38, %22, %23, %24, %29
+%39 = one_hot(%29) {depth=3 from_end strict} : shared real[1,1,3]
+%40 = lookup(%29, %2) : shared real[1,1,4,3,3]
+return %37, %38, %22, %23, %24, %29, %39, %40
 `
 
 // fixedText uses every operator of the fixed phase.
