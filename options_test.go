@@ -21,13 +21,14 @@ func TestOptionsReachTheCompiler(t *testing.T) {
 		"Published": "is a warning",
 		"Inputs":    "says which of a case's files is whose",
 		"Head":      "follows from the model",
+		"Made":      "says that nobody gave a calibration",
 		"Margin":    "follows from Overflow",
 		"Overflow":  "for experiments",
 		"Trace":     "for tests of passes",
 		"Stop":      "is the context",
 	}
 	o := Options{
-		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Set: map[string][]float64{"n": {1}}, Batch: 1, PublishConstants: true,
+		Name: "n", Dir: "d", InputShapes: map[string][]int{"": {1, 3, 2, 2}}, Set: map[string][]float64{"n": {1}}, Batch: 1, PublishConstants: true, PublishEmbedding: true,
 		Calibration: Values(input.Case{make([]float32, 12)}), Preprocess: plan.Preprocess{Preset: "raw"}, Labels: []string{"a"},
 		Reveal: plan.RevealTopK, TopK: 1, RevealStochastic: true, Profile: choose.Profile{Name: "x"}, Bits: 16, Exact: true, Target: passes.TargetCost, MaxDrop: 0.1,
 		Linear: passes.LinearOT, Winograd: passes.ChoiceOff, XOperator: "off", XDrop: 0.1, MaxBytes: 1, Force: true, Warn: func(string) {}, Progress: func(passes.Stage) {},

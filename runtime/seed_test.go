@@ -91,3 +91,16 @@ func sumOf(t *testing.T, g *Program, w Weights, in []Vec, prepare int, random fu
 	}
 	return sums[0]
 }
+
+// A session gives the randomness of one purpose once.
+func TestPurposesAreDrawnOnce(t *testing.T) {
+	s := &session{seed: seed{1}}
+	s.stream("one")
+	s.stream("another")
+	defer func() {
+		if recover() == nil {
+			t.Error("bytes of one stream were given twice")
+		}
+	}()
+	s.stream("one")
+}

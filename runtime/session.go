@@ -106,6 +106,7 @@ type session struct {
 	ots    producers
 	cfg    Config
 	seed   seed
+	drawn  map[string]bool // purposes of seed's streams
 	start  time.Time
 	stage  stage
 	at     int // calls of this inference that are done
@@ -151,6 +152,19 @@ func (s *session) whole(q Inferences) (report *plan.Report, err error) {
 	return report, nil
 }
 
+// stream is the session's randomness of one purpose. A purpose that comes twice would use bytes
+// twice: that ends the session.
+func (s *session) stream(purpose string) io.Reader {
+	if s.drawn[purpose] {
+		panic("BUG: randomness of " + purpose + " is asked for twice")
+	}
+	if s.drawn == nil {
+		s.drawn = map[string]bool{}
+	}
+	s.drawn[purpose] = true
+	return s.seed.stream(purpose)
+}
+
 // open makes sure that both parties hold the same plan before anything else happens, and
 // before the peer may make this party hold more than a few kilobytes.
 func (s *session) open() error {
@@ -159,7 +173,7 @@ func (s *session) open() error {
 	if s.seed, err = drawSeed(s.cfg.Rand); err != nil {
 		return err
 	}
-	s.party.Rand = s.seed.stream("keys and masks")
+	s.party.Rand = s.stream("keys and masks")
 	mine := wish{s.inferences, min(s.cfg.Prepare, plan.MaxInferences), s.seed.commitment()}
 	theirs, err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest, mine)
 	if err != nil {

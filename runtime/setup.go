@@ -51,12 +51,12 @@ func (s *session) startOT() error {
 	}
 	var err error
 	if sends > 0 {
-		if s.ots.sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), s.otConfig(kinds[0]), sends, s.seed.stream("correlated OTs sent")); err != nil {
+		if s.ots.sender, err = ot.NewSender(s.ctx, s.mux.Channel(out), s.otConfig(kinds[0]), sends, s.stream("correlated OTs sent")); err != nil {
 			return err
 		}
 	}
 	if receives > 0 {
-		s.ots.receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), s.otConfig(kinds[1]), receives, s.seed.stream("correlated OTs received"))
+		s.ots.receiver, err = ot.NewReceiver(s.ctx, s.mux.Channel(in), s.otConfig(kinds[1]), receives, s.stream("correlated OTs received"))
 	}
 	return err
 }
