@@ -151,12 +151,18 @@ class Client:
             tail += raw
         head = json.dumps({"inputs": inputs, "parameters": {"binary_data_output": True}}).encode()
         done = threading.Event()
+        watch = None
         if progress is not None:
-            threading.Thread(target=self._watch, args=(progress, done), daemon=True).start()
+            watch = threading.Thread(target=self._watch, args=(progress, done), daemon=True)
+            watch.start()
         try:
             body, length = self._get("/infer", head + tail, {_LENGTH: str(len(head)), "Content-Type": "application/octet-stream"})
         finally:
             done.set()
+            if watch is not None:
+                watch.join()
+        if progress is not None:
+            progress(1.0, "")  # also where it all took less than a look at it
         answer, at, outputs = json.loads(body[:length]), length, {}
         for o in answer["outputs"]:
             n = o["parameters"]["binary_data_size"]
