@@ -2,7 +2,6 @@ package he
 
 import (
 	"context"
-	"io"
 	"math/rand/v2"
 	"testing"
 
@@ -17,13 +16,17 @@ import (
 func Watched(t testing.TB, spec wire.LinearKeys, op *Op, seed byte, in [2][]uint64, w, bias []int64) (phase, mask []uint64) {
 	t.Helper()
 	ctx := context.Background()
-	drawn := &lastDrawn{Reader: rand.NewChaCha8([32]byte{seed, 1})}
+	var drawn poly.Seed // by the server, for its response
 	var client *Client
 	var rec *recorder
 	s, c := pair(func(conn transport.Conn) error {
-		s, err := NewServer(ctx, conn, spec, drawn)
+		s, err := NewServer(ctx, conn, spec, rand.NewChaCha8([32]byte{seed, 1}))
 		if err == nil {
-			_, err = s.Linear(ctx, conn, s.Turn(), op, in[transport.Server], w, bias, 1)
+			turn := s.Turn()
+			if _, drawn, err = s.secretSampler(ofTurn(turn.number)); err != nil {
+				return err
+			}
+			_, err = s.Linear(ctx, conn, turn, op, in[transport.Server], w, bias, 1)
 		}
 		return err
 	}, func(conn transport.Conn) (err error) {
@@ -37,19 +40,7 @@ func Watched(t testing.TB, spec wire.LinearKeys, op *Op, seed byte, in [2][]uint
 	if s != nil || c != nil {
 		t.Fatal(s, c)
 	}
-	return client.phases(op, rec.data), client.masks(op, drawn.last)
-}
-
-// lastDrawn keeps the last seed that was drawn: a server's response draws last.
-type lastDrawn struct {
-	io.Reader
-	last poly.Seed
-}
-
-func (r *lastDrawn) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	copy(r.last[:], p[:n])
-	return n, err
+	return client.phases(op, rec.data), client.masks(op, drawn)
 }
 
 // phases opens a recorded response: what the client rounds.
