@@ -280,7 +280,7 @@ type preparation struct {
 // prepareOne makes the next prepared inference: the masks first, then what depends on them.
 func (s *session) prepareOne(number int) (*made, error) {
 	p := &preparation{session: s, conn: s.aheadLane, made: &made{number: number, calls: make([]madeCall, s.calls)}, index: map[*plan.Step]int{}, walk: zeroWalker(s.Program)}
-	if _, err := io.ReadFull(s.party.Rand, p.made.seed[:]); err != nil {
+	if _, err := io.ReadFull(s.aheadRand, p.made.seed[:]); err != nil {
 		return nil, fmt.Errorf("randomness: %w", err)
 	}
 	at := 0
@@ -466,7 +466,7 @@ func (p *preparation) with(conn transport.Conn, tape *nonlinear.Tape) *Party {
 	if q.Receiver != nil {
 		q.Receiver = polite[*ot.RecvBatch]{q.Receiver, &p.shelf.busy}
 	}
-	q.Conn, q.Tape = conn, tape
+	q.Conn, q.Tape, q.Rand = conn, tape, p.aheadRand
 	return &q
 }
 

@@ -50,6 +50,16 @@ func (s seed) stream(purpose string) io.Reader {
 	return &stream{ctr: cipher.NewCTR(block, make([]byte, aes.BlockSize))}
 }
 
+// fork draws a stream of its own for one of several that read side by side, so that their order
+// does not matter.
+func fork(from io.Reader) (io.Reader, error) {
+	s, err := drawSeed(from)
+	if err != nil {
+		return nil, err
+	}
+	return s.stream("fork"), nil
+}
+
 // stream is AES-256 in counter mode. Readers that share one get different bytes; which, depends
 // on their order, so one that is to be made again has a single reader at a time.
 type stream struct {

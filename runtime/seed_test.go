@@ -104,3 +104,38 @@ func TestPurposesAreDrawnOnce(t *testing.T) {
 	}()
 	s.stream("one")
 }
+
+// Calls that run side by side draw the same whoever comes first.
+func TestCallsDrawInAnyOrder(t *testing.T) {
+	p, _, _ := transcriptPlan(t)
+	g, err := Prepare(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draw := func(order ...int) (got [2][32]byte) {
+		a, b := net.Pipe()
+		defer b.Close()
+		defer a.Close()
+		s := newSession(t.Context(), a, transport.Client, g, Config{})
+		defer s.close()
+		s.seed = seed{1}
+		s.party.Rand = s.stream("keys and masks")
+		e := &execution{session: s}
+		var calls [2]*Party
+		for i := range calls {
+			if calls[i], err = e.lane(t.Context(), 0, []*plan.Step{{Proto: plan.ProtoInput}}, true, plan.COTs{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, i := range order {
+			if _, err := io.ReadFull(calls[i].Rand, got[i][:]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return got
+	}
+	one, other := draw(0, 1), draw(1, 0)
+	if one != other || one[0] == one[1] {
+		t.Errorf("%x, the other way round %x", one, other)
+	}
+}

@@ -107,9 +107,12 @@ type session struct {
 	cfg    Config
 	seed   seed
 	drawn  map[string]bool // purposes of seed's streams
-	start  time.Time
-	stage  stage
-	at     int // calls of this inference that are done
+
+	aheadRand io.Reader // of what is prepared, beside inferences that run
+
+	start time.Time
+	stage stage
+	at    int // calls of this inference that are done
 
 	inferences int // that the session makes; what the client says
 	inference  int // the one under way, from 0
@@ -173,7 +176,7 @@ func (s *session) open() error {
 	if s.seed, err = drawSeed(s.cfg.Rand); err != nil {
 		return err
 	}
-	s.party.Rand = s.stream("keys and masks")
+	s.party.Rand, s.aheadRand = s.stream("keys and masks"), s.stream("prepared inferences")
 	mine := wish{s.inferences, min(s.cfg.Prepare, plan.MaxInferences), s.seed.commitment()}
 	theirs, err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest, mine)
 	if err != nil {
@@ -361,7 +364,7 @@ func (s *session) finish(err error) error {
 	}
 	s.cancel()
 	s.close()
-	s.party, s.ots, s.seed = &Party{Role: s.party.Role}, producers{}, seed{}
+	s.party, s.ots, s.seed, s.aheadRand = &Party{Role: s.party.Role}, producers{}, seed{}, nil
 	s.release()
 	return err
 }

@@ -153,6 +153,12 @@ func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bo
 	if prepared { // what else is single use was handed out when it was made
 		return &p, nil
 	}
+	if p.Rand != nil {
+		var err error
+		if p.Rand, err = fork(p.Rand); err != nil {
+			return nil, err
+		}
+	}
 	if live {
 		e.ots.give(&p, lane)
 		return &p, nil
