@@ -140,10 +140,40 @@ func (b *ViewRecvBatch) SeedsInto(choice []uint64, s []prg.Block) {
 
 func seedOf(pad uint64) prg.Block { return prg.Block{pad, mix(pad)} }
 
-// Recorder keeps what its party receives.
+// Recorder keeps what its party receives, and what it has sent before: of both together the party
+// learns what it opens.
 type Recorder struct {
 	transport.Conn
 	Received [][]byte
+
+	sent []sending
+}
+
+// sending is a message and how many were received before it.
+type sending struct {
+	message []byte
+	after   int
+}
+
+// Send sends and keeps.
+func (r *Recorder) Send(p []byte) error {
+	r.sent = append(r.sent, sending{append([]byte(nil), p...), len(r.Received)})
+	return r.Conn.Send(p)
+}
+
+// planes visits the planes of all messages of n elements, in the order in which they went.
+func (r *Recorder) planes(n int, visit func(plane []uint64, received bool)) {
+	sent := r.sent
+	for i, m := range r.Received {
+		for ; len(sent) > 0 && sent[0].after <= i; sent = sent[1:] {
+			for _, p := range split(sent[0].message, n) {
+				visit(p, false)
+			}
+		}
+		for _, p := range split(m, n) {
+			visit(p, true)
+		}
+	}
 }
 
 // Recv receives and keeps.
@@ -154,28 +184,40 @@ func (r *Recorder) Recv(p []byte) error {
 }
 
 // Bias is the worst deviation, in standard deviations, of the planes of what was
-// received and of the sums of every two of them. A plane is the same bit of the messages of
-// all n elements (n a multiple of 64). planes is how many there are.
+// received and of the sums of each with any that went before, either way, or with one of either: what
+// is opened is such a sum. A plane is the same bit of the messages of all n elements (n a multiple
+// of 64). planes is how many were received.
 func (r *Recorder) Bias(n int) (worst float64, planes int) {
-	var all [][]uint64
-	for _, m := range r.Received {
-		all = append(all, split(m, n)...)
-	}
-	sum := make([]uint64, n/64)
-	for i, p := range all {
-		worst = max(worst, deviation(p, n))
-		for _, q := range all[:i] {
-			for w := range sum {
-				sum[w] = p[w] ^ q[w]
-			}
-			worst = max(worst, deviation(sum, n))
+	var in, out [][]uint64
+	opened, sum := make([]uint64, n/64), make([]uint64, n/64)
+	add := func(to, p, q []uint64) {
+		for w := range to {
+			to[w] = p[w] ^ q[w]
 		}
+		worst = max(worst, deviation(to, n))
 	}
-	return worst, len(all)
+	r.planes(n, func(p []uint64, received bool) {
+		if !received {
+			out = append(out, p)
+			return
+		}
+		worst = max(worst, deviation(p, n))
+		for _, q := range in {
+			add(sum, p, q)
+		}
+		for _, s := range out {
+			add(opened, p, s)
+			for _, q := range in {
+				add(sum, opened, q)
+			}
+		}
+		in = append(in, p)
+	})
+	return worst, len(in)
 }
 
-// Dependent counts the planes that are a constant or a sum of other planes, of however
-// many, and a constant: what the receiver can tell of such a plane it knew before. Of planes
+// Dependent counts the received planes that are a constant or a sum of planes that went before, either
+// way, of however many, and a constant: what the receiver can tell of such a plane it knew before. Of planes
 // that are uniform and independent there is none, but for a chance of 2^(planes-n).
 func (r *Recorder) Dependent(n int) (dependent int) {
 	ones := make([]uint64, n/64)
@@ -200,13 +242,11 @@ func (r *Recorder) Dependent(n int) (dependent int) {
 		}
 	}
 	reduce(ones)
-	for _, m := range r.Received {
-		for _, p := range split(m, n) {
-			if !reduce(p) {
-				dependent++
-			}
+	r.planes(n, func(p []uint64, received bool) {
+		if !reduce(p) && received {
+			dependent++
 		}
-	}
+	})
 	return dependent
 }
 
