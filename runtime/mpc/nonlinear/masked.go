@@ -329,12 +329,7 @@ func (p *Party) offer(m *masked, lo, n int) error {
 	}
 	flip, top := window(w.flip, lo, n), window(w.top, lo, n)
 	xor(flip, top)
-	both, sel, part := w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n]
-	for i := range both {
-		e := -ring.Bit(flip, i)
-		both[i] = both[i] ^ e - e
-		sel[i] = sel[i] ^ e - e + part[i]&-ring.Bit(top, i)
-	}
+	w.turn(flip, top, lo, n)
 	return p.sendBits(flip, n)
 }
 
@@ -362,13 +357,23 @@ func (p *Party) accept(m *masked, lo, n int) error {
 	if err := p.recvBits(flip, n); err != nil {
 		return err
 	}
-	both, sel, part := w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n]
-	for i := range both {
-		e := -ring.Bit(flip, i)
-		both[i] = both[i] ^ e - e + ring.Bit(top, i)&e
-		sel[i] = sel[i] ^ e - e + part[i]&e
+	w.turn(flip, flip, lo, n)
+	for i, both := 0, w.both[lo:lo+n]; i < n; i++ {
+		both[i] += ring.Bit(top, i) & ring.Bit(flip, i)
 	}
 	return nil
+}
+
+// turn makes shares of a*c and a*m*c of those whose bit was a's mask: e = a ^ mask is public, and
+// a*y = e*y + (1-2e)*mask*y. Of its own part of y = m*c a party adds that which by selects: the
+// server knows a, the client e.
+func (w *widening) turn(e, by []uint64, lo, n int) {
+	both, sel, part := w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n]
+	for i := range both {
+		minus := -ring.Bit(e, i)
+		both[i] = both[i] ^ minus - minus
+		sel[i] = sel[i] ^ minus - minus + part[i]&-ring.Bit(by, i)
+	}
 }
 
 // widen adds what the first operand's shares lack.
