@@ -93,7 +93,7 @@ func TestSilentUpgradeLosesItsPlace(t *testing.T) {
 	if got, err := ask(t.Context(), m); err != nil || got != 3 {
 		t.Fatalf("the next one: %v, %v", got, err)
 	}
-	if took := time.Since(begun); took < upgradedHello || took > 2*upgradedHello {
+	if took := time.Since(begun); took < upgradedHello || took > 6*time.Second {
 		t.Errorf("it had its place for %v", took)
 	}
 }
