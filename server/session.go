@@ -28,6 +28,9 @@ const inferencesHeader = "Secc-Inferences"
 // sessionHeader tells the client what its session is called in the server's log.
 const sessionHeader = "Secc-Session"
 
+// versionHeader tells it which version of the model answers: the address may name none.
+const versionHeader = "Secc-Version"
+
 // session answers one client. Whatever goes wrong ends it alone.
 func (s *Server) session(w http.ResponseWriter, r *http.Request, who *Client, v *Version) {
 	id := newID()
@@ -46,6 +49,7 @@ func newID() string {
 // serve lets a session in and runs it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *Version, id string, log *slog.Logger) error {
 	w.Header().Set(sessionHeader, id)
+	w.Header().Set(versionHeader, v.Name)
 	entry := s.entry(r, who, v, id)
 	n, err := inferencesOf(r)
 	var turn *turn

@@ -30,6 +30,9 @@ import (
 // SessionHeader is in which header the server says what it calls a session.
 const SessionHeader = "Secc-Session"
 
+// VersionHeader is in which header it says which version of the model answers.
+const VersionHeader = "Secc-Version"
+
 // InferencesHeader is in which header the client says how many inferences it wants.
 const InferencesHeader = "Secc-Inferences"
 
@@ -223,6 +226,7 @@ func (m *Model) get(ctx context.Context, what string, h http.Header, most int64)
 type Opened struct {
 	Conn       net.Conn
 	Name       string // what the server calls it
+	Version    string // of the model, as the server calls it
 	ReceiptKey string // by which its receipt is going to be signed; empty: there is none
 }
 
@@ -247,10 +251,9 @@ func (m *Model) Open(ctx context.Context, d plan.Digest, inferences int) (*Opene
 		}
 		return nil, transport.Refusal(err)
 	}
-	return &Opened{
-		websocket.NetConn(context.WithoutCancel(ctx), c, websocket.MessageBinary),
-		printable(resp.Header.Get(SessionHeader)), printable(resp.Header.Get(ReceiptHeader)),
-	}, nil
+	said := func(header string) string { return printable(resp.Header.Get(header)) }
+	conn := websocket.NetConn(context.WithoutCancel(ctx), c, websocket.MessageBinary)
+	return &Opened{Conn: conn, Name: said(SessionHeader), Version: said(VersionHeader), ReceiptKey: said(ReceiptHeader)}, nil
 }
 
 // Receipt fetches the receipt of a session that is done.

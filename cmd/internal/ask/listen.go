@@ -24,6 +24,7 @@ import (
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/cmd/internal/progress"
 	"secc.example/secc/frontend/input"
+	"secc.example/secc/runtime/remote"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -234,13 +235,13 @@ func (e *endpoint) infer(w http.ResponseWriter, q *http.Request) {
 	var session string
 	show, end := e.shown(ask.ID)
 	defer end()
-	_, err = e.run.infer(q.Context(), cases, show, func(i int, report *plan.Report, name string) error {
+	_, signed, err := e.run.infer(q.Context(), cases, show, func(i int, report *plan.Report, opened *remote.Opened) error {
 		answer.Fill(report, e.plan, e.named, e.top, e.allOf)
 		for _, a := range report.Answers {
 			a.Input += i
 			answers = append(answers, a)
 		}
-		outputs, session = stacked(outputs, report.Outputs, len(cases)), name
+		outputs, session = stacked(outputs, report.Outputs, len(cases)), opened.Name
 		return nil
 	})
 	if err != nil {
@@ -249,7 +250,11 @@ func (e *endpoint) infer(w http.ResponseWriter, q *http.Request) {
 		return
 	}
 	e.log.Info("answered", "id", ask.ID, "inferences", len(cases), "session", session, "seconds", time.Since(begun).Seconds())
-	e.respond(w, ask, outputs, map[string]any{"session": session, "answers": answers, "warnings": warnings})
+	about := map[string]any{"session": session, "answers": answers, "warnings": warnings}
+	if signed != nil {
+		about["receipt"] = signed
+	}
+	e.respond(w, ask, outputs, about)
 }
 
 // statusOf is what HTTP calls an error of the service's.

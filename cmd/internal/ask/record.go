@@ -15,6 +15,7 @@ import (
 	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/internal/safefile"
+	"secc.example/secc/runtime/remote"
 )
 
 // Schema names the JSON shape of an answer.
@@ -28,7 +29,8 @@ type Record struct {
 	Address    string              `json:"address"`
 	Model      string              `json:"model,omitempty"`
 	PlanDigest string              `json:"plan_digest,omitempty"`
-	Session    string              `json:"session,omitempty"` // as the service calls it
+	Version    string              `json:"version,omitempty"` // of the model, as the service calls it
+	Session    string              `json:"session,omitempty"` // likewise
 	Time       string              `json:"time,omitempty"`    // RFC 3339, when the answer was there
 	Answers    []plan.Answer       `json:"answers,omitempty"`
 	Outputs    []plan.OutputValues `json:"outputs,omitempty"`
@@ -36,6 +38,7 @@ type Record struct {
 	Bytes      int64               `json:"bytes,omitempty"`
 	Rounds     int                 `json:"rounds,omitempty"`
 	Seconds    float64             `json:"seconds,omitempty"`
+	Receipt    *Receipt            `json:"receipt,omitempty"` // none: the service signs none
 	Failure    *Failure            `json:"error,omitempty"`
 }
 
@@ -47,9 +50,12 @@ type Failure struct {
 }
 
 // record describes an inference; without a report, one that failed.
-func (r *run) record(q inference, report *plan.Report, session string) *Record {
-	rec := &Record{Schema: Schema, Input: q.name, Digest: q.digest, Address: r.URL.String(), Model: r.plan.Model,
-		Session: session, Time: time.Now().UTC().Format(time.RFC3339), Warnings: q.warned}
+func (r *run) record(q inference, report *plan.Report, session *remote.Opened) *Record {
+	rec := &Record{Schema: Schema, Input: q.name, Digest: q.digest, Address: r.URL.String(), Model: modelName(r.URL.Path),
+		Time: time.Now().UTC().Format(time.RFC3339), Warnings: q.warned, Receipt: unsealed(session)}
+	if session != nil {
+		rec.Session, rec.Version = session.Name, session.Version
+	}
 	if d, err := r.plan.Digest(); err == nil {
 		rec.PlanDigest = d.String()
 	}
@@ -98,11 +104,15 @@ func (r *run) keep(q inference, rec *Record) error {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 	}
+	return r.keepRecord(q.name, rec)
+}
+
+func (r *run) keepRecord(name string, rec *Record) error {
 	b, err := json.Marshal(rec)
 	if err != nil {
 		return err
 	}
-	return safefile.Write(r.place(q.name, ".json"), append(b, '\n'), safefile.Private)
+	return safefile.Write(r.place(name, ".json"), append(b, '\n'), safefile.Private)
 }
 
 // line prints a record as --format says.

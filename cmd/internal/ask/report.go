@@ -2,12 +2,14 @@ package ask
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
 	"html"
 	"maps"
 	"slices"
+	"strconv"
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/answer"
@@ -81,7 +83,7 @@ func (p *page) answer(a plan.Answer) {
 		return
 	}
 	bars := a.Kind == plan.AnswerFindings || a.Kind == plan.AnswerShares || a.Kind == plan.AnswerPlaces
-	p.add("<table><thead><tr><th scope=\"col\">%s</th><th scope=\"col\">Score</th></tr></thead>\n<tbody>\n", map[bool]string{true: "Finding", false: "Class"}[a.Kind == plan.AnswerFindings])
+	p.add("<table><thead><tr><th scope=\"col\">%s</th><th scope=\"col\" class=\"n\">Score</th></tr></thead>\n<tbody>\n", map[bool]string{true: "Finding", false: "Class"}[a.Kind == plan.AnswerFindings])
 	for _, l := range a.Labels {
 		p.add("<tr><td>%s</td>", answer.Name(l))
 		if per := 100 * min(max(l.Score, 0), 1); bars {
@@ -93,14 +95,35 @@ func (p *page) answer(a plan.Answer) {
 	p.WriteString("</tbody></table>\n")
 }
 
-// facts says where an answer is from.
+// facts says where an answer is from, and what there is to show for it.
 func (p *page) facts(rec *Record, reveals plan.Reveal) {
-	p.WriteString("<table class=\"facts\"><tbody>\n")
-	for _, f := range [][2]string{
-		{"Service", rec.Address}, {"Plan (SHA-256)", rec.PlanDigest}, {"Input (SHA-256)", rec.Digest}, {"Session", rec.Session},
+	p.rows("Where this is from", [][2]string{
+		{"Model", rec.Model}, {"Version", cmp.Or(rec.Version, "not told by the service")}, {"Service", rec.Address}, {"Date", rec.Time},
+		{"Plan (SHA-256)", rec.PlanDigest}, {"Input (SHA-256)", rec.Digest}, {"Session", rec.Session},
 		{"Revealed to this client", string(reveals)}, {"Cost", fmt.Sprintf("%s, %d rounds, %.2f s", answer.Bytes(rec.Bytes), rec.Rounds, rec.Seconds)},
-	} {
-		p.add("<tr><th scope=\"row\">%s</th><td>%s</td></tr>\n", f[0], f[1])
+	})
+	s := rec.Receipt
+	switch {
+	case s == nil:
+		p.rows("Receipt", [][2]string{{"State", "none: the service signs no receipts"}})
+	case !s.Verified:
+		p.rows("Receipt", [][2]string{{"State", "not verified: " + s.Reason}, {"Key announced (Ed25519)", s.Key}})
+	default:
+		p.rows("Receipt", [][2]string{
+			{"State", "verified: signed by the key below, for this session, this plan and all that both sides sent"},
+			{"Number", rec.Session}, {"Digest (SHA-256)", s.Digest}, {"Key (Ed25519)", s.Key}, {"Signed at", s.Time},
+			{"Weights (commitment)", s.Weights}, {"Service's program", s.Build}, {"Answers in the session", strconv.Itoa(s.Answers)}, {"Kept in", s.File},
+		})
+	}
+}
+
+// rows is a table of names and values; what is not known is left out.
+func (p *page) rows(title string, rows [][2]string) {
+	p.add("<table class=\"facts\"><caption>%s</caption><tbody>\n", title)
+	for _, f := range rows {
+		if f[1] != "" {
+			p.add("<tr><th scope=\"row\">%s</th><td>%s</td></tr>\n", f[0], f[1])
+		}
 	}
 	p.WriteString("</tbody></table>\n")
 }

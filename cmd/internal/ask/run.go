@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +22,6 @@ import (
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/cmd/internal/progress"
 	"secc.example/secc/frontend/input"
-	"secc.example/secc/internal/safefile"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/remote"
@@ -150,9 +147,9 @@ func (r *run) single(ctx context.Context, f input.File) error {
 	}
 	r.warn(f.Name, r.unlike(cases[0], warnings))
 	var outputs []plan.OutputValues
-	report, err := r.infer(ctx, cases, r.show.At(0, 1), func(_ int, one *plan.Report, session string) error {
+	report, _, err := r.infer(ctx, cases, r.show.At(0, 1), func(_ int, one *plan.Report, session *remote.Opened) error {
 		if outputs = one.Outputs; r.verbose {
-			r.log.Info("done", "session", session)
+			r.log.Info("done", "session", session.Name)
 		}
 		return nil
 	})
@@ -237,6 +234,7 @@ func (r *run) read(f input.File) (list []inference) {
 // questions asks about several in one session. If that ends early, the inference that was
 // under way has failed, and those behind it are asked about in another.
 func (r *run) questions(ctx context.Context, list []inference) error {
+	var unkept *lostError
 	for len(list) > 0 {
 		n := len(list)
 		if r.alone {
@@ -253,6 +251,11 @@ func (r *run) questions(ctx context.Context, list []inference) error {
 		case n > 1 && done == 0 && overBudget(err): // there may be room for one
 			r.alone = true
 			continue
+		case errors.As(err, &unkept):
+			return exit.Hinted(fmt.Errorf("%d inputs have no answer: %w", r.left(), err), "make room, or give another --out; the same command goes on where it was")
+		case done == n: // the end was not as it should be
+			r.log.Warn("the session broke off behind its last answer", "error", err)
+			continue
 		}
 		r.fail(list[0], err)
 		list = list[1:]
@@ -260,12 +263,15 @@ func (r *run) questions(ctx context.Context, list []inference) error {
 		if r.silent++; !errors.As(err, &unreached) {
 			r.silent = 0
 		}
-		if left := r.total - r.asked - r.failed - r.skipped; r.silent == lost && left > 0 {
+		if left := r.left(); r.silent == lost && left > 0 {
 			return fmt.Errorf("%d inputs in a row found nobody to ask, %d were not tried: %w", lost, left, err)
 		}
 	}
 	return nil
 }
+
+// left is how many inputs were not tried yet.
+func (r *run) left() int { return r.total - r.asked - r.failed - r.skipped }
 
 // overBudget tells whether the service refuses as many as were asked for.
 func overBudget(err error) bool {
@@ -279,25 +285,35 @@ func (r *run) several(ctx context.Context, list []inference) (done int, err erro
 	for _, q := range list {
 		cases = append(cases, q.values)
 	}
-	_, err = r.infer(ctx, cases, r.show.At(r.asked+r.failed+r.skipped, r.total), func(i int, report *plan.Report, session string) error {
+	var records []*Record
+	_, signed, err := r.infer(ctx, cases, r.show.At(r.asked+r.failed+r.skipped, r.total), func(i int, report *plan.Report, session *remote.Opened) error {
 		answer.Fill(report, r.plan, r.named, r.top, r.allOf)
 		record := r.record(list[i], report, session)
 		if err := r.keep(list[i], record); err != nil {
-			return err
+			return &lostError{err}
 		}
-		done++
+		records = append(records, record)
 		r.asked++
 		return r.line(record)
 	})
-	return done, err
+	if bad := r.sealed(list, records, signed); bad != nil {
+		err = errors.Join(&lostError{bad}, err)
+	}
+	return len(records), err
 }
 
-// infer runs inferences in one session, and says what the service calls it.
-func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Progress, take func(i int, report *plan.Report, session string) error) (report *plan.Report, err error) {
+// lostError says that an answer could not be kept: the next one could not be either.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string { return "the answer cannot be kept: " + e.err.Error() }
+func (e *lostError) Unwrap() error { return e.err }
+
+// infer runs inferences in one session, and says what the service signed of it, if it does.
+func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Progress, take func(i int, report *plan.Report, session *remote.Opened) error) (report *plan.Report, signed *Receipt, err error) {
 	defer show.End()
 	d, err := r.plan.Digest()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var open remote.Opened
 	said := new(transport.Transcript)
@@ -321,16 +337,14 @@ func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Prog
 	for _, c := range cases {
 		values = append(values, c)
 	}
-	report, err = with.InferMany(ctx, values, func(i int, one *plan.Report) error { return take(i, one, open.Name) })
+	report, err = with.InferMany(ctx, values, func(i int, one *plan.Report) error { return take(i, one, &open) })
 	if err != nil && open.Name != "" {
 		err = fmt.Errorf("session %s: %w", open.Name, err)
 	}
-	if err == nil && open.ReceiptKey != "" {
-		if bad := r.receipt(ctx, &open, d, said); bad != nil { // the answers stand
-			r.log.Warn("there is no receipt that holds", "session", open.Name, "error", bad)
-		}
+	if err == nil {
+		signed = r.receipt(ctx, &open, d, said)
 	}
-	return report, exit.OfClient(err)
+	return report, signed, exit.OfClient(err)
 }
 
 // signer makes sure that a session's receipt is going to be signed by the key that is known.
@@ -341,36 +355,6 @@ func (r *run) signer(o *remote.Opened) error {
 	}
 	return err
 }
-
-// receipt fetches what the service has signed of a session, holds it to what this client saw, and
-// keeps it.
-func (r *run) receipt(ctx context.Context, o *remote.Opened, d plan.Digest, said *transport.Transcript) error {
-	signed, err := r.Receipt(ctx, o.Name)
-	if err != nil {
-		return fmt.Errorf("the service's receipt: %w", err)
-	}
-	text, err := signed.Verify(o.ReceiptKey)
-	if err != nil {
-		return err
-	}
-	sum := said.Sum(transport.Client)
-	if err := text.Of(o.Name, d.String(), hex.EncodeToString(sum[:])); err != nil || r.receipts == "" {
-		return err
-	}
-	b, err := json.MarshalIndent(signed, "", "  ")
-	if err != nil {
-		return err
-	}
-	name := o.Name
-	if !plain.MatchString(name) { // the service chose it: it may be anything
-		sum := sha256.Sum256([]byte(name))
-		name = hex.EncodeToString(sum[:])
-	}
-	return safefile.Write(filepath.Join(r.receipts, name+".json"), append(b, '\n'), safefile.Private)
-}
-
-// plain are names of sessions that files can have as well.
-var plain = regexp.MustCompile(`^[0-9A-Za-z]{1,64}$`)
 
 // unlike adds to the warnings of reading what about the values looks odd to the plan.
 func (r *run) unlike(values input.Case, warnings []string) []string {
@@ -394,7 +378,7 @@ func (r *run) fail(q inference, err error) {
 		r.first = err
 	}
 	r.log.Error(err.Error(), "file", q.name)
-	record := r.record(q, nil, "")
+	record := r.record(q, nil, nil)
 	record.Failure = failureOf(err)
 	_ = r.line(record) // a stdout that is lost is told at the end
 }
