@@ -59,7 +59,7 @@ type attempts struct {
 }
 
 func (t *attempts) add(f *formatting) {
-	if t.cheap == nil && !f.cfg.outgrown && f.answer.error <= f.cfg.MaxDrop && !f.failing() {
+	if !f.cfg.outgrown && f.answer.error <= f.cfg.MaxDrop && !f.failing() && (t.cheap == nil || f.calmer(t.cheap)) {
 		t.cheap = f
 	}
 	if f.cfg.Bits >= accurateBits && (t.best == nil || f.betters(t.best)) {
@@ -87,6 +87,12 @@ func (f *formatting) betters(g *formatting) bool {
 		return f.answer.agree > g.answer.agree
 	}
 	return g.answer.error > g.cfg.MaxDrop && f.answer.error < g.answer.error/2
+}
+
+// calmer reports whether f, with more bits than g, is worth them because outputs stray
+// less than half as far: g's stray by more than may be given up.
+func (f *formatting) calmer(g *formatting) bool {
+	return g.answer.strays > g.cfg.MaxDrop && f.answer.strays < g.answer.strays/2
 }
 
 // widestBits is the widest ring that is tried where the user named none: there are
@@ -124,7 +130,11 @@ func (c *Config) format(real *ir.Graph, pipeline []Pass, bits int) (*formatting,
 		return f, nil
 	}
 	var err error
-	if f.answer, err = cfg.rehearse(f.fixed); err != nil {
+	f.answer, err = cfg.rehearse(f.fixed)
+	if err == nil && c.named == 0 {
+		err = cfg.again(&f.answer)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("rehearsal: %w", err)
 	}
 	if bits > accurateBits && c.named == 0 {
@@ -182,6 +192,17 @@ func (c *Config) rehearse(g *ir.Graph) (a answer, err error) {
 	return c.trials.compare(limit, 0, nil, c.count("rehearsal", len(c.trials.inputs)))
 }
 
+// again has a network with few outputs answer several times, if once was good enough.
+// Where comparisons drop bits a deviation within --max-drop is what was asked for.
+func (c *Config) again(a *answer) (err error) {
+	if c.rounding != 0 || !c.satisfied(*a) {
+		return nil
+	}
+	n, _ := c.trials.draws()
+	a.strays, err = c.trials.scatter(c.count("rehearsal", n*len(c.trials.inputs)))
+	return err
+}
+
 // satisfied tells whether the answers are good enough. Where comparisons drop
 // bits, formats are judged by what they did before: wider ones would not help
 // against the rest.
@@ -189,7 +210,7 @@ func (c *Config) satisfied(a answer) bool {
 	if c.rounding == 0 {
 		c.rounding = a.error
 	}
-	return !c.outgrown && a.agree == a.answers && c.rounding <= formatDeviation*c.MaxDrop
+	return !c.outgrown && a.agree == a.answers && c.rounding <= formatDeviation*c.MaxDrop && a.strays <= formatDeviation*c.MaxDrop
 }
 
 // review warns of formats that spoil the answers.

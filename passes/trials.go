@@ -25,6 +25,9 @@ type trials struct {
 	spread  float64 // of all that is wanted
 	answers int     // in all
 	known   map[string]answer
+	weights *ir.PackedWeights
+	workers int          // for each run
+	stopped func() error // Options.Stop
 	started []*ir.Paused // by input: before the first value
 	paused  []stop       // where the last whole run stopped on its way, the first stop first
 }
@@ -43,7 +46,8 @@ const pausedMemory = 1 << 29
 type answer struct {
 	error          float64
 	agree, answers int
-	lost           int // answers whose largest output is another one, and was not nearly as large
+	lost           int     // answers whose largest output is another one, and was not nearly as large
+	strays         float64 // how far an output with few numbers was off at most in several runs, relative to its largest; 0: not known
 }
 
 // anything is a limit that every answer keeps.
@@ -55,9 +59,10 @@ func (a answer) keeps(limit answer) bool { return a.error <= limit.error && a.ag
 func newTrials(g *ir.Graph, cfg *Config) (*trials, error) {
 	inputs, _ := cfg.inputs(g)
 	n := min(len(inputs), signSamples)
-	workers := max(1, runtime.GOMAXPROCS(0)/n) // each
-	weights := new(ir.PackedWeights)
-	t := &trials{g: g, inputs: inputs[:n], want: cfg.reference[:n], known: map[string]answer{}, started: make([]*ir.Paused, n)}
+	t := &trials{
+		g: g, inputs: inputs[:n], want: cfg.reference[:n], known: map[string]answer{}, started: make([]*ir.Paused, n),
+		weights: new(ir.PackedWeights), workers: max(1, runtime.GOMAXPROCS(0)/n), stopped: cfg.Stop,
+	}
 	for i, outs := range t.want {
 		for _, want := range outs {
 			t.answers++
@@ -67,12 +72,16 @@ func newTrials(g *ir.Graph, cfg *Config) (*trials, error) {
 			}
 		}
 		var err error
-		t.started[i], err = ir.Start(g, t.inputs[i], ir.SimOptions{Rounding: ir.Stochastic, Seed: uint64(i) + 1, Workers: workers, Weights: weights, Stop: cfg.Stop})
-		if err != nil {
+		if t.started[i], err = t.start(i, uint64(i)+1); err != nil {
 			return nil, err
 		}
 	}
 	return t, nil
+}
+
+// start is a run of an input, before its first value.
+func (t *trials) start(i int, seed uint64) (*ir.Paused, error) {
+	return ir.Start(t.g, t.inputs[i], ir.SimOptions{Rounding: ir.Stochastic, Seed: seed, Workers: t.workers, Weights: t.weights, Stop: t.stopped})
 }
 
 // meanOf is the mean of outputs; of a single number the spread is its

@@ -1,0 +1,68 @@
+package passes
+
+import (
+	"math"
+	"sync"
+)
+
+// Roundings are drawn anew in every run. The outputs of one run of a few inputs tell
+// how far they scatter where there are hundreds of numbers; of a network with two
+// scores they are a handful, which may happen to lie close. So such a network answers
+// several times.
+
+// enoughNumbers is how many numbers an output must have given over all runs.
+const enoughNumbers = 64
+
+// draws is how many more runs of every input are wanted, and the outputs that have few
+// numbers.
+func (t *trials) draws() (n int, few []int) {
+	for o, first := range t.want[0] {
+		if have := len(first) * len(t.want); have > 0 && have < enoughNumbers {
+			n, few = max(n, (enoughNumbers+have-1)/have), append(few, o)
+		}
+	}
+	return n, few
+}
+
+// scatter runs the inputs again, and gives the largest deviation of outputs that have
+// few numbers, relative to the largest of them.
+func (t *trials) scatter(count *counter) (worst float64, err error) {
+	n, few := t.draws()
+	var mu sync.Mutex
+	err = overInputs(n*len(t.inputs), func(k, _ int) error {
+		defer count.add(1)
+		i := k % len(t.inputs)
+		run, err := t.start(i, uint64(signSamples+k)+1)
+		if err != nil {
+			return err
+		}
+		r, err := run.Finish()
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, o := range few {
+			worst = max(worst, t.off(r.Outputs[o].Floats(), i, o))
+		}
+		return nil
+	})
+	return worst, err
+}
+
+// off is how far an output is off, relative to the largest number that it has for any
+// input.
+func (t *trials) off(got []float32, input, output int) (worst float64) {
+	size := 0.0
+	for _, want := range t.want {
+		for _, x := range want[output] {
+			size = max(size, math.Abs(float64(x)))
+		}
+	}
+	for j, x := range t.want[input][output] {
+		if d := math.Abs(float64(got[j])-float64(x)) / size; d > worst { // also where size is 0, or x no number
+			worst = d
+		}
+	}
+	return worst
+}
