@@ -30,8 +30,77 @@ func affine(g *ir.Graph, _ *Config) error {
 		if k, ok := perChannel(x, c); ok {
 			return channelAffine(g, v, x, k, second)
 		}
+		if axis, ok := alongAxis(x.Type.Shape, c.Type.Shape); ok && (scales(v) || scales(unshaped(x))) {
+			return axisAffine(g, v, x, data(c), axis, second)
+		}
 		return fullAffine(g, v, x, c)
 	})
+}
+
+// scales reports what multiplies by constants: a term after it folds into it, others are
+// added locally as they are.
+func scales(v *ir.Value) bool {
+	switch v.Op {
+	case ir.OpMul, ir.OpDiv, ir.OpBatchNorm, ir.OpConv:
+		return true
+	}
+	return false
+}
+
+// unshaped is what a value is a reshape of.
+func unshaped(v *ir.Value) *ir.Value {
+	for v.Op == ir.OpReshape {
+		v = v.Args[0]
+	}
+	return v
+}
+
+// alongAxis finds the one axis that a constant of shape c varies along, where it is as
+// long as the tensor is.
+func alongAxis(shape, c []int) (axis int, ok bool) {
+	if len(c) > len(shape) {
+		return 0, false
+	}
+	for d, n := range c {
+		if n == 1 {
+			continue
+		}
+		if ok {
+			return 0, false
+		}
+		axis, ok = d+len(shape)-len(c), n == shape[d+len(shape)-len(c)]
+		if !ok {
+			return 0, false
+		}
+	}
+	return axis, ok
+}
+
+// axisAffine makes channels of an axis that is not the second: factors of a norm over the
+// last axis fold into the products around it like those of channels.
+func axisAffine(g *ir.Graph, v, x *ir.Value, k []float32, axis int, second bool) (*ir.Value, error) {
+	shape := slices.Clone(x.Type.Shape)
+	as := []int{ir.Numel(shape[:axis]), shape[axis]}
+	if inner := ir.Numel(shape[axis+1:]); inner > 1 {
+		as = append(as, inner)
+	}
+	flat, err := reshapeBack(g, v.Name, x, as...)
+	if err != nil {
+		return nil, err
+	}
+	y, err := channelAffine(g, v, flat, k, second)
+	if err != nil {
+		return nil, err
+	}
+	return reshape(g, v.Name, y, shape...)
+}
+
+// reshapeBack is reshape, without a second one where x is one from that very shape.
+func reshapeBack(g *ir.Graph, name string, x *ir.Value, shape ...int) (*ir.Value, error) {
+	if x.Op == ir.OpReshape && slices.Equal(x.Args[0].Type.Shape, shape) {
+		return x.Args[0], nil
+	}
+	return reshape(g, name, x, shape...)
 }
 
 func channelAffine(g *ir.Graph, v, x *ir.Value, k []float32, second bool) (*ir.Value, error) {

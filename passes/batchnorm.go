@@ -12,21 +12,18 @@ import (
 // A shift that cannot fold is a local addition; a scale that cannot is a
 // depthwise 1x1 convolution.
 func batchnorm(g *ir.Graph, _ *Config) error {
-	for _, v := range slices.Clone(g.Values) {
-		if v.Op != ir.OpBatchNorm || !ir.IsConst(v.Args[1]) || !ir.IsConst(v.Args[2]) {
-			continue
-		}
-		if done, err := foldBack(g, v); err != nil || done {
+	for _, fold := range []func(*ir.Graph, *ir.Value) (bool, error){foldBack, foldForward} { // what goes back into one that cannot may go forward with it
+		for _, v := range slices.Clone(g.Values) {
+			if v.Op != ir.OpBatchNorm || !ir.IsConst(v.Args[1]) || !ir.IsConst(v.Args[2]) {
+				continue
+			}
+			done, err := fold(g, v)
 			if err != nil {
 				return err
 			}
-			continue
-		}
-		if done, err := foldForward(g, v); err != nil || done {
-			if err != nil {
-				return err
+			if done {
+				g.RemoveDead() // nobody's reader any more
 			}
-			continue
 		}
 	}
 	return nil
@@ -61,14 +58,18 @@ func (m channelMap) uniform() bool {
 func foldBack(g *ir.Graph, v *ir.Value) (bool, error) {
 	r, m := readers(g), mapOf(v)
 	for p := v.Args[0]; sole(r, p) != nil; p = p.Args[0] {
+		fits := m.uniform() || sameChannels(p.Type.Shape, v.Type.Shape)
 		switch {
+		case p.Op == ir.OpReshape: // whether channels are still what they were is seen where it ends
+		case !fits:
+			return false, nil
 		case p.Op == ir.OpConv && ir.IsConst(p.Args[1]) && (len(p.Args) < 3 || ir.IsConst(p.Args[2])):
 			g.ReplaceUses(v, v.Args[0])
 			return true, scaleFilters(g, p, m.regroup(p.Type.Shape[1]))
 		case p.Op == ir.OpBatchNorm && ir.IsConst(p.Args[1]):
 			g.ReplaceUses(v, v.Args[0])
 			return true, m.regroup(p.Type.Shape[1]).after(g, p)
-		case m.uniform() && slices.Contains([]ir.Op{ir.OpRelu, ir.OpMaxPool, ir.OpSumPool, ir.OpReshape, ir.OpTranspose}, p.Op):
+		case m.uniform() && slices.Contains([]ir.Op{ir.OpRelu, ir.OpMaxPool, ir.OpSumPool, ir.OpTranspose, ir.OpMatMul}, p.Op):
 		case p.Op == ir.OpSumPool && !m.shifts():
 		default:
 			return false, nil
@@ -76,6 +77,10 @@ func foldBack(g *ir.Graph, v *ir.Value) (bool, error) {
 	}
 	return false, nil
 }
+
+// sameChannels reports shapes of as many elements before the second axis and along it, so
+// that what only reshapes stand between has the same channels in both.
+func sameChannels(a, b []int) bool { return len(a) >= 2 && len(b) >= 2 && slices.Equal(a[:2], b[:2]) }
 
 // regroup gives a uniform map another number of channels.
 func (m channelMap) regroup(n int) channelMap {
@@ -137,7 +142,7 @@ type target struct {
 
 // foldForward moves v into all convolutions below it, if every path ends in one.
 func foldForward(g *ir.Graph, v *ir.Value) (bool, error) {
-	targets, ok := forwardTargets(readers(g), v, v, mapOf(v))
+	targets, ok := forwardTargets(readers(g), v, v.Type.Shape, mapOf(v))
 	if !ok {
 		return false, nil
 	}
@@ -150,9 +155,10 @@ func foldForward(g *ir.Graph, v *ir.Value) (bool, error) {
 	return true, nil
 }
 
-// forwardTargets collects the convolutions that can take map m of value x.
+// forwardTargets collects the convolutions that can take map m of value x, whose channels
+// are the second axis of shape: x's own, or that of a value which x is a reshape of.
 // Every reader of what lies between must be reachable only through it.
-func forwardTargets(r map[*ir.Value][]*ir.Value, origin, x *ir.Value, m channelMap) ([]target, bool) {
+func forwardTargets(r map[*ir.Value][]*ir.Value, x *ir.Value, shape []int, m channelMap) ([]target, bool) {
 	if len(r[x]) == 0 {
 		return nil, false
 	}
@@ -161,38 +167,41 @@ func forwardTargets(r map[*ir.Value][]*ir.Value, origin, x *ir.Value, m channelM
 		if y == nil || y.Args[0] != x || len(y.Args) > 1 && y.Op != ir.OpConv {
 			return nil, false
 		}
-		next := m
-		switch y.Op {
-		case ir.OpConv:
-			padded := anyPositive(y.Attrs.(*ir.ConvAttrs).PadsBegin) || anyPositive(y.Attrs.(*ir.ConvAttrs).PadsEnd)
-			if !ir.IsConst(y.Args[1]) || padded && m.shifts() || slices.Contains(y.Args[1:], x) || len(y.Args) == 3 && !ir.IsConst(y.Args[2]) {
+		next, as := m, y.Type.Shape
+		switch {
+		case y.Op == ir.OpReshape:
+			var ok bool
+			if next, ok = m.through(shape, y.Type.Shape); !ok {
+				as = shape // another reshape may bring the channels back
+			}
+		case !slices.Equal(shape, x.Type.Shape):
+			return nil, false
+		case y.Op == ir.OpConv:
+			if !takesMap(y, m) {
 				return nil, false
 			}
 			all = append(all, target{y, m})
 			continue
-		case ir.OpReshape:
-			var ok bool
-			if next, ok = m.through(x.Type.Shape, y.Type.Shape); !ok {
-				return nil, false
-			}
-		case ir.OpSumPool:
-			if m.shifts() {
-				return nil, false
-			}
-		case ir.OpRelu, ir.OpMaxPool:
-			if !m.uniform() {
-				return nil, false
-			}
+		case y.Op == ir.OpSumPool && !m.shifts():
+		case (y.Op == ir.OpRelu || y.Op == ir.OpMaxPool) && m.uniform():
 		default:
 			return nil, false
 		}
-		deeper, ok := forwardTargets(r, origin, y, next)
+		deeper, ok := forwardTargets(r, y, as, next)
 		if !ok {
 			return nil, false
 		}
 		all = append(all, deeper...)
 	}
 	return all, true
+}
+
+// takesMap reports whether a convolution can take in a map of its argument's channels.
+func takesMap(conv *ir.Value, m channelMap) bool {
+	a := conv.Attrs.(*ir.ConvAttrs)
+	padded := anyPositive(a.PadsBegin) || anyPositive(a.PadsEnd)
+	constants := ir.IsConst(conv.Args[1]) && (len(conv.Args) < 3 || ir.IsConst(conv.Args[2]))
+	return constants && !(padded && m.shifts())
 }
 
 // through follows the channels across a reshape.

@@ -115,7 +115,7 @@ func moveThrough(g *ir.Graph, bn *ir.Value, limit []float64) error {
 	r := readers(g)
 	relu, m := sole(r, bn), mapOf(bn)
 	offset, rest := m.split(limit)
-	if _, ok := forwardTargets(r, relu, relu, rest); !ok {
+	if _, ok := forwardTargets(r, relu, relu.Type.Shape, rest); !ok {
 		return nil
 	}
 	ones := slices.Repeat([]int{1}, len(bn.Type.Shape))
