@@ -15,6 +15,7 @@ import (
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v2", s.about)
+	mux.HandleFunc("GET /v2/{$}", s.about)
 	mux.HandleFunc("GET /v2/health/live", s.live)
 	mux.HandleFunc("GET /v2/health/ready", s.health)
 	mux.HandleFunc("GET /v2/models", s.known(s.list))
@@ -24,12 +25,19 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("GET "+at+"/plan", s.with((*Server).plan))
 		mux.HandleFunc("GET "+at+"/plan/signature", s.with((*Server).signature))
 		mux.HandleFunc("GET "+at+"/session", s.with((*Server).session))
+		mux.HandleFunc("POST "+at+"/infer", noTensors)
 	}
 	mux.HandleFunc("GET /v2/sessions/{session}/receipt", s.known(s.receipt))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &refusal{http.StatusNotFound, 0, errors.New("there is nothing here: see GET /v2/models")})
 	})
 	return mux
+}
+
+// noTensors tells a client of the Open Inference Protocol where it can send its input: here it
+// would be in the clear.
+func noTensors(w http.ResponseWriter, _ *http.Request) {
+	refuse(w, &refusal{http.StatusNotImplemented, 0, errors.New("this service takes no tensors, only shares of them: run secc ask ADDRESS --listen 127.0.0.1:8001 and send them there")})
 }
 
 // reply writes JSON.

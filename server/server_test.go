@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -206,8 +207,17 @@ func TestVersions(t *testing.T) {
 	if code, _, _ := s.get(t, "/models/a/plan", "If-None-Match", h.Get("ETag")); code != http.StatusNotModified {
 		t.Errorf("an unchanged plan: %d", code)
 	}
+	resp, err := http.Post(s.url+"/models/a/infer", "application/json", strings.NewReader(`{"inputs":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, _ := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNotImplemented || !bytes.Contains(said, []byte("--listen")) {
+		t.Errorf("tensors to the service itself: %d %s", resp.StatusCode, said)
+	}
 	for path, want := range map[string]int{
-		"": 200, "/health/live": 200, "/health/ready": 200, "/models": 200, "/models/a/versions/v9": 200, "/models/a/ready": 200,
+		"": 200, "/": 200, "/health/live": 200, "/health/ready": 200, "/models": 200, "/models/a/versions/v9": 200, "/models/a/ready": 200,
 		"/models/c": 404, "/models/a/versions/v1": 404, "/nothing": 404, "/models/a/session": http.StatusUpgradeRequired,
 	} {
 		if code, _, _ := s.get(t, path); code != want {

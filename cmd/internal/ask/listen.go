@@ -1,6 +1,8 @@
 package ask
 
 import (
+	"compress/gzip"
+	"compress/zlib"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -107,21 +109,41 @@ func (e *endpoint) routes() http.Handler {
 	says := func(key string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, map[string]bool{key: true}) }
 	}
-	mux.HandleFunc("GET /v2", func(w http.ResponseWriter, _ *http.Request) {
+	about := func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, http.StatusOK, map[string]any{"name": "secc", "version": "2", "extensions": []string{"binary_tensor_data"}})
-	})
+	}
+	mux.HandleFunc("GET /v2", about)
+	mux.HandleFunc("GET /v2/{$}", about) // so the specification
 	mux.HandleFunc("GET /v2/health/live", says("live"))
 	mux.HandleFunc("GET /v2/health/ready", says("ready"))
 	for _, at := range []string{path.Join("/v2/models", e.name), path.Join("/v2/models", e.name, "versions/{version}")} {
-		mux.HandleFunc("GET "+at, e.describe)
-		mux.HandleFunc("GET "+at+"/ready", e.ready)
-		mux.HandleFunc("GET "+at+"/progress", e.progress) // beyond the protocol
-		mux.HandleFunc("POST "+at+"/infer", e.infer)
+		mux.HandleFunc("GET "+at, e.versioned(e.describe))
+		mux.HandleFunc("GET "+at+"/ready", e.versioned(e.ready))
+		mux.HandleFunc("GET "+at+"/progress", e.versioned(e.progress)) // beyond the protocol
+		mux.HandleFunc("POST "+at+"/infer", e.versioned(e.infer))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		e.refuse(w, http.StatusNotFound, fmt.Errorf("there is nothing here: the model is %s", path.Join("/v2/models", e.name)))
 	})
 	return mux
+}
+
+// version is what the endpoint calls the plan that it asks by.
+func (e *endpoint) version() (string, error) {
+	d, err := e.plan.Digest()
+	return d.String()[:12], err
+}
+
+// versioned refuses requests for another version than the one that there is.
+func (e *endpoint) versioned(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, q *http.Request) {
+		is, err := e.version()
+		if asked := q.PathValue("version"); err == nil && asked != "" && asked != is {
+			e.refuse(w, http.StatusNotFound, fmt.Errorf("there is no version %q: the plan that is pinned is %s", asked, is))
+			return
+		}
+		next(w, q)
+	}
 }
 
 // guarded keeps web pages out: a browser on this machine would send what any page asks it
@@ -182,7 +204,7 @@ type tensor struct {
 
 // request asks for an inference.
 type request struct {
-	ID         string   `json:"id"`
+	ID         string   `json:"id,omitempty"`
 	Inputs     []tensor `json:"inputs"`
 	Outputs    []tensor `json:"outputs"`
 	Parameters struct {
@@ -215,7 +237,12 @@ func (e *endpoint) describe(w http.ResponseWriter, _ *http.Request) {
 func (e *endpoint) infer(w http.ResponseWriter, q *http.Request) {
 	begun := time.Now()
 	ask, tail, err := parse(q)
-	if err != nil {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		e.refuse(w, http.StatusRequestEntityTooLarge, err)
+		return
+	case err != nil:
 		e.refuse(w, http.StatusBadRequest, err)
 		return
 	}
@@ -270,7 +297,11 @@ func statusOf(err error) int {
 
 // parse reads a request: JSON, and the binary tensors behind it.
 func parse(q *http.Request) (*request, []byte, error) {
-	body, err := io.ReadAll(q.Body)
+	plain, err := unpacked(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(plain)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -285,6 +316,24 @@ func parse(q *http.Request) (*request, []byte, error) {
 		return nil, nil, fmt.Errorf("the request is not the protocol's JSON: %w", err)
 	}
 	return ask, body[n:], nil
+}
+
+// unpacked is a request's body as it was before the client compressed it.
+func unpacked(q *http.Request) (plain io.Reader, err error) {
+	switch way := q.Header.Get("Content-Encoding"); way {
+	case "", "identity":
+		return q.Body, nil
+	case "gzip":
+		plain, err = gzip.NewReader(q.Body)
+	case "deflate":
+		plain, err = zlib.NewReader(q.Body)
+	default:
+		err = errors.New("gzip and deflate are known")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Content-Encoding %q: %w", q.Header.Get("Content-Encoding"), err)
+	}
+	return http.MaxBytesReader(nil, io.NopCloser(plain), maxRequest), nil
 }
 
 // cases reads the tensors of a request: one inference, or for a network of one input as many
@@ -469,8 +518,12 @@ func (e *endpoint) respond(w http.ResponseWriter, ask *request, outputs []plan.O
 		}
 		list = append(list, t)
 	}
-	d, err := e.plan.Digest()
-	head, bad := json.Marshal(map[string]any{"model_name": e.name, "model_version": d.String()[:12], "id": ask.ID, "outputs": list, "parameters": about})
+	version, err := e.version()
+	said := map[string]any{"model_name": e.name, "model_version": version, "outputs": list, "parameters": about}
+	if ask.ID != "" {
+		said["id"] = ask.ID
+	}
+	head, bad := json.Marshal(said)
 	if err := errors.Join(err, bad); err != nil {
 		e.refuse(w, http.StatusInternalServerError, err)
 		return
