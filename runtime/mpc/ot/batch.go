@@ -79,8 +79,7 @@ func (b *SendBatch) Pads(bits int) (p0, p1 []uint64) {
 func (b *SendBatch) PadsInto(bits int, p0, p1 []uint64) {
 	checkBits(bits)
 	b.consume()
-	b.pads(bits, p0, prg.Block{})
-	b.pads(bits, p1, b.delta)
+	b.pairs(bits, p0, p1, prg.Block{}, b.delta)
 	b.release()
 }
 
@@ -106,10 +105,6 @@ func (b *batch) pads(bits int, dst []uint64, off prg.Block) {
 	if len(dst) != Words(b.n, bits) {
 		panic("BUG: ot: wrong length for pads")
 	}
-	if bits > 1 {
-		b.wide(bits, dst, off)
-		return
-	}
 	pk := packer{dst: dst}
 	var w [512]uint64
 	at := b.index
@@ -117,24 +112,32 @@ func (b *batch) pads(bits int, dst []uint64, off prg.Block) {
 		for x := p.blocks; len(x) > 0; {
 			n := min(len(x), len(w), pk.room())
 			b.hash.Words(w[:n], x[:n], off, at)
-			pk.put(w[:n])
+			pk.take(bits, w[:n])
 			x, at = x[n:], at+uint64(n)
 		}
 	}
 	pk.flush()
 }
 
-func (b *batch) wide(bits int, dst []uint64, off prg.Block) {
-	at := b.index
-	mask := ^uint64(0) >> (64 - bits)
-	for _, p := range b.parts {
-		w := dst[:len(p.blocks)]
-		b.hash.Words(w, p.blocks, off, at)
-		for i := range w {
-			w[i] &= mask
-		}
-		dst, at = dst[len(w):], at+uint64(len(w))
+// pairs is pads with off0 and with off1.
+func (b *batch) pairs(bits int, dst0, dst1 []uint64, off0, off1 prg.Block) {
+	if n := Words(b.n, bits); len(dst0) != n || len(dst1) != n {
+		panic("BUG: ot: wrong length for pads")
 	}
+	pk0, pk1 := packer{dst: dst0}, packer{dst: dst1}
+	var w0, w1 [512]uint64
+	at := b.index
+	for _, p := range b.parts {
+		for x := p.blocks; len(x) > 0; {
+			n := min(len(x), len(w0), pk0.room())
+			b.hash.WordPairs(w0[:n], w1[:n], x[:n], off0, off1, at)
+			pk0.take(bits, w0[:n])
+			pk1.take(bits, w1[:n])
+			x, at = x[n:], at+uint64(n)
+		}
+	}
+	pk0.flush()
+	pk1.flush()
 }
 
 // choices packs the lowest bits of the blocks.
@@ -156,6 +159,20 @@ type packer struct {
 	dst []uint64
 	acc uint64
 	n   int // bits in acc
+}
+
+// take puts pads of the given width, a word each unless it is 1.
+func (p *packer) take(bits int, w []uint64) {
+	if bits == 1 {
+		p.put(w)
+		return
+	}
+	mask := ^uint64(0) >> (64 - bits)
+	dst := p.dst[:len(w)]
+	for i, x := range w {
+		dst[i] = x & mask
+	}
+	p.dst = p.dst[len(w):]
 }
 
 // room is a number of bits that may be put such that words stay aligned.

@@ -46,10 +46,10 @@ func (b *SendBatch) TablePads(m, bits int) (pads [][]uint64) {
 	checkBits(bits)
 	b.consume()
 	q := b.combine(m)
-	for x := range 1 << m {
-		w := make([]uint64, Words(len(q), bits))
-		b.alone(q).pads(bits, w, multiple(b.delta, x))
-		pads = append(pads, w)
+	for x := 0; x < 1<<m; x += 2 {
+		w0, w1 := make([]uint64, Words(len(q), bits)), make([]uint64, Words(len(q), bits))
+		b.alone(q).pairs(bits, w0, w1, multiple(b.delta, x), multiple(b.delta, x+1))
+		pads = append(pads, w0, w1)
 	}
 	b.release()
 	return pads

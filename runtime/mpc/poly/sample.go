@@ -33,8 +33,10 @@ type Sampler struct {
 	keys  *aesKeys     // ifma
 	block cipher.Block // AES instructions, by way of the standard library
 	buf   []byte
-	soft  *prg.Soft // no AES instructions
 	words []uint64
+
+	soft   *prg.Soft // no AES instructions
+	blocks []prg.Block
 }
 
 // instructions says whether the standard library's AES uses the processor's: if
@@ -56,7 +58,7 @@ func NewSampler(seed Seed, v Variant) *Sampler {
 		return s
 	}
 	if instructions.Variant() == kernel.Portable {
-		s.soft = prg.NewSoft(seed[:])
+		s.soft, s.blocks = prg.NewSoft(seed[:]), make([]prg.Block, chunkWords/2)
 		return s
 	}
 	block, err := aes.NewCipher(seed[:])
@@ -113,19 +115,12 @@ func (st *stream) next(k int) []uint64 {
 
 // softWords fills words, a multiple of 8 of them.
 func (st *stream) softWords(w []uint64) {
-	iv := prg.Load(st.iv[:])
-	for len(w) > 0 {
-		var b [4]prg.Block
-		for i := range b {
-			b[i] = prg.Block{iv[0], iv[1] ^ bits.ReverseBytes64(st.counter+uint64(i))}
-		}
-		st.s.soft.Encrypt(b[:])
-		for i, x := range b {
-			w[2*i], w[2*i+1] = x[0], x[1]
-		}
-		st.counter += uint64(len(b))
-		w = w[2*len(b):]
+	b := st.s.blocks[:len(w)/2]
+	st.s.soft.Fill(b, prg.Load(st.iv[:]), st.counter)
+	for i, x := range b {
+		w[2*i], w[2*i+1] = x[0], x[1]
 	}
+	st.counter += uint64(len(b))
 }
 
 // want returns the words to expand for n more values.

@@ -57,6 +57,10 @@ func (c *Cipher) Encrypt(x []Block) {
 const composedWidth = 32
 
 func (c *Cipher) composedFill(dst []Block, first uint64) {
+	if c.variant == kernel.Portable {
+		c.soft.Fill(dst, Block{}, first)
+		return
+	}
 	for i := range dst {
 		dst[i] = Block{0, bits.ReverseBytes64(first + uint64(i))}
 	}

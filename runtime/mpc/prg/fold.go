@@ -1,5 +1,7 @@
 package prg
 
+import "secc.example/secc/internal/kernel"
+
 // Fold runs the AES-CTR streams of 4 or 16 seeds side by side, from block
 // first, and adds them up: sum becomes the xor of all, and column j of cols
 // (len(sum) blocks each) the xor of those whose seed's number has bit j. The
@@ -15,11 +17,14 @@ func Fold(seeds []Cipher, cols, sum []Block, first uint64) {
 			panic("BUG: prg: seeds of different variants")
 		}
 	}
-	if whole(v) {
+	switch {
+	case whole(v):
 		fold(v, seeds, cols, sum, first)
-		return
+	case v == kernel.Portable:
+		softFold(seeds, cols, sum, first)
+	default:
+		composedFold(seeds, cols, sum, first)
 	}
-	composedFold(seeds, cols, sum, first)
 }
 
 func foldBits(seeds int) int {

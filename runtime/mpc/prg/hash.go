@@ -1,5 +1,7 @@
 package prg
 
+import "secc.example/secc/internal/kernel"
+
 // epochBits: the hash changes its AES key every 2^epochBits indices, so that a
 // precomputed or multi-target search pays for at most that many targets at once.
 const epochBits = 8
@@ -42,22 +44,53 @@ func (h *Hash) Words(dst []uint64, x []Block, off Block, index uint64) {
 		panic("BUG: prg: hash lengths differ")
 	}
 	for len(x) > 0 {
-		n := min(len(x), int((index>>epochBits+1)<<epochBits-index))
-		h.use(index >> epochBits)
-		if whole(h.perm.variant) {
-			hashWords(h.perm.variant, &h.perm.rounds, dst[:n], x[:n], &off, index)
+		n := h.begin(len(x), index)
+		if h.perm.variant == kernel.Portable {
+			h.perm.soft.hashWords(dst[:n], nil, x[:n], off, off, index)
 		} else {
-			h.perm.composedWords(dst[:n], x[:n], off, index)
+			h.perm.words(dst[:n], x[:n], &off, index)
 		}
 		dst, x, index = dst[n:], x[n:], index+uint64(n)
 	}
 }
 
+// WordPairs writes the low words of H(x[i] ^ off0, index + i) to dst0 and those of
+// H(x[i] ^ off1, index + i) to dst1: it changes keys half as often as two calls of Words.
+func (h *Hash) WordPairs(dst0, dst1 []uint64, x []Block, off0, off1 Block, index uint64) {
+	if len(dst0) != len(x) || len(dst1) != len(x) {
+		panic("BUG: prg: hash lengths differ")
+	}
+	for len(x) > 0 {
+		n := h.begin(len(x), index)
+		if h.perm.variant == kernel.Portable {
+			h.perm.soft.hashWords(dst0[:n], dst1[:n], x[:n], off0, off1, index)
+		} else {
+			h.perm.words(dst0[:n], x[:n], &off0, index)
+			h.perm.words(dst1[:n], x[:n], &off1, index)
+		}
+		dst0, dst1, x, index = dst0[n:], dst1[n:], x[n:], index+uint64(n)
+	}
+}
+
+// begin switches to the key of index, and returns how many of n blocks it is for.
+func (h *Hash) begin(n int, index uint64) int {
+	h.use(index >> epochBits)
+	return min(n, int((index>>epochBits+1)<<epochBits-index))
+}
+
+// words hashes under one key, for all variants but the portable one.
+func (c *Cipher) words(dst []uint64, x []Block, off *Block, index uint64) {
+	if whole(c.variant) {
+		hashWords(c.variant, &c.rounds, dst, x, off, index)
+		return
+	}
+	c.composedWords(dst, x, *off, index)
+}
+
 // Blocks writes H(x[i] ^ off, index + i).
 func (h *Hash) Blocks(dst, x []Block, off Block, index uint64) {
 	for len(x) > 0 {
-		n := min(len(x), composedWidth, int((index>>epochBits+1)<<epochBits-index))
-		h.use(index >> epochBits)
+		n := h.begin(min(len(x), composedWidth), index)
 		for i := range n {
 			dst[i] = x[i].Xor(off)
 		}

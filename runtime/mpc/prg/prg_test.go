@@ -77,10 +77,11 @@ func testHash(t *testing.T) {
 	key, off := Block{1, 2}, Block{3, 1 << 63}
 	for _, n := range []int{1, 2, 3, 4, 7, 32, 63, 64, 65, 130} {
 		for _, index := range []uint64{0, 5, 255, 256 - 17, 4096 - 17, 1<<40 + 3} { // across a change of key
-			x := randomBlocks(n)
+			x, other := randomBlocks(n), Block{1 << 40, 77}
 			w, b := make([]uint64, n+1), make([]Block, n)
-			h := NewHash(key)
-			h.Words(w[:n], x, off, index)
+			pair := [2][]uint64{make([]uint64, n+1), make([]uint64, n+1)}
+			NewHash(key).Words(w[:n], x, off, index)
+			NewHash(key).WordPairs(pair[0][:n], pair[1][:n], x, off, other, index)
 			NewHash(key).Blocks(b, x, off, index)
 			for i := range n {
 				at := index + uint64(i)
@@ -88,8 +89,11 @@ func testHash(t *testing.T) {
 				if w[i] != want[0] || b[i] != want {
 					t.Fatalf("n = %d, index = %d: hash %d is %x, %x; want %x", n, index, i, w[i], b[i], want)
 				}
+				if wantOther := hashOf(key, x[i].Xor(other), at); pair[0][i] != want[0] || pair[1][i] != wantOther[0] {
+					t.Fatalf("n = %d, index = %d: pair %d is %x, %x; want %x, %x", n, index, i, pair[0][i], pair[1][i], want[0], wantOther[0])
+				}
 			}
-			if w[n] != 0 {
+			if w[n] != 0 || pair[0][n] != 0 || pair[1][n] != 0 {
 				t.Fatalf("n = %d: wrote beyond the end", n)
 			}
 		}

@@ -7,21 +7,18 @@ import (
 )
 
 // AES without AES instructions, without tables: bit-sliced, so that no address
-// and no branch depends on key or data. Four blocks go together: word j holds bit
-// j of all 64 bytes, byte (row, column) of block b at bit 16*row + 4*column + b.
-//
-// Fix-sliced (Adomnicai-Peyrin, TCHES 2021): ShiftRows is left out, so that after
-// r rounds the state stands r row shifts away from where it should be. MixColumns comes
-// in four forms, one for each distance modulo four; round keys are shifted to match.
+// and no branch depends on key or data. Sixteen blocks go together: word j of row i
+// holds bit j of the bytes of that row, column c of block b at bit 16*c + b. ShiftRows
+// then turns words, MixColumns adds words up, and what takes long is the S-box.
 
-// Soft is AES under one key of 16 or 32 bytes. Immutable.
-type Soft struct {
-	rounds int
-	keys   [15][8]uint64
-}
+// sliced is the state of softWidth blocks, or a round key for them.
+type sliced [4][8]uint64
 
 // softWidth is the number of blocks that are encrypted together.
-const softWidth = 4
+const softWidth = 16
+
+// Soft is AES under one key of 16 or 32 bytes. Immutable, but for Reset.
+type Soft struct{ keys []sliced } // of the rounds
 
 // NewSoft expands a key of 16 or 32 bytes.
 func NewSoft(key []byte) *Soft {
@@ -30,14 +27,24 @@ func NewSoft(key []byte) *Soft {
 	return s
 }
 
-// Reset replaces the key.
+// Reset replaces the key. The constant of the S-box is added to the round keys:
+// MixColumns keeps a state of equal bytes.
 func (s *Soft) Reset(key []byte) {
-	w := keyWords(key)
-	s.rounds = len(key)/4 + 6
-	for r := range s.rounds + 1 {
-		s.keys[r] = softKey([4]uint32(w[4*r:]), r)
+	w, n := keyWords(key), len(key)/4+7
+	if len(s.keys) != n {
+		s.keys = make([]sliced, n)
+	}
+	for r := range s.keys {
+		k := blockOf([4]uint32(w[4*r:]))
+		if r > 0 {
+			k = k.Xor(Block{sboxOfZero, sboxOfZero})
+		}
+		s.keys[r].broadcast(k)
 	}
 }
+
+// sboxOfZero is the S-box's constant in eight bytes.
+const sboxOfZero = 0x6363636363636363
 
 // keyWords is the key schedule (FIPS 197, 5.2), its words little-endian.
 func keyWords(key []byte) (w [60]uint32) {
@@ -67,42 +74,42 @@ func blockOf(w [4]uint32) Block {
 	return Block{uint64(w[0]) | uint64(w[1])<<32, uint64(w[2]) | uint64(w[3])<<32}
 }
 
-// softKey slices a round key (its columns), its rows moved as the state's are
-// after r rounds. The constant of the S-box is added here: MixColumns keeps a state of
-// equal bytes.
-func softKey(columns [4]uint32, r int) (k [8]uint64) {
-	var moved [4]uint32
-	for c, w := range columns {
-		for row := range 4 {
-			moved[(c+r*row)%4] |= w & (0xff << (8 * row))
-		}
+// subWord applies the S-box to four bytes: their bits j stand at bits 0, 8, 16 and 24 of word
+// j, beside others that do not matter.
+func subWord(x uint32) (y uint32) {
+	w := uint64(x)
+	q := [8]uint64{w, w >> 1, w >> 2, w >> 3, w >> 4, w >> 5, w >> 6, w >> 7}
+	subBytes(&q)
+	for j, s := range q {
+		y |= uint32(s) & 0x01010101 << j
 	}
-	b := blockOf(moved)
-	if r > 0 {
-		b = b.Xor(Block{0x6363636363636363, 0x6363636363636363})
-	}
-	pack(&k, &[softWidth]Block{b, b, b, b})
-	return k
+	return y ^ sboxOfZero&(1<<32-1)
 }
 
-// subWord applies the S-box to four bytes.
-func subWord(x uint32) uint32 {
-	var q [8]uint64
-	b := [softWidth]Block{{uint64(x)}}
-	pack(&q, &b)
-	q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7] = subBytes(q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7])
-	unpack(&b, &q)
-	return uint32(b[0][0]) ^ 0x63636363
+// broadcast slices sixteen times the same block.
+func (q *sliced) broadcast(b Block) {
+	x, y := exchange32(b[0], b[1]) // columns 0 and 2, 1 and 3
+	x, y = exchange(x, y, 16, 0x0000ffff0000ffff)
+	for j := range 8 {
+		q[0][j], q[1][j] = widen(x>>j), widen(x>>(8+j))
+		q[2][j], q[3][j] = widen(y>>j), widen(y>>(8+j))
+	}
+}
+
+// widen repeats the lowest of every 16 bits.
+func widen(x uint64) uint64 {
+	x &= 0x0001000100010001
+	return x<<16 - x
 }
 
 // Encrypt encrypts every block in place.
 func (s *Soft) Encrypt(x []Block) {
-	var q [8]uint64
+	var q sliced
 	for len(x) >= softWidth {
 		b := (*[softWidth]Block)(x)
-		pack(&q, b)
+		q.pack(b)
 		s.encrypt(&q)
-		unpack(b, &q)
+		q.unpack(b)
 		x = x[softWidth:]
 	}
 	if len(x) > 0 {
@@ -113,88 +120,201 @@ func (s *Soft) Encrypt(x []Block) {
 	}
 }
 
-// encrypt runs all rounds on a sliced state.
-func (s *Soft) encrypt(q *[8]uint64) {
-	q0, q1, q2, q3, q4, q5, q6, q7 := q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7]
-	k := &s.keys[0]
-	q0, q1, q2, q3, q4, q5, q6, q7 = q0^k[0], q1^k[1], q2^k[2], q3^k[3], q4^k[4], q5^k[5], q6^k[6], q7^k[7]
-	for r := 1; ; r++ {
-		q0, q1, q2, q3, q4, q5, q6, q7 = subBytes(q0, q1, q2, q3, q4, q5, q6, q7)
-		k = &s.keys[r]
-		if r == s.rounds {
-			break
+// Fill writes blocks first, first+1, ... of the stream that begins at iv, whose last eight bytes
+// are XORed with the counter, big-endian.
+func (s *Soft) Fill(dst []Block, iv Block, first uint64) {
+	var q sliced
+	for len(dst) > 0 {
+		var b [softWidth]Block
+		out := &b
+		if len(dst) >= softWidth {
+			out = (*[softWidth]Block)(dst)
 		}
-		switch r % 4 {
-		case 0:
-			q0, q1, q2, q3, q4, q5, q6, q7 = mixColumns0(q0, q1, q2, q3, q4, q5, q6, q7)
-		case 1:
-			q0, q1, q2, q3, q4, q5, q6, q7 = mixColumns1(q0, q1, q2, q3, q4, q5, q6, q7)
-		case 2:
-			q0, q1, q2, q3, q4, q5, q6, q7 = mixColumns2(q0, q1, q2, q3, q4, q5, q6, q7)
-		case 3:
-			q0, q1, q2, q3, q4, q5, q6, q7 = mixColumns3(q0, q1, q2, q3, q4, q5, q6, q7)
-		}
-		q0, q1, q2, q3, q4, q5, q6, q7 = q0^k[0], q1^k[1], q2^k[2], q3^k[3], q4^k[4], q5^k[5], q6^k[6], q7^k[7]
+		q.count(iv, first)
+		s.encrypt(&q)
+		q.unpack(out)
+		n := min(len(dst), softWidth)
+		copy(dst[:n], out[:n])
+		dst, first = dst[n:], first+softWidth
 	}
-	// 10 and 14 rounds both leave two row shifts: rows 1 and 3 move by two columns.
-	q[0], q[1], q[2], q[3] = shiftTwice(q0^k[0]), shiftTwice(q1^k[1]), shiftTwice(q2^k[2]), shiftTwice(q3^k[3])
-	q[4], q[5], q[6], q[7] = shiftTwice(q4^k[4]), shiftTwice(q5^k[5]), shiftTwice(q6^k[6]), shiftTwice(q7^k[7])
 }
 
-func shiftTwice(x uint64) uint64 {
-	t := (x ^ x>>8) & 0x00ff000000ff0000
-	return x ^ t ^ t<<8
+// count slices iv XORed with first, first+1, ...: if first is a multiple of their number, the
+// blocks differ in the lowest bits of the last byte only.
+func (q *sliced) count(iv Block, first uint64) {
+	if first%softWidth != 0 {
+		var b [softWidth]Block
+		for i := range b {
+			b[i] = Block{iv[0], iv[1] ^ bits.ReverseBytes64(first+uint64(i))}
+		}
+		q.pack(&b)
+		return
+	}
+	q.broadcast(Block{iv[0], iv[1] ^ bits.ReverseBytes64(first)})
+	for j, places := range [...]uint64{0xaaaa, 0xcccc, 0xf0f0, 0xff00} { // numbers with bit j
+		q[3][j] ^= places << 48
+	}
 }
 
-// rotateN moves every row to the one before, and by N columns; far moves two rows,
-// and by two columns; rotate2 in mixColumns is its own: two rows are four columns, none.
-func rotate0(x uint64) uint64 { return bits.RotateLeft64(x, -16) }
-func rotate1(x uint64) uint64 { return columns(x, 20, 4, 0x0fff0fff0fff0fff) }
-func rotate2(x uint64) uint64 { return columns(x, 24, 8, 0x00ff00ff00ff00ff) }
-func rotate3(x uint64) uint64 { return columns(x, 28, 12, 0x000f000f000f000f) }
-func far(x uint64) uint64     { return columns(x, 40, 24, 0x00ff00ff00ff00ff) }
-func half(x uint64) uint64    { return bits.RotateLeft64(x, 32) }
-
-// columns rotates by a where mask is set, and by b elsewhere.
-func columns(x uint64, a, b int, mask uint64) uint64 {
-	return bits.RotateLeft64(x, -a)&mask | bits.RotateLeft64(x, -b)&^mask
+// hashWords writes the low words of the hashes of x[i] ^ off to dst and, unless also is nil,
+// those of x[i] ^ otherOff to also; see Hash. Slicing is linear, so the second ones need none.
+func (s *Soft) hashWords(dst, also []uint64, x []Block, off, otherOff Block, index uint64) {
+	var q, other, between sliced
+	change := off.Xor(otherOff).Sigma()
+	between.broadcast(change)
+	for len(x) > 0 {
+		var plain [softWidth]Block
+		var low, out [softWidth]uint64
+		n := min(softWidth, len(x))
+		for i, y := range x[:n] {
+			y0, y1 := y[0]^off[0], y[1]^off[1]
+			low[i] = y1 // Sigma
+			plain[i][0], plain[i][1] = y1^(index+uint64(i)), y0^y1
+		}
+		q.pack(&plain)
+		if also != nil {
+			other = q
+			other.add(&between)
+			s.encrypt(&other)
+			other.unpackLow(&out)
+			for i := range also[:n] {
+				also[i] = out[i] ^ low[i] ^ change[0]
+			}
+			also = also[n:]
+		}
+		s.encrypt(&q)
+		q.unpackLow(&out)
+		for i := range dst[:n] {
+			dst[i] = out[i] ^ low[i]
+		}
+		dst, x, index = dst[n:], x[n:], index+uint64(n)
+	}
 }
 
-// The four forms of MixColumns: with y the state moved by one row, t = x ^ y, the
-// result is 2t ^ y ^ (t moved by two rows).
-
-func mixColumns0(q0, q1, q2, q3, q4, q5, q6, q7 uint64) (_, _, _, _, _, _, _, _ uint64) {
-	y0, y1, y2, y3, y4, y5, y6, y7 := rotate0(q0), rotate0(q1), rotate0(q2), rotate0(q3), rotate0(q4), rotate0(q5), rotate0(q6), rotate0(q7)
-	t0, t1, t2, t3, t4, t5, t6, t7 := q0^y0, q1^y1, q2^y2, q3^y3, q4^y4, q5^y5, q6^y6, q7^y7
-	return t7 ^ y0 ^ half(t0), t0 ^ t7 ^ y1 ^ half(t1), t1 ^ y2 ^ half(t2), t2 ^ t7 ^ y3 ^ half(t3),
-		t3 ^ t7 ^ y4 ^ half(t4), t4 ^ y5 ^ half(t5), t5 ^ y6 ^ half(t6), t6 ^ y7 ^ half(t7)
+// softFold is Fold: streams are added up as they are, sliced.
+func softFold(seeds []Cipher, cols, sum []Block, first uint64) {
+	var counter, q sliced
+	var b [softWidth]Block
+	for at := 0; at < len(sum); at += softWidth {
+		n := min(softWidth, len(sum)-at)
+		counter.count(Block{}, first+uint64(at))
+		var total sliced
+		var parts [4]sliced
+		for x := range seeds {
+			q = counter
+			seeds[x].soft.encrypt(&q)
+			total.add(&q)
+			for j := range parts {
+				if x>>j&1 == 1 {
+					parts[j].add(&q)
+				}
+			}
+		}
+		total.unpack(&b)
+		copy(sum[at:], b[:n])
+		for j := 0; 1<<j < len(seeds); j++ {
+			parts[j].unpack(&b)
+			copy(cols[j*len(sum)+at:][:n], b[:n])
+		}
+	}
 }
 
-func mixColumns1(q0, q1, q2, q3, q4, q5, q6, q7 uint64) (_, _, _, _, _, _, _, _ uint64) {
-	y0, y1, y2, y3, y4, y5, y6, y7 := rotate1(q0), rotate1(q1), rotate1(q2), rotate1(q3), rotate1(q4), rotate1(q5), rotate1(q6), rotate1(q7)
-	t0, t1, t2, t3, t4, t5, t6, t7 := q0^y0, q1^y1, q2^y2, q3^y3, q4^y4, q5^y5, q6^y6, q7^y7
-	return t7 ^ y0 ^ far(t0), t0 ^ t7 ^ y1 ^ far(t1), t1 ^ y2 ^ far(t2), t2 ^ t7 ^ y3 ^ far(t3),
-		t3 ^ t7 ^ y4 ^ far(t4), t4 ^ y5 ^ far(t5), t5 ^ y6 ^ far(t6), t6 ^ y7 ^ far(t7)
+// encrypt runs all rounds on a sliced state.
+func (s *Soft) encrypt(q *sliced) {
+	q.add(&s.keys[0])
+	last := len(s.keys) - 1
+	for r := 1; r < last; r++ {
+		q.substitute()
+		q.mix(&s.keys[r])
+	}
+	q.substitute()
+	for j := range 8 {
+		q[0][j], q[1][j], q[2][j], q[3][j] = q.moved(j)
+	}
+	q.add(&s.keys[last])
 }
 
-func mixColumns2(q0, q1, q2, q3, q4, q5, q6, q7 uint64) (_, _, _, _, _, _, _, _ uint64) {
-	y0, y1, y2, y3, y4, y5, y6, y7 := rotate2(q0), rotate2(q1), rotate2(q2), rotate2(q3), rotate2(q4), rotate2(q5), rotate2(q6), rotate2(q7)
-	t0, t1, t2, t3, t4, t5, t6, t7 := q0^y0, q1^y1, q2^y2, q3^y3, q4^y4, q5^y5, q6^y6, q7^y7
-	return t7 ^ y0 ^ half(t0), t0 ^ t7 ^ y1 ^ half(t1), t1 ^ y2 ^ half(t2), t2 ^ t7 ^ y3 ^ half(t3),
-		t3 ^ t7 ^ y4 ^ half(t4), t4 ^ y5 ^ half(t5), t5 ^ y6 ^ half(t6), t6 ^ y7 ^ half(t7)
+func (q *sliced) add(k *sliced) {
+	for i := range q {
+		for j := range q[i] {
+			q[i][j] ^= k[i][j]
+		}
+	}
 }
 
-func mixColumns3(q0, q1, q2, q3, q4, q5, q6, q7 uint64) (_, _, _, _, _, _, _, _ uint64) {
-	y0, y1, y2, y3, y4, y5, y6, y7 := rotate3(q0), rotate3(q1), rotate3(q2), rotate3(q3), rotate3(q4), rotate3(q5), rotate3(q6), rotate3(q7)
-	t0, t1, t2, t3, t4, t5, t6, t7 := q0^y0, q1^y1, q2^y2, q3^y3, q4^y4, q5^y5, q6^y6, q7^y7
-	return t7 ^ y0 ^ far(t0), t0 ^ t7 ^ y1 ^ far(t1), t1 ^ y2 ^ far(t2), t2 ^ t7 ^ y3 ^ far(t3),
-		t3 ^ t7 ^ y4 ^ far(t4), t4 ^ y5 ^ far(t5), t5 ^ y6 ^ far(t6), t6 ^ y7 ^ far(t7)
+func (q *sliced) substitute() {
+	for i := range q {
+		subBytes(&q[i])
+	}
+}
+
+// mix is ShiftRows, MixColumns and the key: with a the rows, moved, t = a ^ the next row and
+// s the sum of all rows, the result is 2t ^ s ^ a.
+func (q *sliced) mix(k *sliced) {
+	a0, a1, a2, a3 := q.moved(7)
+	h0, h1, h2, h3 := a0^a1, a1^a2, a2^a3, a3^a0 // what doubling moves out of a byte
+	t0, t1, t2, t3 := h0, h1, h2, h3
+	var s, b0, b1, b2, b3 uint64 // b: t of the bit before
+
+	a0, a1, a2, a3 = q.moved(0)
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	s = t0 ^ t2
+	q[0][0], q[1][0] = s^a0^b0^k[0][0], s^a1^b1^k[1][0]
+	q[2][0], q[3][0] = s^a2^b2^k[2][0], s^a3^b3^k[3][0]
+
+	a0, a1, a2, a3 = q.moved(1)
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	s = t0 ^ t2
+	q[0][1], q[1][1] = s^a0^b0^h0^k[0][1], s^a1^b1^h1^k[1][1]
+	q[2][1], q[3][1] = s^a2^b2^h2^k[2][1], s^a3^b3^h3^k[3][1]
+
+	a0, a1, a2, a3 = q.moved(2)
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	s = t0 ^ t2
+	q[0][2], q[1][2] = s^a0^b0^k[0][2], s^a1^b1^k[1][2]
+	q[2][2], q[3][2] = s^a2^b2^k[2][2], s^a3^b3^k[3][2]
+
+	a0, a1, a2, a3 = q.moved(3)
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	s = t0 ^ t2
+	q[0][3], q[1][3] = s^a0^b0^h0^k[0][3], s^a1^b1^h1^k[1][3]
+	q[2][3], q[3][3] = s^a2^b2^h2^k[2][3], s^a3^b3^h3^k[3][3]
+
+	a0, a1, a2, a3 = q.moved(4)
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	s = t0 ^ t2
+	q[0][4], q[1][4] = s^a0^b0^h0^k[0][4], s^a1^b1^h1^k[1][4]
+	q[2][4], q[3][4] = s^a2^b2^h2^k[2][4], s^a3^b3^h3^k[3][4]
+
+	a0, a1, a2, a3 = q.moved(5)
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	s = t0 ^ t2
+	q[0][5], q[1][5] = s^a0^b0^k[0][5], s^a1^b1^k[1][5]
+	q[2][5], q[3][5] = s^a2^b2^k[2][5], s^a3^b3^k[3][5]
+
+	a0, a1, a2, a3 = q.moved(6)
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	s = t0 ^ t2
+	q[0][6], q[1][6] = s^a0^b0^k[0][6], s^a1^b1^k[1][6]
+	q[2][6], q[3][6] = s^a2^b2^k[2][6], s^a3^b3^k[3][6]
+
+	a0, a1, a2, a3 = q.moved(7)
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	s = t0 ^ t2
+	q[0][7], q[1][7] = s^a0^b0^k[0][7], s^a1^b1^k[1][7]
+	q[2][7], q[3][7] = s^a2^b2^k[2][7], s^a3^b3^k[3][7]
+}
+
+// moved is bit j of the rows after ShiftRows.
+func (q *sliced) moved(j int) (a0, a1, a2, a3 uint64) {
+	return q[0][j], bits.RotateLeft64(q[1][j], -16), bits.RotateLeft64(q[2][j], 32), bits.RotateLeft64(q[3][j], 16)
 }
 
 // subBytes is the S-box without its additive constant, as the circuit of Boyar and
 // Peralta (SEA 2010): a linear layer, an inversion in GF(2^4)^2, a linear layer. In
 // their numbering x0 is the highest bit.
-func subBytes(x7, x6, x5, x4, x3, x2, x1, x0 uint64) (s7, s6, s5, s4, s3, s2, s1, s0 uint64) {
+func subBytes(q *[8]uint64) {
+	x7, x6, x5, x4, x3, x2, x1, x0 := q[0], q[1], q[2], q[3], q[4], q[5], q[6], q[7]
 	y14, y13, y9, y8 := x3^x5, x0^x6, x0^x3, x0^x5
 	t0 := x1 ^ x2
 	y1 := t0 ^ x7
@@ -228,15 +348,16 @@ func subBytes(x7, x6, x5, x4, x3, x2, x1, x0 uint64) (s7, s6, s5, s4, s3, s2, s1
 	t57, t58, t59 := z2^z12^t53, z4^t46, z3^z6^z7
 	t62, t63, t64 := z7^z8^t58, z9^z10^t58, z4^t59
 	t65, t66 := z14^t57^t62, z1^t63
-	s0 = t59 ^ t63
-	s6 = z12 ^ t48 ^ t62
-	s7 = t48 ^ t46 ^ t57
-	s3 = t53 ^ t66
-	s4 = z2 ^ z5 ^ t66
-	s5 = z10 ^ z11 ^ t65
-	s1 = t64 ^ s3
-	s2 = z16 ^ z17 ^ t64 ^ t65
-	return s7, s6, s5, s4, s3, s2, s1, s0
+	s3 := t53 ^ t66
+	s1 := t64 ^ s3
+	q[7] = t59 ^ t63
+	q[1] = z12 ^ t48 ^ t62
+	q[0] = t48 ^ t46 ^ t57
+	q[4] = s3
+	q[3] = z2 ^ z5 ^ t66
+	q[2] = z10 ^ z11 ^ t65
+	q[6] = s1
+	q[5] = z16 ^ z17 ^ t64 ^ t65
 }
 
 // exchange swaps the bits of a whose number has bit log2(s) set with those of b
@@ -246,51 +367,77 @@ func exchange(a, b uint64, s int, mask uint64) (uint64, uint64) {
 	return a ^ t<<s, b ^ t
 }
 
-// The exchanges of pack trade the number of a word (half h of block b at 4h + b)
-// for the number of a bit in its byte, and bring row, column and block into their places.
+// The exchanges of pack trade the number of a word (half h of block b) for the number of a
+// bit: h and the column in h with the row, the upper bit of b with the row, the others with
+// the number of a bit in its byte.
 
-func pack(q *[8]uint64, b *[softWidth]Block) {
-	w0, w1, w2, w3, w4, w5, w6, w7 := b[0][0], b[1][0], b[2][0], b[3][0], b[0][1], b[1][1], b[2][1], b[3][1]
-	w0, w4 = halves(w0, w4)
-	w1, w5 = halves(w1, w5)
-	w2, w6 = halves(w2, w6)
-	w3, w7 = halves(w3, w7)
+func (q *sliced) pack(b *[softWidth]Block) {
+	for i := range 8 {
+		w0, w1, w2, w3 := b[i][0], b[i][1], b[8+i][0], b[8+i][1]
+		w0, w1 = exchange32(w0, w1)
+		w2, w3 = exchange32(w2, w3)
+		w0, w1 = exchange(w0, w1, 16, 0x0000ffff0000ffff)
+		w2, w3 = exchange(w2, w3, 16, 0x0000ffff0000ffff)
+		q[0][i], q[1][i] = exchange(w0, w2, 8, 0x00ff00ff00ff00ff)
+		q[2][i], q[3][i] = exchange(w1, w3, 8, 0x00ff00ff00ff00ff)
+	}
+	for i := range q {
+		exchangeBits(&q[i])
+	}
+}
+
+func (q *sliced) unpack(b *[softWidth]Block) {
+	for i := range q {
+		exchangeBits(&q[i])
+	}
+	for i := range 8 {
+		w0, w2 := exchange(q[0][i], q[1][i], 8, 0x00ff00ff00ff00ff)
+		w1, w3 := exchange(q[2][i], q[3][i], 8, 0x00ff00ff00ff00ff)
+		w0, w1 = exchange(w0, w1, 16, 0x0000ffff0000ffff)
+		w2, w3 = exchange(w2, w3, 16, 0x0000ffff0000ffff)
+		b[i][0], b[i][1] = exchange32(w0, w1)
+		b[8+i][0], b[8+i][1] = exchange32(w2, w3)
+	}
+}
+
+// unpackLow is unpack of the low words alone: of every word of q the low half.
+func (q *sliced) unpackLow(dst *[softWidth]uint64) {
+	var a, b [8]uint64
+	for i := range a {
+		a[i], b[i] = q[0][i]&0xffffffff|q[2][i]<<32, q[1][i]&0xffffffff|q[3][i]<<32
+	}
+	exchangeBits(&a)
+	exchangeBits(&b)
+	for i := range a {
+		x, y := exchange(a[i], b[i], 8, 0x00ff00ff00ff00ff)
+		dst[i], dst[8+i] = swapMiddle(x), swapMiddle(y)
+	}
+}
+
+// swapMiddle swaps the second and the third quarter.
+func swapMiddle(x uint64) uint64 {
+	t := (x ^ x>>16) & 0x00000000ffff0000
+	return x ^ t ^ t<<16
+}
+
+// exchangeBits swaps the number of a word with the number of a bit in its byte.
+func exchangeBits(w *[8]uint64) {
+	w0, w1, w2, w3, w4, w5, w6, w7 := w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
+	w0, w4 = exchange(w0, w4, 4, 0x0f0f0f0f0f0f0f0f)
+	w1, w5 = exchange(w1, w5, 4, 0x0f0f0f0f0f0f0f0f)
+	w2, w6 = exchange(w2, w6, 4, 0x0f0f0f0f0f0f0f0f)
+	w3, w7 = exchange(w3, w7, 4, 0x0f0f0f0f0f0f0f0f)
 	w0, w2 = exchange(w0, w2, 2, 0x3333333333333333)
 	w1, w3 = exchange(w1, w3, 2, 0x3333333333333333)
 	w4, w6 = exchange(w4, w6, 2, 0x3333333333333333)
 	w5, w7 = exchange(w5, w7, 2, 0x3333333333333333)
-	q[0], q[1] = exchange(w0, w1, 1, 0x5555555555555555)
-	q[2], q[3] = exchange(w2, w3, 1, 0x5555555555555555)
-	q[4], q[5] = exchange(w4, w5, 1, 0x5555555555555555)
-	q[6], q[7] = exchange(w6, w7, 1, 0x5555555555555555)
+	w[0], w[1] = exchange(w0, w1, 1, 0x5555555555555555)
+	w[2], w[3] = exchange(w2, w3, 1, 0x5555555555555555)
+	w[4], w[5] = exchange(w4, w5, 1, 0x5555555555555555)
+	w[6], w[7] = exchange(w6, w7, 1, 0x5555555555555555)
 }
 
-func unpack(b *[softWidth]Block, q *[8]uint64) {
-	w0, w1 := exchange(q[0], q[1], 1, 0x5555555555555555)
-	w2, w3 := exchange(q[2], q[3], 1, 0x5555555555555555)
-	w4, w5 := exchange(q[4], q[5], 1, 0x5555555555555555)
-	w6, w7 := exchange(q[6], q[7], 1, 0x5555555555555555)
-	w0, w2 = exchange(w0, w2, 2, 0x3333333333333333)
-	w1, w3 = exchange(w1, w3, 2, 0x3333333333333333)
-	w4, w6 = exchange(w4, w6, 2, 0x3333333333333333)
-	w5, w7 = exchange(w5, w7, 2, 0x3333333333333333)
-	b[0][0], b[0][1] = unhalves(w0, w4)
-	b[1][0], b[1][1] = unhalves(w1, w5)
-	b[2][0], b[2][1] = unhalves(w2, w6)
-	b[3][0], b[3][1] = unhalves(w3, w7)
-}
-
-// halves makes words of the low and of the high nibbles of a block, by row, half, column.
-func halves(a, b uint64) (uint64, uint64) {
-	a, b = exchange(a, b, 8, 0x00ff00ff00ff00ff)
-	a, b = exchange(a, b, 16, 0x0000ffff0000ffff)
-	a, b = a&0xffffffff|b<<32, a>>32|b&^0xffffffff
-	return exchange(a, b, 4, 0x0f0f0f0f0f0f0f0f)
-}
-
-func unhalves(a, b uint64) (uint64, uint64) {
-	a, b = exchange(a, b, 4, 0x0f0f0f0f0f0f0f0f)
-	a, b = a&0xffffffff|b<<32, a>>32|b&^0xffffffff
-	a, b = exchange(a, b, 16, 0x0000ffff0000ffff)
-	return exchange(a, b, 8, 0x00ff00ff00ff00ff)
+// exchange32 is exchange of halves of words.
+func exchange32(a, b uint64) (uint64, uint64) {
+	return a&0xffffffff | b<<32, a>>32 | b&^0xffffffff
 }

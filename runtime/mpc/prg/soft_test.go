@@ -17,7 +17,7 @@ func TestSoftIsAES(t *testing.T) {
 	for _, size := range []int{16, 32} {
 		for i := range 256 {
 			key := make([]byte, size)
-			x := make([]Block, 1+i%9)
+			x := make([]Block, 1+i%(2*softWidth+1))
 			for j := range key {
 				key[j] = byte(r.Uint32())
 			}
