@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	goruntime "runtime"
+	"slices"
 	"time"
 
 	"secc.example/secc/backend/plan"
@@ -127,11 +128,8 @@ func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Prog
 	cfg = cfg.withDefaults()
 	ctx, cancel := context.WithCancel(ctx)
 	s := &session{Program: g, ctx: ctx, cancel: cancel, cfg: cfg, start: time.Now(), release: func() {}}
-	ids := []int{chanExec}
-	for range max(g.width, g.inTwo.width) - 1 {
-		ids = append(ids, numChannels+len(ids)-1)
-	}
-	cfg.Transport.Channels = numChannels + len(ids) - 1
+	ids := g.lanes()
+	cfg.Transport.Channels = g.channels()
 	cfg.Transport.Hold, cfg.Transport.Window = true, int(g.queues.Window)
 	s.mux = transport.NewMux(ctx, conn, cfg.Transport)
 	s.lanes = s.mux.Lanes(ids...)
@@ -139,6 +137,30 @@ func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Prog
 	s.party = &Party{Role: role, Threads: cfg.Threads}
 	return s
 }
+
+// lanes are the channels of calls that run side by side.
+func (g *Program) lanes() []int {
+	ids := []int{chanExec}
+	for range max(g.width, g.inTwo.width) - 1 {
+		ids = append(ids, numChannels+len(ids)-1)
+	}
+	return ids
+}
+
+// channels is how many a session has.
+func (g *Program) channels() int { return numChannels + len(g.lanes()) - 1 }
+
+// Recite takes the place of the server in a session that was recorded: it says what the server
+// said, channel by channel (transport.Recite).
+func (g *Program) Recite(conn net.Conn, from io.ReaderAt, lines [][]transport.Line) error {
+	if n := g.channels(); len(lines) < n {
+		lines = append(slices.Clone(lines), make([][]transport.Line, n-len(lines))...)
+	}
+	return transport.Recite(conn, from, lines, g.lanes()...)
+}
+
+// ProtocolVersion is the version of the protocol that sessions speak.
+func ProtocolVersion() int { return protocolVersion }
 
 // whole runs the session to its end.
 func (s *session) whole(q Inferences) (report *plan.Report, err error) {

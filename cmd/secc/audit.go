@@ -21,7 +21,7 @@ func newAuditCmd() *cobra.Command {
 		Args:  usageArgs(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newAuditVerifyCmd(), newAuditReceiptCmd())
+	c.AddCommand(newAuditVerifyCmd(), newAuditReceiptCmd(), newAuditReplayCmd())
 	return c
 }
 
@@ -86,24 +86,33 @@ of all that the parties said, which the client held to its own when it kept it. 
 weights stand there by a commitment: equal for equal weights.`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := os.ReadFile(args[0])
+			r, by, err := readReceipt(args[0], key)
 			if err != nil {
-				return usage("%w", err)
-			}
-			var s receipt.Signed
-			if err := json.Unmarshal(b, &s); err != nil {
-				return usage("%s: %w", args[0], err)
-			}
-			r, err := s.Verify(strings.ToLower(key))
-			if err != nil {
-				return coded(exitAuth, fmt.Errorf("%s: %w", args[0], err))
+				return err
 			}
 			return printJSON(c.OutOrStdout(), struct {
 				*receipt.Receipt
 				SignedBy string `json:"signed_by"`
-			}{r, s.PublicKey})
+			}{r, by})
 		},
 	}
 	c.Flags().StringVar(&key, "key", "", "public key (hexadecimal) that must have signed it")
 	return c
+}
+
+// readReceipt reads a receipt and holds it to a key, and tells by which it is signed.
+func readReceipt(path, key string) (*receipt.Receipt, string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, "", usage("%w", err)
+	}
+	var s receipt.Signed
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, "", usage("%s: %w", path, err)
+	}
+	r, err := s.Verify(strings.ToLower(key))
+	if err != nil {
+		return nil, "", coded(exitAuth, fmt.Errorf("%s: %w", path, err))
+	}
+	return r, s.PublicKey, nil
 }

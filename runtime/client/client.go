@@ -23,6 +23,9 @@ type Client struct {
 	Link     transport.Link // a network to imitate
 	Session  runtime.Config
 
+	// Begin may change a session that is about to begin, for whoever records it.
+	Begin func(*runtime.Program, runtime.Inferences, runtime.Config) (runtime.Inferences, runtime.Config)
+
 	// Connect opens the connection in the place of all the above but the plan.
 	Connect func(ctx context.Context) (net.Conn, error)
 }
@@ -68,7 +71,7 @@ func (c *Client) InferMany(ctx context.Context, cases [][][]float32, answer func
 	if err != nil {
 		return nil, err
 	}
-	return g.RunMany(ctx, conn, runtime.Inferences{
+	q, cfg := runtime.Inferences{
 		N:     len(cases),
 		Input: func(i int) ([]runtime.Vec, error) { return runtime.Encode(c.Plan, cases[i]) },
 		Answer: func(i int, out []runtime.Vec, r *plan.Report) (err error) {
@@ -77,7 +80,11 @@ func (c *Client) InferMany(ctx context.Context, cases [][][]float32, answer func
 			}
 			return answer(i, r)
 		},
-	}, c.Session)
+	}, c.Session
+	if c.Begin != nil {
+		q, cfg = c.Begin(g, q, cfg)
+	}
+	return g.RunMany(ctx, conn, q, cfg)
 }
 
 func errInput(err error, i, of int) error {

@@ -25,7 +25,10 @@ type Config struct {
 	Idle     time.Duration // nothing heard from the peer for so long: it is gone (default 60 s)
 	// Transcript takes in all data; nil: nobody wants a digest of it.
 	Transcript *Transcript
-	Stall      time.Duration // no payload moved for so long: the session stands still (default 15 min)
+	// Heard is called with all data of the peer as it arrives, in order, for whoever keeps it;
+	// it must not hold on to the payload. nil: nobody does.
+	Heard func(channel uint8, depth int, payload []byte)
+	Stall time.Duration // no payload moved for so long: the session stands still (default 15 min)
 }
 
 // firstWindow is what either party may send on a channel before the other has granted
@@ -349,6 +352,9 @@ func (m *Mux) readFrame(r io.Reader, seq uint32) error {
 	}
 	if h.kind == kindData {
 		m.cfg.Transcript.data(true, h.channel, payload)
+		if m.cfg.Heard != nil {
+			m.cfg.Heard(h.channel, int(h.depth), payload)
+		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

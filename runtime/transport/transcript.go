@@ -45,23 +45,43 @@ func (t *Transcript) data(received bool, channel uint8, payload []byte) {
 	s.n += uint64(len(payload))
 }
 
-// Sum is the digest of what was said by now, for the party of a role.
-func (t *Transcript) Sum(role Role) (sum [sha256.Size]byte) {
+// Said is all that one party said on one channel.
+type Said struct {
+	From    Role
+	Channel uint8
+	Bytes   uint64
+	Sum     [sha256.Size]byte
+}
+
+// Said tells what was said by now, side by side: this party is of a role.
+func (t *Transcript) Said(role Role) (all []Said) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	byServer := t.sides
 	if role == Client {
 		byServer[0], byServer[1] = byServer[1], byServer[0]
 	}
-	h := sha256.New()
-	h.Write([]byte("secc transcript 1\n"))
 	for from, channels := range byServer {
 		for _, id := range slices.Sorted(maps.Keys(channels)) {
-			s := channels[id]
-			h.Write([]byte{byte(from), id})
-			h.Write(binary.LittleEndian.AppendUint64(nil, s.n))
-			h.Write(s.Hash.Sum(nil))
+			s := Said{From: Role(from), Channel: id, Bytes: channels[id].n}
+			channels[id].Hash.Sum(s.Sum[:0])
+			all = append(all, s)
 		}
+	}
+	return all
+}
+
+// Sum is the digest of what was said by now, for the party of a role.
+func (t *Transcript) Sum(role Role) [sha256.Size]byte { return SumOf(t.Said(role)) }
+
+// SumOf is the digest of a transcript whose sides are these, in the order of Transcript.Said.
+func SumOf(all []Said) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	h.Write([]byte("secc transcript 1\n"))
+	for _, s := range all {
+		h.Write([]byte{byte(s.From), s.Channel})
+		h.Write(binary.LittleEndian.AppendUint64(nil, s.Bytes))
+		h.Write(s.Sum[:])
 	}
 	h.Sum(sum[:0])
 	return sum

@@ -67,6 +67,7 @@ type Command struct {
 	pageTLS  transport.TLSFiles
 
 	receipts, receiptKey string
+	recordings           string
 
 	out    string
 	write  []string
@@ -94,6 +95,7 @@ func (c *Command) Register(fl *pflag.FlagSet) {
 	fl.StringSliceVar(&c.write, "write", []string{"json"}, "what --out gets: "+strings.Join(kinds(), ", "))
 	fl.StringVar(&c.receipts, "receipts", "", "folder for what the service signs of every session, one file each (default with --out: .receipts in it)")
 	fl.StringVar(&c.receiptKey, "receipt-key", "", "public key (hexadecimal) that must sign them; remembered from now on (default: the one that was seen first)")
+	fl.StringVar(&c.recordings, "record", "", "folder for recordings of sessions, one file each, with which an auditor makes this client's half again (secc audit replay); they hold the inputs")
 	fl.BoolVar(&c.again, "again", false, "ask again for inputs that have an answer in --out")
 	fl.StringVar(&c.format, "format", "table", "what is printed: table, json (one line an input) or csv")
 	fl.BoolVar(&c.json, "json", false, "the same as --format json")
@@ -218,9 +220,11 @@ func (r *run) begin(ctx context.Context) error {
 	if r.receipts == "" && r.out != "" {
 		r.receipts = filepath.Join(r.out, ".receipts")
 	}
-	if r.receipts != "" {
-		if err := os.MkdirAll(r.receipts, 0o700); err != nil {
-			return exit.Usagef("--receipts: %w", err)
+	for flag, folder := range map[string]string{"receipts": r.receipts, "record": r.recordings} {
+		if folder != "" {
+			if err := os.MkdirAll(folder, 0o700); err != nil {
+				return exit.Usagef("--%s: %w", flag, err)
+			}
 		}
 	}
 	r.session.Threads = process.Tune(r.session.Threads)

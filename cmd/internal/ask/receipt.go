@@ -77,17 +77,21 @@ func (r *run) verified(ctx context.Context, o *remote.Opened, d plan.Digest, sai
 	if err != nil {
 		return s, err
 	}
-	name := o.Name
-	if !plain.MatchString(name) { // the service chose it: it may be anything
-		name = sha(name)
-	}
-	path := filepath.Join(r.receipts, name+".json")
+	path := filepath.Join(r.receipts, fileOf(o.Name)+".json")
 	if s.File = path; r.out != "" {
 		if below, err := filepath.Rel(r.out, path); err == nil && filepath.IsLocal(below) {
 			s.File = filepath.ToSlash(below)
 		}
 	}
 	return s, safefile.Write(path, append(b, '\n'), safefile.Private)
+}
+
+// fileOf is the name of a session's files.
+func fileOf(session string) string {
+	if plain.MatchString(session) {
+		return session
+	}
+	return sha(session) // the service chose it: it may be anything
 }
 
 // plain are names of sessions that files can have as well.

@@ -333,6 +333,13 @@ func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Prog
 		return open.Conn, err
 	}}
 	with.Session.Progress, with.Session.Transport.Transcript = show.Step, said
+	record := &recording{run: r}
+	defer record.discard()
+	if r.recordings != "" {
+		with.Begin = func(g *runtime.Program, q runtime.Inferences, cfg runtime.Config) (runtime.Inferences, runtime.Config) {
+			return record.begin(open.Name, g, q, cfg)
+		}
+	}
 	var values [][][]float32
 	for _, c := range cases {
 		values = append(values, c)
@@ -342,6 +349,7 @@ func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Prog
 		err = fmt.Errorf("session %s: %w", open.Name, err)
 	}
 	if err == nil {
+		record.end()
 		signed = r.receipt(ctx, &open, d, said)
 	}
 	return report, signed, exit.OfClient(err)
