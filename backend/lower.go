@@ -40,28 +40,8 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if err := l.chooseProducts(g); err != nil {
 		return nil, nil, fmt.Errorf("backend: %w", err)
 	}
-	if o.Head != nil {
-		l.plan.Inputs, l.plan.Head = slices.Clone(o.Head.Inputs), o.Head.Ops
-		l.order = g.Inputs
-	}
-	for _, v := range g.Values {
-		if err := l.stopped(); err != nil {
-			return nil, nil, err
-		}
-		if err := l.value(v); err != nil {
-			return nil, nil, fmt.Errorf("backend: node %q (%s): %w", v.Name, v.Op, err)
-		}
-	}
-	for i := range min(len(l.plan.Inputs), len(o.Preprocess)) {
-		l.plan.Inputs[i].Preprocess = o.Preprocess[i]
-	}
-	for i, out := range g.Outputs {
-		if err := l.output(out); err != nil {
-			return nil, nil, fmt.Errorf("backend: output %q: %w", out.Name, err)
-		}
-		if len(o.Outputs) == len(g.Outputs) {
-			l.plan.Outputs[i].Name = o.Outputs[i]
-		}
+	if err := l.graph(g); err != nil {
+		return nil, nil, err
 	}
 	if err := l.choosePackings(); err != nil {
 		return nil, nil, err
@@ -70,17 +50,53 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 		return nil, nil, err
 	}
 	l.widen()
-	l.plan.Rounds = schedule(l.steps, l.flights)
-	if keys, err := l.plan.LinearKeys(); err != nil {
-		return nil, nil, fmt.Errorf("backend: BUG: %w", err)
-	} else if keys.N != 0 {
-		l.plan.Modulus = Modulus()
-	}
-	l.plan.OT = o.Profile.OT(l.plan.COTs())
-	if err := l.plan.Validate(); err != nil {
+	if err := l.finish(); err != nil {
 		return nil, nil, fmt.Errorf("backend: BUG: %w", err)
 	}
 	return l.plan, l.weights, nil
+}
+
+// graph lowers all values, inputs and outputs.
+func (l *lowering) graph(g *ir.Graph) error {
+	o := l.options
+	if o.Head != nil {
+		l.plan.Inputs, l.plan.Head = slices.Clone(o.Head.Inputs), o.Head.Ops
+		l.order = g.Inputs
+	}
+	for _, v := range g.Values {
+		if err := l.stopped(); err != nil {
+			return err
+		}
+		if err := l.value(v); err != nil {
+			return fmt.Errorf("backend: node %q (%s): %w", v.Name, v.Op, err)
+		}
+	}
+	for i := range min(len(l.plan.Inputs), len(o.Preprocess)) {
+		l.plan.Inputs[i].Preprocess = o.Preprocess[i]
+	}
+	for i, out := range g.Outputs {
+		if err := l.output(out); err != nil {
+			return fmt.Errorf("backend: output %q: %w", out.Name, err)
+		}
+		if len(o.Outputs) == len(g.Outputs) {
+			l.plan.Outputs[i].Name = o.Outputs[i]
+		}
+	}
+	return nil
+}
+
+// finish schedules the steps and gives the plan what all of them together need.
+func (l *lowering) finish() error {
+	l.plan.Rounds = schedule(l.steps, l.flights)
+	keys, err := l.plan.LinearKeys()
+	if err != nil {
+		return err
+	}
+	if keys.N != 0 {
+		l.plan.Modulus = Modulus()
+	}
+	l.plan.OT = l.options.Profile.OT(l.plan.COTs())
+	return l.plan.Validate()
 }
 
 func (l *lowering) stopped() error {
@@ -179,6 +195,11 @@ func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
 	if err != nil {
 		return 0, err
 	}
+	return l.lowerOf(v, x)
+}
+
+// lowerOf lowers an operator whose only slot, or first, is x.
+func (l *lowering) lowerOf(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 	switch v.Op {
 	case ir.OpReshape, ir.OpRescale: // the same vector under another name
 		return x, nil
@@ -186,14 +207,8 @@ func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
 		return l.emit(v, plan.Step{Proto: plan.ProtoReveal}, x), nil
 	case ir.OpReduce:
 		return l.emit(v, plan.Step{Proto: plan.ProtoReduce}, x), nil
-	case ir.OpExtend:
-		a := v.Attrs.(*ir.ExtendAttrs)
-		e := &plan.Extend{From: v.Args[0].Type.Elem.Bits, To: a.Bits, NonNeg: a.NonNeg}
-		return l.emit(v, plan.Step{Proto: plan.ProtoExtend, Attrs: e}, x), nil
-	case ir.OpTruncate:
-		a := v.Attrs.(*ir.TruncateAttrs)
-		t := &plan.Truncate{From: v.Args[0].Type.Elem.Bits, Shift: a.Shift, To: a.Bits, Exact: a.Exact}
-		return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Attrs: t}, x), nil
+	case ir.OpExtend, ir.OpTruncate:
+		return l.width(v, x), nil
 	case ir.OpConv:
 		return l.conv(v, x)
 	case ir.OpSum:
@@ -206,6 +221,16 @@ func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
 		return l.function(v, v.Attrs.(*ir.FuncAttrs), x)
 	}
 	return l.comparing(v, x)
+}
+
+// width lowers what gives a value another number of bits.
+func (l *lowering) width(v *ir.Value, x plan.Slot) plan.Slot {
+	from := v.Args[0].Type.Elem.Bits
+	if a, ok := v.Attrs.(*ir.ExtendAttrs); ok {
+		return l.emit(v, plan.Step{Proto: plan.ProtoExtend, Attrs: &plan.Extend{From: from, To: a.Bits, NonNeg: a.NonNeg}}, x)
+	}
+	a := v.Attrs.(*ir.TruncateAttrs)
+	return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Attrs: &plan.Truncate{From: from, Shift: a.Shift, To: a.Bits, Exact: a.Exact}}, x)
 }
 
 func (l *lowering) input(v *ir.Value) (plan.Slot, error) {

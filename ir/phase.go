@@ -68,18 +68,27 @@ func (v *Value) verifyType() error {
 }
 
 func (v *Value) verifyPhase(p Phase) error {
-	info, real := table[v.Op], v.Type.Elem.IsReal()
 	if p == Real {
-		switch {
-		case !real:
-			return v.errorf("has format %v in the real phase", v.Type.Elem)
-		case info.Real == nil && info.Class != Leaf:
-			return v.errorf("belongs to the fixed phase")
-		case v.Proto != "":
-			return v.errorf("names protocol %q before selection", v.Proto)
-		}
-		return nil
+		return v.verifyReal()
 	}
+	return v.verifyFixed(p)
+}
+
+func (v *Value) verifyReal() error {
+	switch info := table[v.Op]; {
+	case !v.Type.Elem.IsReal():
+		return v.errorf("has format %v in the real phase", v.Type.Elem)
+	case info.Real == nil && info.Class != Leaf:
+		return v.errorf("belongs to the fixed phase")
+	case v.Proto != "":
+		return v.errorf("names protocol %q before selection", v.Proto)
+	}
+	return nil
+}
+
+// verifyFixed checks a value of a phase after Real.
+func (v *Value) verifyFixed(p Phase) error {
+	info, real := table[v.Op], v.Type.Elem.IsReal()
 	switch h := v.Type.Holder; {
 	case real && h != Client && h != Public:
 		return v.errorf("is %v but has no fixed-point format", h)

@@ -164,27 +164,18 @@ func forwardTargets(r map[*ir.Value][]*ir.Value, x *ir.Value, shape []int, m cha
 	}
 	var all []target
 	for _, y := range r[x] {
-		if y == nil || y.Args[0] != x || len(y.Args) > 1 && y.Op != ir.OpConv {
-			return nil, false
-		}
-		next, as := m, y.Type.Shape
 		switch {
-		case y.Op == ir.OpReshape:
-			var ok bool
-			if next, ok = m.through(shape, y.Type.Shape); !ok {
-				as = shape // another reshape may bring the channels back
-			}
-		case !slices.Equal(shape, x.Type.Shape):
+		case y == nil || y.Args[0] != x:
 			return nil, false
 		case y.Op == ir.OpConv:
-			if !takesMap(y, m) {
+			if !slices.Equal(shape, x.Type.Shape) || !takesMap(y, m) {
 				return nil, false
 			}
 			all = append(all, target{y, m})
 			continue
-		case y.Op == ir.OpSumPool && !m.shifts():
-		case (y.Op == ir.OpRelu || y.Op == ir.OpMaxPool) && m.uniform():
-		default:
+		}
+		next, as, ok := m.past(y, shape)
+		if !ok {
 			return nil, false
 		}
 		deeper, ok := forwardTargets(r, y, as, next)
@@ -194,6 +185,25 @@ func forwardTargets(r map[*ir.Value][]*ir.Value, x *ir.Value, shape []int, m cha
 		all = append(all, deeper...)
 	}
 	return all, true
+}
+
+// past gives the map that does to y what m, of the channels of shape, does to its argument,
+// and the shape whose channels that is of.
+func (m channelMap) past(y *ir.Value, shape []int) (next channelMap, as []int, ok bool) {
+	switch {
+	case len(y.Args) > 1:
+	case y.Op == ir.OpReshape:
+		if next, ok = m.through(shape, y.Type.Shape); ok {
+			return next, y.Type.Shape, true
+		}
+		return m, shape, true // another reshape may bring the channels back
+	case !slices.Equal(shape, y.Args[0].Type.Shape):
+	case y.Op == ir.OpSumPool:
+		return m, y.Type.Shape, !m.shifts()
+	case y.Op == ir.OpRelu, y.Op == ir.OpMaxPool:
+		return m, y.Type.Shape, m.uniform()
+	}
+	return m, nil, false
 }
 
 // takesMap reports whether a convolution can take in a map of its argument's channels.

@@ -37,16 +37,23 @@ func decompose(g *ir.Graph, _ *Config) error {
 				return reformat(g, v)
 			}
 		case ir.OpFunc:
-			switch {
-			case tail[v]:
-			case v.Attrs.(*ir.FuncAttrs).Name == "trunc":
-				return towardZero(g, v, mixes(v, read, tail))
-			case wholeFunc(v) && mixes(v, read, tail):
-				return reformat(g, v)
+			if !tail[v] {
+				return wholeNumbers(g, v, mixes(v, read, tail))
 			}
 		}
 		return nil, nil
 	})
+}
+
+// wholeNumbers rewrites functions that give whole numbers.
+func wholeNumbers(g *ir.Graph, v *ir.Value, mixed bool) (*ir.Value, error) {
+	switch {
+	case v.Attrs.(*ir.FuncAttrs).Name == "trunc":
+		return towardZero(g, v, mixed)
+	case wholeFunc(v) && mixed:
+		return reformat(g, v)
+	}
+	return nil, nil
 }
 
 // mixes reports a value that meets others before the client learns it.

@@ -157,22 +157,11 @@ func (c *channels) passes(v *ir.Value) bool {
 		return false
 	}
 	x := v.Args[0]
-	keeps := len(x.Type.Shape) >= 2 && channelsOf(x) == channelsOf(v)
-	switch a := v.Attrs.(type) {
-	case *ir.ConvAttrs:
-		return v.Op == ir.OpConv && c.secret[x] && !slices.ContainsFunc(v.Args[1:], func(w *ir.Value) bool { return !ir.IsConst(w) })
-	case *ir.PoolAttrs:
-		return keeps && (v.Op == ir.OpMaxPool || v.Op == ir.OpSumPool)
-	case *ir.PadAttrs:
-		return keeps && a.Mode == ir.PadConstant && a.Value == 0 && a.Before[1] == 0 && a.After[1] == 0
-	case *ir.ReduceAttrs:
-		return keeps && v.Op == ir.OpSum && len(a.Axes) > 0 && slices.Min(a.Axes) > 1
-	}
 	switch v.Op {
 	case ir.OpRelu, ir.OpPRelu:
 		return true
-	case ir.OpNeg:
-		return keeps
+	case ir.OpConv:
+		return c.secret[x] && !slices.ContainsFunc(v.Args[1:], func(w *ir.Value) bool { return !ir.IsConst(w) })
 	case ir.OpConcat:
 		return len(x.Type.Shape) >= 2 && axisOf(v) != 0
 	case ir.OpReshape:
@@ -180,6 +169,22 @@ func (c *channels) passes(v *ir.Value) bool {
 		return ok
 	case ir.OpAdd, ir.OpSub:
 		return !slices.ContainsFunc(v.Args, func(a *ir.Value) bool { return !c.addend(v, a) })
+	}
+	return len(x.Type.Shape) >= 2 && channelsOf(x) == channelsOf(v) && inChannels(v)
+}
+
+// inChannels reports an operator that makes every channel of the same channel of its
+// argument alone, and of a multiple the same multiple.
+func inChannels(v *ir.Value) bool {
+	switch v.Op {
+	case ir.OpNeg, ir.OpMaxPool, ir.OpSumPool:
+		return true
+	case ir.OpPad:
+		a := v.Attrs.(*ir.PadAttrs)
+		return a.Mode == ir.PadConstant && a.Value == 0 && a.Before[1] == 0 && a.After[1] == 0
+	case ir.OpSum:
+		axes := v.Attrs.(*ir.ReduceAttrs).Axes
+		return len(axes) > 0 && slices.Min(axes) > 1
 	}
 	return false
 }
@@ -229,38 +234,35 @@ func (c *channels) measure(g *ir.Graph, cfg *Config) error {
 func (c *channels) factors(g *ir.Graph) []float64 {
 	f := &formats{secret: c.secret, parent: map[*ir.Value]*ir.Value{}}
 	f.share(g)
-	loudest := map[*ir.Value]float64{} // by format
-	set := make([]float64, len(c.parent))
+	loudest := map[*ir.Value]float64{}    // by format
+	set := make([]float64, len(c.parent)) // by root
+	c.eachInFormat(g, func(v *ir.Value, channel int) {
+		p, r := c.peak[channel], c.root(channel)
+		set[r] = math.Max(set[r], p)
+		loudest[f.root(v)] = math.Max(loudest[f.root(v)], p)
+	})
+	factor := slices.Repeat([]float64{1}, len(c.parent))
+	c.eachInFormat(g, func(v *ir.Value, channel int) {
+		if r := c.root(channel); !c.pinned[r] && set[r] > 0 {
+			factor[r] = raise(loudest[f.root(v)] * equalRoom / set[r])
+		}
+	})
+	return factor
+}
+
+// eachInFormat visits all channels of secret values but for sums of many elements, which
+// have a format of their own where they would cost precision: see findLate.
+func (c *channels) eachInFormat(g *ir.Graph, visit func(v *ir.Value, channel int)) {
 	summed := map[*ir.Value]bool{}
 	for _, v := range g.Values {
-		// Sums of many elements have a format of their own where they would cost precision: see findLate.
 		summed[v] = v.Op == ir.OpSumPool || v.Op == ir.OpSum || (v.Op == ir.OpReshape || v.Op == ir.OpTranspose) && summed[v.Args[0]]
 		if !c.secret[v] || summed[v] {
 			continue
 		}
 		for i := range channelsOf(v) {
-			p := c.peak[c.first[v]+i]
-			r := c.root(c.first[v] + i)
-			set[r] = math.Max(set[r], p)
-			loudest[f.root(v)] = math.Max(loudest[f.root(v)], p)
+			visit(v, c.first[v]+i)
 		}
 	}
-	factor := make([]float64, len(c.parent))
-	for i := range factor {
-		factor[i] = 1
-	}
-	for _, v := range g.Values {
-		if !c.secret[v] || summed[v] {
-			continue
-		}
-		for i := range channelsOf(v) {
-			r := c.root(c.first[v] + i)
-			if p := set[r]; !c.pinned[r] && p > 0 {
-				factor[r] = raise(loudest[f.root(v)] * equalRoom / p)
-			}
-		}
-	}
-	return factor
 }
 
 // raise is the largest power of two up to x, between one and mostRaise.

@@ -91,16 +91,22 @@ type wideKey struct {
 	bits int
 }
 
-func (b *fixer) build() error {
-	b.clientBits = b.k
+// widestHeld is the ring that all of the client's own values fit into.
+func (b *fixer) widestHeld() int {
+	bits := b.k
 	for _, v := range b.old.Values {
 		switch {
 		case v.Op == ir.OpConv && b.secret[v] && b.held[v.Args[0]]:
-			b.clientBits = max(b.clientBits, b.ring(v))
+			bits = max(bits, b.ring(v))
 		case b.held[v]:
-			b.clientBits = max(b.clientBits, b.ringOf(v))
+			bits = max(bits, b.ringOf(v))
 		}
 	}
+	return bits
+}
+
+func (b *fixer) build() error {
+	b.clientBits = b.widestHeld()
 	var refused []error
 	for _, v := range b.old.Values {
 		if b.tail[v] || ir.IsConst(v) || b.late[v] {

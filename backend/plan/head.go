@@ -123,105 +123,23 @@ func (p *Plan) checkFeeds() error {
 	return nil
 }
 
-// headArity is how many values an op reads; -1: any number from one on.
-var headArity = map[string]int{
-	"const": 0, "func": 1, "clip": 1, "add": 2, "sub": 2, "mul": 2, "div": 2, "max": 2, "min": 2,
-	"sum": 1, "reduce_max": 1, "softmax": 1, "log_softmax": 1, "reshape": 1, "copy": -1,
-	"one_hot": 1, "lookup": 2,
-}
-
 // checkHeadOp checks the op that makes a value of n elements.
 func (p *Plan) checkHeadOp(op *HeadOp, number, n int) error {
-	arity, known := headArity[op.Op]
-	if !known || len(op.Node) > maxName || arity >= 0 && len(op.In) != arity || arity < 0 && len(op.In) == 0 {
+	f, known := headOperators[op.Op]
+	if !known || len(op.Node) > maxName || f.arity >= 0 && len(op.In) != f.arity || f.arity < 0 && len(op.In) == 0 {
 		return fmt.Errorf("unknown operator, or one of %d values", len(op.In))
 	}
-	for _, x := range op.In {
+	from := make([][]int, len(op.In))
+	for i, x := range op.In {
 		if x < 0 || x >= number {
 			return fmt.Errorf("reads value %d", x)
 		}
+		from[i] = p.valueShape(x)
 	}
 	if (op.Regions != nil) != (op.Op == "copy") || (op.Data != nil) != (op.Op == "const") || notFinite(op.Alpha) || notFinite(op.Beta) {
 		return errors.New("bad attributes")
 	}
-	switch op.Op {
-	case "const":
-		if len(op.Data) != n || slices.ContainsFunc(op.Data, func(x float32) bool { return notFinite(float64(x)) }) {
-			return fmt.Errorf("%d numbers for shape %v, or not finite", len(op.Data), op.Shape)
-		}
-		return nil
-	case "copy":
-		return p.checkHeadCopy(op, n)
-	}
-	return p.checkHeadShape(op, n)
-}
-
-// checkHeadShape checks the shape of what ops of whole tensors give.
-func (p *Plan) checkHeadShape(op *HeadOp, n int) error {
-	from := p.valueShape(op.In[0])
-	m, _ := checkShape(from)
-	switch op.Op {
-	case "func":
-		if _, ok := op.post().Scalar(); !ok {
-			return fmt.Errorf("no function %.40q", op.Name)
-		}
-	case "softmax", "log_softmax":
-		if len(op.Axes) != 1 || op.Axes[0] < 0 || op.Axes[0] >= len(from) {
-			return fmt.Errorf("axes %v of %v", op.Axes, from)
-		}
-	case "clip":
-		if op.Alpha > op.Beta {
-			return errors.New("bounds that hold nothing")
-		}
-	case "one_hot":
-		if len(op.Shape) != len(from)+1 || !slices.Equal(op.Shape[:len(from)], from) {
-			return fmt.Errorf("%v gives no one-hot %v", from, op.Shape)
-		}
-		return nil
-	case "lookup":
-		table := p.valueShape(op.In[1])
-		if len(table) == 0 || !slices.Equal(op.Shape, slices.Concat(from, table[1:])) {
-			return fmt.Errorf("%v in a table of %v gives no %v", from, table, op.Shape)
-		}
-		return nil
-	case "reshape":
-	case "sum", "reduce_max":
-		for i, a := range op.Axes {
-			if a < 0 || a >= len(from) || slices.Contains(op.Axes[:i], a) {
-				return fmt.Errorf("axes %v of %v", op.Axes, from)
-			}
-			m /= from[a]
-		}
-	default:
-		to, ok := broadcast(from, p.valueShape(op.In[1]))
-		if !ok || !slices.Equal(to, op.Shape) {
-			return fmt.Errorf("%v and %v give no %v", from, p.valueShape(op.In[1]), op.Shape)
-		}
-		return nil
-	}
-	if m != n {
-		return fmt.Errorf("%v gives no %v", from, op.Shape)
-	}
-	return nil
-}
-
-// checkHeadCopy keeps regions inside the values they read and the one they make.
-func (p *Plan) checkHeadCopy(op *HeadOp, n int) error {
-	copied := 0
-	for _, r := range op.Regions {
-		if r.In < 0 || r.In >= len(op.In) {
-			return fmt.Errorf("a region of value %d of %d", r.In, len(op.In))
-		}
-		m, _ := checkShape(p.valueShape(op.In[r.In]))
-		size, err := r.within(m, n)
-		if err != nil {
-			return err
-		}
-		if copied += size; copied > n {
-			return errors.New("the regions copy more elements than there are")
-		}
-	}
-	return nil
+	return f.check(op, from, n)
 }
 
 // broadcast is the shape of what two tensors make element by element.
@@ -326,102 +244,12 @@ func (p *Plan) Indices(input int) (rows int) {
 }
 
 func (p *Plan) evalHeadOp(op *HeadOp, values [][]float32) []float32 {
+	from, in := make([][]int, len(op.In)), make([][]float32, len(op.In))
+	for i, x := range op.In {
+		from[i], in[i] = p.valueShape(x), values[x]
+	}
 	n, _ := checkShape(op.Shape)
-	switch op.Op {
-	case "const":
-		return op.Data
-	case "reshape":
-		return values[op.In[0]]
-	case "func":
-		f, _ := op.post().Scalar()
-		return mapped(values[op.In[0]], func(x float32) float32 { return float32(f(float64(x))) })
-	case "clip":
-		low, high := float32(op.Alpha), float32(op.Beta)
-		return mapped(values[op.In[0]], func(x float32) float32 { return min(max(x, low), high) })
-	case "softmax", "log_softmax":
-		x := make([]float64, n)
-		for i, v := range values[op.In[0]] {
-			x[i] = float64(v)
-		}
-		Softmax(x, op.Shape, op.Axes[0], op.Op == "log_softmax")
-		out := make([]float32, n)
-		for i, v := range x {
-			out[i] = float32(v)
-		}
-		return out
-	case "sum", "reduce_max":
-		return reduced(values[op.In[0]], p.valueShape(op.In[0]), op.Axes, op.Op == "sum", n)
-	case "one_hot":
-		out, depth := make([]float32, n), op.Shape[len(op.Shape)-1]
-		for i, x := range values[op.In[0]] {
-			if at, ok := fn.Row(x, depth, op.FromEnd); ok {
-				out[i*depth+at] = 1
-			}
-		}
-		return out
-	case "lookup":
-		rows := p.valueShape(op.In[1])[0]
-		table := values[op.In[1]]
-		out, inner := make([]float32, 0, n), len(table)/rows
-		for _, x := range values[op.In[0]] {
-			at, _ := fn.Row(x, rows, true)
-			out = append(out, table[at*inner:][:inner]...)
-		}
-		return out
-	case "copy":
-		out := slices.Repeat([]float32{float32(op.Alpha)}, n)
-		for _, r := range op.Regions {
-			r.each(func(src, dst int) { out[dst] = values[op.In[r.In]][src] })
-		}
-		return out
-	}
-	a, b := stridesTo(p.valueShape(op.In[0]), op.Shape), stridesTo(p.valueShape(op.In[1]), op.Shape)
-	out, f := make([]float32, n), headBinary[op.Op]
-	walk(op.Shape, a, b, func(at, i, j int) { out[at] = f(values[op.In[0]][i], values[op.In[1]][j]) })
-	return out
-}
-
-// headBinary is never written to.
-var headBinary = map[string]func(a, b float32) float32{
-	"add": func(a, b float32) float32 { return a + b },
-	"sub": func(a, b float32) float32 { return a - b },
-	"mul": func(a, b float32) float32 { return a * b },
-	"div": func(a, b float32) float32 { return a / b },
-	"max": func(a, b float32) float32 { return max(a, b) },
-	"min": func(a, b float32) float32 { return min(a, b) },
-}
-
-func mapped(x []float32, f func(float32) float32) []float32 {
-	out := make([]float32, len(x))
-	for i, v := range x {
-		out[i] = f(v)
-	}
-	return out
-}
-
-// reduced adds up, or takes the largest, along axes.
-func reduced(x []float32, shape, axes []int, sum bool, n int) []float32 {
-	kept := slices.Clone(shape)
-	for _, a := range axes {
-		kept[a] = 1
-	}
-	acc := slices.Repeat([]float64{math.Inf(-1)}, n)
-	if sum {
-		clear(acc)
-	}
-	to := stridesTo(kept, shape)
-	walk(shape, to, to, func(at, i, _ int) {
-		if v := float64(x[at]); sum {
-			acc[i] += v
-		} else {
-			acc[i] = max(acc[i], v)
-		}
-	})
-	out := make([]float32, n)
-	for i, v := range acc {
-		out[i] = float32(v)
-	}
-	return out
+	return headOperators[op.Op].eval(op, from, in, n)
 }
 
 // stridesTo are the strides of a tensor when it is read as if it had a larger shape.

@@ -117,6 +117,10 @@ func (l *Linear) validateShape() error {
 	if l.PT < 0 || l.PL < 0 || l.PT > maxLinearSide || l.PL > maxLinearSide {
 		return fmt.Errorf("padding %d,%d", l.PT, l.PL)
 	}
+	return l.validateSizes()
+}
+
+func (l *Linear) validateSizes() error {
 	if !bounded(maxLinearElems, l.Batch, l.CIn, l.H, l.W) || !bounded(maxLinearElems, l.Batch, l.COut, l.OH, l.OW) {
 		return errors.New("too many elements")
 	}

@@ -142,7 +142,7 @@ func (y *Layout) LeastUploadBits(room float64) int {
 	if dropped < 0 {
 		return -1
 	}
-	return min(wire.QBits, max(leastUpload, wire.QBits-dropped))
+	return min(wire.QBits, max(wire.LeastUpload, wire.QBits-dropped))
 }
 
 func switchVariance(p Packing) float64 {

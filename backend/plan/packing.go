@@ -55,10 +55,9 @@ func (p Packing) Kind() string {
 
 // Bounds on packings that come from a file.
 const (
-	leastUpload = 8 // bits of an upload coefficient
-	maxTiles    = 1 << 16
-	maxBlocks   = 1 << 20
-	maxUploads  = 1 << 17
+	maxTiles   = 1 << 16
+	maxBlocks  = 1 << 20
+	maxUploads = 1 << 17
 )
 
 // Layout is the index map of one operator: which input element each
@@ -185,23 +184,31 @@ func (y *Layout) validate() error {
 	if p.Filters > 1 && l.G > 1 && l.COut/l.G%p.Filters != 0 {
 		return fmt.Errorf("%d filters a polynomial across groups of %d", p.Filters, l.COut/l.G)
 	}
-	if p.Merge < 0 || p.Merge > p.Low || p.Merge > 0 != (p.Digits > 0) || p.Digits < 0 || p.Digits > wire.MaxDigits {
-		return fmt.Errorf("%d levels of folding over 2^%d fast channels with %d digits", p.Merge, p.Low, p.Digits)
+	if err := wire.CheckFolding(p.Low, p.Merge, p.Digits); err != nil {
+		return err
 	}
 	if p.Merge > 0 && l.Exact {
 		return errors.New("an exact operator is not merged")
 	}
-	if !bounded(maxTiles, y.batch, y.y.tiles, y.x.tiles) || p.Keys < 1 || p.Keys > wire.MaxSecrets {
-		return fmt.Errorf("too many tiles, or %d keys", p.Keys)
+	if err := y.validateNumbers(); err != nil {
+		return err
 	}
-	if !bounded(maxBlocks, y.blocks) || !bounded(maxUploads, y.blocks, y.Tiles()) {
-		return errors.New("too many polynomials")
-	}
-	if p.UploadBits < leastUpload || p.UploadBits > wire.QBits || p.C0Bits < l.EngineBits() || p.C0Bits > wire.QBits || p.C1Bits < p.C0Bits || p.C1Bits > wire.QBits {
-		return fmt.Errorf("%d, %d and %d bits a coefficient", p.UploadBits, p.C0Bits, p.C1Bits)
+	if err := wire.CheckCoefficients(p.UploadBits, p.C0Bits, p.C1Bits, l.EngineBits()); err != nil {
+		return err
 	}
 	if e := y.Noise(math.Exp2(float64(l.NormLog2))).Bound(); !(e <= l.maxNoise()) {
 		return fmt.Errorf("noise may reach %.3f ulp, allowed are %.3f", e, l.maxNoise())
+	}
+	return nil
+}
+
+// validateNumbers bounds what a party makes and sends.
+func (y *Layout) validateNumbers() error {
+	if !bounded(maxTiles, y.batch, y.y.tiles, y.x.tiles) || y.p.Keys < 1 || y.p.Keys > wire.MaxSecrets {
+		return fmt.Errorf("too many tiles, or %d keys", y.p.Keys)
+	}
+	if !bounded(maxBlocks, y.blocks) || !bounded(maxUploads, y.blocks, y.Tiles()) {
+		return errors.New("too many polynomials")
 	}
 	return nil
 }

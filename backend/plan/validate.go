@@ -236,11 +236,8 @@ func (c Preprocess) check(shape []int) error {
 	if c.Preset == "" {
 		return nil
 	}
-	if len(c.Preset) > maxName || !slices.Contains([]string{"", "nchw", "nhwc"}, c.Layout) || !slices.Contains([]string{"", "rgb", "bgr", "grey"}, c.Colour) {
-		return errors.New("unknown layout or colour order")
-	}
-	if c.Crop != "" && c.Crop != "square" {
-		return errors.New("unknown crop")
+	if err := c.checkWords(); err != nil {
+		return err
 	}
 	for _, side := range [2]int{c.Via, c.Resize} {
 		if side < 0 || side > maxImageSide {
@@ -257,6 +254,16 @@ func (c Preprocess) check(shape []int) error {
 		if len(v) > 4 || slices.ContainsFunc(v, notFinite) {
 			return errors.New("scale and shift: at most 4 finite numbers")
 		}
+	}
+	return nil
+}
+
+func (c Preprocess) checkWords() error {
+	if len(c.Preset) > maxName || !slices.Contains([]string{"", "nchw", "nhwc"}, c.Layout) || !slices.Contains([]string{"", "rgb", "bgr", "grey"}, c.Colour) {
+		return errors.New("unknown layout or colour order")
+	}
+	if c.Crop != "" && c.Crop != "square" {
+		return errors.New("unknown crop")
 	}
 	return nil
 }
@@ -363,31 +370,40 @@ func (o Output) checkPost(shape []int) error {
 	if len(o.Name) > maxName || len(o.Post) > 64 {
 		return errors.New("name or list of functions too long")
 	}
-	n, _ := checkShape(shape)
-	for _, f := range o.Post {
-		switch f.Op {
-		case "reshape", "transpose":
-			m, err := checkShape(f.Shape)
-			if err != nil || m != n || f.Op == "transpose" && !permutes(f.Perm, shape, f.Shape) {
-				return fmt.Errorf("%s of %v to %v", f.Op, shape, f.Shape)
-			}
-			shape = f.Shape
-		case "softmax", "log_softmax":
-			if f.Axis < 0 || f.Axis >= len(shape) {
-				return fmt.Errorf("%s: axis %d of %v", f.Op, f.Axis, shape)
-			}
-		case "func":
-			if _, ok := f.Scalar(); !ok || notFinite(f.Alpha) || notFinite(f.Beta) {
-				return fmt.Errorf("func: no function %.40q, or bad parameters", f.Name)
-			}
-		default:
-			return fmt.Errorf("unknown function %.40q", f.Op)
+	for i := range o.Post {
+		var err error
+		if shape, err = o.Post[i].check(shape); err != nil {
+			return err
 		}
 	}
 	if !slices.Equal(shape, o.Shape) {
 		return fmt.Errorf("shape %v, declared %v", shape, o.Shape)
 	}
 	return nil
+}
+
+// check checks a function of a tensor and gives the shape of what it makes.
+func (f *PostOp) check(shape []int) ([]int, error) {
+	switch f.Op {
+	case "reshape", "transpose":
+		n, _ := checkShape(shape)
+		m, err := checkShape(f.Shape)
+		if err != nil || m != n || f.Op == "transpose" && !permutes(f.Perm, shape, f.Shape) {
+			return nil, fmt.Errorf("%s of %v to %v", f.Op, shape, f.Shape)
+		}
+		return f.Shape, nil
+	case "softmax", "log_softmax":
+		if f.Axis < 0 || f.Axis >= len(shape) {
+			return nil, fmt.Errorf("%s: axis %d of %v", f.Op, f.Axis, shape)
+		}
+	case "func":
+		if _, ok := f.Scalar(); !ok || notFinite(f.Alpha) || notFinite(f.Beta) {
+			return nil, fmt.Errorf("func: no function %.40q, or bad parameters", f.Name)
+		}
+	default:
+		return nil, fmt.Errorf("unknown function %.40q", f.Op)
+	}
+	return shape, nil
 }
 
 func permutes(perm, from, to []int) bool {

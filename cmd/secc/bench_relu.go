@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -234,43 +235,43 @@ func reluOf(ctx context.Context, p *nonlinear.Party, c *plan.Relu, x []uint64) (
 // results that are not what the comparison is defined to give.
 func wrongRelus(conn transport.Conn, role transport.Role, c *plan.Relu, x, y []uint64) (wrong int, err error) {
 	width := max(c.Bits, c.ExtendTo)
-	bx, by := make([]byte, ring.PackedLen(len(x), c.Bits)), make([]byte, ring.PackedLen(len(y), width))
-	if role == transport.Client {
-		ring.Pack(bx, x, c.Bits)
-		ring.Pack(by, y, width)
-		if err := conn.Send(bx); err != nil {
-			return 0, err
-		}
-		if err := conn.Send(by); err != nil {
-			return 0, err
-		}
-		return 0, conn.Flush()
-	}
-	if err := conn.Recv(bx); err != nil {
+	if x, err = opened(conn, role, x, c.Bits); err != nil {
 		return 0, err
 	}
-	if err := conn.Recv(by); err != nil {
+	if y, err = opened(conn, role, y, width); err != nil || role == transport.Client {
 		return 0, err
 	}
-	cx, cy := make([]uint64, len(x)), make([]uint64, len(y))
-	if err := ring.Unpack(cx, bx, c.Bits); err != nil {
-		return 0, err
-	}
-	if err := ring.Unpack(cy, by, width); err != nil {
-		return 0, err
-	}
-	for i := range x {
-		v := (x[i] + cx[i]) & ring.Mask(c.Bits)
+	for i, v := range x {
 		if half := uint64(1) << (c.Hi - 1); v+half-1<<c.Lo >= 2*half-1<<c.Lo && v < ring.Mask(c.Bits)-half+1+1<<c.Lo {
 			continue // outside what Hi promises
 		}
-		got, pos := (y[i]+cy[i])&ring.Mask(width), ring.Signed(v, c.Bits) >= 0
+		got, pos := y[i], ring.Signed(v, c.Bits) >= 0
 		if pos && got == v || !pos && got == 0 || pos && v < 1<<c.Lo && got == 0 {
 			continue
 		}
 		wrong++
 	}
 	return wrong, nil
+}
+
+// opened gives the server the values that are shared.
+func opened(conn transport.Conn, role transport.Role, share []uint64, bits int) ([]uint64, error) {
+	b := make([]byte, ring.PackedLen(len(share), bits))
+	if role == transport.Client {
+		ring.Pack(b, share, bits)
+		return nil, errors.Join(conn.Send(b), conn.Flush())
+	}
+	if err := conn.Recv(b); err != nil {
+		return nil, err
+	}
+	values := make([]uint64, len(share))
+	if err := ring.Unpack(values, b, bits); err != nil {
+		return nil, err
+	}
+	for i := range values {
+		values[i] = (values[i] + share[i]) & ring.Mask(bits)
+	}
+	return values, nil
 }
 
 func printRelu(c *cobra.Command, rep benchReport[reluRow]) error {

@@ -98,7 +98,7 @@ func (f *runFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if f.timeout <= 0 || f.stall < 0 || f.threads < 0 || f.top < 0 || f.maxSessions < 0 || f.prepare < 0 {
+	if f.timeout <= 0 || f.stall < 0 || min(f.threads, f.top, f.maxSessions, f.prepare) < 0 {
 		return usage("--timeout must be positive, --stall, --threads, --top, --prepare and --max-sessions not negative")
 	}
 	if err := f.belongs(c); err != nil {

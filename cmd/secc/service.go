@@ -117,11 +117,11 @@ func (f *serviceFlags) check() error {
 	switch {
 	case f.logFormat != "text" && f.logFormat != "json":
 		return usage("--log-format must be text or json, not %q", f.logFormat)
-	case f.MaxSessions < 0 || f.AtOnce < 0 || f.Queue < 1 || f.Session.Threads < 0:
+	case min(f.MaxSessions, f.AtOnce, f.Session.Threads) < 0 || f.Queue < 1:
 		return usage("--max-sessions, --client-sessions and --threads must not be negative, --queue positive")
 	case len(f.acme.Hosts) > 0 && (f.Data == "" || f.tls.Cert != "" || f.tls.Key != ""):
 		return usage("--acme needs --data, where certificates are kept, and no --tls-cert or --tls-key")
-	case f.Wait <= 0 || f.Grace <= 0 || f.Poll <= 0 || f.Session.Transport.Idle <= 0 || f.Session.Stall < 0:
+	case min(f.Wait, f.Grace, f.Poll, f.Session.Transport.Idle) <= 0 || f.Session.Stall < 0:
 		return usage("--queue-wait, --grace, --poll and --timeout must be positive, --stall not negative")
 	}
 	return nil

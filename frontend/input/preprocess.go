@@ -3,6 +3,7 @@ package input
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,17 +72,11 @@ func setPreprocess(p *plan.Preprocess, key, value string) (err error) {
 	case "via":
 		p.Via, err = side(value)
 	case "crop":
-		if p.Crop = value; value != "square" {
-			return fmt.Errorf("unknown crop %q (square)", value)
-		}
+		p.Crop, err = word("crop", value, "square")
 	case "layout":
-		if p.Layout = value; value != "nchw" && value != "nhwc" {
-			return fmt.Errorf("unknown layout %q (nchw, nhwc)", value)
-		}
+		p.Layout, err = word("layout", value, "nchw", "nhwc")
 	case "colour", "color":
-		if p.Colour = value; value != "rgb" && value != "bgr" && value != "grey" {
-			return fmt.Errorf("unknown colour %q (rgb, bgr, grey)", value)
-		}
+		p.Colour, err = word("colour", value, "rgb", "bgr", "grey")
 	case "scale":
 		p.Scale, err = numbers(value)
 	case "shift":
@@ -90,6 +85,14 @@ func setPreprocess(p *plan.Preprocess, key, value string) (err error) {
 		return fmt.Errorf("unknown key %q", key)
 	}
 	return err
+}
+
+// word reads a value that is one of several.
+func word(key, value string, known ...string) (string, error) {
+	if !slices.Contains(known, value) {
+		return "", fmt.Errorf("unknown %s %q (%s)", key, value, strings.Join(known, ", "))
+	}
+	return value, nil
 }
 
 // stretched stands for resize=0 until For is called: no side is kept.

@@ -122,22 +122,8 @@ func (w Spec) Unlike(values []float32) (warnings []string) {
 	if wide := s.Max - s.Min; least < s.Min-wide/2 || most > s.Max+wide/2 {
 		warnings = append(warnings, fmt.Sprintf("values from %.3g to %.3g, calibration saw %.3g to %.3g", least, most, s.Min, s.Max))
 	}
-	for i, m := range channels {
-		if m.n == 0 || len(channels) != len(s.Mean) || len(channels) != len(s.Deviation) {
-			break
-		}
-		where := ""
-		if len(channels) > 1 {
-			where = fmt.Sprintf(" of channel %d", i+1)
-		}
-		if math.Abs(m.mean()-s.Mean[i]) > 1.5*s.Deviation[i] {
-			warnings = append(warnings, fmt.Sprintf("the mean%s is %.3g, calibration saw %.3g with a deviation of %.3g", where, m.mean(), s.Mean[i], s.Deviation[i]))
-			break
-		}
-		if m.deviation() < s.Deviation[i]/10 && m.n > 1 {
-			warnings = append(warnings, fmt.Sprintf("the values%s deviate by %.3g, calibration saw %.3g: hardly any contrast", where, m.deviation(), s.Deviation[i]))
-			break
-		}
+	if len(channels) == len(s.Mean) && len(channels) == len(s.Deviation) {
+		warnings = append(warnings, unlikeChannel(s, channels)...)
 	}
 	switch grey := w.grey(values); {
 	case s.Colour == "grey" && !grey:
@@ -146,4 +132,24 @@ func (w Spec) Unlike(values []float32) (warnings []string) {
 		warnings = append(warnings, "a grey picture, calibration saw coloured ones only")
 	}
 	return warnings
+}
+
+// unlikeChannel tells of the first channel that is not like calibration's.
+func unlikeChannel(s *plan.Seen, channels []moments) []string {
+	for i, m := range channels {
+		if m.n == 0 {
+			break
+		}
+		where := ""
+		if len(channels) > 1 {
+			where = fmt.Sprintf(" of channel %d", i+1)
+		}
+		if math.Abs(m.mean()-s.Mean[i]) > 1.5*s.Deviation[i] {
+			return []string{fmt.Sprintf("the mean%s is %.3g, calibration saw %.3g with a deviation of %.3g", where, m.mean(), s.Mean[i], s.Deviation[i])}
+		}
+		if m.deviation() < s.Deviation[i]/10 && m.n > 1 {
+			return []string{fmt.Sprintf("the values%s deviate by %.3g, calibration saw %.3g: hardly any contrast", where, m.deviation(), s.Deviation[i])}
+		}
+	}
+	return nil
 }

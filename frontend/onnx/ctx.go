@@ -58,18 +58,8 @@ func (im *importer) build(n *node) (outs []*operand, err error) {
 		return nil, err
 	}
 	c := &ctx{node: n, im: im}
-	for _, name := range n.inputs {
-		o := im.env[name]
-		if name != "" && (o == nil || o.blind) {
-			return nil, errBlind
-		}
-		if o != nil && o.odd != "" {
-			return nil, refuse("initialiser %q is %s: not supported", name, o.odd)
-		}
-		if o != nil && o.seq != nil && !row.sequences {
-			return nil, refuseHint(hints[sequences], "input %q is a sequence", name)
-		}
-		c.in = append(c.in, o)
+	if c.in, err = im.operands(n, row.sequences); err != nil {
+		return nil, err
 	}
 	if present := c.present(); present < row.min && !row.gaps || len(c.in) > row.max {
 		return nil, fmt.Errorf("it has %d inputs, the operator takes %d to %d", len(c.in), row.min, row.max)
@@ -83,6 +73,25 @@ func (im *importer) build(n *node) (outs []*operand, err error) {
 		}
 	}
 	return outs, nil
+}
+
+// operands are what a node reads.
+func (im *importer) operands(n *node, takesSequences bool) ([]*operand, error) {
+	var in []*operand
+	for _, name := range n.inputs {
+		o := im.env[name]
+		switch {
+		case o == nil && name == "": // an optional input that is absent
+		case o == nil || name != "" && o.blind:
+			return nil, errBlind
+		case o.odd != "":
+			return nil, refuse("initialiser %q is %s: not supported", name, o.odd)
+		case o.seq != nil && !takesSequences:
+			return nil, refuseHint(hints[sequences], "input %q is a sequence", name)
+		}
+		in = append(in, o)
+	}
+	return in, nil
 }
 
 // try runs an importer function, or what it calls, to its end or its failure.

@@ -55,28 +55,18 @@ func reshape(c *ctx) []*operand {
 // resolveShape replaces the 0 and -1 of a Reshape target. With a batch given at
 // compile time a target that was exported for one sample is scaled up.
 func (c *ctx) resolveShape(x *operand, target []int) []int {
-	shape, n, free := slices.Clone(target), 1, -1
-	zeroCopies := !c.flag("allowzero", false)
+	shape, free := c.copiedDims(x, target)
+	n := 1
 	for d, size := range shape {
-		switch {
-		case size == 0 && zeroCopies:
-			if d >= len(x.shape) {
-				c.failf("shape %v copies dimension %d of %v", target, d, x.shape)
-			}
-			shape[d] = x.shape[d]
-		case size == -1 && free < 0:
-			free = d
+		if d == free {
 			continue
-		case size < 0:
-			c.failf("shape %v", target)
 		}
-		if shape[d] > maxElements || n > maxElements {
+		if size > maxElements || n > maxElements {
 			c.failf("shape %v is too large", target)
 		}
-		n *= shape[d]
+		n *= size
 	}
-	batch := max(c.im.opts.Batch, 1)
-	if batch > 1 && len(x.shape) > 0 && x.shape[0] == batch && len(shape) > 0 && target[0] == 1 && (free < 0 && n*batch == x.N() || free > 0) {
+	if batch := c.im.opts.Batch; batch > 1 && begins(x.shape, batch) && begins(target, 1) && (free < 0 && n*batch == x.N() || free > 0) {
 		shape[0], n = batch, n*batch
 	}
 	if free >= 0 {
@@ -86,6 +76,29 @@ func (c *ctx) resolveShape(x *operand, target []int) []int {
 		shape[free] = x.N() / n
 	}
 	return shape
+}
+
+func begins(shape []int, with int) bool { return len(shape) > 0 && shape[0] == with }
+
+// copiedDims is a Reshape target with what its zeros copy, and which dimension it leaves
+// free; -1: none.
+func (c *ctx) copiedDims(x *operand, target []int) (shape []int, free int) {
+	shape, free = slices.Clone(target), -1
+	zeroCopies := !c.flag("allowzero", false)
+	for d, size := range target {
+		switch {
+		case size == 0 && zeroCopies:
+			if d >= len(x.shape) {
+				c.failf("shape %v copies dimension %d of %v", target, d, x.shape)
+			}
+			shape[d] = x.shape[d]
+		case size == -1 && free < 0:
+			free = d
+		case size < 0:
+			c.failf("shape %v", target)
+		}
+	}
+	return shape, free
 }
 
 func flatten(c *ctx) []*operand {

@@ -54,18 +54,8 @@ func (c *ctx) forest(features int) *forest {
 		if look[i] < 0 || look[i] >= features {
 			c.failf("node %d of tree %d looks at feature %d of %d", ids[i], trees[i], look[i], features)
 		}
-		for side, id := range []int{yes[i], no[i]} {
-			to, ok := f.at[nodeID{trees[i], id}]
-			if !ok || child[to] {
-				c.failf("node %d of tree %d leads to %d, which is not there or has another way to it", ids[i], trees[i], id)
-			}
-			child[to] = true
-			if side == 0 {
-				f.nodes[i].yes = to
-			} else {
-				f.nodes[i].no = to
-			}
-		}
+		f.nodes[i].yes = c.childOf(f, nodeID{trees[i], ids[i]}, yes[i], child)
+		f.nodes[i].no = c.childOf(f, nodeID{trees[i], ids[i]}, no[i], child)
 	}
 	for i, is := range child {
 		if !is {
@@ -73,6 +63,16 @@ func (c *ctx) forest(features int) *forest {
 		}
 	}
 	return f
+}
+
+// childOf is the place of a node that another leads to, which no other may do.
+func (c *ctx) childOf(f *forest, of nodeID, id int, child []bool) int {
+	to, ok := f.at[nodeID{of.tree, id}]
+	if !ok || child[to] {
+		c.failf("node %d of tree %d leads to %d, which is not there or has another way to it", of.node, of.tree, id)
+	}
+	child[to] = true
+	return to
 }
 
 // comparisons computes for every inner node whether the way is the first one.
@@ -167,35 +167,7 @@ func (c *ctx) ensemble(kind string, outputs int, to func(id int) int) *operand {
 	x := c.table()
 	f := c.forest(x.shape[1])
 	ends, leaves := c.reached(f, c.comparisons(f, x))
-	column := make(map[int]int, len(leaves))
-	for i, leaf := range leaves {
-		column[leaf] = i
-	}
-	trees, ids, outs, weights := c.ints(kind+"_treeids"), c.ints(kind+"_nodeids"), c.ints(kind+"_ids"), c.floats(kind+"_weights")
-	if len(ids) != len(trees) || len(outs) != len(trees) || len(weights) != len(trees) {
-		c.failf("lists of %d, %d, %d and %d weights", len(trees), len(ids), len(outs), len(weights))
-	}
-	base, share := make([]float32, outputs), float32(1)
-	switch how := c.str("aggregate_function", "SUM"); how {
-	case "SUM":
-	case "AVERAGE":
-		share = 1 / float32(len(f.roots))
-	default:
-		c.fail(refuseHint("train an ensemble whose trees are summed", "aggregate_function %s", how))
-	}
-	w := c.fresh(Float, []int{max(1, len(leaves)), outputs})
-	for i := range trees {
-		node, ok := f.at[nodeID{trees[i], ids[i]}]
-		o := to(outs[i])
-		if !ok || f.nodes[node].mode != leafMode || o < 0 || o >= outputs {
-			c.failf("a weight at node %d of tree %d for output %d, where there is no leaf or no output", ids[i], trees[i], outs[i])
-		}
-		if at, walked := column[node]; walked {
-			w.F[at*outputs+o] += weights[i] * share
-		} else {
-			base[o] += weights[i] * share
-		}
-	}
+	held, base := c.held(f, leaves, kind, outputs, to)
 	for i, b := range c.floats("base_values") {
 		if i < outputs {
 			base[i] += b
@@ -205,7 +177,47 @@ func (c *ctx) ensemble(kind string, outputs int, to func(id int) int) *operand {
 	if ends == nil {
 		return c.expand(bias, x.shape[0], outputs)
 	}
-	return c.matmul(ends, c.secret(w), bias)
+	return c.matmul(ends, c.secret(held), bias)
+}
+
+// held is what the leaves hold, [leaves, outputs], and what trees that are one leaf add
+// to every row.
+func (c *ctx) held(f *forest, leaves []int, kind string, outputs int, to func(id int) int) (held *Tensor, base []float32) {
+	trees, ids, outs, weights := c.ints(kind+"_treeids"), c.ints(kind+"_nodeids"), c.ints(kind+"_ids"), c.floats(kind+"_weights")
+	if len(ids) != len(trees) || len(outs) != len(trees) || len(weights) != len(trees) {
+		c.failf("lists of %d, %d, %d and %d weights", len(trees), len(ids), len(outs), len(weights))
+	}
+	column := make(map[int]int, len(leaves))
+	for i, leaf := range leaves {
+		column[leaf] = i
+	}
+	share := c.shareOf(f)
+	held, base = c.fresh(Float, []int{max(1, len(leaves)), outputs}), make([]float32, outputs)
+	for i := range trees {
+		node, ok := f.at[nodeID{trees[i], ids[i]}]
+		o := to(outs[i])
+		if !ok || f.nodes[node].mode != leafMode || o < 0 || o >= outputs {
+			c.failf("a weight at node %d of tree %d for output %d, where there is no leaf or no output", ids[i], trees[i], outs[i])
+		}
+		if at, walked := column[node]; walked {
+			held.F[at*outputs+o] += weights[i] * share
+		} else {
+			base[o] += weights[i] * share
+		}
+	}
+	return held, base
+}
+
+// shareOf is a tree's share in the result.
+func (c *ctx) shareOf(f *forest) float32 {
+	switch how := c.str("aggregate_function", "SUM"); how {
+	case "SUM":
+	case "AVERAGE":
+		return 1 / float32(len(f.roots))
+	default:
+		c.fail(refuseHint("train an ensemble whose trees are summed", "aggregate_function %s", how))
+	}
+	return 1
 }
 
 func treeRegressor(c *ctx) []*operand {

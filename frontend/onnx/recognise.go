@@ -78,26 +78,38 @@ func (c *ctx) activation(product *operand) *operand {
 
 // activationName names scale*x*gate where gate is made of x.
 func activationName(scale float64, x, gate *ir.Value) string {
-	of := func(name string) bool {
-		arg, ok := funcOf(gate, name)
-		return ok && arg == x
-	}
 	switch {
-	case scale == 1 && of("sigmoid"):
+	case scale == 1 && isOf("sigmoid", gate, x):
 		return "silu"
-	case scale == 1 && of("hard_sigmoid") && near(gate.Attrs.(*ir.FuncAttrs).Alpha, 1.0/6) && gate.Attrs.(*ir.FuncAttrs).Beta == 0.5:
-		return "hard_swish"
-	case near(scale, 1.0/6) && isClippedShift(gate, x):
+	case scale == 1 && isHardGate(gate, x), near(scale, 1.0/6) && isClippedShift(gate, x):
 		return "hard_swish"
 	case near(scale, 0.5) && isNormalGate(gate, x):
 		return "gelu"
-	}
-	if arg, ok := funcOf(gate, "tanh"); ok && scale == 1 {
-		if inner, ok := funcOf(arg, "softplus"); ok && inner == x {
-			return "mish"
-		}
+	case scale == 1 && isMishGate(gate, x):
+		return "mish"
 	}
 	return ""
+}
+
+// isOf is name(x).
+func isOf(name string, v, x *ir.Value) bool {
+	arg, ok := funcOf(v, name)
+	return ok && arg == x
+}
+
+// isHardGate is hard_sigmoid(x) of slope 1/6 around 1/2.
+func isHardGate(v, x *ir.Value) bool {
+	if !isOf("hard_sigmoid", v, x) {
+		return false
+	}
+	a := v.Attrs.(*ir.FuncAttrs)
+	return near(a.Alpha, 1.0/6) && a.Beta == 0.5
+}
+
+// isMishGate is tanh(softplus(x)).
+func isMishGate(v, x *ir.Value) bool {
+	arg, ok := funcOf(v, "tanh")
+	return ok && isOf("softplus", arg, x)
 }
 
 // isClippedShift is clip(x+3, 0, 6).

@@ -33,60 +33,19 @@ const (
 	wrapKind // sequence or optional of a type
 )
 
-// nested gives the message type of a field; fields that do not nest hold data.
-func (k kind) nested(f protowire.Number) (kind, bool) {
-	switch k {
-	case modelKind:
-		switch f {
-		case 7:
-			return graphKind, true
-		case 25:
-			return functionKind, true
-		}
-	case graphKind:
-		switch f {
-		case 1:
-			return nodeKind, true
-		case 5:
-			return tensorKind, true
-		case 11, 12, 13:
-			return valueKind, true
-		}
-	case nodeKind:
-		return attrKind, f == 5
-	case attrKind:
-		switch f {
-		case 5, 10:
-			return tensorKind, true
-		case 6, 11:
-			return graphKind, true
-		}
-	case functionKind:
-		switch f {
-		case 7:
-			return nodeKind, true
-		case 11:
-			return attrKind, true
-		case 12:
-			return valueKind, true
-		}
-	case valueKind:
-		return typeKind, f == 2
-	case typeKind:
-		switch f {
-		case 1, 8:
-			return tensorTypeKind, true
-		case 4, 9:
-			return wrapKind, true
-		}
-	case tensorTypeKind:
-		return shapeKind, f == 2
-	case shapeKind:
-		return leaf, f == 1
-	case wrapKind:
-		return typeKind, f == 1
-	}
-	return leaf, false
+// fields gives, by message type, the fields that nest and what they hold; others hold
+// data. It is never written to.
+var fields = map[kind]map[protowire.Number]kind{
+	modelKind:      {7: graphKind, 25: functionKind},
+	graphKind:      {1: nodeKind, 5: tensorKind, 11: valueKind, 12: valueKind, 13: valueKind},
+	nodeKind:       {5: attrKind},
+	attrKind:       {5: tensorKind, 10: tensorKind, 6: graphKind, 11: graphKind},
+	functionKind:   {7: nodeKind, 11: attrKind, 12: valueKind},
+	valueKind:      {2: typeKind},
+	typeKind:       {1: tensorTypeKind, 8: tensorTypeKind, 4: wrapKind, 9: wrapKind},
+	tensorTypeKind: {2: shapeKind},
+	shapeKind:      {1: leaf},
+	wrapKind:       {1: typeKind},
 }
 
 // scanner counts the fields of a serialised model without decoding it, and
@@ -122,7 +81,7 @@ func (s *scanner) scan(b []byte, k kind, depth int) error {
 		if s.left--; s.left < 0 {
 			return fmt.Errorf("more than %d fields", maxFields)
 		}
-		inner, nests := k.nested(num)
+		inner, nests := fields[k][num]
 		nests = nests && typ == protowire.BytesType
 		n = protowire.ConsumeFieldValue(num, typ, b)
 		if n < 0 {

@@ -101,21 +101,10 @@ func (im *importer) givenShape(v valueInfo) ([]int, bool) {
 func (im *importer) bindSymbols() error {
 	im.sizes = map[string]int{}
 	for _, v := range im.m.inputs {
-		s, ok := im.givenShape(v)
-		if !ok || !v.known {
-			continue
-		}
-		if len(s) != len(v.dims) {
-			return fmt.Errorf("onnx: input %q has rank %d, the given shape %v has rank %d", v.name, len(v.dims), s, len(s))
-		}
-		for i, symbol := range v.symbols {
-			if symbol == "" || v.dims[i] >= 0 {
-				continue
+		if s, ok := im.givenShape(v); ok && v.known {
+			if err := im.bindGiven(v, s); err != nil {
+				return err
 			}
-			if n, bound := im.sizes[symbol]; bound && n != s[i] {
-				return fmt.Errorf("onnx: input %q: dimension %d (%q) is given as %d, and as %d elsewhere", v.name, i, symbol, s[i], n)
-			}
-			im.sizes[symbol] = s[i]
 		}
 	}
 	for _, v := range im.m.inputs {
@@ -125,6 +114,23 @@ func (im *importer) bindSymbols() error {
 		if _, bound := im.sizes[v.symbols[0]]; !bound {
 			im.sizes[v.symbols[0]] = max(im.opts.Batch, 1)
 		}
+	}
+	return nil
+}
+
+// bindGiven reads off the shape that is given for an input what its symbols stand for.
+func (im *importer) bindGiven(v valueInfo, s []int) error {
+	if len(s) != len(v.dims) {
+		return fmt.Errorf("onnx: input %q has rank %d, the given shape %v has rank %d", v.name, len(v.dims), s, len(s))
+	}
+	for i, symbol := range v.symbols {
+		if symbol == "" || v.dims[i] >= 0 {
+			continue
+		}
+		if n, bound := im.sizes[symbol]; bound && n != s[i] {
+			return fmt.Errorf("onnx: input %q: dimension %d (%q) is given as %d, and as %d elsewhere", v.name, i, symbol, s[i], n)
+		}
+		im.sizes[symbol] = s[i]
 	}
 	return nil
 }

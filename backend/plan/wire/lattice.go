@@ -1,5 +1,7 @@
 package wire
 
+import "fmt"
+
 // Parameters of the linear operators under encryption.
 const (
 	// QBits is the size of the modulus Q, a prime just below 2^QBits: what the
@@ -20,6 +22,27 @@ const (
 	// MaxDigits bounds the digits of a key switch.
 	MaxDigits = 4
 )
+
+// CheckFolding checks an operator that is folded by merge levels, of low that there are,
+// with key switches of so many digits.
+func CheckFolding(low, merge, digits int) error {
+	if merge < 0 || merge > low || digits < 0 || digits > MaxDigits || (merge > 0) != (digits > 0) {
+		return fmt.Errorf("%d levels of folding over 2^%d fast channels with %d digits", merge, low, digits)
+	}
+	return nil
+}
+
+// LeastUpload is the least bits that a coefficient of an upload is sent with.
+const LeastUpload = 8
+
+// CheckCoefficients checks with how many bits coefficients are sent: of uploads and, for
+// results in Z_2^result, of the two halves of responses.
+func CheckCoefficients(upload, c0, c1, result int) error {
+	if upload < LeastUpload || upload > QBits || c0 < result || c0 > QBits || c1 < c0 || c1 > QBits {
+		return fmt.Errorf("%d, %d and %d bits a coefficient", upload, c0, c1)
+	}
+	return nil
+}
 
 // Gadget says how a key switch with so many digits cuts a coefficient: balanced
 // digits of base bits each, above drop bits that are rounded away. base*digits+drop is

@@ -138,7 +138,7 @@ func (c *Command) Run(ctx context.Context, fl *pflag.FlagSet, args []string, std
 
 // check looks at the flags.
 func (c *Command) check(args []string) (err error) {
-	if c.session.Transport.Idle <= 0 || c.poll <= 0 || c.session.Stall < 0 || c.session.Threads < 0 || c.top < 0 || c.retry < 0 || c.parallel < 1 {
+	if min(c.session.Transport.Idle, c.poll) <= 0 || c.parallel < 1 || min(c.session.Stall, c.retry) < 0 || min(c.session.Threads, c.top) < 0 {
 		return exit.Usagef("--timeout, --poll and --parallel must be positive, --stall, --threads, --top and --retry not negative")
 	}
 	if !slices.Contains([]string{"table", "json", "csv"}, c.format) {
@@ -150,23 +150,30 @@ func (c *Command) check(args []string) (err error) {
 		}
 	}
 	c.inputs = append(c.inputs, args[1:]...)
+	if err := c.checkWay(); err != nil {
+		return err
+	}
+	if c.URL, err = remote.Parse(args[0]); err != nil {
+		return exit.Usagef("%w", err)
+	}
+	return nil
+}
+
+// checkWay looks at where the questions come from.
+func (c *Command) checkWay() error {
 	ways := 0
 	for _, given := range []bool{len(c.inputs) > 0, c.watch != "", c.listen != ""} {
 		if given {
 			ways++
 		}
 	}
-	if ways != 1 {
+	switch {
+	case ways != 1:
 		return exit.Hinted(exit.Usagef("either inputs, --watch or --listen is needed"), "name a file or a folder behind the address")
-	}
-	if c.watch != "" && c.out == "" {
+	case c.watch != "" && c.out == "":
 		return exit.Usagef("--watch needs --out: it is where it sees what was answered")
-	}
-	if c.page != "" && c.listen == "" || c.page == "" && c.pageTLS != (transport.TLSFiles{}) {
+	case c.page != "" && c.listen == "" || c.page == "" && c.pageTLS != (transport.TLSFiles{}):
 		return exit.Usagef("--page needs --listen, and --page-cert and --page-key need --page")
-	}
-	if c.URL, err = remote.Parse(args[0]); err != nil {
-		return exit.Usagef("%w", err)
 	}
 	return nil
 }

@@ -348,10 +348,10 @@ func (e *endpoint) cases(ask *request, tail []byte) (cases []input.Case, warning
 	if len(ask.Inputs) != len(want) {
 		return nil, nil, fmt.Errorf("%d inputs given, the network takes %d", len(ask.Inputs), len(want))
 	}
-	c := make(input.Case, len(want))
+	values := make([][][]float32, len(want)) // by input
 	for _, t := range ask.Inputs {
 		at := slices.IndexFunc(want, func(w input.Spec) bool { return w.Name == t.Name })
-		if at < 0 || c[at] != nil {
+		if at < 0 || values[at] != nil {
 			return nil, nil, fmt.Errorf("input %q is given twice or is none of the network's", t.Name)
 		}
 		var raw []byte
@@ -363,23 +363,30 @@ func (e *endpoint) cases(ask *request, tail []byte) (cases []input.Case, warning
 			return nil, nil, fmt.Errorf("input %q: %w", t.Name, err)
 		}
 		warnings = append(warnings, a.Warnings...)
-		several, err := a.Cases(want[at])
-		if err != nil || len(several) > 1 && len(want) > 1 {
+		values[at], err = a.Cases(want[at])
+		if err != nil || len(values[at]) > 1 && len(want) > 1 {
 			return nil, nil, fmt.Errorf("input %q has shape %v, the network wants %v", t.Name, a.Shape, want[at].Shape)
 		}
-		if c[at] = several[0]; len(want) == 1 {
-			for _, v := range several {
-				cases = append(cases, input.Case{v})
-			}
-		}
 	}
-	if len(want) > 1 {
-		cases = []input.Case{c}
-	}
+	cases = side(values)
 	for _, c := range cases {
 		warnings = e.unlike(c, warnings)
 	}
 	return cases, warnings, nil
+}
+
+// side puts the inputs of each inference side by side; all have values for as many.
+func side(values [][][]float32) []input.Case {
+	if len(values) == 0 {
+		return nil
+	}
+	cases := make([]input.Case, len(values[0]))
+	for _, of := range values {
+		for i, v := range of {
+			cases[i] = append(cases[i], v)
+		}
+	}
+	return cases
 }
 
 // binary cuts a tensor's bytes off what stands behind the JSON.

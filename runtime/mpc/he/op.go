@@ -3,6 +3,7 @@ package he
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"secc.example/secc/backend/plan/wire"
 )
@@ -68,17 +69,17 @@ func (o *Op) validate(spec wire.LinearKeys, in []uint64) error {
 	if o.InBits < 1 || o.InBits > 62 || o.OutBits < 1 || o.OutBits > 62 {
 		return fmt.Errorf("he: rings of %d and %d bits", o.InBits, o.OutBits)
 	}
-	if o.UploadBits < 1 || o.UploadBits > wire.QBits || o.C0Bits < o.OutBits || o.C0Bits > wire.QBits || o.C1Bits < o.C0Bits || o.C1Bits > wire.QBits {
-		return fmt.Errorf("he: %d, %d and %d bits a coefficient", o.UploadBits, o.C0Bits, o.C1Bits)
+	if err := wire.CheckCoefficients(o.UploadBits, o.C0Bits, o.C1Bits, o.OutBits); err != nil {
+		return fmt.Errorf("he: %w", err)
 	}
 	if o.Keys < 1 || min(o.Keys, o.Map.Tiles()) > spec.Secrets {
 		return fmt.Errorf("he: operator uses %d secrets, the session has %d", o.Keys, spec.Secrets)
 	}
-	if o.Merge < 0 || o.Merge > o.Low || o.Digits < 0 || o.Digits > wire.MaxDigits || (o.Merge > 0) != (o.Digits > 0) {
-		return fmt.Errorf("he: %d levels of folding with %d digits", o.Merge, o.Digits)
+	if err := wire.CheckFolding(o.Low, o.Merge, o.Digits); err != nil {
+		return fmt.Errorf("he: %w", err)
 	}
-	for level := o.Low - o.Merge + 1; level <= o.Low && o.Merge > 0; level++ {
-		if !contains(spec.Levels[o.Digits], level) {
+	for level := o.Low - o.Merge + 1; level <= o.Low; level++ {
+		if !slices.Contains(spec.Levels[o.Digits], level) {
 			return fmt.Errorf("he: the session has no switching key for level %d with %d digits", level, o.Digits)
 		}
 	}
@@ -113,13 +114,4 @@ func validateTerms(terms []Term, own []uint64, spec wire.LinearKeys) error {
 		return fmt.Errorf("he: an addend of %d elements to %d results", len(own), first.NumOut)
 	}
 	return nil
-}
-
-func contains(s []int, x int) bool {
-	for _, v := range s {
-		if v == x {
-			return true
-		}
-	}
-	return false
 }
