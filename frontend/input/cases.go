@@ -257,7 +257,7 @@ func (f File) readParts(want []Spec) ([]Case, []string, error) {
 			return nil, nil, fmt.Errorf("input %q: %s: %w", w.Name, filepath.Base(f.Paths[i]), err)
 		}
 		if len(a.Values) != w.N() || !a.fits(w) {
-			return nil, nil, fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, filepath.Base(f.Paths[i]), a.Shape, w.Shape)
+			return nil, nil, a.turned(w, fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, filepath.Base(f.Paths[i]), a.Shape, w.Shape))
 		}
 		c, warnings = append(c, a.Values), append(warnings, a.Warnings...)
 	}

@@ -41,6 +41,9 @@ func decodeImage(b []byte, prep plan.Preprocess) (image.Image, []string, error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	if m, ok := img.(*image.YCbCr); ok {
+		img = interpolated(m)
+	}
 	opaque(img)
 	warnings := stretch(img, prep.Range)
 	return upright(img, orientation(b)), warnings, nil

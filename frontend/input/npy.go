@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -17,27 +18,27 @@ const npyMagic = "\x93NUMPY"
 const maxElems = 1 << 28
 
 var (
-	npyDescr   = regexp.MustCompile(`'descr'\s*:\s*'([<>|=]?[a-z][0-9]+)'`)
+	npyDescr   = regexp.MustCompile(`'descr'\s*:\s*'([<>|=]?[a-zA-Z][0-9]*)'`)
 	npyFortran = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
 	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(([0-9, ]*)\)`)
 )
 
 // npyWidth gives the bytes an element takes, for the types that can be read.
-func npyWidth(descr string) int {
-	switch strings.TrimLeft(descr, "|") {
-	case "b1", "u1", "i1", "<b1", "<u1", "<i1":
+func npyWidth(kind string) int {
+	switch kind {
+	case "b1", "u1", "i1":
 		return 1
-	case "<f2", "<f2b", "<i2", "<u2":
+	case "f2", "f2b", "i2", "u2":
 		return 2
-	case "<f4", "<i4", "<u4":
+	case "f4", "i4", "u4":
 		return 4
-	case "<f8", "<i8", "<u8":
+	case "f8", "i8", "u8":
 		return 8
 	}
 	return 0
 }
 
-// readNPY reads a NumPy array of real numbers in C order.
+// readNPY reads a NumPy array of real numbers.
 func readNPY(b []byte) (*Array, error) {
 	header, data, err := npyHeader(b)
 	if err != nil {
@@ -47,14 +48,11 @@ func readNPY(b []byte) (*Array, error) {
 	if descr == nil || fortran == nil || dims == nil {
 		return nil, errors.New("npy: header without descr, fortran_order or shape")
 	}
-	if string(fortran[1]) == "True" {
-		return nil, errors.New("npy: array in Fortran order: save numpy.ascontiguousarray of it")
-	}
-	width := npyWidth(string(descr[1]))
+	a := &Array{kind: strings.TrimLeft(string(descr[1]), "|<>=")}
+	width := npyWidth(a.kind)
 	if width == 0 {
-		return nil, fmt.Errorf("npy: element type %q: save it as little-endian float32", descr[1])
+		return nil, fmt.Errorf("npy: element type %q: save it as float32", descr[1])
 	}
-	a := &Array{kind: strings.TrimLeft(string(descr[1]), "|<")}
 	n := 1
 	for _, f := range strings.FieldsFunc(string(dims[1]), func(r rune) bool { return r == ',' || r == ' ' }) {
 		d, err := strconv.Atoi(f)
@@ -66,13 +64,53 @@ func readNPY(b []byte) (*Array, error) {
 	if len(data) != n*width {
 		return nil, fmt.Errorf("npy: %d bytes of data, shape (%s) of %s needs %d", len(data), dims[1], descr[1], n*width)
 	}
+	if descr[1][0] == '>' {
+		data = swapped(data, width)
+	}
 	a.Values = elements(data, a.kind, n)
+	if string(fortran[1]) == "True" {
+		a.Values = rowMajor(a.Values, a.Shape)
+	}
 	return a, nil
+}
+
+// swapped turns the bytes of every element round.
+func swapped(data []byte, width int) []byte {
+	out := slices.Clone(data)
+	for at := 0; at < len(out); at += width {
+		slices.Reverse(out[at : at+width])
+	}
+	return out
+}
+
+// rowMajor brings elements that are stored with the first dimension moving fastest into
+// the order in which the last one does.
+func rowMajor(values []float32, shape []int) []float32 {
+	out := make([]float32, len(values))
+	count := make([]int, len(shape))
+	strides, at := make([]int, len(shape)), 1
+	for d, n := range shape {
+		strides[d], at = at, at*n
+	}
+	at = 0
+	for i := range out {
+		out[i] = values[at]
+		for d := len(shape) - 1; d >= 0; d-- {
+			count[d]++
+			at += strides[d]
+			if count[d] < shape[d] {
+				break
+			}
+			at -= strides[d] * shape[d]
+			count[d] = 0
+		}
+	}
+	return out
 }
 
 // elements reads n numbers of a kind.
 func elements(data []byte, kind string, n int) []float32 {
-	out, width, get := make([]float32, n), npyWidth("<"+kind), npyReader(kind)
+	out, width, get := make([]float32, n), npyWidth(kind), npyReader(kind)
 	for i := range out {
 		out[i] = get(data[i*width:])
 	}

@@ -28,7 +28,7 @@ func asPixels(w Spec, read func([]byte) (*Array, error), b []byte) (*Array, erro
 // scalePixels turns whole numbers, which can only be pixels, into the tensor.
 func (w Spec) scalePixels(a *Array) error {
 	if len(a.Values) == 0 || len(a.Values)%w.N() != 0 || !a.fits(w) {
-		return fmt.Errorf("shape %v, the network wants %v", a.Shape, w.Shape)
+		return a.turned(w, fmt.Errorf("shape %v, the network wants %v", a.Shape, w.Shape))
 	}
 	lo, hi := slices.Min(a.Values), slices.Max(a.Values)
 	factor, top := float32(1), float32(255)

@@ -59,7 +59,7 @@ func readProto(b []byte) (*Array, error) {
 		}
 		a.Shape, n = append(a.Shape, int(d)), n*d
 	}
-	switch width := npyWidth("<" + kind); {
+	switch width := npyWidth(kind); {
 	case t.raw != nil && len(t.raw) == int(n)*width:
 		a.Values = elements(t.raw, kind, int(n))
 	case t.raw == nil && len(t.words) == int(n):

@@ -86,7 +86,7 @@ func tensor(a *Array, err error, path string, w Spec) (Tensor, error) {
 		return Tensor{}, fmt.Errorf("input %q: %s: %w", w.Name, path, err)
 	}
 	if len(a.Values) != w.N() || !a.fits(w) {
-		return Tensor{}, fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, path, a.Shape, w.Shape)
+		return Tensor{}, a.turned(w, fmt.Errorf("input %q: %s has shape %v, the network wants %v", w.Name, path, a.Shape, w.Shape))
 	}
 	return Tensor{a.Values, append(a.Warnings, w.Unlike(a.Values)...)}, nil
 }
@@ -279,6 +279,9 @@ func readBytes(b []byte) (*Array, error) {
 // rawFloats reads little-endian float32s that fill the input exactly.
 func rawFloats(b []byte, w Spec) (*Array, error) {
 	if len(b) == 0 || len(b)%4 != 0 || len(b)/4%w.N() != 0 {
+		if kind, way := foreign(b); kind != "" {
+			return nil, hint.With(fmt.Errorf("%s is not read", kind), way)
+		}
 		return nil, fmt.Errorf("neither PNG, JPEG, DICOM, .npy, .pb, .u8 nor .txt, and as raw float32 it has %d bytes where %d are wanted", len(b), 4*w.N())
 	}
 	a := &Array{Shape: w.Shape, Values: elements(b, "f4", len(b)/4), kind: "f4"}
@@ -286,6 +289,25 @@ func rawFloats(b []byte, w Spec) (*Array, error) {
 		a.Shape = append([]int{n}, w.Shape...)
 	}
 	return a, nil
+}
+
+// foreign names a kind of file that is not read, and what to do about it.
+func foreign(b []byte) (kind, way string) {
+	const asPNG = "save it as PNG, which keeps every pixel"
+	for _, f := range []struct{ start, kind, way string }{
+		{"II*\x00", "a TIFF file", asPNG}, {"MM\x00*", "a TIFF file", asPNG},
+		{"GIF8", "a GIF file", asPNG}, {"BM", "a BMP file", asPNG}, {"RIFF", "a WebP file", asPNG},
+		{"\x00\x00\x00\x0cjP  ", "a JPEG 2000 file", asPNG}, {"\x00\x00\x00\x20ftyp", "a HEIF or AVIF file", asPNG}, {"\x00\x00\x00\x1cftyp", "a HEIF or AVIF file", asPNG},
+		{"PK\x03\x04", "an archive", "of an .npz file save the array by itself: numpy.save"},
+		{"\x89HDF", "an HDF5 file", "save the array by itself: numpy.save"},
+		{"\x1f\x8b", "a compressed file", "unpack it first: gunzip"},
+		{"%PDF", "a PDF file", asPNG},
+	} {
+		if bytes.HasPrefix(b, []byte(f.start)) {
+			return f.kind, f.way
+		}
+	}
+	return "", ""
 }
 
 // fits reports whether an array holds inputs of the wanted shape, one or several:
@@ -306,6 +328,22 @@ func (a *Array) fits(w Spec) bool {
 		return have[0] == many*want[0] && slices.Equal(have[1:], want[1:])
 	}
 	return false
+}
+
+// turned adds the way out to an array's wrong shape, if it is its channels that stand
+// elsewhere.
+func (a *Array) turned(w Spec, err error) error {
+	have, want := squeezed(a.Shape), squeezed(w.Shape)
+	if len(have) != 3 || len(want) != 3 {
+		return err
+	}
+	switch {
+	case slices.Equal(want, []int{have[2], have[0], have[1]}):
+		return hint.With(err, "the network wants channels first: numpy.moveaxis(x, -1, -3)")
+	case slices.Equal(want, []int{have[1], have[2], have[0]}):
+		return hint.With(err, "the network wants channels last: numpy.moveaxis(x, -3, -1)")
+	}
+	return err
 }
 
 // squeezed drops the dimensions of 1.
@@ -342,7 +380,7 @@ func (w Spec) FromBytes(datatype string, shape []int, raw []byte) (*Array, error
 	if !ok {
 		return nil, fmt.Errorf("element type %q is not known", datatype)
 	}
-	n, width := 1, npyWidth("<"+kind)
+	n, width := 1, npyWidth(kind)
 	for _, d := range shape {
 		if d < 1 || d > maxElems || n > maxElems/d {
 			return nil, fmt.Errorf("shape %v", shape)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/frontend/input/internal/hint"
 )
 
 func npyFile(descr, shape string, data []byte) []byte {
@@ -39,10 +40,12 @@ func TestReadNPY(t *testing.T) {
 		{"|u1", []byte{7, 255}, []float32{7, 255}},
 		{"|i1", []byte{7, 255}, []float32{7, -1}},
 		{"<i2", []byte{7, 0, 255, 255}, []float32{7, -1}},
+		{">f4", []byte{0x3f, 0xc0, 0, 0, 0xc0, 0, 0, 0}, []float32{1.5, -2}},
+		{">i2", []byte{0, 7, 255, 255}, []float32{7, -1}},
 		{"<i8", append(make([]byte, 8), 255, 255, 255, 255, 255, 255, 255, 255), []float32{0, -1}},
 	} {
 		a, err := readNPY(npyFile(c.descr, "2,", c.data))
-		if err != nil || !slices.Equal(a.Values, c.want) || !slices.Equal(a.Shape, []int{2}) || a.kind != strings.TrimLeft(c.descr, "|<") {
+		if err != nil || !slices.Equal(a.Values, c.want) || !slices.Equal(a.Shape, []int{2}) || a.kind != strings.TrimLeft(c.descr, "|<>") {
 			t.Errorf("%s: %+v, %v", c.descr, a, err)
 		}
 	}
@@ -51,12 +54,56 @@ func TestReadNPY(t *testing.T) {
 		"huge shape":   npyFile("<f4", "99999999999, 99999999999", f4),
 		"zero":         npyFile("<f4", "0,", nil),
 		"strings":      npyFile("<U4", "2,", f4),
-		"big endian":   npyFile(">f4", "2,", f4),
+		"objects":      npyFile("|O", "2,", f4),
+		"complex":      npyFile("<c8", "1,", f4),
 		"header":       []byte(npyMagic + "\x01\x00\xff\xff{}"),
 		"only a magic": []byte(npyMagic),
 	} {
 		if _, err := readNPY(b); err == nil {
 			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// In Fortran order the first dimension moves fastest.
+func TestNPYFortranOrder(t *testing.T) {
+	file := bytes.Replace(npyFile("|u1", "2, 3, 2", []byte{0, 6, 2, 8, 4, 10, 1, 7, 3, 9, 5, 11}), []byte("False"), []byte("True "), 1)
+	a, err := readNPY(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []float32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}; !slices.Equal(a.Values, want) || !slices.Equal(a.Shape, []int{2, 3, 2}) {
+		t.Errorf("%v of shape %v, want %v", a.Values, a.Shape, want)
+	}
+}
+
+// Files of other kinds are named, with what to do, unless they have the size of raw numbers.
+func TestForeignFiles(t *testing.T) {
+	w := Spec{Name: "x", Shape: []int{4}}
+	for start, want := range map[string]string{"II*\x00": "TIFF", "GIF89a": "GIF", "BM": "BMP", "PK\x03\x04": "numpy.save", "\x89HDF\r\n": "HDF5", "RIFF": "PNG"} {
+		_, err := Decode("x", []byte(start+"and more of it."), 0, w)
+		if err == nil || !strings.Contains(err.Error()+hint.Of(err), want) {
+			t.Errorf("%q: %v (%s), want %s", start, err, hint.Of(err), want)
+		}
+	}
+	if a, err := Decode("x", []byte("BM23456789abcdef"), 0, w); err != nil || len(a.Values) != 4 {
+		t.Errorf("numbers that start like a BMP file: %v", err)
+	}
+}
+
+// Channels in another place than the network's are told from other wrong shapes.
+func TestChannelsElsewhere(t *testing.T) {
+	for _, c := range []struct{ have, want, way string }{
+		{"4, 5, 3", "1,3,4,5", "moveaxis(x, -1, -3)"}, {"1, 4, 5, 3", "3,4,5", "moveaxis(x, -1, -3)"},
+		{"3, 4, 5", "1,4,5,3", "moveaxis(x, -3, -1)"}, {"5, 4, 3", "1,3,4,5", ""},
+	} {
+		var shape []int
+		for d := range strings.SplitSeq(c.want, ",") {
+			shape = append(shape, int(d[0]-'0'))
+		}
+		_, err := Take([]Held{{"x.npy", npyFile("|u1", c.have, make([]byte, 60))}}, []Spec{{Name: "x", Shape: shape}})
+		if err == nil || !strings.Contains(hint.Of(err), c.way) || c.way == "" && hint.Of(err) != "" {
+			t.Errorf("(%s) for [%s]: %v (%s)", c.have, c.want, err, hint.Of(err))
 		}
 	}
 }

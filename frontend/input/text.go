@@ -1,6 +1,7 @@
 package input
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,14 +13,17 @@ const between, inNumbers = " \t\r\n,;[]", "0123456789+-.eE"
 
 // numeric reports bytes that numbers in a text may be.
 func numeric(b []byte) bool {
-	return strings.Trim(string(b), between+inNumbers) == "" && strings.ContainsAny(string(b), "0123456789")
+	return strings.Trim(string(marked(b)), between+inNumbers) == "" && strings.ContainsAny(string(b), "0123456789")
 }
+
+// marked leaves out the mark of UTF-8 that spreadsheets put in front.
+func marked(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }
 
 // readText reads numbers with blanks, commas, brackets or line ends between: what a
 // tokeniser prints. The list says nothing about its shape.
 func readText(b []byte) (*Array, error) {
 	a := &Array{kind: "text"}
-	for field := range strings.FieldsFuncSeq(string(b), func(r rune) bool { return strings.ContainsRune(between, r) }) {
+	for field := range strings.FieldsFuncSeq(string(marked(b)), func(r rune) bool { return strings.ContainsRune(between, r) }) {
 		x, err := strconv.ParseFloat(field, 32)
 		if err != nil {
 			return nil, fmt.Errorf("number %d of the text, %.20q, is none that float32 holds", len(a.Values)+1, field)

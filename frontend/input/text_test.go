@@ -15,6 +15,7 @@ func TestText(t *testing.T) {
 		"101 2023 2003 102\n":         {101, 2023, 2003, 102},
 		"[[101, 2023,\r\n2003, 102]]": {101, 2023, 2003, 102},
 		"1;-2;3.5e0;4":                {1, -2, 3.5, 4},
+		"\ufeff1,2\r\n3,4\r\n":        {1, 2, 3, 4}, // as spreadsheets write it
 	} {
 		got, err := Take([]Held{{"ids.txt", []byte(text)}}, []Spec{ids})
 		if err != nil || !slices.Equal(got[0].Values, want) {
@@ -38,7 +39,7 @@ func TestText(t *testing.T) {
 // In a folder, texts of numbers are inputs and others are not.
 func TestTextsInFolders(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"1.txt": "5 6 7 8", "2.csv": "1,2,\n3,4", "README.txt": "What this is.", "labels.txt": "0 cat\n1 dog\n", "empty.txt": ""} {
+	for name, text := range map[string]string{"1.txt": "5 6 7 8", "2.csv": "\ufeff1,2,\n3,4", "README.txt": "What this is.", "labels.txt": "0 cat\n1 dog\n", "empty.txt": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

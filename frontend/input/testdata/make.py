@@ -40,3 +40,6 @@ for how in range(1, 9):
     im = Image.open(f"turned{how}.png")
     w, h = ImageOps.exif_transpose(im).size
     save(f"turned{how}-{w}x{h}.u8", im, w, h)
+for name, subsampling in (("jpeg444", 0), ("jpeg422", 1), ("jpeg420", 2)):
+    rgb.save(f"{name}.jpg", quality=95, subsampling=subsampling)
+    save(f"{name}-53x37.u8", Image.open(f"{name}.jpg"), 53, 37)
