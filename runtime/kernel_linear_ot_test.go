@@ -186,8 +186,8 @@ func TestLinearOTNeverWaitsInACircle(t *testing.T) {
 	in := otInstance(l, 9, 1, 1)
 	total := in.step.Attrs.(*plan.Linear).CostOT().COTs.ClientSends
 	pair := mpctest.NewPair(1)
-	var made [2]*transport.PipeConn
-	made[transport.Server], made[transport.Client] = transport.Pipe()
+	var made [2]*mpctest.PipeConn
+	made[transport.Server], made[transport.Client] = mpctest.Pipe()
 	cfg := ot.Config{Kind: wire.Ferret, Set: 10, Ahead: 1 << 14}
 	var shares [2]Vec
 	shares[0], shares[1] = make(Vec, len(in.x)), in.x

@@ -22,6 +22,18 @@ func muxes(t *testing.T, cfg Config, link Link) (server, client *Mux) {
 	return server, client
 }
 
+func both(t *testing.T, server, client func() error) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- client() }()
+	if err := server(); err != nil {
+		t.Errorf("server: %v", err)
+	}
+	if err := <-done; err != nil {
+		t.Errorf("client: %v", err)
+	}
+}
+
 func tcpPair(t *testing.T) (server, client net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -101,34 +113,6 @@ func TestSlowChannelHoldsBackOnlyItself(t *testing.T) {
 	}
 	if err := <-sent; err != nil {
 		t.Error(err)
-	}
-}
-
-func TestMuxRoundsEqualPipe(t *testing.T) {
-	play := func(s, c Conn) {
-		both(t, func() error {
-			b := make([]byte, 5)
-			return errors.Join(s.Send(b[:2]), s.Recv(b), s.Send(b), s.Send(b), s.Recv(b))
-		}, func() error {
-			b := make([]byte, 10)
-			return errors.Join(c.Send(b[:5]), c.Recv(b[:2]), c.Recv(b), c.Send(b[:5]), c.Flush())
-		})
-	}
-	ps, pc := Pipe()
-	play(ps, pc)
-	s, c := muxes(t, Config{}, Link{})
-	play(s.Channel(2), c.Channel(2))
-	for _, x := range []struct {
-		who       string
-		got, want Stats
-	}{{"server", s.Channel(2).Stats(), ps.Stats()}, {"client", c.Channel(2).Stats(), pc.Stats()}} {
-		x.got.FramingSent, x.got.FramingReceived = 0, 0
-		if x.got != x.want {
-			t.Errorf("%s: %+v, pipe %+v", x.who, x.got, x.want)
-		}
-	}
-	if r := s.Channel(2).Stats().Rounds; r != 3 {
-		t.Errorf("server rounds %d, want 3", r)
 	}
 }
 

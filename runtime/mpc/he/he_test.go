@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
@@ -72,7 +73,7 @@ func testOp(n, filters int) *Op {
 
 // pair runs both parties' functions over a pipe and returns their errors.
 func pair(server, client func(transport.Conn) error) (s, c error) {
-	a, b := transport.Pipe()
+	a, b := mpctest.Pipe()
 	done := make(chan error, 1)
 	go func() {
 		err := server(a)

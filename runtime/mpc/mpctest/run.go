@@ -19,7 +19,7 @@ type Counts struct {
 
 // Pair is both ends of a connection and of the correlations.
 type Pair struct {
-	Conn     [2]*transport.PipeConn
+	Conn     [2]*PipeConn
 	ByServer *Dealer // the server is the OT sender
 	ByClient *Dealer
 }
@@ -27,7 +27,7 @@ type Pair struct {
 // NewPair connects two parties.
 func NewPair(seed uint64) *Pair {
 	p := &Pair{ByServer: NewDealer(seed), ByClient: NewDealer(^seed)}
-	p.Conn[transport.Server], p.Conn[transport.Client] = transport.Pipe()
+	p.Conn[transport.Server], p.Conn[transport.Client] = Pipe()
 	for _, c := range p.Conn {
 		c.Timeout = 30 * time.Second
 	}

@@ -210,7 +210,7 @@ func TestTapeEnds(t *testing.T) {
 
 // What the client sends ahead has one encoding.
 func TestAheadIsHeldToItsEncoding(t *testing.T) {
-	server, client := transport.Pipe()
+	server, client := mpctest.Pipe()
 	p := &Party{Role: transport.Server, Tape: NewTape(0, 0, server)}
 	for bits, take := range map[int]func() error{
 		3: func() error { return p.aheadBits(make([]uint64, 1), 3) },

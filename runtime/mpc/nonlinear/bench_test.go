@@ -80,9 +80,9 @@ func BenchmarkReluFerret(b *testing.B) {
 	cfg := ot.Config{Kind: wire.Ferret, Set: 12}
 	x := make([]uint64, benchN)
 	for b.Loop() {
-		var conns [2][2]*transport.PipeConn
+		var conns [2][2]*mpctest.PipeConn
 		for i := range conns {
-			conns[i][0], conns[i][1] = transport.Pipe()
+			conns[i][0], conns[i][1] = mpctest.Pipe()
 		}
 		pair := mpctest.NewPair(1)
 		err := pair.Run(func(ctx context.Context, role transport.Role) error {

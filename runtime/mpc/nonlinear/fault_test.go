@@ -14,7 +14,7 @@ import (
 
 // tampered is a connection whose at-th message part is changed on the way out.
 type tampered struct {
-	*transport.PipeConn
+	*mpctest.PipeConn
 	at     int
 	change func(p []byte) []byte
 	n      int

@@ -8,8 +8,8 @@ import (
 	"filippo.io/edwards25519"
 
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/prg"
-	"secc.example/secc/runtime/transport"
 )
 
 // orderLess is the group's order less one, little-endian.
@@ -85,7 +85,7 @@ func TestTorsionTellsNothing(t *testing.T) {
 // answerBase lets the receiving side answer a hello and returns its points.
 func answerBase(t *testing.T, tag [32]byte, hello []byte, choice prg.Block) []byte {
 	t.Helper()
-	x, y := transport.Pipe()
+	x, y := mpctest.Pipe()
 	defer x.Close()
 	if err := x.Send(hello); err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func TestDeltaIsDrawnAnew(t *testing.T) {
 	cfg := Config{Kind: wire.SoftSpoken, K: 4}
 	var ones, zeros prg.Block
 	for range 40 {
-		x, y := transport.Pipe()
+		x, y := mpctest.Pipe()
 		s, err := NewSender(t.Context(), x, cfg, 1, rand.Reader)
 		if err != nil {
 			t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/ot"
-	"secc.example/secc/runtime/transport"
 )
 
 // TestBytesAreThePlans holds bytes and rounds of both directions to the plan's
@@ -30,7 +30,7 @@ func TestBytesAreThePlans(t *testing.T) {
 }
 
 func checkBytes(t *testing.T, k plan.OTKind, n int64) {
-	a, b := transport.Pipe()
+	a, b := mpctest.Pipe()
 	defer a.Close()
 	defer b.Close()
 	cfg := ot.Config{Kind: k.Kind, K: k.K, Set: k.Set}

@@ -6,15 +6,15 @@ import (
 	"fmt"
 
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/ot"
-	"secc.example/secc/runtime/transport"
 )
 
 // Two parties make a thousand random OTs; the sender knows both pads of each,
 // the receiver the one that its random choice bit selects.
 func Example() {
 	ctx := context.Background()
-	a, b := transport.Pipe() // in earnest: a channel of a transport.Mux on either side
+	a, b := mpctest.Pipe() // in earnest: a channel of a transport.Mux on either side
 	cfg := ot.Config{Kind: wire.Ferret, Set: 10}
 
 	sender, err := ot.NewSender(ctx, a, cfg, 1000, rand.Reader)

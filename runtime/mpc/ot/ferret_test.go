@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/prg"
-	"secc.example/secc/runtime/transport"
 )
 
 // reference is Ferret's sender written down once more, from the definitions and
@@ -74,7 +74,7 @@ func (r *reference) row(number uint64, leaf prg.Block, x []prg.Block) prg.Block 
 }
 
 func TestFerretIsItsDefinition(t *testing.T) {
-	a, b := transport.Pipe()
+	a, b := mpctest.Pipe()
 	defer a.Close()
 	p := wire.FerretSet{K: 64, Trees: 5, Depth: 5} // 160 rows, 128 of which are kept: three iterations
 	const total = 32 + 32 + 130
@@ -142,7 +142,7 @@ func TestFoldedInstances(t *testing.T) {
 	p := wire.FerretSet{K: 64, Trees: 12, Depth: 5}
 	total := int64(p.Rows())
 	key, delta := prg.Block{9, 8}, prg.Block{0x77 | 1, 0x55}
-	a, b := transport.Pipe()
+	a, b := mpctest.Pipe()
 	defer a.Close()
 	first := randomVector(p.First(total))
 	other := make([]prg.Block, len(first))

@@ -8,7 +8,7 @@ import (
 	"filippo.io/edwards25519"
 
 	"secc.example/secc/backend/plan/wire"
-	"secc.example/secc/runtime/transport"
+	"secc.example/secc/runtime/mpc/mpctest"
 )
 
 // FuzzPeer plays a peer that says anything at all: an error, or pads that mean
@@ -28,7 +28,7 @@ func FuzzPeer(f *testing.F) {
 	f.Add(points, false)
 	f.Add(points[:1000], false)
 	f.Fuzz(func(t *testing.T, said []byte, toSender bool) {
-		a, b := transport.Pipe()
+		a, b := mpctest.Pipe()
 		if a.Send(said) != nil || a.Flush() != nil {
 			t.Fatal("pipe does not take the peer's bytes")
 		}

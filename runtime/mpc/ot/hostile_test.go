@@ -15,6 +15,7 @@ import (
 	"filippo.io/edwards25519"
 
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
@@ -172,7 +173,7 @@ func TestBadPoints(t *testing.T) {
 // TestBadPointsOnTheWire: a peer that sends such points is told off by both base OT roles.
 func TestBadPointsOnTheWire(t *testing.T) {
 	tag := Config{Kind: wire.SoftSpoken, K: 4}.tag(1)
-	a, b := transport.Pipe()
+	a, b := mpctest.Pipe()
 	hello := make([]byte, helloSize)
 	copy(hello, tag[:])
 	if err := errors.Join(a.Send(hello), a.Flush()); err != nil {
@@ -190,7 +191,7 @@ func TestBadPointsOnTheWire(t *testing.T) {
 }
 
 func TestConfigurationsMustMatch(t *testing.T) {
-	a, b := transport.Pipe()
+	a, b := mpctest.Pipe()
 	defer a.Close()
 	s, err := NewSender(t.Context(), a, Config{Kind: wire.SoftSpoken, K: 4}, 100, rand.Reader)
 	if err != nil {
@@ -238,7 +239,7 @@ func TestClose(t *testing.T) {
 		}
 	})
 	t.Run("while waiting for the peer", func(t *testing.T) {
-		a, b := transport.Pipe()
+		a, b := mpctest.Pipe()
 		ctx, cancel := context.WithCancel(context.Background())
 		s, err := NewSender(ctx, a, cfg, 100, rand.Reader)
 		if err != nil {

@@ -8,14 +8,14 @@ import (
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel"
+	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/prg"
-	"secc.example/secc/runtime/transport"
 )
 
 // pair starts both sides of a direction on an in-memory channel.
-func pair(t testing.TB, cfg Config, total int64) (*Sender, *Receiver, *transport.PipeConn, *transport.PipeConn) {
+func pair(t testing.TB, cfg Config, total int64) (*Sender, *Receiver, *mpctest.PipeConn, *mpctest.PipeConn) {
 	t.Helper()
-	a, b := transport.Pipe()
+	a, b := mpctest.Pipe()
 	s, err := NewSender(context.Background(), a, cfg, total, rand.Reader)
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/prg"
-	"secc.example/secc/runtime/transport"
 )
 
 // child is the definition: block number side of the AES-CTR stream under a node.
@@ -43,7 +43,7 @@ func TestAllButOneSeeds(t *testing.T) {
 		for _, delta := range []prg.Block{{1, 0}, {^uint64(0), ^uint64(0)}, {0x9249249249249249, 0x0123456789abcdef}} {
 			both, known := treeKeys(delta)
 			roots := randomVector(wire.BaseOTs / k)
-			a, b := transport.Pipe()
+			a, b := mpctest.Pipe()
 			seeds, err := sendSeeds(a, k, roots, &both)
 			if err != nil {
 				t.Fatal(err)
@@ -81,7 +81,7 @@ func TestAllButOneSeeds(t *testing.T) {
 func TestSeedsKnownAnswers(t *testing.T) {
 	for k, want := range map[int]string{2: "f884cf7db9d6825d4b7820116f31b90a", 4: "c3dbf935d0fb1515394f205bcc9034b8", 8: "706ba721a09816544df25fbeb67e981e"} {
 		both, _ := treeKeys(prg.Block{1, 0})
-		a, b := transport.Pipe()
+		a, b := mpctest.Pipe()
 		seeds, err := sendSeeds(a, k, randomVector(wire.BaseOTs/k), &both)
 		if err != nil {
 			t.Fatal(err)

@@ -1,26 +1,27 @@
-package transport
+package mpctest
 
 import (
 	"fmt"
 	"sync"
 	"time"
+
+	"secc.example/secc/runtime/transport"
 )
 
 // PipeConn is one end of an in-memory channel. Sends never block.
 type PipeConn struct {
 	in, out *pipeQueue
 	buf     []byte
-	mu      sync.Mutex // guards depth and stats: Stats may be read from elsewhere
-	depth   depthMeter
-	stats   Stats
+	mu      sync.Mutex // guards stats: they may be read from elsewhere
+	stats   transport.Stats
 	Timeout time.Duration // of one Recv; zero means 60 s
 }
 
-// Pipe connects two parties in one process, for tests and benchmarks of
-// protocols. Counts and rounds are those a Mux channel would report.
+// Pipe connects two parties in one process. Bytes and rounds are counted here once more:
+// tests hold what a transport.Mux counts to it.
 func Pipe() (server, client *PipeConn) {
 	a, b := newPipeQueue(), newPipeQueue()
-	return &PipeConn{in: a, out: b, depth: newDepthMeter()}, &PipeConn{in: b, out: a, depth: newDepthMeter()}
+	return &PipeConn{in: a, out: b}, &PipeConn{in: b, out: a}
 }
 
 // Send queues p.
@@ -38,7 +39,7 @@ func (c *PipeConn) Flush() error {
 		return nil
 	}
 	c.mu.Lock()
-	m := message{data: c.buf, depth: c.depth.send()}
+	m := message{data: c.buf, rounds: c.stats.Rounds}
 	c.mu.Unlock()
 	c.buf = nil
 	return c.out.put(m)
@@ -51,13 +52,13 @@ func (c *PipeConn) Recv(p []byte) error {
 	}
 	want := len(p)
 	for len(p) > 0 {
-		n, depth, err := c.in.get(p, c.timeout())
+		n, rounds, err := c.in.get(p, c.timeout())
 		if err != nil {
 			return fmt.Errorf("receive %d of %d bytes: %w", len(p), want, err)
 		}
 		p = p[n:]
 		c.mu.Lock()
-		c.depth.consumed(depth)
+		c.stats.Rounds = max(c.stats.Rounds, rounds+1)
 		c.stats.Received += int64(n)
 		c.mu.Unlock()
 	}
@@ -65,18 +66,16 @@ func (c *PipeConn) Recv(p []byte) error {
 }
 
 // Stats reports what has passed so far.
-func (c *PipeConn) Stats() Stats {
+func (c *PipeConn) Stats() transport.Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.stats
-	s.Rounds = c.depth.own
-	return s
+	return c.stats
 }
 
 // Close ends both directions; the peer may still read what was flushed.
 func (c *PipeConn) Close() error {
-	c.in.close(ErrClosed)
-	c.out.close(ErrPeerClosed)
+	c.in.close(transport.ErrClosed)
+	c.out.close(transport.ErrPeerClosed)
 	return nil
 }
 
@@ -87,9 +86,11 @@ func (c *PipeConn) timeout() time.Duration {
 	return c.Timeout
 }
 
+// message is what was flushed at once, and how many rounds its sender had seen: whoever
+// reads it has seen one more. Messages that cross count once.
 type message struct {
-	data  []byte
-	depth int
+	data   []byte
+	rounds int
 }
 
 // pipeQueue is one direction of a pipe.
@@ -106,16 +107,16 @@ func (q *pipeQueue) put(m message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.err != nil {
-		return ErrPeerClosed
+		return transport.ErrPeerClosed
 	}
 	q.q = append(q.q, m)
-	wake(q.ready)
+	q.wake()
 	return nil
 }
 
-func (q *pipeQueue) get(p []byte, d time.Duration) (n, depth int, err error) {
-	if n, depth, err = q.take(p); n > 0 || err != nil {
-		return n, depth, err
+func (q *pipeQueue) get(p []byte, d time.Duration) (n, rounds int, err error) {
+	if n, rounds, err = q.take(p); n > 0 || err != nil {
+		return n, rounds, err
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -123,27 +124,27 @@ func (q *pipeQueue) get(p []byte, d time.Duration) (n, depth int, err error) {
 		select {
 		case <-q.ready:
 		case <-t.C:
-			return 0, 0, ErrTimeout
+			return 0, 0, transport.ErrTimeout
 		}
-		if n, depth, err = q.take(p); n > 0 || err != nil {
-			return n, depth, err
+		if n, rounds, err = q.take(p); n > 0 || err != nil {
+			return n, rounds, err
 		}
 	}
 }
 
 // take moves bytes of the oldest message, if there is one.
-func (q *pipeQueue) take(p []byte) (n, depth int, err error) {
+func (q *pipeQueue) take(p []byte) (n, rounds int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.q) == 0 {
 		return 0, 0, q.err
 	}
 	m := &q.q[0]
-	n, depth = copy(p, m.data), m.depth
+	n, rounds = copy(p, m.data), m.rounds
 	if m.data = m.data[n:]; len(m.data) == 0 {
 		q.q = q.q[1:]
 	}
-	return n, depth, nil
+	return n, rounds, nil
 }
 
 func (q *pipeQueue) close(err error) {
@@ -152,13 +153,13 @@ func (q *pipeQueue) close(err error) {
 	if q.err == nil {
 		q.err = err
 	}
-	wake(q.ready)
+	q.wake()
 }
 
 // wake leaves a token for whoever waits.
-func wake(c chan struct{}) {
+func (q *pipeQueue) wake() {
 	select {
-	case c <- struct{}{}:
+	case q.ready <- struct{}{}:
 	default:
 	}
 }
