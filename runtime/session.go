@@ -31,7 +31,7 @@ const (
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 7
+const protocolVersion = 8
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {

@@ -18,27 +18,52 @@ func (p *Plan) prepared() *Plan {
 		q.Rounds[r] = slices.Clone(p.Rounds[r])
 	}
 	q.widen()
-	trees := map[int]wire.Tree{}
-	for _, s := range q.Steps() {
-		if f, ok := s.Attrs.(*Func); ok && f.Piecewise != nil {
-			s.Attrs = f.prepared()
+	trees := map[shape]wire.Tree{}
+	last := q.lastFixed()
+	for r := range q.Rounds {
+		for i := range q.Rounds[r] {
+			q.prepare(&q.Rounds[r][i], r >= last, trees)
 		}
-		if s.Sign() == nil {
-			continue
-		}
-		s.Attrs = copied(s.Attrs)
-		c := s.Sign()
-		c.Tree.Prepared = true
-		if !s.mask(&q).Fits() {
-			continue
-		}
-		m := c.compared()
-		if _, ok := trees[m]; !ok {
-			trees[m] = aheadTree(m)
-		}
-		c.Tree = trees[m]
 	}
 	return &q
+}
+
+// shape is what a tree is chosen by: the bits compared, and whether what it makes goes to the client
+// without being moved.
+type shape struct {
+	bits int
+	last bool
+}
+
+// prepare makes a step one of prepared inferences.
+func (p *Plan) prepare(s *Step, last bool, trees map[shape]wire.Tree) {
+	if f, ok := s.Attrs.(*Func); ok && f.Piecewise != nil {
+		s.Attrs = f.prepared()
+	}
+	if s.Sign() == nil {
+		return
+	}
+	s.Attrs = copied(s.Attrs)
+	c := s.Sign()
+	c.Tree.Prepared = true
+	if !s.mask(p).Fits() {
+		return
+	}
+	m := shape{c.compared(), last}
+	if _, ok := trees[m]; !ok {
+		trees[m] = aheadTree(m)
+	}
+	c.Tree = trees[m]
+}
+
+// lastFixed is the last round with a step whose operand is to be fixed.
+func (p *Plan) lastFixed() (last int) {
+	for r := range p.Rounds {
+		if slices.ContainsFunc(p.Rounds[r], func(s Step) bool { return s.Linear() != nil || s.Sign() != nil }) {
+			last = r
+		}
+	}
+	return last
 }
 
 // prepared is a copy whose corrections of pads are sent in the preparation.
@@ -66,21 +91,33 @@ const (
 	flightWeight = 4
 )
 
-// aheadTree is the tree of comparisons of m bits.
-func aheadTree(m int) (best wire.Tree) {
+// aheadTree is the tree of comparisons of some bits.
+func aheadTree(m shape) (best wire.Tree) {
 	least := 0.
 	for leaf := 2; leaf <= wire.MaxLeaf; leaf++ {
 		for arity := 2; arity <= wire.MaxArity; arity++ {
 			t := wire.Tree{Leaf: leaf, Arity: arity, Prepared: true, Known: true}
-			c := CostCarries(8, wire.NewCarries(m, 0, 1, t)) // a byte for a bit of each element
+			c := CostCarries(8, wire.NewCarries(m.bits, 0, 1, t)) // a byte for a bit of each element
 			before := float64(c.Ahead+c.Early.ToServer+c.Early.ToClient) + float64(c.COTs.All())/8
-			price := float64(c.ToServer()+c.ToClient()) + aheadWeight*before + flightWeight*float64(len(c.Flights))
+			price := float64(c.ToServer()+c.ToClient()) + aheadWeight*before + flightWeight*float64(m.rounds(c.Flights))
 			if best.Leaf == 0 || price < least {
 				best, least = t, price
 			}
 		}
 	}
 	return best
+}
+
+// rounds is how many messages follow one upon another from the server's first to the one that moves
+// the result or shows it, with these flights in between. It is not their number: the server sends
+// its half of the first level of joins with its first message, so that a second level takes
+// none where the result is moved.
+func (m shape) rounds(flights []Flight) int {
+	d := Depth{}.After(flights).After(crossing(1))
+	if m.last {
+		return d.After([]Flight{{ToClient: 1}}).Client
+	}
+	return d.After([]Flight{{ToServer: 1}}).Server
 }
 
 // KnownAhead says whether the client's operand of a comparison is known in the preparation.
