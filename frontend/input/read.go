@@ -193,11 +193,20 @@ func decodeAs(kind fileKind, b []byte, frame int, w Spec) (*Array, error) {
 		if err != nil {
 			return nil, err
 		}
-		return w.fromImage(img, nil)
+		return w.fromImage(img, oneOfMany(b, frame))
 	case kindBareDICOM:
 		return nil, hint.With(errors.New("dicom: no DICM marker after a preamble of 128 bytes"), "if it is a bare data set, give it its header: dcmconv in.dcm out.dcm")
 	}
 	return asPixels(w, func(b []byte) (*Array, error) { return rawFloats(b, w) }, b)
+}
+
+// oneOfMany warns of a file of several frames of which none was named.
+func oneOfMany(b []byte, frame int) []string {
+	h, err := dicom.HeadOf(bytes.NewReader(b))
+	if err != nil || frame > 0 || h.Frames < 2 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the file has %d frames, of which the first is read: scan.dcm#2 names the second", h.Frames)}
 }
 
 // fileKind is how the bytes of a file are meant.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -86,28 +87,125 @@ func (r *run) files(ctx context.Context) (all []input.File, err error) {
 		return []input.File{{Name: filepath.Base(paths[0]), Paths: paths}}, nil
 	}
 	for _, source := range r.inputs {
+		var more []input.File
 		if source == "-" {
-			more, err := listed(r.stdin)
-			if err != nil {
-				return nil, exit.Usagef("standard input: %w", err)
-			}
-			all = append(all, more...)
-			continue
+			more, err = r.listed(ctx, want)
+		} else {
+			more, err = r.found(ctx, withoutName(source, want), want)
 		}
-		more, skipped, err := input.Files(ctx, withoutName(source, want), want)
 		if err != nil {
-			return nil, exit.Usagef("%w", err)
-		}
-		if len(skipped) > 0 {
-			r.log.Warn("files that are no inputs were left out", "from", source, "files", strings.Join(skipped, ", "))
+			return nil, err
 		}
 		all = append(all, more...)
 	}
 	if len(all) == 0 {
 		return nil, exit.Usagef("no inputs found in %s", strings.Join(r.inputs, ", "))
 	}
-	if all, err = input.Batches(all, want); err != nil {
+	if all, err = r.distinct(all); err != nil {
+		return nil, err
+	}
+	return r.slices(ctx, all)
+}
+
+// found lists the inputs of a file or a folder.
+func (r *run) found(ctx context.Context, source string, want []input.Spec) ([]input.File, error) {
+	all, skipped, err := input.Files(ctx, source, want)
+	if err != nil {
+		return nil, exit.Usagef("%w", err)
+	}
+	if len(skipped) > 0 {
+		r.log.Warn("files that are no inputs were left out", "from", source, "files", strings.Join(skipped, ", "))
+	}
+	return all, nil
+}
+
+// slices takes the frames of files apart, puts series in order, and fills the runs of plans that
+// take several examples.
+func (r *run) slices(ctx context.Context, files []input.File) ([]input.File, error) {
+	next := time.Now().Add(time.Second)
+	all, notes, err := input.Slices(files, func(done, of int) error {
+		if !r.quiet && time.Now().After(next) {
+			next = time.Now().Add(5 * time.Second)
+			r.log.Info("looking at files", "done", done, "of", of)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range notes {
+		r.log.Warn(n)
+	}
+	if all, err = input.Batches(all, input.Specs(r.plan)); err != nil {
 		return nil, exit.Coded(exit.Usage, err)
+	}
+	return all, nil
+}
+
+// listed reads names of files and folders, one a line. Their answers are named as they are: what
+// is listed together need not lie together. One that is not there is an input that fails.
+func (r *run) listed(ctx context.Context, want []input.Spec) (all []input.File, err error) {
+	s := bufio.NewScanner(r.stdin)
+	for s.Scan() {
+		path := strings.TrimRight(s.Text(), "\r")
+		if path == "" {
+			continue
+		}
+		more := []input.File{{Paths: []string{path}}}
+		if folder(path) || len(want) > 1 {
+			if more, err = r.found(ctx, path, want); err != nil {
+				return nil, err
+			}
+		}
+		for _, f := range more {
+			f.Name = below(path, f.Name)
+			all = append(all, f)
+		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, exit.Usagef("standard input: %w", err)
+	}
+	return all, nil
+}
+
+// below is a name for what lies under a path, or for the path itself, that stays below the folder
+// of answers.
+func below(at, name string) string {
+	at = filepath.ToSlash(filepath.Clean(strings.TrimPrefix(at, filepath.VolumeName(at))))
+	if folder(at) {
+		at = path.Join(at, name)
+	}
+	at = strings.TrimLeft(at, "/")
+	for strings.HasPrefix(at, "../") {
+		at = at[len("../"):]
+	}
+	return at
+}
+
+// distinct makes sure that no two inputs have the same answer's name: those of several sources
+// that would are named by their paths. One that is given twice is asked about once.
+func (r *run) distinct(files []input.File) (all []input.File, err error) {
+	given, names := map[string]bool{}, map[string]int{}
+	for _, f := range files {
+		if paths := strings.Join(f.Paths, "\x00"); given[paths] {
+			r.log.Warn("the file is given twice, and asked about once", "file", f.Name)
+			continue
+		} else {
+			given[paths] = true
+		}
+		names[f.Name]++
+		all = append(all, f)
+	}
+	places := map[string]string{}
+	for i, f := range all {
+		if names[f.Name] > 1 {
+			all[i].Name = below(filepath.Dir(f.Paths[0]), filepath.Base(f.Paths[0]))
+		}
+		place := r.place(all[i].Name, "")
+		if other, taken := places[place]; taken {
+			return nil, exit.Hinted(exit.Usagef("%s and %s would have the same answer file, %s.json", other, f.Paths[0], place), "ask about them one after the other, with another --out")
+		}
+		places[place] = f.Paths[0]
 	}
 	return all, nil
 }
@@ -120,17 +218,6 @@ func withoutName(source string, want []input.Spec) string {
 func folder(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()
-}
-
-// listed reads names of files, one a line.
-func listed(r io.Reader) (all []input.File, err error) {
-	s := bufio.NewScanner(r)
-	for s.Scan() {
-		if path := strings.TrimRight(s.Text(), "\r"); path != "" {
-			all = append(all, input.File{Name: filepath.Base(path), Paths: []string{path}})
-		}
-	}
-	return all, s.Err()
 }
 
 // single asks about one file and prints all that there is to say.
@@ -441,7 +528,11 @@ func (r *run) watching(ctx context.Context) error {
 			}
 		}
 		r.silent = 0
-		if err := r.each(ctx, ready); err != nil && ctx.Err() == nil {
+		sliced, err := r.slices(ctx, ready)
+		if err == nil {
+			err = r.each(ctx, sliced)
+		}
+		if err != nil && ctx.Err() == nil {
 			r.log.Error(err.Error())
 		}
 		if r.silent > 0 { // nobody was there: those without an answer are tried again

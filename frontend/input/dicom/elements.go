@@ -92,6 +92,7 @@ type reader struct {
 	order    binary.ByteOrder
 	implicit bool
 	keep     func(tag) bool // of the outermost data set and all that it holds
+	until    tag            // the outermost data set is not read from there on; 0: to its end
 }
 
 // header is what stands before a value.
@@ -176,7 +177,7 @@ func (r *reader) dataset(depth int, delimited bool) (dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		if h.tag == tagItemDelimiter && delimited {
+		if h.tag == tagItemDelimiter && delimited || depth == 0 && r.until > 0 && h.tag >= r.until {
 			return set, nil
 		}
 		e, err := r.value(h, depth)
@@ -190,7 +191,7 @@ func (r *reader) dataset(depth int, delimited bool) (dataset, error) {
 			set[h.tag] = e
 		}
 	}
-	if delimited {
+	if delimited || depth == 0 && r.until > 0 {
 		return nil, errCut
 	}
 	return set, nil
@@ -294,6 +295,12 @@ func parse(data []byte) (syntax string, set dataset, err error) { return parseFo
 
 // parseFor reads a file, and keeps of its data set what is asked for.
 func parseFor(data []byte, keep func(tag) bool) (syntax string, set dataset, err error) {
+	return parseUntil(data, keep, 0)
+}
+
+// parseUntil is parseFor that reads no attribute from a tag on, of which there must be one; they
+// stand in order.
+func parseUntil(data []byte, keep func(tag) bool, until tag) (syntax string, set dataset, err error) {
 	if !Is(data) {
 		return "", nil, errors.New("dicom: not readable: no DICM marker")
 	}
@@ -315,7 +322,7 @@ func parseFor(data []byte, keep func(tag) bool) (syntax string, set dataset, err
 	if err != nil {
 		return "", nil, err
 	}
-	r.keep = keep
+	r.keep, r.until = keep, until
 	set, err = r.dataset(0, false)
 	return syntax, set, err
 }

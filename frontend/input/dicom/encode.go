@@ -164,8 +164,8 @@ func StudyOf(data []byte) (*Study, error) {
 		delete(s.Repeated, 0x0008_0005)
 	}
 	s.Class, s.Instance, s.Series, s.Study = text(set[0x0008_0016].data), text(set[0x0008_0018].data), text(set[0x0020_000e].data), text(set[0x0020_000d].data)
-	for _, uid := range []string{s.Class, s.Instance, s.Series, s.Study} {
-		if uid == "" || len(uid) > 64 || strings.Trim(uid, "0123456789.") != "" {
+	for _, id := range []string{s.Class, s.Instance, s.Series, s.Study} {
+		if identifier([]byte(id)) == "" {
 			return nil, fmt.Errorf("dicom: the file does not say of which study it is, or says it wrongly")
 		}
 	}

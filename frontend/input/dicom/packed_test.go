@@ -87,6 +87,9 @@ func FuzzDecode(f *testing.F) {
 		if err != nil && strings.Contains(err.Error(), "DOE") {
 			t.Errorf("the error quotes the patient: %v", err)
 		}
+		if h, err := HeadOf(bytes.NewReader(b)); (h == nil) == (err == nil) {
+			t.Errorf("head %v, error %v", h, err)
+		}
 	})
 }
 
