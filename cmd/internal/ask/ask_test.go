@@ -90,6 +90,12 @@ func start(t *testing.T, dir string, options ...func(*server.Config)) string {
 // asked runs the command.
 func asked(ctx context.Context, t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
+	return askedFrom(ctx, t, "", args...)
+}
+
+// askedFrom runs it with something on its standard input.
+func askedFrom(ctx context.Context, t *testing.T, stdin string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
 	c := new(Command)
 	fl := pflag.NewFlagSet("ask", pflag.ContinueOnError)
 	c.Register(fl)
@@ -97,7 +103,7 @@ func asked(ctx context.Context, t *testing.T, args ...string) (stdout, stderr st
 		t.Fatal(err)
 	}
 	var out, log bytes.Buffer
-	err = c.Run(ctx, fl, fl.Args(), strings.NewReader(""), &out, &log)
+	err = c.Run(ctx, fl, fl.Args(), strings.NewReader(stdin), &out, &log)
 	return out.String(), log.String(), err
 }
 

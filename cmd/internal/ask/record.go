@@ -26,6 +26,7 @@ type Record struct {
 	Schema     string              `json:"schema"`
 	Input      string              `json:"input,omitempty"`        // name of the file, or of the folder of several
 	Digest     string              `json:"input_sha256,omitempty"` // of the file, or of all of them in order
+	Images     []Image             `json:"images,omitempty"`       // of a run of several examples, and of DICOM files: which is which
 	Address    string              `json:"address"`
 	Model      string              `json:"model,omitempty"`
 	PlanDigest string              `json:"plan_digest,omitempty"`
@@ -42,6 +43,50 @@ type Record struct {
 	Failure    *Failure            `json:"error,omitempty"`
 }
 
+// Image is one file of an input, or a frame of one; UIDs are those of DICOM.
+type Image struct {
+	File     string `json:"file"`
+	Study    string `json:"study_uid,omitempty"`
+	Series   string `json:"series_uid,omitempty"`
+	Instance string `json:"instance_uid,omitempty"`
+	Number   *int   `json:"instance_number,omitempty"`
+	Frame    int    `json:"frame,omitempty"` // of several, counted from 1
+}
+
+// imagesOf says which images an input consists of, if there is more to say than its name.
+func imagesOf(q inference) (all []Image) {
+	said := len(q.paths) > 1
+	for _, p := range q.paths {
+		m := Image{File: filepath.Base(p)}
+		if i := input.ImageOf(p); i != nil {
+			said = true
+			m.Study, m.Series, m.Instance = i.Study, i.Series, i.Instance
+			if i.Numbered {
+				m.Number = &i.Number
+			}
+			if i.Frames > 1 {
+				m.Frame = max(1, i.Frame)
+			}
+		}
+		all = append(all, m)
+	}
+	if !said {
+		return nil
+	}
+	return all
+}
+
+// image is which of them an answer is about.
+func (rec *Record) image(a plan.Answer) Image {
+	if n := len(rec.Images); n == 1 || a.Input < 1 || a.Input > n { // or several inputs of one network
+		if n == 0 {
+			return Image{}
+		}
+		return rec.Images[0]
+	}
+	return rec.Images[a.Input-1]
+}
+
 // Failure is why there is no answer.
 type Failure struct {
 	Message string `json:"message"`
@@ -52,7 +97,7 @@ type Failure struct {
 // record describes an inference; without a report, one that failed.
 func (r *run) record(q inference, report *plan.Report, session *remote.Opened) *Record {
 	rec := &Record{Schema: Schema, Input: q.name, Digest: q.digest, Address: r.URL.String(), Model: modelName(r.URL.Path),
-		Time: time.Now().UTC().Format(time.RFC3339), Warnings: q.warned, Receipt: unsealed(session)}
+		Time: time.Now().UTC().Format(time.RFC3339), Warnings: q.warned, Images: imagesOf(q), Receipt: unsealed(session)}
 	if session != nil {
 		rec.Session, rec.Version = session.Name, session.Version
 	}
@@ -160,16 +205,21 @@ func (r *run) row(rec *Record) error {
 		_ = w.Write(row) // Flush has the error
 	}
 	if r.printed == 1 {
-		write("input", "output", "rank", "index", "label", "score", "model", "plan_digest", "session", "time", "error")
+		write("input", "output", "rank", "index", "label", "score", "model", "plan_digest", "session", "time", "error", "file", "series_uid", "instance_uid", "frame")
 	}
-	tail := []string{rec.Model, rec.PlanDigest, rec.Session, rec.Time, ""}
+	tail := func(failure string, m Image) []string {
+		frame := ""
+		if m.Frame > 0 {
+			frame = strconv.Itoa(m.Frame)
+		}
+		return []string{rec.Model, rec.PlanDigest, rec.Session, rec.Time, failure, m.File, m.Series, m.Instance, frame}
+	}
 	if rec.Failure != nil {
-		tail[4] = rec.Failure.Message
-		write(append([]string{rec.Input, "", "", "", "", ""}, tail...)...)
+		write(append([]string{rec.Input, "", "", "", "", ""}, tail(rec.Failure.Message, rec.image(plan.Answer{Input: 1}))...)...)
 	}
 	for _, a := range rec.Answers {
 		for i, l := range a.Labels {
-			write(append([]string{rec.Input, a.Output, strconv.Itoa(i + 1), strconv.Itoa(l.Index), l.Label, strconv.FormatFloat(l.Score, 'g', -1, 64)}, tail...)...)
+			write(append([]string{rec.Input, a.Output, strconv.Itoa(i + 1), strconv.Itoa(l.Index), l.Label, strconv.FormatFloat(l.Score, 'g', -1, 64)}, tail("", rec.image(a))...)...)
 		}
 	}
 	w.Flush()

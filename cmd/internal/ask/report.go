@@ -56,11 +56,17 @@ func writePage(r *run, q inference, rec *Record) error {
 	}
 	p.WriteString("<main>\n")
 	for i, w := range input.Specs(r.plan) {
-		p.picture(w.Picture(q.values[i]), "The input as the network was given it. It did not leave this machine: the service saw only shares that are uniformly random to it.")
+		one, of := w, 1
+		if batch := r.plan.Batch(); batch > 1 && w.Examples() == batch {
+			one, of = w.Example(), batch
+		}
+		for k, n := 0, one.N(); k < of; k++ {
+			p.picture(one.Picture(q.values[i][k*n:(k+1)*n]), "The input as the network was given it. It did not leave this machine: the service saw only shares that are uniformly random to it.")
+		}
 	}
 	p.WriteString("<section>\n")
 	for _, a := range rec.Answers {
-		p.answer(a)
+		p.answer(a, rec.image(a))
 	}
 	p.WriteString("</section>\n")
 	p.facts(rec, r.plan.Reveal)
@@ -76,8 +82,12 @@ func (p *page) picture(png []byte, caption string) {
 }
 
 // answer shows the labels of an output, with bars where the scores are shares of one.
-func (p *page) answer(a plan.Answer) {
-	p.add("<h2>%s</h2>\n", a.Output)
+func (p *page) answer(a plan.Answer, about Image) {
+	title := a.Output
+	if about.File != "" {
+		title += " – " + about.File
+	}
+	p.add("<h2>%s</h2>\n", title)
 	if len(a.Labels) == 0 {
 		p.add("<p>The output is a tensor; its values are in the JSON file beside this report.</p>\n")
 		return
@@ -102,6 +112,18 @@ func (p *page) facts(rec *Record, reveals plan.Reveal) {
 		{"Plan (SHA-256)", rec.PlanDigest}, {"Input (SHA-256)", rec.Digest}, {"Session", rec.Session},
 		{"Revealed to this client", string(reveals)}, {"Cost", fmt.Sprintf("%s, %d rounds, %.2f s", answer.Bytes(rec.Bytes), rec.Rounds, rec.Seconds)},
 	})
+	for _, m := range rec.Images {
+		number, frame := "", ""
+		if m.Number != nil {
+			number = strconv.Itoa(*m.Number)
+		}
+		if m.Frame > 0 {
+			frame = strconv.Itoa(m.Frame)
+		}
+		if m.Instance != "" {
+			p.rows("Image "+m.File, [][2]string{{"Study (UID)", m.Study}, {"Series (UID)", m.Series}, {"Image (SOP instance UID)", m.Instance}, {"Number in the series", number}, {"Frame", frame}})
+		}
+	}
 	s := rec.Receipt
 	switch {
 	case s == nil:

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +43,8 @@ type run struct {
 	show    *progress.Progress
 	printed int // records on stdout
 	noDICOM sync.Once
+	hashed  struct{ of, sum string }
+	reports map[string]*reportSeries
 
 	total, asked, failed, skipped int
 	silent                        int   // inputs in a row that found nobody to ask
@@ -158,7 +161,7 @@ func (r *run) listed(ctx context.Context, want []input.Spec) (all []input.File, 
 			}
 		}
 		for _, f := range more {
-			f.Name = below(path, f.Name)
+			f.Name = local(path, f.Name)
 			all = append(all, f)
 		}
 	}
@@ -168,14 +171,11 @@ func (r *run) listed(ctx context.Context, want []input.Spec) (all []input.File, 
 	return all, nil
 }
 
-// below is a name for what lies under a path, or for the path itself, that stays below the folder
+// local is a name for what lies under a path, or for the path itself, that stays below the folder
 // of answers.
-func below(at, name string) string {
-	at = filepath.ToSlash(filepath.Clean(strings.TrimPrefix(at, filepath.VolumeName(at))))
-	if folder(at) {
-		at = path.Join(at, name)
-	}
-	at = strings.TrimLeft(at, "/")
+func local(at, name string) string {
+	at = strings.TrimPrefix(filepath.Clean(at), filepath.VolumeName(at))
+	at = strings.TrimLeft(path.Join(filepath.ToSlash(at), name), "/")
 	for strings.HasPrefix(at, "../") {
 		at = at[len("../"):]
 	}
@@ -187,19 +187,19 @@ func below(at, name string) string {
 func (r *run) distinct(files []input.File) (all []input.File, err error) {
 	given, names := map[string]bool{}, map[string]int{}
 	for _, f := range files {
-		if paths := strings.Join(f.Paths, "\x00"); given[paths] {
+		paths := strings.Join(f.Paths, "\x00")
+		if given[paths] {
 			r.log.Warn("the file is given twice, and asked about once", "file", f.Name)
 			continue
-		} else {
-			given[paths] = true
 		}
+		given[paths] = true
 		names[f.Name]++
 		all = append(all, f)
 	}
 	places := map[string]string{}
 	for i, f := range all {
 		if names[f.Name] > 1 {
-			all[i].Name = below(filepath.Dir(f.Paths[0]), filepath.Base(f.Paths[0]))
+			all[i].Name = local(f.Paths[0], "")
 		}
 		place := r.place(all[i].Name, "")
 		if other, taken := places[place]; taken {
@@ -290,7 +290,7 @@ func (r *run) group() int {
 
 // read gives what is to be asked about a file. What cannot be read was told.
 func (r *run) read(f input.File) (list []inference) {
-	digest, err := digestOf(f.Paths)
+	digest, err := r.digestOf(slices.Clone(f.Paths))
 	if err == nil && r.answered(f.Name, digest) {
 		r.skipped++
 		return nil
@@ -489,61 +489,24 @@ func (r *run) verdict() error {
 	return exit.Coded(exit.Code(r.first), fmt.Errorf("%d of %d inputs have no answer; the first: %w", r.failed, r.asked+r.failed+r.skipped, r.first))
 }
 
-// digestOf is the SHA-256 of files, one after the other.
-func digestOf(paths []string) (string, error) {
+// digestOf is the SHA-256 of files, one after the other. That of the file before is remembered:
+// frames of one come in a row.
+func (r *run) digestOf(paths []string) (string, error) {
 	h := sha256.New()
+	for i, p := range paths {
+		paths[i] = input.Plain(p)
+	}
+	now := strings.Join(paths, "\x00") + stamp(paths)
+	if now == r.hashed.of {
+		return r.hashed.sum, nil
+	}
 	for _, p := range paths {
-		b, err := input.ReadFile(input.Plain(p))
+		b, err := input.ReadFile(p)
 		if err != nil {
 			return "", err
 		}
 		h.Write(b)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// watching asks for every file that comes into a folder. A file is read when it has stood
-// still from one look to the next.
-func (r *run) watching(ctx context.Context) error {
-	if !folder(r.watch) {
-		return exit.Usagef("--watch: %s is no folder", r.watch)
-	}
-	r.log.Info("watching", "folder", r.watch, "answers", r.out)
-	seen, done := map[string]string{}, map[string]string{} // by name: size and time, at the last look and when it was asked about
-	for {
-		files, _, err := input.Files(ctx, r.watch, input.Specs(r.plan))
-		if err != nil {
-			r.log.Warn("the folder cannot be read", "error", err)
-		}
-		var ready []input.File
-		for _, f := range files {
-			now := stamp(f.Paths)
-			if now == "" || seen[f.Name] != now {
-				seen[f.Name] = now
-				continue
-			}
-			if done[f.Name] != now {
-				done[f.Name] = now
-				ready = append(ready, f)
-			}
-		}
-		r.silent = 0
-		sliced, err := r.slices(ctx, ready)
-		if err == nil {
-			err = r.each(ctx, sliced)
-		}
-		if err != nil && ctx.Err() == nil {
-			r.log.Error(err.Error())
-		}
-		if r.silent > 0 { // nobody was there: those without an answer are tried again
-			for _, f := range ready {
-				delete(done, f.Name)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(r.poll):
-		}
-	}
+	r.hashed.of, r.hashed.sum = now, hex.EncodeToString(h.Sum(nil))
+	return r.hashed.sum, nil
 }
