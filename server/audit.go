@@ -13,6 +13,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"secc.example/secc/runtime/receipt"
 )
 
 // AuditRecord is a line of the audit. It holds no values.
@@ -36,6 +38,9 @@ type AuditRecord struct {
 	// Transcript is the digest of what was said in a session that is done and has a receipt.
 	Transcript string `json:"transcript,omitempty"`
 
+	ClientKey string          `json:"client_key,omitempty"` // by which the client has announced to sign the receipt
+	Receipt   *receipt.Signed `json:"receipt,omitempty"`    // with both signatures
+
 	Before string `json:"before"` // SHA-256 of the line before; zeros in the first
 }
 
@@ -47,6 +52,7 @@ const (
 	EventDone    AuditEvent = "done"
 	EventFailed  AuditEvent = "failed"
 	EventRefused AuditEvent = "refused"
+	EventSigned  AuditEvent = "signed" // by the client, of a session that is done
 )
 
 // maxRecord bounds a line of the audit.
@@ -60,20 +66,32 @@ type Audit struct {
 	Head    string // hash of the last record
 	Torn    bool   // behind it stands the beginning of another
 
+	Signed   int // sessions whose receipts both parties have signed
+	Unsigned int // sessions whose clients announced to sign and have not
+
 	whole int64 // bytes of the records
+	check AuditCheck
+	owed  map[string]AuditRecord // sessions that are to be signed
 }
 
-// VerifyAudit reads an audit and follows its chain. head is the hash of one of its records, kept
-// elsewhere; empty: none was.
-func VerifyAudit(r io.Reader, head string) (*Audit, error) {
-	a := &Audit{Head: noRecord}
+// AuditCheck is what an audit is held to beside its chain.
+type AuditCheck struct {
+	Head       string // hash of one of its records, kept elsewhere; empty: none was
+	Signatures bool   // those of receipts hold, and are of the sessions on record
+	Key        string // by which the server must have signed them; empty: by the one that they name
+}
+
+// VerifyAudit reads an audit and follows its chain.
+func VerifyAudit(r io.Reader, check AuditCheck) (*Audit, error) {
+	a := &Audit{Head: noRecord, check: check, owed: map[string]AuditRecord{}}
+	head := check.Head
 	found := head == "" || head == noRecord
 	lines := bufio.NewReaderSize(r, maxRecord)
 	for {
 		line, err := lines.ReadSlice('\n')
 		switch {
 		case errors.Is(err, io.EOF):
-			a.Torn = len(line) > 0
+			a.Torn, a.Unsigned = len(line) > 0, len(a.owed)
 			if !found {
 				return a, fmt.Errorf("no record has the hash %s: records are missing at the end, or this is another audit", head)
 			}
@@ -98,8 +116,41 @@ func (a *Audit) follow(line []byte) error {
 	if r.Number != n || r.Before != a.Head {
 		return fmt.Errorf("record %d does not follow the one before it: one of them was changed, or records were taken out or put in", n)
 	}
+	if a.check.Signatures {
+		if err := a.signatures(r); err != nil {
+			return fmt.Errorf("record %d: session %s: %w", n, r.Session, err)
+		}
+	}
 	a.Records, a.Head = n, hashOfLine(line)
 	a.whole += int64(len(line))
+	return nil
+}
+
+// signatures checks those of a record, and that they are of the session that was done.
+func (a *Audit) signatures(r AuditRecord) error {
+	if r.Event != EventSigned {
+		if r.Event == EventDone && r.ClientKey != "" {
+			a.owed[r.Session] = r
+		}
+		return nil
+	}
+	done, ok := a.owed[r.Session]
+	if !ok || r.Receipt == nil {
+		return errors.New("no such session was to be signed")
+	}
+	text, err := r.Receipt.Verify(a.check.Key)
+	if err == nil {
+		err = r.Receipt.Countersigned()
+	}
+	if err != nil {
+		return err
+	}
+	said := [...]string{text.Session, text.Client, text.Model, text.Version, text.Plan, text.Transcript, r.Receipt.Client.PublicKey}
+	if said != [...]string{done.Session, done.Client, done.Model, done.Version, done.Plan, done.Transcript, done.ClientKey} {
+		return fmt.Errorf("%w: it is not of the session on record", receipt.ErrInvalid)
+	}
+	delete(a.owed, r.Session)
+	a.Signed++
 	return nil
 }
 
@@ -121,7 +172,7 @@ func openAudit(path string, log *slog.Logger) (*audit, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := VerifyAudit(f, "")
+	at, err := VerifyAudit(f, AuditCheck{})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 	}

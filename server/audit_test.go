@@ -30,7 +30,7 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	write("a", "b")
-	first, err := VerifyAudit(bytes.NewReader(read(t, path)), "")
+	first, err := VerifyAudit(bytes.NewReader(read(t, path)), AuditCheck{})
 	if err != nil || first.Records != 2 {
 		t.Fatal(first, err)
 	}
@@ -43,12 +43,12 @@ func TestAudit(t *testing.T) {
 		t.Error("the log does not tell of the record that was removed")
 	}
 	whole := read(t, path)
-	if a, err := VerifyAudit(bytes.NewReader(whole), first.Head); err != nil || a.Records != 4 || a.Torn {
+	if a, err := VerifyAudit(bytes.NewReader(whole), AuditCheck{Head: first.Head}); err != nil || a.Records != 4 || a.Torn {
 		t.Fatal(a, err)
 	}
 	lines := bytes.SplitAfter(whole, []byte("\n"))
 	join := func(l ...[]byte) []byte { return bytes.Join(l, nil) }
-	last, err := VerifyAudit(bytes.NewReader(whole), "")
+	last, err := VerifyAudit(bytes.NewReader(whole), AuditCheck{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestAudit(t *testing.T) {
 		"no JSON":        {[]byte("number\n"), "", "record 1 is none"},
 		"one more field": {bytes.Replace(whole, []byte(`{`), []byte(`{"x":1,`), 1), "", "record 1 is none"},
 	} {
-		if _, err := VerifyAudit(bytes.NewReader(c.b), c.head); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := VerifyAudit(bytes.NewReader(c.b), AuditCheck{Head: c.head}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -111,7 +111,7 @@ func TestSessionsAreRecorded(t *testing.T) {
 			t.Errorf("the audit lacks %s:\n%s", want, text)
 		}
 	}
-	if a, err := VerifyAudit(strings.NewReader(text), ""); err != nil || a.Records != 3 {
+	if a, err := VerifyAudit(strings.NewReader(text), AuditCheck{}); err != nil || a.Records != 3 {
 		t.Errorf("%v, %v", a, err)
 	}
 	if err := s.state.(*embedded).audit.file.Close(); err != nil {
@@ -165,7 +165,7 @@ func TestAuditOnAFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := VerifyAudit(bytes.NewReader(b), ""); err != nil || got.Records != 3 || got.Torn {
+	if got, err := VerifyAudit(bytes.NewReader(b), AuditCheck{}); err != nil || got.Records != 3 || got.Torn {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"secc.example/secc/runtime/receipt"
 )
 
 // clientFile is what an operator writes about clients.
@@ -26,11 +28,12 @@ type Client struct {
 	Name         string   `json:"name"`
 	Certificates []string `json:"certificates,omitempty"` // subject ("CN=clinic,O=..."), SPIFFE id, or "sha256:" and the certificate's SHA-256
 	Tokens       []string `json:"tokens_sha256,omitempty"`
-	Subjects     []string `json:"subjects,omitempty"` // whom tokens of the OpenID provider name
-	Models       []string `json:"models,omitempty"`   // none: all
-	Sessions     int64    `json:"sessions,omitempty"` // in a window; 0: any number
-	Bytes        int64    `json:"bytes,omitempty"`    // likewise
-	AtOnce       int      `json:"at_once,omitempty"`  // sessions that run or wait; 0: the server's limit
+	Subjects     []string `json:"subjects,omitempty"`     // whom tokens of the OpenID provider name
+	Models       []string `json:"models,omitempty"`       // none: all
+	Sessions     int64    `json:"sessions,omitempty"`     // in a window; 0: any number
+	Bytes        int64    `json:"bytes,omitempty"`        // likewise
+	Keys         []string `json:"signing_keys,omitempty"` // by one of which it must sign its receipts; none: by any
+	AtOnce       int      `json:"at_once,omitempty"`      // sessions that run or wait; 0: the server's limit
 }
 
 func (c *Client) limited() bool { return c.Sessions > 0 || c.Bytes > 0 }
@@ -95,6 +98,11 @@ func (a *clients) add(c *Client) error {
 			return errors.New("it has subjects, but there is no provider of tokens (oidc)")
 		}
 		shown = append(shown, "subject:"+s)
+	}
+	for _, k := range c.Keys {
+		if !receipt.PublicKey(k) {
+			return errors.New("signing_keys: 64 hexadecimal digits, as secc ask says at its first use")
+		}
 	}
 	if len(shown) == 0 {
 		return errors.New("it has neither certificates nor tokens nor subjects")

@@ -293,6 +293,15 @@ func (d *database) receipt(session, client string) (body string, err error) {
 	return body, err
 }
 
+func (d *database) signReceipt(session, client, before, after string) (changed bool, err error) {
+	err = d.do(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "update secc_receipts set body = $4 where session = $1 and client = $2 and body = $3", session, client, before, after)
+		changed = tag.RowsAffected() == 1
+		return err
+	})
+	return changed, err
+}
+
 // ReadAudit reads the audit of a database, line by line.
 func ReadAudit(ctx context.Context, url string) (io.ReadCloser, error) {
 	pool, err := connect(ctx, url)

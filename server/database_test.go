@@ -133,7 +133,38 @@ func TestDatabaseQuotas(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	if a, err := VerifyAudit(r, ""); err != nil || a.Records < 2*9+13 {
+	if a, err := VerifyAudit(r, AuditCheck{}); err != nil || a.Records < 2*9+13 {
+		t.Errorf("the audit of both: %+v, %v", a, err)
+	}
+}
+
+// The receipt of a session is had, and signed by the client, at whichever server, once.
+func TestDatabaseReceipts(t *testing.T) {
+	_, url := databaseT(t)
+	root, key := t.TempDir(), filepath.Join(t.TempDir(), "key")
+	put(t, root, "a", "1", 3)
+	cfg := Config{Models: root, Database: url, Receipts: key}
+	one, two := start(t, cfg), start(t, cfg)
+	m, ours := one.model(t, "a"), signer(t, 1)
+	m.Signer = ours.Public()
+	name, signed, err := session(t.Context(), t, one, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*running{two, one} {
+		if err := s.model(t, "a").Countersign(t.Context(), name, ours.Countersign(signed)); err != nil {
+			t.Error(err)
+		}
+	}
+	if both, err := two.model(t, "a").Receipt(t.Context(), name); err != nil || both.Countersigned() != nil {
+		t.Errorf("the receipt has not both signatures: %v", err)
+	}
+	r, err := ReadAudit(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if a, err := VerifyAudit(r, AuditCheck{Signatures: true, Key: one.receipts.Public()}); err != nil || a.Signed != 1 || a.Unsigned != 0 {
 		t.Errorf("the audit of both: %+v, %v", a, err)
 	}
 }

@@ -28,6 +28,7 @@ func (s *Server) routes() http.Handler {
 		mux.HandleFunc("POST "+at+"/infer", noTensors)
 	}
 	mux.HandleFunc("GET /v2/sessions/{session}/receipt", s.known(s.receipt))
+	mux.HandleFunc("POST /v2/sessions/{session}/receipt", s.known(s.countersign))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, &refusal{http.StatusNotFound, 0, errors.New("there is nothing here: see GET /v2/models")})
 	})

@@ -35,6 +35,8 @@ type Config struct {
 	Data    string // folder for what must outlast the server
 	// Receipts is the file of the key that signs receipts of sessions; empty: there are none.
 	Receipts string
+	// Demand refuses clients that do not announce a key by which they sign receipts too.
+	Demand bool
 	// Database holds in PostgreSQL what several servers share; its address.
 	Database string
 	Signed   string // file of the public key that must have signed all plans; empty: none must
@@ -147,6 +149,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	var err error
 	if s.receipts, err = readReceiptKey(cfg.Receipts); err != nil {
 		return nil, err
+	}
+	if cfg.Demand && s.receipts == nil {
+		return nil, errors.New("clients can only sign receipts that there are: a key for receipts is needed")
 	}
 	s.stop, s.cut = context.WithCancel(context.Background())
 	s.metrics = newMetrics(s)

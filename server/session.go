@@ -52,6 +52,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 	w.Header().Set(versionHeader, v.Name)
 	entry := s.entry(r, who, v, id)
 	n, err := inferencesOf(r)
+	if err == nil {
+		entry.ClientKey, err = s.signerOf(r, who)
+	}
 	var turn *turn
 	if err == nil {
 		entry.Inferences = n
@@ -67,6 +70,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 	defer turn.end()
 	if s.receipts != nil {
 		w.Header().Set(receiptHeader, s.receipts.Public())
+		if entry.ClientKey != "" {
+			w.Header().Set(clientKeyHeader, entry.ClientKey)
+		}
 	}
 	c, failed := websocket.Accept(w, r, nil) // it answers whom it refuses
 	if failed != nil {
@@ -137,12 +143,14 @@ func (s *Server) run(conn net.Conn, v *Version, n int, log *slog.Logger, entry A
 		if err == nil && s.receipts != nil {
 			sum := cfg.Transport.Transcript.Sum(transport.Server)
 			entry.Transcript = hex.EncodeToString(sum[:])
-			if err := s.sign(entry, report); err != nil {
-				log.Error("the receipt cannot be kept", "err", err)
-			}
 		}
 		if err := s.state.write(entry); err != nil {
 			log.Error("the audit cannot be written", "err", err)
+		}
+		if err == nil && s.receipts != nil { // once it is on record: what the client signs stands behind it
+			if err := s.sign(entry, report); err != nil {
+				log.Error("the receipt cannot be kept", "err", err)
+			}
 		}
 	}
 	service.LogEnd(log, begun, err)

@@ -25,6 +25,8 @@ type state interface {
 	// there is none.
 	keepReceipt(session, client, body string) error
 	receipt(session, client string) (string, error)
+	// signReceipt puts another in the place of a receipt; false: it was not this one any more.
+	signReceipt(session, client, before, after string) (bool, error)
 	// ready tells why nothing can be counted or recorded, if that is so.
 	ready() error
 	Close() error
@@ -101,6 +103,17 @@ func (e *embedded) receipt(session, client string) (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.receipts[[2]string{session, client}], nil
+}
+
+func (e *embedded) signReceipt(session, client, before, after string) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := [2]string{session, client}
+	if e.receipts[at] != before {
+		return false, nil
+	}
+	e.receipts[at] = after
+	return true, nil
 }
 
 func (e *embedded) write(r AuditRecord) error { return e.audit.write(r) }

@@ -89,15 +89,15 @@ func (f *replayFlags) run(c *cobra.Command, path string) error {
 func (f *replayFlags) said(r *replay.Recording) (sum [32]byte, by string, err error) {
 	text := strings.ToLower(f.transcript)
 	if f.receipt != "" {
-		signed, key, err := readReceipt(f.receipt, f.key)
+		of, signed, err := readReceipt(f.receipt, f.key)
 		if err != nil {
 			return sum, "", err
 		}
-		if signed.Session != r.Session || signed.Inferences != r.Inferences {
+		if of.Session != r.Session || of.Inferences != r.Inferences {
 			return sum, "", coded(exitAuth, fmt.Errorf("%w: it is of session %s with %d inferences, the recording of session %s with %d",
-				receipt.ErrInvalid, signed.Session, signed.Inferences, r.Session, r.Inferences))
+				receipt.ErrInvalid, of.Session, of.Inferences, r.Session, r.Inferences))
 		}
-		text, by = signed.Transcript, ", signed by "+key
+		text, by = of.Transcript, ", signed by "+signed.PublicKey
 	}
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) != len(sum) {

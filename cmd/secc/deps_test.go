@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"cmd/secc":               {"*"},
 	"cmd/secc-client":        {"backend/plan", "cmd/internal/answer", "cmd/internal/ask", "cmd/internal/exit", "cmd/internal/out", "frontend/input", "runtime", "runtime/client", "runtime/transport"},
 	"cmd/secc-wasm":          {"backend/plan", "cmd/internal/answer", "cmd/internal/exit", "frontend/input", "runtime", "runtime/client", "runtime/transport"},
-	"cmd/internal/ask":       {"backend/plan", "cmd/internal/answer", "cmd/internal/exit", "cmd/internal/out", "cmd/internal/process", "cmd/internal/progress", "frontend/input", "frontend/input/dicom", "internal/safefile", "runtime", "runtime/client", "runtime/receipt", "runtime/remote", "runtime/replay", "runtime/transport"},
+	"cmd/internal/ask":       {"backend/plan", "cmd/internal/answer", "cmd/internal/exit", "cmd/internal/out", "cmd/internal/process", "cmd/internal/progress", "frontend/input", "frontend/input/dicom", "internal/safefile", "runtime", "runtime/client", "runtime/receipt", "runtime/remote", "runtime/replay", "runtime/store", "runtime/transport"},
 	"cmd/internal/progress":  {"backend/plan", "cmd/internal/out", "runtime"},
 	"cmd/internal/answer":    {"backend/plan", "cmd/internal/out", "frontend/input", "runtime"},
 	"cmd/internal/exit":      {"frontend/input", "runtime/client", "runtime/transport"},

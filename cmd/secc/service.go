@@ -93,6 +93,7 @@ MODELS.`,
 	fl.StringVar(&f.Clients, "clients", "", "file of the clients that may ask, what, and how much (JSON; default: everybody may)")
 	fl.StringVar(&f.Signed, "signed-by", "", "file of the public key that must have signed all plans (secc sign)")
 	fl.StringVar(&f.Data, "data", "", "folder for what must outlast the server: budgets and the audit")
+	fl.BoolVar(&f.Demand, "demand-signatures", false, "with --receipt-key: refuse clients that do not sign the receipts of their sessions too")
 	fl.StringVar(&f.Receipts, "receipt-key", "", "file of the key that signs a receipt of every session (made at the first use; several servers: the same)")
 	fl.StringVar(&f.Database, "database", "", "address of a PostgreSQL database (postgres://...) for budgets and the audit of several servers; its password rather in PGPASSWORD or PGPASSFILE")
 	fl.StringVar(&f.admin, "admin", "", "address on this machine for metrics, health and profiles")

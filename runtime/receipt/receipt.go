@@ -1,5 +1,6 @@
 // Package receipt is what a server says of a session, signed: with which plan and which weights it
-// answered, and what the parties said to each other, by a digest that the client has made too.
+// answered, and what the parties said to each other, by a digest that the client has made too, and
+// may sign as well.
 package receipt
 
 import (
@@ -40,6 +41,15 @@ type Signed struct {
 	Text      string `json:"text"`
 	PublicKey string `json:"public_key"`
 	Signature string `json:"signature"`
+	// Client is the client's signature under the same, if it gives one.
+	Client *Countersignature `json:"client,omitempty"`
+}
+
+// Countersignature is a client's: it says that this is the session that the client had. Without
+// a signature it names the key by which the client has announced that it is going to sign.
+type Countersignature struct {
+	PublicKey string `json:"public_key"`
+	Signature string `json:"signature,omitempty"`
 }
 
 // Key signs receipts.
@@ -80,7 +90,37 @@ func (k *Key) Sign(r Receipt) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signed{string(text), k.Public(), hex.EncodeToString(ed25519.Sign(k.private, append([]byte(domain), text...)))}, nil
+	return &Signed{Text: string(text), PublicKey: k.Public(), Signature: hex.EncodeToString(ed25519.Sign(k.private, append([]byte(domain), text...)))}, nil
+}
+
+// counter is what a client signs: the server's text and key.
+func (s *Signed) counter() []byte {
+	return []byte("secc.countersignature/1\n" + s.PublicKey + "\n" + s.Text)
+}
+
+// Countersign is a client's signature of a receipt that it has found to be of its session.
+func (k *Key) Countersign(s *Signed) *Countersignature {
+	return &Countersignature{k.Public(), hex.EncodeToString(ed25519.Sign(k.private, s.counter()))}
+}
+
+// Countersigned makes sure that the client has signed the receipt, by the key that it names.
+func (s *Signed) Countersigned() error {
+	if s.Client == nil || !verifies(s.Client.PublicKey, s.Client.Signature, s.counter()) {
+		return fmt.Errorf("%w: the client's signature is wrong", ErrInvalid)
+	}
+	return nil
+}
+
+// PublicKey says whether a text is a key that can verify.
+func PublicKey(text string) bool {
+	b, err := hex.DecodeString(text)
+	return err == nil && len(b) == ed25519.PublicKeySize && hex.EncodeToString(b) == text
+}
+
+func verifies(key, signature string, message []byte) bool {
+	b, err := hex.DecodeString(signature)
+	public, bad := hex.DecodeString(key)
+	return err == nil && bad == nil && len(public) == ed25519.PublicKeySize && ed25519.Verify(public, message, b)
 }
 
 // ErrInvalid says that a receipt does not hold.
@@ -91,9 +131,7 @@ func (s *Signed) Verify(key string) (*Receipt, error) {
 	if key != "" && key != s.PublicKey {
 		return nil, fmt.Errorf("%w: it is signed by %.16s, not by %.16s", ErrInvalid, s.PublicKey, key)
 	}
-	public, err := hex.DecodeString(s.PublicKey)
-	signature, bad := hex.DecodeString(s.Signature)
-	if err != nil || bad != nil || len(public) != ed25519.PublicKeySize || !ed25519.Verify(public, append([]byte(domain), s.Text...), signature) {
+	if !verifies(s.PublicKey, s.Signature, []byte(domain+s.Text)) {
 		return nil, fmt.Errorf("%w: its signature is wrong", ErrInvalid)
 	}
 	var r Receipt

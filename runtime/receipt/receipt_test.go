@@ -52,3 +52,42 @@ func TestReceipt(t *testing.T) {
 		t.Error("commitments are not those of weights")
 	}
 }
+
+// A client's signature is of one receipt, text and server, by the key that it names.
+func TestCountersignature(t *testing.T) {
+	server, err := NewKey([32]byte{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := NewKey([32]byte{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := server.Sign(Receipt{Session: "s", Bytes: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Countersigned() == nil {
+		t.Error("nobody has signed it")
+	}
+	s.Client = client.Countersign(s)
+	if err := s.Countersigned(); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*Signed){
+		"text":      func(s *Signed) { s.Text += " " },
+		"server":    func(s *Signed) { s.PublicKey = client.Public() },
+		"client":    func(s *Signed) { s.Client = &Countersignature{server.Public(), s.Client.Signature} },
+		"signature": func(s *Signed) { s.Client = &Countersignature{client.Public(), s.Signature} },
+		"nothing":   func(s *Signed) { s.Client = &Countersignature{PublicKey: client.Public()} },
+	} {
+		c := *s
+		change(&c)
+		if err := c.Countersigned(); !errors.Is(err, ErrInvalid) {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+	if !PublicKey(client.Public()) || PublicKey("") || PublicKey(client.Public()[2:]) || PublicKey(strings.ToUpper(client.Public())) {
+		t.Error("keys are not told from other texts")
+	}
+}

@@ -3,6 +3,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/hex"
@@ -39,12 +40,17 @@ const InferencesHeader = "Secc-Inferences"
 // ReceiptHeader is in which header it says by which key a session's receipt is signed.
 const ReceiptHeader = "Secc-Receipt-Key"
 
+// ClientKeyHeader is in which header the client announces by which key it is going to sign that
+// receipt too, and the server that it takes this.
+const ClientKeyHeader = "Secc-Client-Key"
+
 // Model is a model, or a version of it, at an address.
 type Model struct {
 	URL      *url.URL    // https://host/v2/models/m[/versions/v]
 	TLS      *tls.Config // nil: the system's authorities
 	Token    string      // bearer token, if the server wants one
 	Insecure bool        // in the clear to other machines too
+	Signer   string      // public key by which this client signs receipts; empty: it does not
 
 	Timeout time.Duration // of connecting, and of every answer's beginning; 0: 30 s
 }
@@ -224,10 +230,11 @@ func (m *Model) get(ctx context.Context, what string, h http.Header, most int64)
 
 // Opened is a session's connection, and what the server says of the session.
 type Opened struct {
-	Conn       net.Conn
-	Name       string // what the server calls it
-	Version    string // of the model, as the server calls it
-	ReceiptKey string // by which its receipt is going to be signed; empty: there is none
+	Conn          net.Conn
+	Name          string // what the server calls it
+	Version       string // of the model, as the server calls it
+	ReceiptKey    string // by which its receipt is going to be signed; empty: there is none
+	Countersigned bool   // the server wants this client's signature too
 }
 
 // Session opens a session of so many inferences for a plan, and says what the server calls it.
@@ -244,6 +251,9 @@ func (m *Model) Open(ctx context.Context, d plan.Digest, inferences int) (*Opene
 	h := m.header()
 	h.Set(InferencesHeader, strconv.Itoa(inferences))
 	h.Set("If-Match", `"`+d.String()+`"`)
+	if m.Signer != "" {
+		h.Set(ClientKeyHeader, m.Signer)
+	}
 	c, resp, err := websocket.Dial(ctx, m.URL.JoinPath("session").String(), &websocket.DialOptions{HTTPClient: m.client(), HTTPHeader: h})
 	if err != nil {
 		if resp != nil && resp.StatusCode != http.StatusSwitchingProtocols {
@@ -253,14 +263,19 @@ func (m *Model) Open(ctx context.Context, d plan.Digest, inferences int) (*Opene
 	}
 	said := func(header string) string { return printable(resp.Header.Get(header)) }
 	conn := websocket.NetConn(context.WithoutCancel(ctx), c, websocket.MessageBinary)
-	return &Opened{Conn: conn, Name: said(SessionHeader), Version: said(VersionHeader), ReceiptKey: said(ReceiptHeader)}, nil
+	return &Opened{Conn: conn, Name: said(SessionHeader), Version: said(VersionHeader), ReceiptKey: said(ReceiptHeader), Countersigned: m.Signer != "" && said(ClientKeyHeader) == m.Signer}, nil
+}
+
+// receiptOf is where a session's receipt is, seen from the model's address.
+func (m *Model) receiptOf(session string) string {
+	_, below, _ := strings.Cut(m.URL.Path, "/v2/models/")
+	up := strings.Repeat("../", 2+strings.Count(below, "/"))
+	return up + "sessions/" + url.PathEscape(session) + "/receipt"
 }
 
 // Receipt fetches the receipt of a session that is done.
 func (m *Model) Receipt(ctx context.Context, session string) (*receipt.Signed, error) {
-	_, below, _ := strings.Cut(m.URL.Path, "/v2/models/")
-	up := strings.Repeat("../", 2+strings.Count(below, "/"))
-	_, b, err := m.get(ctx, up+"sessions/"+url.PathEscape(session)+"/receipt", m.header(), 16<<10)
+	_, b, err := m.get(ctx, m.receiptOf(session), m.header(), 16<<10)
 	if err != nil {
 		return nil, err
 	}
@@ -269,6 +284,31 @@ func (m *Model) Receipt(ctx context.Context, session string) (*receipt.Signed, e
 		return nil, transport.Violation("the server's receipt: %v", err)
 	}
 	return s, nil
+}
+
+// Countersign gives the server this client's signature of a receipt.
+func (m *Model) Countersign(ctx context.Context, session string, c *receipt.Countersignature) error {
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.URL.JoinPath(m.receiptOf(session)).String(), bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	r.Header = m.header()
+	r.Header.Set("Content-Type", "application/json")
+	with := m.client()
+	defer with.CloseIdleConnections()
+	resp, err := with.Do(r)
+	if err != nil {
+		return transport.Refusal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		return refused(resp)
+	}
+	return nil
 }
 
 // refused reads a refusal.

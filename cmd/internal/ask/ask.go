@@ -210,6 +210,13 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	r.known = known
+	var first bool
+	if r.key, first, err = known.key(); err != nil {
+		return err
+	}
+	if r.Signer = r.key.Public(); first {
+		r.log.Info("this client signs receipts, too, by a key of its own from now on", "key", r.Signer)
+	}
 	r.named = r.plan.Labels
 	if r.labels != "" {
 		if r.named, err = answer.ReadLabels(r.labels); err != nil {

@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,8 @@ import (
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/internal/safefile"
+	"secc.example/secc/runtime/receipt"
+	"secc.example/secc/runtime/store"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -122,4 +126,17 @@ func (m *memory) signer(given, announced string) (first bool, err error) {
 	}
 	p.Receipts = announced
 	return first, m.remember(p)
+}
+
+// key is by what this client signs receipts; first: it was made just now.
+func (m *memory) key() (k *receipt.Key, first bool, err error) {
+	path := filepath.Join(m.dir, "client.key")
+	_, err = os.Stat(path)
+	first = errors.Is(err, fs.ErrNotExist)
+	secret, err := store.KeyFile(path)
+	if err != nil {
+		return nil, false, exit.Usagef("--state: %w", err)
+	}
+	k, err = receipt.NewKey(secret)
+	return k, first, err
 }

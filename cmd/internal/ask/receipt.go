@@ -68,6 +68,12 @@ func (r *run) verified(ctx context.Context, o *remote.Opened, d plan.Digest, sai
 	if err := text.Of(o.Name, d.String(), hex.EncodeToString(sum[:])); err != nil {
 		return s, err
 	}
+	if signed.Client = nil; o.Countersigned {
+		signed.Client = r.key.Countersign(signed)
+		if err := r.Countersign(ctx, o.Name, signed.Client); err != nil {
+			r.log.Warn("the service did not take this client's signature of the receipt", "session", o.Name, "error", err)
+		}
+	}
 	s.Digest, s.Verified = sha(signed.Text), true
 	s.Time, s.Weights, s.Build, s.Answers = text.Time.Format(time.RFC3339), text.Weights, text.Build, text.Inferences
 	if r.receipts == "" {

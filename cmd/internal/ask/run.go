@@ -26,6 +26,7 @@ import (
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
+	"secc.example/secc/runtime/receipt"
 	"secc.example/secc/runtime/remote"
 	"secc.example/secc/runtime/transport"
 )
@@ -39,7 +40,8 @@ type run struct {
 
 	plan    *plan.Plan
 	known   *memory
-	named   []string // labels
+	key     *receipt.Key // by which this client signs receipts
+	named   []string     // labels
 	show    *progress.Progress
 	printed int // records on stdout
 	noDICOM sync.Once
