@@ -57,13 +57,17 @@ func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*num.Tensor, ta
 			constants[v] = spanOf(data(v))
 		}
 	}
-	watched := onGrids(g, tail)
+	watched, taken := onGrids(g, tail), functions(g, tail)
 	each := make([]map[*ir.Value]span, len(inputs))
 	c.reference = make([][][]float32, len(inputs))
 	count := cfg.count("calibration inputs in real numbers", len(inputs))
 	err := overInputs(len(inputs), func(i, workers int) (err error) {
 		each[i] = map[*ir.Value]span{}
+		slopes := map[*ir.Value]float64{}
 		observe := func(v *ir.Value, t *num.Tensor) {
+			for _, y := range taken[v] {
+				slopes[y] = slopeOf(y, ir.Floats(t))
+			}
 			s, known := constants[v]
 			if !known {
 				s = spanOf(ir.Floats(t))
@@ -74,6 +78,7 @@ func (c *calibration) watch(g *ir.Graph, cfg *Config, inputs [][]*num.Tensor, ta
 			if s.n < len(ir.Floats(t)) && err == nil && !tail[v] {
 				err = refusal(v, "its result holds a value that is infinite or not a number")
 			}
+			s.slope = slopes[v]
 			each[i][v] = s
 		}
 		outs, failed := ir.Eval(g, inputs[i], ir.EvalOptions{Workers: workers, Observe: observe, Stop: cfg.Stop})
@@ -139,7 +144,7 @@ func squaresOf(xs []float32) float64 {
 
 // with puts together what two sets of inputs show.
 func (s span) with(t span) span {
-	return span{math.Min(s.lo, t.lo), math.Max(s.hi, t.hi), append(s.maxima, t.maxima...), s.n + t.n, s.squares + t.squares, s.grid.with(t.grid)}
+	return span{math.Min(s.lo, t.lo), math.Max(s.hi, t.hi), append(s.maxima, t.maxima...), s.n + t.n, s.squares + t.squares, s.grid.with(t.grid), math.Max(s.slope, t.slope)}
 }
 
 // finiteConstants finds weights that no format can hold.

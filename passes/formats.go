@@ -16,7 +16,8 @@ type span struct {
 	maxima  []float64
 	n       int
 	squares float64
-	grid    grid // where it matters
+	grid    grid    // where it matters
+	slope   float64 // of a function, at what it was taken of: the root mean square, of the input where it is largest
 }
 
 func (s span) abs() float64 { return math.Max(-s.lo, s.hi) }
@@ -43,21 +44,23 @@ const maxRing = 48
 
 // formats is what scale solves for before it rewrites.
 type formats struct {
-	k      int
-	margin map[*ir.Value]float64
-	exact  map[*ir.Value]bool // products that round exactly
-	asked  bool               // because the user wants all of them to
-	rough  []string           // nodes whose answers round by chance, for lack of room
-	target Target
-	spans  map[*ir.Value]span
-	secret map[*ir.Value]bool      // has a format: computed before anything is revealed
-	parent map[*ir.Value]*ir.Value // union-find: values that share one format
-	frac   map[*ir.Value]int       // by root
-	held   map[*ir.Value]bool      // the client computes it alone, from its input
-	wideIn map[*ir.Value]int       // by root: rings of what only the client holds
-	late   map[*ir.Value]bool      // sums made in the wide ring, because they would cost too much precision in the narrow one
-	weight map[*ir.Value]int       // fraction bits of an operator's weights
-	tiles  map[*ir.Value]tileBits  // of a convolution by Winograd's algorithm: those of each place
+	k         int
+	margin    map[*ir.Value]float64
+	exact     map[*ir.Value]bool // products that round exactly
+	asked     bool               // because the user wants all of them to
+	rough     []string           // nodes whose answers round by chance, for lack of room
+	target    Target
+	spans     map[*ir.Value]span
+	functions int                     // elements that functions are taken of
+	secret    map[*ir.Value]bool      // has a format: computed before anything is revealed
+	parent    map[*ir.Value]*ir.Value // union-find: values that share one format
+	frac      map[*ir.Value]int       // by root
+	held      map[*ir.Value]bool      // the client computes it alone, from its input
+	wideIn    map[*ir.Value]int       // by root: rings of what only the client holds
+	summed    map[*ir.Value]bool      // sums that have a format of their own
+	late      map[*ir.Value]bool      // sums made in the wide ring, because they would cost too much precision in the narrow one
+	weight    map[*ir.Value]int       // fraction bits of an operator's weights
+	tiles     map[*ir.Value]tileBits  // of a convolution by Winograd's algorithm: those of each place
 }
 
 func (f *formats) root(v *ir.Value) *ir.Value {
@@ -103,7 +106,10 @@ func (f *formats) ring(v *ir.Value) int { return f.k + f.shift(v) }
 
 // startsFormat reports operators whose result may have any format; all others
 // share the format of their arguments.
-func startsFormat(v *ir.Value) bool {
+func (f *formats) startsFormat(v *ir.Value) bool {
+	if f.summed[v] {
+		return true
+	}
 	switch v.Op {
 	case ir.OpInput, ir.OpConst, ir.OpConv, ir.OpMul, ir.OpMatMul, ir.OpFunc, ir.OpArgMax:
 		return true
@@ -114,7 +120,7 @@ func startsFormat(v *ir.Value) bool {
 // share joins values that must have one format.
 func (f *formats) share(g *ir.Graph) {
 	for _, v := range g.Values {
-		if !f.secret[v] || startsFormat(v) {
+		if !f.secret[v] || f.startsFormat(v) {
 			continue
 		}
 		for _, a := range v.Args {
@@ -129,16 +135,18 @@ func (f *formats) share(g *ir.Graph) {
 // many fraction bits as its largest value leaves room for; a product cannot have
 // more than its accumulator.
 func (f *formats) solve(g *ir.Graph) error {
+	f.findSums(g)
 	f.share(g)
 	f.findWide(g)
 	f.findLate(g)
 	if err := f.fill(g); err != nil {
 		return err
 	}
+	f.quieten(g)
 	for changed := true; changed; { // fractions only go down, and not below zero in sum: it ends
 		changed = false
 		for _, v := range g.Values {
-			changed = f.settleWhole(v) || changed
+			changed = f.settleWhole(v) || f.settleSum(v) || changed
 			if !f.secret[v] || !isProduct(v) {
 				continue
 			}

@@ -127,6 +127,9 @@ func runPass(g *ir.Graph, name, options string) (before, after string, err error
 	if strings.Contains(options, "target: cost") {
 		cfg.Target = TargetCost
 	}
+	if strings.Contains(options, "bits: 20") {
+		cfg.Bits = 20
+	}
 	if strings.Contains(options, "linear: ot") {
 		cfg.Linear = LinearOT
 	}

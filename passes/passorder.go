@@ -17,6 +17,7 @@ func passOrder() []before {
 		{"simplify", "linear", "reshapes that do nothing hide neighbours"},
 		{"simplify", "batchnorm", "reshapes that do nothing hide neighbours"},
 		{"simplify", "order", "reshapes that do nothing hide neighbours"},
+		{"unread", "decompose", "a softmax and its rows must still be one operator"},
 		{"never", "decompose", "a softmax must still be one operator"},
 		{"decompose", "linear", "decompositions make products"},
 		{"decompose", "factors", "a softmax is divided by its sums in one"},

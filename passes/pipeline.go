@@ -26,6 +26,7 @@ func Pipeline() []Pass {
 	return []Pass{
 		{"constfold", "what depends on constants only is a constant; first, so that later passes can recognise weights", real, real, constfold},
 		{"simplify", "reshapes, pads, slices and transposes that do nothing go, before anything matches neighbours", real, real, simplify},
+		{"unread", "choices of elements move in front of what makes them, so that nobody makes the others; while operators are whole", real, real, unread},
 		{"never", "what masks put in place of minus infinity is raised to where formats can hold it; while softmax and maxima still stand as one operator", real, real, never},
 		{"decompose", "operators without a protocol become ones that have one", real, real, decompose},
 		{"factors", "what scales whole rows of a product's factor scales those of its result where these are shorter; while scalings still stand as one operator", real, real, factors},

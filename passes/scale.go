@@ -22,7 +22,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 	f := &formats{
 		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: exactRoundings(g, cfg, tail, spans), asked: cfg.Exact, target: cfg.Target, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
-		late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
+		summed: map[*ir.Value]bool{}, late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
 		tiles: map[*ir.Value]tileBits{},
 	}
 	f.findHeld(g)
@@ -34,7 +34,7 @@ func scale(g *ir.Graph, cfg *Config) error {
 		cfg.warn(fmt.Sprintf("node %q rounds by chance: its ring has no room to round exactly what the client learns, so that many answers to one input tell more of its weights", name))
 	}
 	b := &fixer{formats: f, old: g, out: &ir.Graph{Name: g.Name}, tail: tail,
-		made: map[*ir.Value]*ir.Value{}, wide: map[wideKey]*ir.Value{}, nonneg: map[*ir.Value]bool{}, ranges: map[*ir.Value]span{}}
+		made: map[*ir.Value]*ir.Value{}, wide: map[wideKey]*ir.Value{}, narrow: map[narrowKey]*ir.Value{}, nonneg: map[*ir.Value]bool{}, ranges: map[*ir.Value]span{}}
 	if err := b.build(); err != nil {
 		return err
 	}
@@ -81,6 +81,7 @@ type fixer struct {
 	tail       map[*ir.Value]bool
 	made       map[*ir.Value]*ir.Value // real value -> fixed value in its own ring
 	wide       map[wideKey]*ir.Value   // the same in a wider ring
+	narrow     map[narrowKey]*ir.Value // the same with fewer bits
 	nonneg     map[*ir.Value]bool      // by fixed value: never negative
 	ranges     map[*ir.Value]span      // by fixed value
 	clientBits int                     // ring of everything the client holds itself
@@ -175,6 +176,10 @@ func (b *fixer) fix(v *ir.Value) (*ir.Value, error) {
 		return b.mul(v)
 	case ir.OpPRelu:
 		return b.prelu(v)
+	case ir.OpSum:
+		if b.summed[v] {
+			return b.ownSum(v)
+		}
 	case ir.OpFunc:
 		if wholeFunc(v) {
 			return b.whole(v)
@@ -182,7 +187,7 @@ func (b *fixer) fix(v *ir.Value) (*ir.Value, error) {
 	}
 	args := make([]*ir.Value, len(v.Args))
 	for i, a := range v.Args {
-		x, err := b.arg(v, a)
+		x, err := b.argument(v, a)
 		if err != nil {
 			return nil, err
 		}
