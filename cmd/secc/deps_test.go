@@ -59,6 +59,7 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus":          {"server"},
 	"go.etcd.io/bbolt":               {"server"},
 	"github.com/pires/go-proxyproto": {"server"},
+	"github.com/zeebo/blake3":        {"runtime/transport"},
 	"github.com/BurntSushi/toml":     {"cmd/secc"},
 	"github.com/coreos/go-oidc":      {"server"},
 	"golang.org/x/crypto":            {"server"},

@@ -17,7 +17,7 @@ import (
 )
 
 // Format names the shape of a receipt.
-const Format = "secc.receipt/1"
+const Format = "secc.receipt/2"
 
 // Receipt is what a server says of a session. It holds no values.
 type Receipt struct {

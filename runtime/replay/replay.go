@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -188,7 +187,7 @@ func (r *Recording) Inputs(p *plan.Plan, inference int) ([]runtime.Vec, error) {
 // Replay makes the client's half of a session again and holds it to the transcript that the
 // server has signed or has on record. nil: every byte that the client sent is what the protocol
 // prescribes for the seed and the inputs of the recording and for what the server sent.
-func (r *Recording) Replay(ctx context.Context, g *runtime.Program, cfg runtime.Config, transcript [32]byte) error {
+func (r *Recording) Replay(ctx context.Context, g *runtime.Program, cfg runtime.Config, transcript [transport.DigestSize]byte) error {
 	if d := g.Digest().String(); r.Plan != d {
 		return fmt.Errorf("%w: the recording is of plan %.16s, this one is %.16s", transport.ErrMismatch, r.Plan, d)
 	}
@@ -252,13 +251,13 @@ func (r *Recording) heardAll() error {
 		if int(s.Channel) < len(r.heard) {
 			lines = r.heard[s.Channel]
 		}
-		h := sha256.New()
+		h := transport.NewDigest()
 		for _, l := range lines {
 			if _, err := io.Copy(h, io.NewSectionReader(r.file, l.At, l.Size)); err != nil {
 				return err
 			}
 		}
-		if [sha256.Size]byte(h.Sum(nil)) != s.Sum {
+		if [transport.DigestSize]byte(h.Sum(nil)) != s.Sum {
 			return damaged("it does not hold what the server said on channel %d", s.Channel)
 		}
 	}
