@@ -46,7 +46,7 @@ func (m *made) take(call int) madeCall {
 // drawn is the client's share of a slot that is drawn.
 func (m *made) drawn(p *plan.Plan, x plan.Slot) Vec {
 	r := make(Vec, p.Slots[x].N())
-	poly.NewSampler(m.seed, poly.Auto).Words(r, uint64(x))
+	poly.NewSampler(m.seed).Words(r, uint64(x))
 	ring.Reduce(r, p.Slots[x].Bits)
 	return r
 }

@@ -77,7 +77,7 @@ func (s *Server) Finish(m *Mask, op *Op, acc []uint64) []uint64 {
 	}
 	m.used = true
 	r := s.ring
-	random, mask, masks := poly.NewSampler(m.Seed, r.Variant()), r.NewPoly(), make([]uint64, op.NumOut)
+	random, mask, masks := poly.NewSampler(m.Seed), r.NewPoly(), make([]uint64, op.NumOut)
 	tiles := op.Map.Tiles()
 	for response := range op.Map.Responses() {
 		for t := range tiles {

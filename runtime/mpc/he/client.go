@@ -81,7 +81,7 @@ type encryptor struct {
 func (c *Client) newEncryptor(op *Op, call uint64, in []uint64, seed poly.Seed) *encryptor {
 	r := c.ring
 	return &encryptor{
-		c: c, op: op, call: call, in: in, public: c.sampler(), secret: poly.NewSampler(seed, r.Variant()),
+		c: c, op: op, call: call, in: in, public: c.sampler(), secret: poly.NewSampler(seed),
 		packer: poly.NewPacker(op.UploadBits, r.Variant()), a: r.NewPoly(), prod: r.NewPoly(),
 		msg: r.NewPoly(), err: r.NewPoly(), bits: make([]uint64, (r.N()+63)/64),
 	}

@@ -69,7 +69,7 @@ func (c *Client) phases(op *Op, response []byte) []uint64 {
 // masks are what a server whose response drew from seed masked its outputs by.
 func (c *Client) masks(op *Op, seed poly.Seed) []uint64 {
 	out := make([]uint64, op.NumOut)
-	random := poly.NewSampler(seed, c.ring.Variant())
+	random := poly.NewSampler(seed)
 	for m := range op.Map.Responses() {
 		for t := range op.Map.Tiles() {
 			_, elem := op.Map.Response(t, m)

@@ -242,7 +242,7 @@ func TestDigits(t *testing.T) {
 	for digits := 1; digits <= wire.MaxDigits; digits++ {
 		e := &evaluation{s: &Server{session: &session{ring: r}}, op: &Op{Digits: digits}}
 		f := e.newFolder()
-		sampler := r.NewSampler(poly.Seed{9})
+		sampler := poly.NewSampler(poly.Seed{9})
 		sampler.Uniform(r, f.tmp, 0)
 		f.tmp[0], f.tmp[1], f.tmp[2], f.tmp[3] = 0, r.Q()-1, r.Q()/2, r.Q()/2+1
 		v := make([]int64, testDegree)

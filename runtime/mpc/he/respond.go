@@ -79,7 +79,7 @@ type support struct {
 func (e *evaluation) newResponder(seed poly.Seed) *responder {
 	r := e.s.ring
 	w := &responder{
-		e: e, random: poly.NewSampler(seed, r.Variant()),
+		e: e, random: poly.NewSampler(seed),
 		p0: poly.NewPacker(e.op.C0Bits, r.Variant()), p1: poly.NewPacker(e.op.C1Bits, r.Variant()),
 		u: r.NewPoly(), c: r.NewPoly(), vals: r.NewPoly(), mask: r.NewPoly(),
 		supports: map[[3]int]*support{},

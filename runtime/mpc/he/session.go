@@ -91,7 +91,7 @@ func (s *session) agree(server, client []byte) {
 	h.Sum(s.public[:0])
 }
 
-func (s *session) sampler() *poly.Sampler { return poly.NewSampler(s.public, s.ring.Variant()) }
+func (s *session) sampler() *poly.Sampler { return poly.NewSampler(s.public) }
 
 // Turn is one use of the session's uniform polynomials: every operator takes one.
 type Turn struct {
@@ -149,7 +149,7 @@ func (s *session) secretSampler(purpose string) (*poly.Sampler, poly.Seed, error
 		return nil, poly.Seed{}, fmt.Errorf("he: randomness: %w", err)
 	}
 	seed := poly.Seed(b)
-	return poly.NewSampler(seed, s.ring.Variant()), seed, nil
+	return poly.NewSampler(seed), seed, nil
 }
 
 // ofTurn names the secret randomness of a turn; no two turns have the same.

@@ -5,8 +5,8 @@ import "math/bits"
 // Add sets dst = a + b. dst may be a or b, here and below.
 func (r *Ring) Add(dst, a, b []uint64) {
 	r.check(dst, a, b)
-	if r.ifma {
-		addIFMA(dst, a, b, r.q)
+	if r.lanes > 0 {
+		r.addLanes(dst, a, b)
 		return
 	}
 	for i := range dst {
@@ -17,8 +17,8 @@ func (r *Ring) Add(dst, a, b []uint64) {
 // Sub sets dst = a - b.
 func (r *Ring) Sub(dst, a, b []uint64) {
 	r.check(dst, a, b)
-	if r.ifma {
-		subIFMA(dst, a, b, r.q)
+	if r.lanes > 0 {
+		r.subLanes(dst, a, b)
 		return
 	}
 	for i := range dst {
@@ -29,8 +29,8 @@ func (r *Ring) Sub(dst, a, b []uint64) {
 // Neg sets dst = -a.
 func (r *Ring) Neg(dst, a []uint64) {
 	r.check(dst, a)
-	if r.ifma {
-		negIFMA(dst, a, r.q)
+	if r.lanes > 0 {
+		r.negLanes(dst, a)
 		return
 	}
 	for i := range dst {

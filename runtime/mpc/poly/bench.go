@@ -63,7 +63,7 @@ type workload struct {
 }
 
 func newWorkload(r *Ring) *workload {
-	w := &workload{r: r, s: r.NewSampler(Seed{1}), a: r.NewPoly(), b: r.NewPoly(), c: r.NewPoly()}
+	w := &workload{r: r, s: NewSampler(Seed{1}), a: r.NewPoly(), b: r.NewPoly(), c: r.NewPoly()}
 	w.s.Uniform(r, w.a, 0)
 	w.s.Uniform(r, w.b, 1)
 	w.packed = make([]byte, PackedLen(r.n, uploadBits))

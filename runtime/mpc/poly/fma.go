@@ -8,6 +8,7 @@ type fmaTables struct {
 	scale    [16]float64 // 1/n, over q, the last factor/n, over q: each in four lanes
 	r49      operand     // 2^49
 	less63   uint64      // -2^63 mod q
+	powers   [32]float64 // 2^32, over q, 2^49, over q, 2^81, over q, -2^63, over q: each in four lanes
 }
 
 // fmaTwiddles holds factors w centred at zero and w/q, as twiddles does, and for
@@ -26,6 +27,11 @@ func (r *Ring) newFMATables() *fmaTables {
 	}
 	t.r49 = r.operand(powMod(2, 49, r.q))
 	t.less63 = r.q - powMod(2, 63, r.q)
+	for i, w := range []uint64{powMod(2, 32, r.q), t.r49.w, powMod(2, 81, r.q), t.less63} {
+		for lane := range 4 {
+			t.powers[8*i+lane], t.powers[8*i+4+lane] = r.centred(w)
+		}
+	}
 	return t
 }
 
@@ -51,6 +57,10 @@ func (r *Ring) fmaTwiddles(w []uint64) fmaTwiddles {
 func (a *Acc) reduceFMA(dst []uint64) {
 	r := a.r
 	q, t := r.q, r.fma
+	if fmaLanes > 0 {
+		reduceLanes(dst, a.lo, a.hi, t)
+		return
+	}
 	for i := range dst {
 		x := mulShoup(a.hi[i], t.r49.w, t.r49.s64, q) + mulShoup(a.lo[i]+1<<63, 1, r.one.s64, q) + t.less63 // < 5q
 		dst[i] = reduceOnce(reduceOnce(reduceOnce(x, 4*q), 2*q), q)

@@ -3409,6 +3409,462 @@ DATA reverseBytes<>+14(SB)/1, $0x01
 DATA reverseBytes<>+15(SB)/1, $0x00
 GLOBL reverseBytes<>(SB), RODATA|NOPTR, $16
 
+// func keystream256by2(dst *uint64, schedule *byte, iv *byte, counter uint64, vectors int)
+// Requires: AVX, AVX2, VAES
+TEXT ·keystream256by2(SB), NOSPLIT, $0-40
+	MOVQ           dst+0(FP), AX
+	MOVQ           schedule+8(FP), CX
+	MOVQ           iv+16(FP), DX
+	MOVQ           counter+24(FP), BX
+	MOVQ           vectors+32(FP), SI
+	VBROADCASTI128 reverseBytes<>+0(SB), Y0
+	VBROADCASTI128 (DX), Y1
+	VPSHUFB        Y0, Y1, Y1
+	VMOVQ          BX, X2
+	VINSERTI128    $0x01, X2, Y2, Y2
+	VPADDQ         Y2, Y1, Y1
+	VPADDQ         counterLanes<>+0(SB), Y1, Y1
+	MOVQ           $0x0000000000000002, DX
+	VMOVQ          DX, X3
+	VINSERTI128    $0x01, X3, Y3, Y2
+
+wide:
+	CMPQ           SI, $0x08
+	JLT            narrow
+	VPSHUFB        Y0, Y1, Y3
+	VPADDQ         Y2, Y1, Y1
+	VPSHUFB        Y0, Y1, Y4
+	VPADDQ         Y2, Y1, Y1
+	VPSHUFB        Y0, Y1, Y5
+	VPADDQ         Y2, Y1, Y1
+	VPSHUFB        Y0, Y1, Y6
+	VPADDQ         Y2, Y1, Y1
+	VPSHUFB        Y0, Y1, Y7
+	VPADDQ         Y2, Y1, Y1
+	VPSHUFB        Y0, Y1, Y8
+	VPADDQ         Y2, Y1, Y1
+	VPSHUFB        Y0, Y1, Y9
+	VPADDQ         Y2, Y1, Y1
+	VPSHUFB        Y0, Y1, Y10
+	VPADDQ         Y2, Y1, Y1
+	VBROADCASTI128 (CX), Y11
+	VPXOR          Y11, Y3, Y3
+	VPXOR          Y11, Y4, Y4
+	VPXOR          Y11, Y5, Y5
+	VPXOR          Y11, Y6, Y6
+	VPXOR          Y11, Y7, Y7
+	VPXOR          Y11, Y8, Y8
+	VPXOR          Y11, Y9, Y9
+	VPXOR          Y11, Y10, Y10
+	VBROADCASTI128 16(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 32(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 48(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 64(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 80(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 96(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 112(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 128(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 144(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 160(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 176(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 192(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 208(CX), Y11
+	VAESENC        Y11, Y3, Y3
+	VAESENC        Y11, Y4, Y4
+	VAESENC        Y11, Y5, Y5
+	VAESENC        Y11, Y6, Y6
+	VAESENC        Y11, Y7, Y7
+	VAESENC        Y11, Y8, Y8
+	VAESENC        Y11, Y9, Y9
+	VAESENC        Y11, Y10, Y10
+	VBROADCASTI128 224(CX), Y11
+	VAESENCLAST    Y11, Y3, Y3
+	VAESENCLAST    Y11, Y4, Y4
+	VAESENCLAST    Y11, Y5, Y5
+	VAESENCLAST    Y11, Y6, Y6
+	VAESENCLAST    Y11, Y7, Y7
+	VAESENCLAST    Y11, Y8, Y8
+	VAESENCLAST    Y11, Y9, Y9
+	VAESENCLAST    Y11, Y10, Y10
+	VMOVDQU        Y3, (AX)
+	VMOVDQU        Y4, 32(AX)
+	VMOVDQU        Y5, 64(AX)
+	VMOVDQU        Y6, 96(AX)
+	VMOVDQU        Y7, 128(AX)
+	VMOVDQU        Y8, 160(AX)
+	VMOVDQU        Y9, 192(AX)
+	VMOVDQU        Y10, 224(AX)
+	ADDQ           $+256, AX
+	SUBQ           $0x08, SI
+	JMP            wide
+
+narrow:
+	TESTQ          SI, SI
+	JE             done
+	VPSHUFB        Y0, Y1, Y3
+	VPADDQ         Y2, Y1, Y1
+	VBROADCASTI128 (CX), Y4
+	VPXOR          Y4, Y3, Y3
+	VBROADCASTI128 16(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 32(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 48(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 64(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 80(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 96(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 112(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 128(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 144(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 160(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 176(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 192(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 208(CX), Y4
+	VAESENC        Y4, Y3, Y3
+	VBROADCASTI128 224(CX), Y4
+	VAESENCLAST    Y4, Y3, Y3
+	VMOVDQU        Y3, (AX)
+	ADDQ           $+32, AX
+	DECQ           SI
+	JMP            narrow
+
+done:
+	VZEROUPPER
+	RET
+
+// func keystream256by1(dst *uint64, schedule *byte, iv *byte, counter uint64, vectors int)
+// Requires: AES, AVX
+TEXT ·keystream256by1(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    schedule+8(FP), CX
+	MOVQ    iv+16(FP), DX
+	MOVQ    counter+24(FP), BX
+	MOVQ    vectors+32(FP), SI
+	VMOVDQU reverseBytes<>+0(SB), X0
+	VMOVDQU (DX), X1
+	VPSHUFB X0, X1, X1
+	VMOVQ   BX, X2
+	VPADDQ  X2, X1, X1
+	VPADDQ  counterLanes<>+0(SB), X1, X1
+	MOVQ    $0x0000000000000001, DX
+	VMOVQ   DX, X2
+
+wide:
+	CMPQ        SI, $0x08
+	JLT         narrow
+	VPSHUFB     X0, X1, X3
+	VPADDQ      X2, X1, X1
+	VPSHUFB     X0, X1, X4
+	VPADDQ      X2, X1, X1
+	VPSHUFB     X0, X1, X5
+	VPADDQ      X2, X1, X1
+	VPSHUFB     X0, X1, X6
+	VPADDQ      X2, X1, X1
+	VPSHUFB     X0, X1, X7
+	VPADDQ      X2, X1, X1
+	VPSHUFB     X0, X1, X8
+	VPADDQ      X2, X1, X1
+	VPSHUFB     X0, X1, X9
+	VPADDQ      X2, X1, X1
+	VPSHUFB     X0, X1, X10
+	VPADDQ      X2, X1, X1
+	VMOVDQU     (CX), X11
+	VPXOR       X11, X3, X3
+	VPXOR       X11, X4, X4
+	VPXOR       X11, X5, X5
+	VPXOR       X11, X6, X6
+	VPXOR       X11, X7, X7
+	VPXOR       X11, X8, X8
+	VPXOR       X11, X9, X9
+	VPXOR       X11, X10, X10
+	VMOVDQU     16(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     32(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     48(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     64(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     80(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     96(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     112(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     128(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     144(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     160(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     176(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     192(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     208(CX), X11
+	VAESENC     X11, X3, X3
+	VAESENC     X11, X4, X4
+	VAESENC     X11, X5, X5
+	VAESENC     X11, X6, X6
+	VAESENC     X11, X7, X7
+	VAESENC     X11, X8, X8
+	VAESENC     X11, X9, X9
+	VAESENC     X11, X10, X10
+	VMOVDQU     224(CX), X11
+	VAESENCLAST X11, X3, X3
+	VAESENCLAST X11, X4, X4
+	VAESENCLAST X11, X5, X5
+	VAESENCLAST X11, X6, X6
+	VAESENCLAST X11, X7, X7
+	VAESENCLAST X11, X8, X8
+	VAESENCLAST X11, X9, X9
+	VAESENCLAST X11, X10, X10
+	VMOVDQU     X3, (AX)
+	VMOVDQU     X4, 16(AX)
+	VMOVDQU     X5, 32(AX)
+	VMOVDQU     X6, 48(AX)
+	VMOVDQU     X7, 64(AX)
+	VMOVDQU     X8, 80(AX)
+	VMOVDQU     X9, 96(AX)
+	VMOVDQU     X10, 112(AX)
+	ADDQ        $+128, AX
+	SUBQ        $0x08, SI
+	JMP         wide
+
+narrow:
+	TESTQ       SI, SI
+	JE          done
+	VPSHUFB     X0, X1, X3
+	VPADDQ      X2, X1, X1
+	VMOVDQU     (CX), X4
+	VPXOR       X4, X3, X3
+	VMOVDQU     16(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     32(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     48(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     64(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     80(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     96(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     112(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     128(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     144(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     160(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     176(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     192(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     208(CX), X4
+	VAESENC     X4, X3, X3
+	VMOVDQU     224(CX), X4
+	VAESENCLAST X4, X3, X3
+	VMOVDQU     X3, (AX)
+	ADDQ        $+16, AX
+	DECQ        SI
+	JMP         narrow
+
+done:
+	VZEROUPPER
+	RET
+
 // func noiseVector(dst *uint64, words *uint64, n int, q uint64, mask uint64, eta uint64)
 // Requires: AVX, AVX512F, AVX512VPOPCNTDQ
 TEXT ·noiseVector(SB), NOSPLIT, $0-48
@@ -4882,5 +5338,821 @@ vector:
 	ADDQ         $0x20, DX
 	DECQ         BX
 	JNE          vector
+	VZEROUPPER
+	RET
+
+// func addVectors4(dst *uint64, a *uint64, b *uint64, n int, q uint64)
+// Requires: AVX, AVX2
+TEXT ·addVectors4(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         q+32(FP), BX
+	VMOVQ        BX, X0
+	VPBROADCASTQ X0, Y0
+	VPXOR        Y1, Y1, Y1
+	MOVQ         n+24(FP), BX
+	SHRQ         $0x02, BX
+
+vector:
+	VMOVDQU  (CX), Y2
+	VPADDQ   (DX), Y2, Y2
+	VPSUBQ   Y0, Y2, Y2
+	VPCMPGTQ Y2, Y1, Y3
+	VPAND    Y0, Y3, Y3
+	VPADDQ   Y3, Y2, Y2
+	VMOVDQU  Y2, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	ADDQ     $0x20, DX
+	DECQ     BX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func subVectors4(dst *uint64, a *uint64, b *uint64, n int, q uint64)
+// Requires: AVX, AVX2
+TEXT ·subVectors4(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         b+16(FP), DX
+	MOVQ         q+32(FP), BX
+	VMOVQ        BX, X0
+	VPBROADCASTQ X0, Y0
+	VPXOR        Y1, Y1, Y1
+	MOVQ         n+24(FP), BX
+	SHRQ         $0x02, BX
+
+vector:
+	VMOVDQU  (CX), Y2
+	VPSUBQ   (DX), Y2, Y2
+	VPCMPGTQ Y2, Y1, Y3
+	VPAND    Y0, Y3, Y3
+	VPADDQ   Y3, Y2, Y2
+	VMOVDQU  Y2, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	ADDQ     $0x20, DX
+	DECQ     BX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func negVector4(dst *uint64, a *uint64, n int, q uint64)
+// Requires: AVX, AVX2
+TEXT ·negVector4(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         a+8(FP), CX
+	MOVQ         q+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	VPXOR        Y1, Y1, Y1
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VPSUBQ   (CX), Y0, Y2
+	VPSUBQ   Y0, Y2, Y2
+	VPCMPGTQ Y2, Y1, Y3
+	VPAND    Y0, Y3, Y3
+	VPADDQ   Y3, Y2, Y2
+	VMOVDQU  Y2, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     DX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func encodeVector4(dst *uint64, x *uint64, n int, q uint64, mask uint64, down uint64)
+// Requires: AVX, AVX2
+TEXT ·encodeVector4(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         q+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         mask+32(FP), DX
+	VMOVQ        DX, X1
+	VPBROADCASTQ X1, Y1
+	MOVQ         down+40(FP), DX
+	VMOVQ        DX, X2
+	VPBROADCASTQ X2, Y2
+	VPSRLQ       $0x20, Y0, Y3
+	MOVQ         $0x0000000000000001, DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         $0x0000000000000040, DX
+	VMOVQ        DX, X6
+	VPBROADCASTQ X6, Y6
+	VPSUBQ       Y2, Y6, Y6
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VPAND    (CX), Y1, Y7
+	VPSRLQ   $0x20, Y7, Y8
+	VPMULUDQ Y0, Y7, Y9
+	VPMULUDQ Y3, Y7, Y7
+	VPMULUDQ Y0, Y8, Y10
+	VPMULUDQ Y3, Y8, Y8
+	VPADDQ   Y7, Y10, Y10
+	VPSRLQ   $0x20, Y9, Y7
+	VPADDQ   Y10, Y7, Y7
+	VPSRLQ   $0x20, Y7, Y7
+	VPADDQ   Y7, Y8, Y8
+	VPSLLQ   $0x20, Y10, Y10
+	VPADDQ   Y10, Y9, Y9
+	VPSRLVQ  Y2, Y9, Y9
+	VPSLLVQ  Y6, Y8, Y8
+	VPADDQ   Y9, Y8, Y8
+	VPADDQ   Y4, Y8, Y8
+	VPSRLQ   $0x01, Y8, Y8
+	VPSUBQ   Y0, Y8, Y8
+	VPCMPGTQ Y8, Y5, Y7
+	VPAND    Y0, Y7, Y7
+	VPADDQ   Y7, Y8, Y8
+	VMOVDQU  Y8, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     DX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func encodeAddVector4(dst *uint64, x *uint64, n int, q uint64, mask uint64, down uint64)
+// Requires: AVX, AVX2
+TEXT ·encodeAddVector4(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         q+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         mask+32(FP), DX
+	VMOVQ        DX, X1
+	VPBROADCASTQ X1, Y1
+	MOVQ         down+40(FP), DX
+	VMOVQ        DX, X2
+	VPBROADCASTQ X2, Y2
+	VPSRLQ       $0x20, Y0, Y3
+	MOVQ         $0x0000000000000001, DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         $0x0000000000000040, DX
+	VMOVQ        DX, X6
+	VPBROADCASTQ X6, Y6
+	VPSUBQ       Y2, Y6, Y6
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VPAND    (CX), Y1, Y7
+	VPSRLQ   $0x20, Y7, Y8
+	VPMULUDQ Y0, Y7, Y9
+	VPMULUDQ Y3, Y7, Y7
+	VPMULUDQ Y0, Y8, Y10
+	VPMULUDQ Y3, Y8, Y8
+	VPADDQ   Y7, Y10, Y10
+	VPSRLQ   $0x20, Y9, Y7
+	VPADDQ   Y10, Y7, Y7
+	VPSRLQ   $0x20, Y7, Y7
+	VPADDQ   Y7, Y8, Y8
+	VPSLLQ   $0x20, Y10, Y10
+	VPADDQ   Y10, Y9, Y9
+	VPSRLVQ  Y2, Y9, Y9
+	VPSLLVQ  Y6, Y8, Y8
+	VPADDQ   Y9, Y8, Y8
+	VPADDQ   Y4, Y8, Y8
+	VPSRLQ   $0x01, Y8, Y8
+	VPSUBQ   Y0, Y8, Y8
+	VPCMPGTQ Y8, Y5, Y7
+	VPAND    Y0, Y7, Y7
+	VPADDQ   Y7, Y8, Y8
+	VPADDQ   (AX), Y8, Y8
+	VPSUBQ   Y0, Y8, Y8
+	VPCMPGTQ Y8, Y5, Y7
+	VPAND    Y0, Y7, Y7
+	VPADDQ   Y7, Y8, Y8
+	VMOVDQU  Y8, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     DX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func roundVector4(dst *uint64, v *uint64, n int, q uint64, inv uint64, b uint64, shift uint64, half uint64)
+// Requires: AVX, AVX2
+TEXT ·roundVector4(SB), NOSPLIT, $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         q+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	VPSRLQ       $0x20, Y0, Y1
+	MOVQ         inv+32(FP), DX
+	VMOVQ        DX, X2
+	VPBROADCASTQ X2, Y2
+	VPSRLQ       $0x20, Y2, Y3
+	MOVQ         b+40(FP), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+	MOVQ         shift+48(FP), DX
+	VMOVQ        DX, X5
+	VPBROADCASTQ X5, Y5
+	MOVQ         half+56(FP), DX
+	VMOVQ        DX, X6
+	VPBROADCASTQ X6, Y6
+	MOVQ         $0x0000000000000001, DX
+	VMOVQ        DX, X7
+	VPBROADCASTQ X7, Y7
+	MOVQ         $0x0000000000000040, DX
+	VMOVQ        DX, X8
+	VPBROADCASTQ X8, Y8
+	VPSUBQ       Y5, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPSUBQ       Y8, Y9, Y9
+	VPSLLVQ      Y4, Y7, Y10
+	VPSUBQ       Y7, Y10, Y10
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VMOVDQU  (CX), Y11
+	VPSRLQ   $0x20, Y11, Y12
+	VPMULUDQ Y2, Y11, Y13
+	VPMULUDQ Y3, Y11, Y14
+	VPMULUDQ Y2, Y12, Y15
+	VPMULUDQ Y3, Y12, Y12
+	VPSRLQ   $0x20, Y13, Y16
+	VPADDQ   Y16, Y15, Y16
+	VPSLLQ   $0x20, Y14, Y17
+	VPADDQ   Y17, Y13, Y13
+	VPSRLQ   $0x20, Y17, Y17
+	VPADDQ   Y17, Y16, Y16
+	VPSRLQ   $0x20, Y16, Y16
+	VPSLLQ   $0x20, Y15, Y15
+	VPADDQ   Y15, Y13, Y13
+	VPSRLQ   $0x20, Y14, Y14
+	VPADDQ   Y14, Y12, Y12
+	VPADDQ   Y16, Y12, Y12
+	VPSRLVQ  Y5, Y13, Y13
+	VPSLLVQ  Y8, Y12, Y14
+	VPOR     Y14, Y13, Y13
+	VPSRLVQ  Y9, Y12, Y14
+	VPOR     Y14, Y13, Y13
+	VPSLLVQ  Y4, Y11, Y11
+	VPSRLQ   $0x20, Y13, Y12
+	VPMULUDQ Y0, Y13, Y14
+	VPMULUDQ Y1, Y13, Y15
+	VPMULUDQ Y0, Y12, Y12
+	VPADDQ   Y15, Y12, Y12
+	VPSLLQ   $0x20, Y12, Y12
+	VPADDQ   Y12, Y14, Y14
+	VPSUBQ   Y14, Y11, Y11
+	VPCMPGTQ Y11, Y6, Y11
+	VPADDQ   Y11, Y13, Y13
+	VPADDQ   Y7, Y13, Y13
+	VPAND    Y10, Y13, Y13
+	VMOVDQU  Y13, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     DX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func dropVector4(dst *uint64, v *uint64, n int, j uint64)
+// Requires: AVX, AVX2
+TEXT ·dropVector4(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         j+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VMOVDQU (CX), Y1
+	VPSRLVQ Y0, Y1, Y1
+	VMOVDQU Y1, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	DECQ    DX
+	JNE     vector
+	VZEROUPPER
+	RET
+
+// func restoreVector4(dst *uint64, v *uint64, n int, j uint64, mid uint64, q uint64)
+// Requires: AVX, AVX2
+TEXT ·restoreVector4(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         j+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         mid+32(FP), DX
+	VMOVQ        DX, X1
+	VPBROADCASTQ X1, Y1
+	MOVQ         q+40(FP), DX
+	VMOVQ        DX, X2
+	VPBROADCASTQ X2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VMOVDQU  (CX), Y4
+	VPSLLVQ  Y0, Y4, Y4
+	VPOR     Y1, Y4, Y4
+	VPSUBQ   Y2, Y4, Y4
+	VPCMPGTQ Y4, Y3, Y5
+	VPAND    Y2, Y5, Y5
+	VPADDQ   Y5, Y4, Y4
+	VMOVDQU  Y4, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     DX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func digitVector4(dst *uint64, src *uint64, n int, q uint64, half uint64, offset uint64, shift uint64, mask uint64, centre uint64)
+// Requires: AVX, AVX2
+TEXT ·digitVector4(SB), NOSPLIT, $0-72
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         q+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         half+32(FP), DX
+	VMOVQ        DX, X1
+	VPBROADCASTQ X1, Y1
+	MOVQ         offset+40(FP), DX
+	VMOVQ        DX, X2
+	VPBROADCASTQ X2, Y2
+	VPXOR        Y3, Y3, Y3
+	MOVQ         shift+48(FP), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+	MOVQ         mask+56(FP), DX
+	VMOVQ        DX, X5
+	VPBROADCASTQ X5, Y5
+	MOVQ         centre+64(FP), DX
+	VMOVQ        DX, X6
+	VPBROADCASTQ X6, Y6
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VMOVDQU  (CX), Y7
+	VPCMPGTQ Y1, Y7, Y8
+	VPAND    Y0, Y8, Y8
+	VPSUBQ   Y8, Y7, Y7
+	VPADDQ   Y2, Y7, Y7
+	VPSRLVQ  Y4, Y7, Y7
+	VPAND    Y5, Y7, Y7
+	VPSUBQ   Y6, Y7, Y7
+	VPCMPGTQ Y7, Y3, Y8
+	VPAND    Y0, Y8, Y8
+	VPADDQ   Y8, Y7, Y7
+	VMOVDQU  Y7, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     DX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func noiseVector4(dst *uint64, words *uint64, n int, q uint64, mask uint64, eta uint64)
+// Requires: AVX, AVX2
+TEXT ·noiseVector4(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         words+8(FP), CX
+	VMOVDQU      nibbleCounts<>+0(SB), Y0
+	MOVQ         $0x0f0f0f0f0f0f0f0f, DX
+	VMOVQ        DX, X1
+	VPBROADCASTQ X1, Y1
+	VPXOR        Y2, Y2, Y2
+	MOVQ         q+24(FP), DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         mask+32(FP), DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+	MOVQ         eta+40(FP), DX
+	VMOVQ        DX, X5
+	VPBROADCASTQ X5, Y5
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VPAND    (CX), Y4, Y6
+	VPSRLQ   $0x04, Y6, Y7
+	VPAND    Y1, Y6, Y6
+	VPAND    Y1, Y7, Y7
+	VPSHUFB  Y6, Y0, Y6
+	VPSHUFB  Y7, Y0, Y7
+	VPADDB   Y7, Y6, Y6
+	VPSADBW  Y2, Y6, Y6
+	VPSUBQ   Y5, Y6, Y6
+	VPCMPGTQ Y6, Y2, Y7
+	VPAND    Y3, Y7, Y7
+	VPADDQ   Y7, Y6, Y6
+	VMOVDQU  Y6, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     DX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+DATA nibbleCounts<>+0(SB)/1, $0x00
+DATA nibbleCounts<>+1(SB)/1, $0x01
+DATA nibbleCounts<>+2(SB)/1, $0x01
+DATA nibbleCounts<>+3(SB)/1, $0x02
+DATA nibbleCounts<>+4(SB)/1, $0x01
+DATA nibbleCounts<>+5(SB)/1, $0x02
+DATA nibbleCounts<>+6(SB)/1, $0x02
+DATA nibbleCounts<>+7(SB)/1, $0x03
+DATA nibbleCounts<>+8(SB)/1, $0x01
+DATA nibbleCounts<>+9(SB)/1, $0x02
+DATA nibbleCounts<>+10(SB)/1, $0x02
+DATA nibbleCounts<>+11(SB)/1, $0x03
+DATA nibbleCounts<>+12(SB)/1, $0x02
+DATA nibbleCounts<>+13(SB)/1, $0x03
+DATA nibbleCounts<>+14(SB)/1, $0x03
+DATA nibbleCounts<>+15(SB)/1, $0x04
+DATA nibbleCounts<>+16(SB)/1, $0x00
+DATA nibbleCounts<>+17(SB)/1, $0x01
+DATA nibbleCounts<>+18(SB)/1, $0x01
+DATA nibbleCounts<>+19(SB)/1, $0x02
+DATA nibbleCounts<>+20(SB)/1, $0x01
+DATA nibbleCounts<>+21(SB)/1, $0x02
+DATA nibbleCounts<>+22(SB)/1, $0x02
+DATA nibbleCounts<>+23(SB)/1, $0x03
+DATA nibbleCounts<>+24(SB)/1, $0x01
+DATA nibbleCounts<>+25(SB)/1, $0x02
+DATA nibbleCounts<>+26(SB)/1, $0x02
+DATA nibbleCounts<>+27(SB)/1, $0x03
+DATA nibbleCounts<>+28(SB)/1, $0x02
+DATA nibbleCounts<>+29(SB)/1, $0x03
+DATA nibbleCounts<>+30(SB)/1, $0x03
+DATA nibbleCounts<>+31(SB)/1, $0x04
+GLOBL nibbleCounts<>(SB), RODATA|NOPTR, $32
+
+// func ternaryVector4(dst *uint64, words *uint64, n int, q uint64)
+// Requires: AVX, AVX2
+TEXT ·ternaryVector4(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         words+8(FP), CX
+	MOVQ         q+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         $0x0000000000000001, DX
+	VMOVQ        DX, X1
+	VPBROADCASTQ X1, Y1
+	VPXOR        Y2, Y2, Y2
+	MOVQ         $0x8000000000000000, DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0xd555555555555555, DX
+	VMOVQ        DX, X4
+	VPBROADCASTQ X4, Y4
+	MOVQ         $0x2aaaaaaaaaaaaaaa, DX
+	VMOVQ        DX, X5
+	VPBROADCASTQ X5, Y5
+	MOVQ         n+16(FP), DX
+	SHRQ         $0x02, DX
+
+vector:
+	VMOVDQU  (CX), Y6
+	VPXOR    Y3, Y6, Y6
+	VPCMPGTQ Y4, Y6, Y7
+	VPADDQ   Y7, Y1, Y7
+	VPCMPGTQ Y5, Y6, Y6
+	VPADDQ   Y6, Y7, Y7
+	VPSUBQ   Y7, Y2, Y7
+	VPCMPGTQ Y7, Y2, Y6
+	VPAND    Y0, Y6, Y6
+	VPADDQ   Y6, Y7, Y7
+	VMOVDQU  Y7, (AX)
+	ADDQ     $0x20, AX
+	ADDQ     $0x20, CX
+	DECQ     DX
+	JNE      vector
+	VZEROUPPER
+	RET
+
+// func uniformVector4(dst *uint64, words *uint64, n int, room int, q uint64, mask uint64) (taken int, read int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·uniformVector4(SB), NOSPLIT, $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         words+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         room+24(FP), BX
+	MOVQ         q+32(FP), SI
+	VMOVQ        SI, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         mask+40(FP), SI
+	VMOVQ        SI, X1
+	VPBROADCASTQ X1, Y1
+	LEAQ         keptFirst<>+0(SB), R8
+	XORQ         SI, SI
+	XORQ         DI, DI
+	SUBQ         $0x04, BX
+
+vector:
+	CMPQ      SI, BX
+	JGT       done
+	CMPQ      DI, DX
+	JGE       done
+	VPAND     (CX)(DI*8), Y1, Y3
+	VPCMPGTQ  Y3, Y0, Y2
+	VMOVMSKPD Y2, R9
+	POPCNTL   R9, R10
+	SHLQ      $0x05, R9
+	VMOVDQU   (R8)(R9*1), Y2
+	VPERMD    Y3, Y2, Y3
+	VMOVDQU   Y3, (AX)(SI*8)
+	ADDQ      R10, SI
+	ADDQ      $0x04, DI
+	JMP       vector
+
+done:
+	MOVQ SI, taken+48(FP)
+	MOVQ DI, read+56(FP)
+	VZEROUPPER
+	RET
+
+DATA keptFirst<>+0(SB)/8, $0x0000000000000000
+DATA keptFirst<>+8(SB)/8, $0x0000000000000000
+DATA keptFirst<>+16(SB)/8, $0x0000000000000000
+DATA keptFirst<>+24(SB)/8, $0x0000000000000000
+DATA keptFirst<>+32(SB)/4, $0x00000000
+DATA keptFirst<>+36(SB)/4, $0x00000001
+DATA keptFirst<>+40(SB)/8, $0x0000000000000000
+DATA keptFirst<>+48(SB)/8, $0x0000000000000000
+DATA keptFirst<>+56(SB)/8, $0x0000000000000000
+DATA keptFirst<>+64(SB)/4, $0x00000002
+DATA keptFirst<>+68(SB)/4, $0x00000003
+DATA keptFirst<>+72(SB)/8, $0x0000000000000000
+DATA keptFirst<>+80(SB)/8, $0x0000000000000000
+DATA keptFirst<>+88(SB)/8, $0x0000000000000000
+DATA keptFirst<>+96(SB)/4, $0x00000000
+DATA keptFirst<>+100(SB)/4, $0x00000001
+DATA keptFirst<>+104(SB)/4, $0x00000002
+DATA keptFirst<>+108(SB)/4, $0x00000003
+DATA keptFirst<>+112(SB)/8, $0x0000000000000000
+DATA keptFirst<>+120(SB)/8, $0x0000000000000000
+DATA keptFirst<>+128(SB)/4, $0x00000004
+DATA keptFirst<>+132(SB)/4, $0x00000005
+DATA keptFirst<>+136(SB)/8, $0x0000000000000000
+DATA keptFirst<>+144(SB)/8, $0x0000000000000000
+DATA keptFirst<>+152(SB)/8, $0x0000000000000000
+DATA keptFirst<>+160(SB)/4, $0x00000000
+DATA keptFirst<>+164(SB)/4, $0x00000001
+DATA keptFirst<>+168(SB)/4, $0x00000004
+DATA keptFirst<>+172(SB)/4, $0x00000005
+DATA keptFirst<>+176(SB)/8, $0x0000000000000000
+DATA keptFirst<>+184(SB)/8, $0x0000000000000000
+DATA keptFirst<>+192(SB)/4, $0x00000002
+DATA keptFirst<>+196(SB)/4, $0x00000003
+DATA keptFirst<>+200(SB)/4, $0x00000004
+DATA keptFirst<>+204(SB)/4, $0x00000005
+DATA keptFirst<>+208(SB)/8, $0x0000000000000000
+DATA keptFirst<>+216(SB)/8, $0x0000000000000000
+DATA keptFirst<>+224(SB)/4, $0x00000000
+DATA keptFirst<>+228(SB)/4, $0x00000001
+DATA keptFirst<>+232(SB)/4, $0x00000002
+DATA keptFirst<>+236(SB)/4, $0x00000003
+DATA keptFirst<>+240(SB)/4, $0x00000004
+DATA keptFirst<>+244(SB)/4, $0x00000005
+DATA keptFirst<>+248(SB)/8, $0x0000000000000000
+DATA keptFirst<>+256(SB)/4, $0x00000006
+DATA keptFirst<>+260(SB)/4, $0x00000007
+DATA keptFirst<>+264(SB)/8, $0x0000000000000000
+DATA keptFirst<>+272(SB)/8, $0x0000000000000000
+DATA keptFirst<>+280(SB)/8, $0x0000000000000000
+DATA keptFirst<>+288(SB)/4, $0x00000000
+DATA keptFirst<>+292(SB)/4, $0x00000001
+DATA keptFirst<>+296(SB)/4, $0x00000006
+DATA keptFirst<>+300(SB)/4, $0x00000007
+DATA keptFirst<>+304(SB)/8, $0x0000000000000000
+DATA keptFirst<>+312(SB)/8, $0x0000000000000000
+DATA keptFirst<>+320(SB)/4, $0x00000002
+DATA keptFirst<>+324(SB)/4, $0x00000003
+DATA keptFirst<>+328(SB)/4, $0x00000006
+DATA keptFirst<>+332(SB)/4, $0x00000007
+DATA keptFirst<>+336(SB)/8, $0x0000000000000000
+DATA keptFirst<>+344(SB)/8, $0x0000000000000000
+DATA keptFirst<>+352(SB)/4, $0x00000000
+DATA keptFirst<>+356(SB)/4, $0x00000001
+DATA keptFirst<>+360(SB)/4, $0x00000002
+DATA keptFirst<>+364(SB)/4, $0x00000003
+DATA keptFirst<>+368(SB)/4, $0x00000006
+DATA keptFirst<>+372(SB)/4, $0x00000007
+DATA keptFirst<>+376(SB)/8, $0x0000000000000000
+DATA keptFirst<>+384(SB)/4, $0x00000004
+DATA keptFirst<>+388(SB)/4, $0x00000005
+DATA keptFirst<>+392(SB)/4, $0x00000006
+DATA keptFirst<>+396(SB)/4, $0x00000007
+DATA keptFirst<>+400(SB)/8, $0x0000000000000000
+DATA keptFirst<>+408(SB)/8, $0x0000000000000000
+DATA keptFirst<>+416(SB)/4, $0x00000000
+DATA keptFirst<>+420(SB)/4, $0x00000001
+DATA keptFirst<>+424(SB)/4, $0x00000004
+DATA keptFirst<>+428(SB)/4, $0x00000005
+DATA keptFirst<>+432(SB)/4, $0x00000006
+DATA keptFirst<>+436(SB)/4, $0x00000007
+DATA keptFirst<>+440(SB)/8, $0x0000000000000000
+DATA keptFirst<>+448(SB)/4, $0x00000002
+DATA keptFirst<>+452(SB)/4, $0x00000003
+DATA keptFirst<>+456(SB)/4, $0x00000004
+DATA keptFirst<>+460(SB)/4, $0x00000005
+DATA keptFirst<>+464(SB)/4, $0x00000006
+DATA keptFirst<>+468(SB)/4, $0x00000007
+DATA keptFirst<>+472(SB)/8, $0x0000000000000000
+DATA keptFirst<>+480(SB)/4, $0x00000000
+DATA keptFirst<>+484(SB)/4, $0x00000001
+DATA keptFirst<>+488(SB)/4, $0x00000002
+DATA keptFirst<>+492(SB)/4, $0x00000003
+DATA keptFirst<>+496(SB)/4, $0x00000004
+DATA keptFirst<>+500(SB)/4, $0x00000005
+DATA keptFirst<>+504(SB)/4, $0x00000006
+DATA keptFirst<>+508(SB)/4, $0x00000007
+GLOBL keptFirst<>(SB), RODATA|NOPTR, $512
+
+// func fmaReduce(dst *uint64, lo *uint64, hi *uint64, n int, c *float64, powers *float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·fmaReduce(SB), NOSPLIT, $0-48
+	MOVQ         dst+0(FP), AX
+	MOVQ         lo+8(FP), CX
+	MOVQ         hi+16(FP), DX
+	MOVQ         c+32(FP), BX
+	VBROADCASTSD (BX), Y0
+	VBROADCASTSD 8(BX), Y1
+	VBROADCASTSD 16(BX), Y2
+	MOVQ         powers+40(FP), BX
+	MOVQ         $0x00000000ffffffff, SI
+	VMOVQ        SI, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0x8000000000000000, SI
+	VMOVQ        SI, X4
+	VPBROADCASTQ X4, Y4
+	MOVQ         n+24(FP), SI
+	SHRQ         $0x02, SI
+
+vector:
+	VMOVDQU      (CX), Y5
+	VMOVDQU      (DX), Y6
+	VPXOR        Y4, Y5, Y5
+	VPSRLQ       $0x20, Y5, Y7
+	VPSRLQ       $0x20, Y6, Y8
+	VPAND        Y3, Y5, Y5
+	VPAND        Y3, Y6, Y6
+	VPOR         Y2, Y5, Y5
+	VSUBPD       Y2, Y5, Y5
+	VPOR         Y2, Y7, Y7
+	VSUBPD       Y2, Y7, Y7
+	VPOR         Y2, Y6, Y6
+	VSUBPD       Y2, Y6, Y6
+	VPOR         Y2, Y8, Y8
+	VSUBPD       Y2, Y8, Y8
+	VMOVDQU      (BX), Y9
+	VMULPD       32(BX), Y7, Y11
+	VMULPD       Y9, Y7, Y10
+	VROUNDPD     $0x08, Y11, Y11
+	VFMSUB213PD  Y10, Y9, Y7
+	VFNMADD231PD Y0, Y11, Y10
+	VADDPD       Y10, Y7, Y7
+	VMOVDQU      64(BX), Y9
+	VMULPD       96(BX), Y6, Y11
+	VMULPD       Y9, Y6, Y10
+	VROUNDPD     $0x08, Y11, Y11
+	VFMSUB213PD  Y10, Y9, Y6
+	VFNMADD231PD Y0, Y11, Y10
+	VADDPD       Y10, Y6, Y6
+	VMOVDQU      128(BX), Y9
+	VMULPD       160(BX), Y8, Y11
+	VMULPD       Y9, Y8, Y10
+	VROUNDPD     $0x08, Y11, Y11
+	VFMSUB213PD  Y10, Y9, Y8
+	VFNMADD231PD Y0, Y11, Y10
+	VADDPD       Y10, Y8, Y8
+	VADDPD       Y7, Y5, Y5
+	VADDPD       Y8, Y6, Y6
+	VADDPD       192(BX), Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VMULPD       Y1, Y5, Y6
+	VROUNDPD     $0x08, Y6, Y6
+	VFNMADD231PD Y0, Y6, Y5
+	VXORPD       Y6, Y6, Y6
+	VCMPPD       $0x01, Y6, Y5, Y6
+	VANDPD       Y0, Y6, Y6
+	VADDPD       Y6, Y5, Y5
+	VADDPD       Y2, Y5, Y5
+	VPXOR        Y2, Y5, Y5
+	VMOVDQU      Y5, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x20, DX
+	DECQ         SI
+	JNE          vector
+	VZEROUPPER
+	RET
+
+// func packPairs(dst *byte, v *uint64, groups int, b int, tables *uint64)
+// Requires: AVX, AVX2
+TEXT ·packPairs(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    v+8(FP), CX
+	MOVQ    groups+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    tables+32(FP), SI
+	MOVQ    344(SI), DI
+	MOVQ    352(SI), R8
+	MOVQ    360(SI), R9
+	VMOVDQU 320(SI), X0
+
+group:
+	VPAND   (CX), X0, X1
+	VPSLLVQ (SI), X1, X1
+	VPSHUFB 16(SI), X1, X2
+	VPSHUFB 32(SI), X1, X1
+	VPOR    X1, X2, X2
+	VMOVDQU X2, (AX)
+	VPSHUFB 48(SI), X2, X1
+	VPAND   16(CX), X0, X2
+	VPSLLVQ 80(SI), X2, X2
+	VPSHUFB 96(SI), X2, X3
+	VPSHUFB 112(SI), X2, X2
+	VPOR    X2, X3, X3
+	VPOR    X1, X3, X3
+	VMOVDQU X3, (AX)(DI*1)
+	VPSHUFB 128(SI), X3, X1
+	VPAND   32(CX), X0, X2
+	VPSLLVQ 160(SI), X2, X2
+	VPSHUFB 176(SI), X2, X3
+	VPSHUFB 192(SI), X2, X2
+	VPOR    X2, X3, X3
+	VPOR    X1, X3, X3
+	VMOVDQU X3, (AX)(R8*1)
+	VPSHUFB 208(SI), X3, X1
+	VPAND   48(CX), X0, X2
+	VPSLLVQ 240(SI), X2, X2
+	VPSHUFB 256(SI), X2, X3
+	VPSHUFB 272(SI), X2, X2
+	VPOR    X2, X3, X3
+	VPOR    X1, X3, X3
+	VMOVDQU X3, (AX)(R9*1)
+	ADDQ    $0x40, CX
+	ADDQ    BX, AX
+	DECQ    DX
+	JNE     group
+	VZEROUPPER
+	RET
+
+// func unpackPairs(dst *uint64, src *byte, groups int, b int, tables *uint64)
+// Requires: AVX, AVX2
+TEXT ·unpackPairs(SB), NOSPLIT, $0-40
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    groups+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    tables+32(FP), SI
+	MOVQ    344(SI), DI
+	MOVQ    352(SI), R8
+	MOVQ    360(SI), R9
+	VMOVDQU 320(SI), X0
+
+group:
+	VMOVDQU (CX), X1
+	VPSHUFB 64(SI), X1, X1
+	VPSRLVQ (SI), X1, X1
+	VPAND   X0, X1, X1
+	VMOVDQU X1, (AX)
+	VMOVDQU (CX)(DI*1), X1
+	VPSHUFB 144(SI), X1, X1
+	VPSRLVQ 80(SI), X1, X1
+	VPAND   X0, X1, X1
+	VMOVDQU X1, 16(AX)
+	VMOVDQU (CX)(R8*1), X1
+	VPSHUFB 224(SI), X1, X1
+	VPSRLVQ 160(SI), X1, X1
+	VPAND   X0, X1, X1
+	VMOVDQU X1, 32(AX)
+	VMOVDQU (CX)(R9*1), X1
+	VPSHUFB 304(SI), X1, X1
+	VPSRLVQ 240(SI), X1, X1
+	VPAND   X0, X1, X1
+	VMOVDQU X1, 48(AX)
+	ADDQ    $0x40, AX
+	ADDQ    BX, CX
+	DECQ    DX
+	JNE     group
 	VZEROUPPER
 	RET

@@ -22,8 +22,8 @@ func NewPacker(b int, v Variant) *Packer {
 		panic(fmt.Sprintf("BUG: poly: packing values of %d bits", b))
 	}
 	p := &Packer{bits: b, mask: ^uint64(0) >> (64 - b)}
-	if v.resolve() == IFMA && b >= 8 && b <= 57 {
-		p.fast = newPackTables(b)
+	if b >= 8 && b <= 57 {
+		p.fast = newPackTables(b, v.resolve())
 	}
 	return p
 }
@@ -43,22 +43,22 @@ func (p *Packer) Len(n int) int { return PackedLen(n, p.bits) }
 // Pack writes the low bits of every value; len(dst) = Len(len(v)).
 func (p *Packer) Pack(dst []byte, v []uint64) {
 	p.check(len(dst), len(v))
-	done := 0
+	groups := 0
 	if p.fast != nil {
-		done = p.packFast(dst, v)
+		groups = p.packFast(dst, v)
 	}
-	p.packGeneric(dst[done*p.bits/8:], v[done:])
+	p.packGeneric(dst[groups*p.bits:], v[groups*8:])
 }
 
 // Unpack reads len(dst) values; len(src) = Len(len(dst)). It rejects nothing:
 // ranges are the caller's to check (AllBelow).
 func (p *Packer) Unpack(dst []uint64, src []byte) {
 	p.check(len(src), len(dst))
-	done := 0
+	groups := 0
 	if p.fast != nil {
-		done = p.unpackFast(dst, src)
+		groups = p.unpackFast(dst, src)
 	}
-	p.unpackGeneric(dst[done:], src[done*p.bits/8:])
+	p.unpackGeneric(dst[groups*8:], src[groups*p.bits:])
 }
 
 // PaddingZero reports whether the unused bits of the last byte of src, holding n

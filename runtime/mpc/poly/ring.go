@@ -22,6 +22,7 @@ type Ring struct {
 	variant Variant
 	ifma    bool
 	fma     *fmaTables // of the variant FMA
+	lanes   int        // of elementwise kernels; 0 if there are none
 
 	fwd, inv twiddles
 	nInv     operand // n^-1
@@ -68,10 +69,12 @@ func NewRing(n int, q uint64, opts ...Option) (*Ring, error) {
 		return nil, fmt.Errorf("poly: variant %v cannot run on this processor or build", r.variant)
 	}
 	r.variant = r.variant.resolve()
-	r.ifma = r.variant == IFMA
 	r.fill()
-	if r.variant == FMA {
-		r.fma = r.newFMATables()
+	switch r.variant {
+	case IFMA:
+		r.ifma, r.lanes = true, ifmaLanes
+	case FMA:
+		r.fma, r.lanes = r.newFMATables(), fmaLanes
 	}
 	return r, nil
 }
@@ -142,6 +145,12 @@ func (r *Ring) Bits() int { return bits.Len64(r.q) }
 
 // Variant returns the kernels in use.
 func (r *Ring) Variant() Variant { return r.variant }
+
+// whole rounds n down to what fills the elementwise kernels' vectors.
+func (r *Ring) whole(n int) int { return n &^ (r.lanes - 1) }
+
+// ifmaLanes is how many lanes the elementwise kernels of the variant IFMA have.
+const ifmaLanes = 8
 
 // NewPoly returns a zero polynomial. Prefer it to make: it spreads polynomials
 // over the sets of the first-level cache.

@@ -88,8 +88,8 @@ func (r *Ring) Digits(dst [][]uint64, src []uint64, base, drop int) {
 		if i == len(dst)-1 {
 			d.mask = ^uint64(0) // the largest value carries out of the top digit
 		}
-		if r.ifma {
-			r.digitIFMA(dst[i], src, d)
+		if r.lanes > 0 {
+			r.digitLanes(dst[i], src, d)
 			continue
 		}
 		for j, v := range src {

@@ -29,19 +29,22 @@ const (
 // the stream is read as little-endian 64-bit words. This is wire format: both
 // parties expand the same public seeds. Not safe for concurrent use.
 type Sampler struct {
-	ifma  bool
-	keys  *aesKeys     // ifma
+	aes   kernel.Variant
+	words []uint64
+
+	keys *aesKeys // assembly
+
 	block cipher.Block // AES instructions, by way of the standard library
 	buf   []byte
-	words []uint64
 
 	soft   *prg.Soft // no AES instructions
 	blocks []prg.Block
 }
 
-// instructions says whether the standard library's AES uses the processor's: if
-// not, it uses tables.
-var instructions = kernel.New("poly.aes", kernel.When(kernel.AVX2, kernel.X86.AES), kernel.When(kernel.NEON, kernel.ARM64.AES))
+// instructions is AES: the standard library's uses tables where it does not use the
+// processor's, and is used for NEON only.
+var instructions = kernel.New("poly.aes", kernel.When(kernel.NEON, kernel.ARM64.AES), kernel.When(kernel.AVX2, kernel.X86.AES),
+	kernel.When(kernel.VAES, kernel.X86.VAES), kernel.When(kernel.AVX512, kernel.X86.VAES512))
 
 // chunkWords is how much stream is expanded at a time, so that it stays in the
 // first-level cache.
@@ -51,26 +54,22 @@ const chunkWords = 1024
 const noiseMask = uint64(1)<<(2*wire.NoiseEta) - 1
 
 // NewSampler returns the expansion of seed.
-func NewSampler(seed Seed, v Variant) *Sampler {
-	s := &Sampler{ifma: v.resolve() == IFMA, words: make([]uint64, chunkWords)}
-	if s.ifma {
-		s.keys = newAESKeys(&seed)
-		return s
-	}
-	if instructions.Variant() == kernel.Portable {
+func NewSampler(seed Seed) *Sampler {
+	s := &Sampler{aes: instructions.Variant(), words: make([]uint64, chunkWords)}
+	switch {
+	case s.aes == kernel.Portable:
 		s.soft, s.blocks = prg.NewSoft(seed[:]), make([]prg.Block, chunkWords/2)
-		return s
+	case keyed(s.aes):
+		s.keys = newAESKeys(&seed)
+	default:
+		block, err := aes.NewCipher(seed[:])
+		if err != nil {
+			panic(fmt.Sprintf("BUG: poly: %v", err)) // the key length is fixed
+		}
+		s.block, s.buf = block, make([]byte, 8*chunkWords)
 	}
-	block, err := aes.NewCipher(seed[:])
-	if err != nil {
-		panic(fmt.Sprintf("BUG: poly: %v", err)) // the key length is fixed
-	}
-	s.block, s.buf = block, make([]byte, 8*chunkWords)
 	return s
 }
-
-// NewSampler returns the expansion of seed with the ring's kernels.
-func (r *Ring) NewSampler(seed Seed) *Sampler { return NewSampler(seed, r.variant) }
 
 // stream is a position in one of the sampler's streams.
 type stream struct {
@@ -95,8 +94,8 @@ func (s *Sampler) open(domain uint16, index uint64) stream {
 // a multiple of 8.
 func (st *stream) next(k int) []uint64 {
 	w := st.s.words[:k]
-	if st.s.ifma {
-		st.s.keys.keystream(w, &st.iv, st.counter)
+	if st.s.keys != nil {
+		st.s.keys.keystream(st.s.aes, w, &st.iv, st.counter)
 		st.counter += uint64(k / 2)
 		return w
 	}
@@ -144,8 +143,8 @@ func (s *Sampler) Uniform(r *Ring, dst []uint64, index uint64) {
 	st := s.open(domainUniform, index)
 	for len(dst) > 0 {
 		words := st.next(want(len(dst)))
-		if s.ifma {
-			k, used := r.uniformIFMA(dst, words)
+		if r.lanes > 0 {
+			k, used := r.uniformLanes(dst, words)
 			dst, words = dst[k:], words[used:]
 		}
 		dst = dst[r.takeBelow(dst, words):]
@@ -174,8 +173,8 @@ func (s *Sampler) Noise(r *Ring, dst []uint64, index uint64) {
 	for len(dst) > 0 {
 		words := st.next(want(len(dst)))
 		words = words[:min(len(words), len(dst))]
-		if s.ifma {
-			k := r.noiseIFMA(dst, words)
+		if r.lanes > 0 {
+			k := r.noiseLanes(dst, words)
 			dst, words = dst[k:], words[k:]
 		}
 		for i, w := range words {
@@ -192,8 +191,8 @@ func (s *Sampler) Ternary(r *Ring, dst []uint64, index uint64) {
 	for len(dst) > 0 {
 		words := st.next(want(len(dst)))
 		words = words[:min(len(words), len(dst))]
-		if s.ifma {
-			k := r.ternaryIFMA(dst, words)
+		if r.lanes > 0 {
+			k := r.ternaryLanes(dst, words)
 			dst, words = dst[k:], words[k:]
 		}
 		for i, w := range words {

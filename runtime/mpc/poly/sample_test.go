@@ -20,7 +20,7 @@ func testStreamsFixed(t *testing.T) {
 	const q = 1125899906629633 // a 50-bit prime, 1 mod 2^14
 	for _, v := range Variants() {
 		r := newRing(t, 8192, q, v)
-		s := NewSampler(testSeed(), v)
+		s := NewSampler(testSeed())
 		h := sha256.New()
 		for _, fill := range []func(dst []uint64){
 			func(d []uint64) { s.Uniform(r, d, 3) },
@@ -56,7 +56,7 @@ func TestUniformMatchesDefinition(t *testing.T) {
 				t.Fatalf("%d is no modulus", q)
 			}
 			r := newRing(t, 4096, q, v)
-			s := NewSampler(testSeed(), v)
+			s := NewSampler(testSeed())
 			st := s.open(domainUniform, 9)
 			var want []uint64
 			for len(want) < 10000 {
@@ -91,7 +91,7 @@ func TestSampleMoments(t *testing.T) {
 	const n = 1 << 16
 	for _, v := range Variants() {
 		r := newRing(t, 16, testRings(t, 16)[0].q, v)
-		s := NewSampler(testSeed(), v)
+		s := NewSampler(testSeed())
 		p, x := make([]uint64, n), make([]int64, n)
 		s.Noise(r, p, 0)
 		r.ToSigned(x, p)
@@ -120,7 +120,7 @@ func TestSampleMoments(t *testing.T) {
 
 // TestStreamsDiffer: different domains and indices must not repeat values.
 func TestStreamsDiffer(t *testing.T) {
-	s := NewSampler(testSeed(), Auto)
+	s := NewSampler(testSeed())
 	seen := map[uint64]bool{}
 	for d := uint16(domainUniform); d <= domainWords; d++ {
 		for _, index := range []uint64{0, 1, 2, 1 << 32, 1 << 56, 1<<64 - 1} {
@@ -155,8 +155,8 @@ func TestUniformEdges(t *testing.T) {
 			got = append(got, 0)
 		}
 		k, used := 0, 0
-		if r.ifma {
-			k, used = r.uniformIFMA(got, words)
+		if r.lanes > 0 {
+			k, used = r.uniformLanes(got, words)
 			if used != len(words) {
 				t.Fatalf("%v: used %d words of %d", r, used, len(words))
 			}

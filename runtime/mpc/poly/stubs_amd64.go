@@ -199,6 +199,16 @@ func expandKey256(key *byte, schedule *byte)
 //go:noescape
 func keystream256(dst *uint64, schedule *byte, iv *byte, counter uint64, vectors int)
 
+// keystream256by2 is keystream256 with vectors of two blocks.
+//
+//go:noescape
+func keystream256by2(dst *uint64, schedule *byte, iv *byte, counter uint64, vectors int)
+
+// keystream256by1 is keystream256 with vectors of a block.
+//
+//go:noescape
+func keystream256by1(dst *uint64, schedule *byte, iv *byte, counter uint64, vectors int)
+
 // noiseVector sets dst = count of the bits of words&mask, less eta, modulo q.
 //
 //go:noescape
@@ -293,3 +303,78 @@ func fmaAddProducts(dst *uint64, x *[]uint64, w *[]uint64, terms int, n int, c *
 //
 //go:noescape
 func fmaMul(dst *uint64, a *uint64, b *uint64, n int, c *float64)
+
+// addVectors4 is addVectors.
+//
+//go:noescape
+func addVectors4(dst *uint64, a *uint64, b *uint64, n int, q uint64)
+
+// subVectors4 is subVectors.
+//
+//go:noescape
+func subVectors4(dst *uint64, a *uint64, b *uint64, n int, q uint64)
+
+// negVector4 is negVector.
+//
+//go:noescape
+func negVector4(dst *uint64, a *uint64, n int, q uint64)
+
+// encodeVector4 is encodeVector of x&mask, down = l-1.
+//
+//go:noescape
+func encodeVector4(dst *uint64, x *uint64, n int, q uint64, mask uint64, down uint64)
+
+// encodeAddVector4 is encodeAddVector of x&mask, down = l-1.
+//
+//go:noescape
+func encodeAddVector4(dst *uint64, x *uint64, n int, q uint64, mask uint64, down uint64)
+
+// roundVector4 is roundVector, with inv = floor(2^(63+m)/q) and shift = 63+m-b for m bits of q.
+//
+//go:noescape
+func roundVector4(dst *uint64, v *uint64, n int, q uint64, inv uint64, b uint64, shift uint64, half uint64)
+
+// dropVector4 is dropVector.
+//
+//go:noescape
+func dropVector4(dst *uint64, v *uint64, n int, j uint64)
+
+// restoreVector4 is restoreVector.
+//
+//go:noescape
+func restoreVector4(dst *uint64, v *uint64, n int, j uint64, mid uint64, q uint64)
+
+// digitVector4 is digitVector.
+//
+//go:noescape
+func digitVector4(dst *uint64, src *uint64, n int, q uint64, half uint64, offset uint64, shift uint64, mask uint64, centre uint64)
+
+// noiseVector4 is noiseVector.
+//
+//go:noescape
+func noiseVector4(dst *uint64, words *uint64, n int, q uint64, mask uint64, eta uint64)
+
+// ternaryVector4 is ternaryVector.
+//
+//go:noescape
+func ternaryVector4(dst *uint64, words *uint64, n int, q uint64)
+
+// uniformVector4 is uniformVector with 4 for 8.
+//
+//go:noescape
+func uniformVector4(dst *uint64, words *uint64, n int, room int, q uint64, mask uint64) (taken int, read int)
+
+// fmaReduce sets dst = lo + hi*2^49 mod q, lo signed.
+//
+//go:noescape
+func fmaReduce(dst *uint64, lo *uint64, hi *uint64, n int, c *float64, powers *float64)
+
+// packPairs packs groups of 8 values of b bits; it writes up to 13 bytes beyond the last.
+//
+//go:noescape
+func packPairs(dst *byte, v *uint64, groups int, b int, tables *uint64)
+
+// unpackPairs unpacks groups of 8 values of b bits; it reads up to 13 bytes beyond the last.
+//
+//go:noescape
+func unpackPairs(dst *uint64, src *byte, groups int, b int, tables *uint64)

@@ -12,8 +12,8 @@ const MaxTorusBits = 62
 // above l are ignored. Halves round up. Any common length.
 func (r *Ring) Encode(dst, x []uint64, l int) {
 	checkTorus(l, len(dst), len(x))
-	if r.ifma {
-		n := r.encodeIFMA(dst, x, l, false)
+	if r.lanes > 0 {
+		n := r.encodeLanes(dst, x, l, false)
 		dst, x = dst[n:], x[n:]
 	}
 	for i, v := range x {
@@ -24,8 +24,8 @@ func (r *Ring) Encode(dst, x []uint64, l int) {
 // EncodeAdd sets dst[i] += round(q*x[i]/2^l) mod q.
 func (r *Ring) EncodeAdd(dst, x []uint64, l int) {
 	checkTorus(l, len(dst), len(x))
-	if r.ifma {
-		n := r.encodeIFMA(dst, x, l, true)
+	if r.lanes > 0 {
+		n := r.encodeLanes(dst, x, l, true)
 		dst, x = dst[n:], x[n:]
 	}
 	for i, v := range x {
@@ -48,8 +48,8 @@ func (r *Ring) encode(v uint64, l int) uint64 {
 // be raised by one or by nothing, as the remainder shows.
 func (r *Ring) Round(dst, v []uint64, b int) {
 	checkTorus(b, len(dst), len(v))
-	if r.ifma {
-		n := r.roundIFMA(dst, v, b)
+	if r.lanes > 0 {
+		n := r.roundLanes(dst, v, b)
 		dst, v = dst[n:], v[n:]
 	}
 	q := r.q
@@ -70,8 +70,8 @@ func (r *Ring) Round(dst, v []uint64, b int) {
 // DropLow sets dst[i] = v[i] >> j. Any common length.
 func (r *Ring) DropLow(dst, v []uint64, j int) {
 	v = v[:len(dst)]
-	if r.ifma {
-		n := r.dropIFMA(dst, v, j)
+	if r.lanes > 0 {
+		n := r.dropLanes(dst, v, j)
 		dst, v = dst[n:], v[n:]
 	}
 	for i, x := range v {
@@ -87,8 +87,8 @@ func (r *Ring) DroppedBound(j int) uint64 { return (r.q-1)>>j + 1 }
 // within 2^(j-1) of the original. v[i] must be below DroppedBound(j).
 func (r *Ring) RestoreLow(dst, v []uint64, j int) {
 	v = v[:len(dst)]
-	if r.ifma {
-		n := r.restoreIFMA(dst, v, j)
+	if r.lanes > 0 {
+		n := r.restoreLanes(dst, v, j)
 		dst, v = dst[n:], v[n:]
 	}
 	mid := uint64(1) << j >> 1

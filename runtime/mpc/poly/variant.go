@@ -18,7 +18,8 @@ const (
 	Auto Variant = iota
 	// Generic is portable Go.
 	Generic
-	// FMA is AVX2 or NEON: transforms and products in double precision; all else is portable.
+	// FMA is AVX2 or NEON: transforms and products in double precision. With AVX2 the rest goes by
+	// four lanes, with NEON it is portable.
 	FMA
 	// IFMA is AVX-512 with IFMA, VBMI, VPOPCNTDQ and VAES (amd64).
 	IFMA

@@ -1,4 +1,4 @@
-// Command _asm writes the AVX-512 kernels of package poly. Run go generate in
+// Command _asm writes the AVX-512 and AVX2 kernels of package poly. Run go generate in
 // that package; the output is committed.
 package main
 
@@ -18,6 +18,7 @@ func main() {
 	packing()
 	sampling()
 	fma()
+	lanes4()
 	Generate()
 }
 

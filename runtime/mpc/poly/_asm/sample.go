@@ -9,6 +9,8 @@ import (
 func sampling() {
 	expandKey()
 	keystream()
+	keystreamBy("keystream256by2", 2)
+	keystreamBy("keystream256by1", 1)
 	noise()
 	ternary()
 	uniform()
@@ -51,6 +53,9 @@ func expandKey() {
 	end()
 }
 
+// counterLanes are the numbers of a register's blocks, reverseBytes turns a block round.
+var counterLanes, reverseBytes Mem
+
 // keystream encrypts consecutive counter blocks, 4 a register. The counter is
 // kept as a little-endian number and the bytes reversed before encryption.
 func keystream() {
@@ -62,17 +67,17 @@ func keystream() {
 		rk[i] = ZMM()
 		VBROADCASTI32X4(Mem{Base: schedule, Disp: 16 * i}, rk[i])
 	}
-	lanes := GLOBL("counterLanes", RODATA|NOPTR)
+	counterLanes = GLOBL("counterLanes", RODATA|NOPTR)
 	for i := range 4 {
 		DATA(16*i, U64(i))
 		DATA(16*i+8, U64(0))
 	}
-	swap := GLOBL("reverseBytes", RODATA|NOPTR)
+	reverseBytes = GLOBL("reverseBytes", RODATA|NOPTR)
 	for i := range 16 {
 		DATA(i, U8(15-i))
 	}
 	order, block, step := ZMM(), ZMM(), ZMM()
-	VBROADCASTI32X4(swap, order)
+	VBROADCASTI32X4(reverseBytes, order)
 	VBROADCASTI32X4(Mem{Base: iv}, block)
 	VPSHUFB(order, block, block)
 	t, x := GP64(), XMM()
@@ -80,7 +85,7 @@ func keystream() {
 	start := ZMM()
 	repeatLow(x, start)
 	VPADDQ(start, block, block)
-	VPADDQ(lanes, block, block)
+	VPADDQ(counterLanes, block, block)
 	MOVQ(U64(4), t)
 	VMOVQ(t, x)
 	repeatLow(x, step)
@@ -107,21 +112,90 @@ func keystream() {
 		}
 		ADDQ(I32(64*n), dst)
 	}
+	wideFirst(vectors, encrypt)
+}
+
+// wideFirst runs body for eight vectors at a time, then for one.
+func wideFirst(vectors Register, body func(n int)) {
 	const wide = 8
 	Label("wide")
 	CMPQ(vectors, U8(wide))
 	JLT(LabelRef("narrow"))
-	encrypt(wide)
+	body(wide)
 	SUBQ(U8(wide), vectors)
 	JMP(LabelRef("wide"))
 	Label("narrow")
 	TESTQ(vectors, vectors)
 	JE(LabelRef("done"))
-	encrypt(1)
+	body(1)
 	DECQ(vectors)
 	JMP(LabelRef("narrow"))
 	Label("done")
 	end()
+}
+
+// keystreamBy is keystream with registers of one or two blocks, of which there are sixteen: round
+// keys are read when they are due.
+func keystreamBy(name string, blocks int) {
+	begin(name, "(dst *uint64, schedule *byte, iv *byte, counter uint64, vectors int)",
+		name+" is keystream256 with vectors of "+map[int]string{1: "a block.", 2: "two blocks."}[blocks])
+	vec := func() VecVirtual {
+		if blocks == 2 {
+			return YMM()
+		}
+		return XMM()
+	}
+	repeat := func(m Mem) VecVirtual {
+		v := vec()
+		if blocks == 2 {
+			VBROADCASTI128(m, v)
+		} else {
+			VMOVDQU(m, v)
+		}
+		return v
+	}
+	low := func(r Register) VecVirtual { // in the low word of every block
+		x, v := XMM(), vec()
+		VMOVQ(r, x)
+		if blocks == 2 {
+			VINSERTI128(U8(1), x, x.AsY(), v)
+			return v
+		}
+		return x
+	}
+	dst, schedule, iv, ctr, vectors := gp("dst"), gp("schedule"), gp("iv"), gp("counter"), gp("vectors")
+	order, block, t := repeat(reverseBytes), repeat(Mem{Base: iv}), GP64()
+	VPSHUFB(order, block, block)
+	VPADDQ(low(ctr), block, block)
+	VPADDQ(counterLanes, block, block)
+	MOVQ(U64(uint64(blocks)), t)
+	step := low(t)
+	wideFirst(vectors, func(n int) {
+		var s []VecVirtual
+		for range n {
+			z := vec()
+			VPSHUFB(order, block, z)
+			VPADDQ(step, block, block)
+			s = append(s, z)
+		}
+		for i := range 15 {
+			k := repeat(Mem{Base: schedule, Disp: 16 * i})
+			for _, z := range s {
+				switch i {
+				case 0:
+					VPXOR(k, z, z)
+				case 14:
+					VAESENCLAST(k, z, z)
+				default:
+					VAESENC(k, z, z)
+				}
+			}
+		}
+		for i, z := range s {
+			VMOVDQU(z, Mem{Base: dst, Disp: 16 * blocks * i})
+		}
+		ADDQ(I32(int32(16*blocks*n)), dst)
+	})
 }
 
 // repeatLow repeats the low 128 bits of x.
