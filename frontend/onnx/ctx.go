@@ -12,15 +12,16 @@ import (
 // operand is an ONNX tensor during import: a constant, a value of the graph, or
 // (blind) something unknown behind a node that could not be imported.
 type operand struct {
-	name   string
-	dtype  DType
-	shape  []int
-	con    *Tensor   // set for constants
-	val    *ir.Value // set for values, and for constants once they were needed as one
-	public bool      // constant that follows from the architecture: shapes, attributes, scalars of Constant nodes
-	blind  bool
-	seq    *sequence
-	odd    string // what makes it a tensor we cannot hold
+	name    string
+	dtype   DType
+	shape   []int
+	con     *Tensor   // set for constants
+	val     *ir.Value // set for values, and for constants once they were needed as one
+	public  bool      // constant that follows from the architecture: shapes, attributes, scalars of Constant nodes
+	blind   bool
+	seq     *sequence
+	nothing bool   // an optional that holds nothing
+	odd     string // what makes it a tensor we cannot hold
 
 	graphInput string     // name of the graph input this is, if it is one
 	order      *ordering  // what a boolean compares; see recognise
@@ -86,6 +87,8 @@ func (im *importer) operands(n *node, takesSequences bool) ([]*operand, error) {
 			return nil, errBlind
 		case o.odd != "":
 			return nil, refuse("initialiser %q is %s: not supported", name, o.odd)
+		case o.nothing && !takesSequences:
+			return nil, fmt.Errorf("input %q is an optional that holds nothing", name)
 		case o.seq != nil && !takesSequences:
 			return nil, refuseHint(hints[sequences], "input %q is a sequence", name)
 		}

@@ -375,13 +375,13 @@ func TestOddTensors(t *testing.T) {
 	float8 := &onnxpb.Tensor{Name: "f8", DataType: 17, Dims: []int64{2}, RawData: []byte{1, 2}}
 	m := graphOf(13, value("x", 2), []*onnxpb.Tensor{words, float8}, op("Relu", "x", "y"))
 	expect(t, m, Options{}, []float32{1, -1}, []float32{1, 0})
-	m.Graph.SparseInitializer = []*onnxpb.SparseTensor{{Values: floats("sparse", []int64{1}, 1), Dims: []int64{2}}}
+	m.Graph.SparseInitializer = []*onnxpb.SparseTensor{{Values: &onnxpb.Tensor{Name: "sparse", DataType: int32(String)}, Dims: []int64{2}}}
 	m.Graph.Node = []*onnxpb.Node{
 		op("Cast", "f8", "a", intAttr("to", 1)), op("Equal", "words words", "b"), op("Add", "x sparse", "c"),
-		{OpType: "Constant", Output: []string{"d"}, Attribute: []*onnxpb.Attribute{{Name: "sparse_value", Type: onnxpb.Attribute_SPARSE_TENSOR}}},
+		{OpType: "Constant", Output: []string{"d"}, Attribute: []*onnxpb.Attribute{{Name: "value", Type: onnxpb.Attribute_TENSORS}}},
 		op("Sum", "a b c d", "y"),
 	}
-	expectError(t, m, Options{}, "4 of 5", `"a"`, "float8", `"b"`, "string", `"c"`, "sparse", `"d"`, "SPARSE_TENSOR")
+	expectError(t, m, Options{}, "4 of 5", `"a"`, "float8", `"b"`, "string", `"c"`, "of type string", `"d"`, "TENSORS")
 }
 
 func TestOpsetsOfDomains(t *testing.T) {

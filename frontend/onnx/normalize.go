@@ -31,6 +31,7 @@ type model struct {
 	inner   bool            // it is a subgraph
 	used    map[string]bool // names that some node or the graph's outputs read
 	stop    func() error    // see Options
+	sparse  *int            // elements of the file's sparse tensors that stand for nothing stored
 }
 
 // valueInfo is a declared tensor: dims are -1 where the model gives none or a symbol.
@@ -91,7 +92,7 @@ func decodeModel(data []byte, ext *external, stop func() error) (*model, error) 
 func newModel(name string, opsets map[string]int) *model {
 	return &model{
 		name: name, opsets: opsets,
-		info: map[string]valueInfo{}, consts: map[string]*Tensor{}, odd: map[string]string{}, proto: &onnxpb.Graph{},
+		info: map[string]valueInfo{}, sparse: new(int), consts: map[string]*Tensor{}, odd: map[string]string{}, proto: &onnxpb.Graph{},
 	}
 }
 
@@ -134,7 +135,18 @@ func (m *model) initialisers(g *onnxpb.Graph, ext *external) error {
 		t.RawData = nil // decoded: let the file's copy go
 	}
 	for _, s := range g.GetSparseInitializer() {
-		m.odd[s.GetValues().GetName()] = "sparse"
+		if d := DType(s.GetValues().GetDataType()); d != 0 && d.bits() == 0 {
+			m.odd[s.GetValues().GetName()] = "of type " + d.String()
+			continue
+		}
+		dec, err := m.decodeSparse(s, ext)
+		if err != nil {
+			return fmt.Errorf("onnx: sparse initialiser %q: %w", s.GetValues().GetName(), err)
+		}
+		if _, dup := m.consts[dec.Name]; dup || dec.Name == "" {
+			return fmt.Errorf("onnx: sparse initialiser %q has no name or is defined twice", dec.Name)
+		}
+		m.consts[dec.Name] = dec
 	}
 	return nil
 }
@@ -286,6 +298,15 @@ func (m *model) attribute(a *onnxpb.Attribute, g *scopedGraph, ext *external) (*
 		}
 		m.tensors = append(m.tensors, t)
 		return intAttr(attrTensor+a.GetName(), len(m.tensors)-1), nil
+	case onnxpb.Attribute_SPARSE_TENSOR:
+		t, err := m.decodeSparse(a.GetSparseTensor(), ext)
+		if err != nil {
+			return nil, err
+		}
+		m.tensors = append(m.tensors, t)
+		return intAttr(attrTensor+a.GetName(), len(m.tensors)-1), nil
+	case onnxpb.Attribute_TYPE_PROTO: // of an optional that holds nothing: it stays unused
+		return intAttr(a.GetName(), 0), nil
 	case onnxpb.Attribute_GRAPH:
 		sub, err := m.subgraph(g, ext)
 		if err != nil {

@@ -188,11 +188,18 @@ func TestEveryOperatorIsTested(t *testing.T) {
 	if err != nil || len(small) == 0 {
 		t.Fatalf("no small cases: %v", err)
 	}
+	models := [][]byte{}
+	for _, c := range engineCases(t) { // TestAsOnnxruntime
+		models = append(models, c.Model)
+	}
 	for _, path := range small {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
+		models = append(models, data)
+	}
+	for _, data := range models {
 		nodes, err := Nodes(data, Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -97,6 +97,9 @@ func (c *ctx) pow(x, e *operand) *operand {
 	if constants(x, e) {
 		return c.foldPow(x, e)
 	}
+	if x.con != nil { // b^e = exp(e ln b)
+		return c.exponential(x, e)
+	}
 	t := c.constantOf(e, "the exponent")
 	if !c.mayPublish(e, "the exponent") {
 		c.fail(refuseHint("allow it with --publish-constants", "the exponent (%q) is an initialiser and would become public", e.name))
@@ -131,6 +134,17 @@ func (c *ctx) pow(x, e *operand) *operand {
 		sum = term
 	}
 	return sum
+}
+
+// exponential raises known positive numbers to a power that is data.
+func (c *ctx) exponential(x, e *operand) *operand {
+	for i := range x.N() {
+		if !(x.con.at(i) > 0) {
+			c.refuse("a power that is data of %g, which is not positive", x.con.at(i))
+		}
+	}
+	log := c.known(c.foldMap(c.foldCast(x.con, Float), math.Log), x)
+	return c.typed(c.fn(c.mul(c.typed(e, Float), log), "exp"), x.dtype)
 }
 
 func (c *ctx) distinct(t *Tensor) []float64 {

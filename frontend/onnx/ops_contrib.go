@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"math"
 	"slices"
 
 	"secc.example/secc/ir"
@@ -22,6 +23,11 @@ var contributed = map[string]opRow{
 	"DynamicQuantizeMatMul":    {min: 3, max: 5, build: dynamicQuantizeMatMul},
 	"FusedMatMul":              {min: 2, max: 2, build: fusedMatMul},
 	"SkipLayerNormalization":   {min: 3, max: 5, build: skipLayerNorm},
+	"FusedGemm":                {min: 2, max: 3, build: fusedGemm},
+	"MatMulNBits":              {min: 3, max: 6, build: matMulNBits, gaps: true},
+	"CDist":                    {min: 2, max: 2, build: cdist},
+
+	"SkipSimplifiedLayerNormalization": {min: 3, max: 4, build: skipRMSNorm},
 }
 
 // requantized gives a result its scale and zero point.
@@ -138,4 +144,33 @@ func skipLayerNorm(c *ctx) []*operand {
 	in := slices.Clone(c.in[2:min(4, len(c.in))])
 	y := layerNorm(c.with(attrs{"axis": int64(-1), "epsilon": float32(c.float("epsilon", 1e-12))}, append([]*operand{x}, in...)...))[0]
 	return []*operand{y, nil, nil, x}
+}
+
+// skipRMSNorm is skipLayerNorm without means.
+func skipRMSNorm(c *ctx) []*operand {
+	x := c.add(c.in[0], c.in[1])
+	if bias := c.arg(3); bias != nil {
+		x = c.add(x, bias)
+	}
+	y := rmsNorm(c.with(attrs{"axis": int64(-1), "epsilon": float32(c.float("epsilon", 1e-12))}, x, c.in[2]))[0]
+	return []*operand{y, nil, nil, x}
+}
+
+// cdist is the distance of every row of one matrix from every row of another:
+// |a|^2 - 2ab + |b|^2.
+func cdist(c *ctx) []*operand {
+	a, b := c.in[0], c.in[1]
+	c.rankOf(a, 2, 2)
+	c.rankOf(b, 2, 2)
+	norm := func(x *operand) *operand { return c.sum(c.mul(x, x), []int{1}, true) }
+	y := c.add(c.sub(norm(a), c.scaled(c.matmul(a, c.turned(b), nil), 2)), c.turned(norm(b)))
+	switch how := c.str("metric", "sqeuclidean"); how {
+	case "sqeuclidean":
+		return one(y)
+	case "euclidean":
+		return one(c.fn(c.clip(y, 0, math.Inf(1)), "sqrt"))
+	default:
+		c.refuse("metric %q", how)
+		return nil
+	}
 }

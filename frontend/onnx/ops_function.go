@@ -67,34 +67,47 @@ var microsoftOps = map[string]opRow{
 		return one(c.fn(x, "gelu_tanh"))
 	}},
 	"QuickGelu":        unaryRow("swish", fn.Param{Name: "alpha", Missing: 1.702}),
-	"FusedConv":        {min: 2, max: 3, build: fusedConv},
+	"FusedConv":        {min: 2, max: 4, build: fusedConv},
 	"QuantizeLinear":   {min: 2, max: 3, build: quantize},
 	"DequantizeLinear": {min: 2, max: 3, build: dequantize},
 }
 
 // fusedConv is a convolution with an activation attached.
 func fusedConv(c *ctx) []*operand {
-	y := conv(c)[0]
+	y := conv(c.with(nil, c.in[:min(3, len(c.in))]...))[0]
+	if z := c.arg(3); z != nil {
+		y = c.add(y, z)
+	}
 	p := attr(c, "activation_params", []float32(nil))
-	at := func(i int, missing float64) float64 {
+	return one(c.activated(y, func(i int, missing float64) float64 {
 		if i < len(p) {
 			return float64(p[i])
 		}
 		return missing
-	}
+	}))
+}
+
+// fusedGemm is a Gemm with an activation attached.
+func fusedGemm(c *ctx) []*operand {
+	names := []string{"activation_alpha", "activation_beta"}
+	return one(c.activated(gemm(c)[0], func(i int, missing float64) float64 { return c.float(names[i], missing) }))
+}
+
+// activated applies the activation that an attribute names; at gives its parameters.
+func (c *ctx) activated(y *operand, at func(i int, missing float64) float64) *operand {
 	switch name := c.str("activation", ""); name {
 	case "":
-		return one(y)
+		return y
 	case "Relu":
-		return one(c.clip(y, 0, 3.5e38))
+		return c.clip(y, 0, 3.5e38)
 	case "Clip":
-		return one(c.clip(y, at(0, -3.5e38), at(1, 3.5e38)))
+		return c.clip(y, at(0, -3.5e38), at(1, 3.5e38))
 	case "LeakyRelu":
-		return one(c.prelu(y, c.number(at(0, 0.01), Float)))
+		return c.prelu(y, c.number(at(0, 0.01), Float))
 	case "Sigmoid", "Tanh":
-		return one(c.fn(y, lower(name)))
+		return c.fn(y, lower(name))
 	case "HardSigmoid":
-		return one(c.fn(y, "hard_sigmoid", at(0, 0.2), at(1, 0.5)))
+		return c.fn(y, "hard_sigmoid", at(0, 0.2), at(1, 0.5))
 	default:
 		c.refuse("activation %q", name)
 		return nil

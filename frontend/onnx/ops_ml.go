@@ -14,6 +14,8 @@ var mlOps = map[string]opRow{
 	"Normalizer":             {min: 1, max: 1, build: normalizer},
 	"Binarizer":              {min: 1, max: 1, build: binarizer},
 	"Imputer":                {min: 1, max: 1, build: imputer},
+	"OneHotEncoder":          {min: 1, max: 1, build: oneHotEncoder},
+	"TreeEnsemble":           {min: 1, max: 1, build: treeEnsemble},
 	"LabelEncoder":           {min: 1, max: 1, build: labelEncoder},
 	"ZipMap":                 {min: 1, max: 1, build: func(c *ctx) []*operand { return one(c.in[0]) }}, // scores, in the order of the labels
 	"ArrayFeatureExtractor":  {min: 2, max: 2, build: arrayFeatures},
@@ -146,6 +148,16 @@ func labelEncoder(c *ctx) []*operand {
 	return one(c.typed(c.add(c.reshape(y, c.in[0].shape...), c.secretNumber(missing)), d))
 }
 
+// oneHotEncoder compares numbers with the categories there are.
+func oneHotEncoder(c *ctx) []*operand {
+	cats := wholeFloats(c.ints("cats_int64s"))
+	if len(cats) == 0 {
+		c.fail(refuseHint(hints[stringData], stringData))
+	}
+	x := c.typed(c.reshape(c.in[0], append(slices.Clone(c.in[0].shape), 1)...), Float)
+	return one(c.typed(equal(c, x, c.secret(&Tensor{DType: Float, Shape: []int{len(cats)}, F: cats})), Float))
+}
+
 func consecutive(list []float32) bool {
 	for i, v := range list {
 		if v != float32(i) {
@@ -157,12 +169,15 @@ func consecutive(list []float32) bool {
 
 func arrayFeatures(c *ctx) []*operand {
 	x := c.in[0]
+	if len(x.shape) == 1 {
+		x = c.reshape(x, 1, x.shape[0])
+	}
+	if ids := c.in[1]; ids.con == nil && ids.val != nil { // the label of an arg-max
+		return one(c.chosen(x, len(x.shape)-1, c.reshape(ids, ids.N())))
+	}
 	index := c.indices(1, "the features")
 	if index == nil {
 		index = []int{int(c.scalar(1, "the feature", 0))}
-	}
-	if len(x.shape) == 1 {
-		x = c.reshape(x, 1, x.shape[0])
 	}
 	return one(c.gather(x, len(x.shape)-1, index, []int{len(index)}))
 }
@@ -318,7 +333,7 @@ func svmClassifier(c *ctx) []*operand {
 	c.notLinear()
 	x, rho := c.table(), c.floats("rho")
 	count, numbers := c.labels("classlabels_strings")
-	if len(c.floats("prob_a")) > 0 {
+	if len(c.floats("prob_a")) > 0 && count != 2 {
 		c.fail(refuseHint("train it without probability=True", "probabilities that are fitted to pairs of classes"))
 	}
 	per := c.ints("vectors_per_class")
@@ -339,10 +354,25 @@ func svmClassifier(c *ctx) []*operand {
 	}
 	pairs := c.pairs(x, per, rho)
 	if count == 2 {
-		place := c.not(c.typed(c.fn(c.reshape(pairs, x.shape[0]), "step"), Bool))
-		return []*operand{c.labelled(place, 2, numbers), c.concat(1, c.neg(pairs), pairs)}
+		return c.onePair(pairs, numbers)
 	}
 	return []*operand{c.best(c.won(pairs, count), count, numbers), c.post(pairs)}
+}
+
+// onePair makes label and scores of the decision between two classes, above zero for the
+// first. Probabilities that were fitted to it are Platt's: 1 / (1 + exp(a s + b)).
+func (c *ctx) onePair(pairs *operand, numbers []float32) []*operand {
+	place := c.not(c.typed(c.fn(c.reshape(pairs, pairs.shape[0]), "step"), Bool))
+	label := c.labelled(place, 2, numbers)
+	a, b := c.floats("prob_a"), c.floats("prob_b")
+	if len(a) == 0 {
+		return []*operand{label, c.concat(1, c.neg(pairs), pairs)}
+	}
+	if len(a) != 1 || len(b) != 1 {
+		c.failf("%d and %d numbers in prob_a and prob_b", len(a), len(b))
+	}
+	p := c.fn(c.sub(c.mul(pairs, c.secretNumber(-float64(a[0]))), c.secretNumber(float64(b[0]))), "sigmoid")
+	return []*operand{label, c.concat(1, p, c.sub(c.number(1, Float), p))}
 }
 
 // pairs gives the decision between every two classes i < j: above zero for i.

@@ -6,14 +6,15 @@ import (
 
 // normOps normalise by moments of the data itself.
 var normOps = map[string]opRow{
-	"InstanceNormalization":     {min: 3, max: 3, build: instanceNorm},
-	"GroupNormalization":        {min: 3, max: 3, build: groupNorm, since: 18},
-	"LayerNormalization":        {min: 2, max: 3, build: layerNorm},
-	"RMSNormalization":          {min: 2, max: 2, build: rmsNorm},
-	"MeanVarianceNormalization": {min: 1, max: 1, build: meanVarianceNorm, since: 9},
-	"LpNormalization":           {min: 1, max: 1, build: lpNorm},
-	"Resize":                    {min: 1, max: 4, build: resize, since: 10},
-	"Upsample":                  {min: 1, max: 2, build: upsample, since: 7},
+	"InstanceNormalization":        {min: 3, max: 3, build: instanceNorm},
+	"GroupNormalization":           {min: 3, max: 3, build: groupNorm, since: 18},
+	"LayerNormalization":           {min: 2, max: 3, build: layerNorm},
+	"RMSNormalization":             {min: 2, max: 2, build: rmsNorm},
+	"SimplifiedLayerNormalization": {min: 2, max: 2, build: rmsNorm}, // onnxruntime's, before there was a standard one
+	"MeanVarianceNormalization":    {min: 1, max: 1, build: meanVarianceNorm, since: 9},
+	"LpNormalization":              {min: 1, max: 1, build: lpNorm},
+	"Resize":                       {min: 1, max: 4, build: resize, since: 10},
+	"Upsample":                     {min: 1, max: 2, build: upsample, since: 7},
 }
 
 // standardise gives (x - mean) / sqrt(variance + eps) along axes, with the mean

@@ -14,6 +14,9 @@ var poolOps = map[string]opRow{
 	"AveragePool":       {min: 1, max: 1, build: averagePool},
 	"GlobalMaxPool":     {min: 1, max: 1, build: globalPool(ir.OpMaxPool)},
 	"GlobalAveragePool": {min: 1, max: 1, build: globalPool(ir.OpAvgPool)},
+	"LpPool":            {min: 1, max: 1, build: lpPool},
+	"GlobalLpPool":      {min: 1, max: 1, build: globalLpPool},
+	"AffineGrid":        {min: 2, max: 2, build: affineGrid},
 	"LRN":               {min: 1, max: 1, build: lrn},
 }
 

@@ -13,6 +13,9 @@ var sequenceOps = map[string]opRow{
 	"SequenceLength":     {min: 1, max: 1, build: sequenceLength, sequences: true},
 	"ConcatFromSequence": {min: 1, max: 1, build: concatFromSequence, sequences: true},
 	"SplitToSequence":    {min: 1, max: 2, build: splitToSequence},
+	"Optional":           {min: 0, max: 1, build: optional, sequences: true},
+	"OptionalHasElement": {min: 0, max: 1, build: optionalHas, sequences: true},
+	"OptionalGetElement": {min: 1, max: 1, build: optionalGet, sequences: true},
 }
 
 // sequence is a list of tensors.
@@ -24,7 +27,7 @@ func (c *ctx) sequence(items ...*operand) *operand {
 
 // items is the list that an input stands for.
 func (c *ctx) items(i int) []*operand {
-	if c.in[i].seq == nil {
+	if c.in[i] == nil || c.in[i].seq == nil {
 		c.failf("input %q is no sequence", c.in[i].name)
 	}
 	return c.in[i].seq.items
@@ -40,6 +43,26 @@ func (c *ctx) position(i, n, missing int) int {
 		c.failf("position %d of a sequence of %d", at, n)
 	}
 	return at
+}
+
+// optional holds what it is given, or nothing: it is known which.
+func optional(c *ctx) []*operand {
+	if o := c.arg(0); o != nil {
+		return one(o)
+	}
+	return one(&operand{name: c.name, nothing: true})
+}
+
+func optionalHas(c *ctx) []*operand {
+	o := c.arg(0)
+	return one(c.known(&Tensor{DType: Bool, Shape: []int{}, I: []int64{truth(o != nil && !o.nothing)}}))
+}
+
+func optionalGet(c *ctx) []*operand {
+	if c.in[0].nothing {
+		c.failf("optional %q holds nothing", c.in[0].name)
+	}
+	return one(c.in[0])
 }
 
 func sequenceInsert(c *ctx) []*operand {

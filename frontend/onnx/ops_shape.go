@@ -29,6 +29,8 @@ func constant(c *ctx) []*operand {
 	switch {
 	case c.has("value"):
 		t = attr(c, "value", (*Tensor)(nil))
+	case c.has("sparse_value"):
+		t = attr(c, "sparse_value", (*Tensor)(nil))
 	case c.has("value_float"):
 		t = &Tensor{DType: Float, Shape: []int{}, F: []float32{attr(c, "value_float", float32(0))}}
 	case c.has("value_int"):

@@ -24,6 +24,8 @@ var structuralOps = map[string]opRow{
 	"Gather":         {min: 2, max: 2, build: gather},
 	"GatherElements": {min: 2, max: 2, build: gatherElements},
 	"GatherND":       {min: 2, max: 2, build: gatherND},
+	"CenterCropPad":  {min: 2, max: 2, build: centerCropPad},
+	"Col2Im":         {min: 3, max: 3, build: col2im},
 	"Expand":         {min: 2, max: 2, build: expand},
 	"Tile":           {min: 2, max: 2, build: tile, since: 6},
 	"DepthToSpace":   {min: 1, max: 1, build: depthToSpace},
@@ -476,24 +478,25 @@ func gatherElements(c *ctx) []*operand {
 }
 
 func gatherND(c *ctx) []*operand {
-	x, t := c.in[0], c.knownIndices(1)
-	if c.int("batch_dims", 0) != 0 || len(t.Shape) == 0 {
-		c.refuse("batch dimensions in GatherND")
+	x, t, batch := c.in[0], c.knownIndices(1), c.int("batch_dims", 0)
+	k := len(t.Shape) - 1
+	if batch < 0 || batch > k || batch > len(x.shape) || !slices.Equal(t.Shape[:batch], x.shape[:batch]) {
+		c.failf("indices of shape %v into data of shape %v, %d dimensions of both alike", t.Shape, x.shape, batch)
 	}
-	depth := t.Shape[len(t.Shape)-1]
-	if depth < 1 || depth > len(x.shape) {
+	depth := t.Shape[k]
+	if depth < 1 || depth > len(x.shape)-batch {
 		c.failf("indices of shape %v into data of shape %v", t.Shape, x.shape)
 	}
-	coords := c.indexList(t)
+	coords, each := c.indexList(t), ir.Numel(t.Shape[batch:k])
 	rows := make([]int, len(coords)/depth)
 	for i, v := range coords {
-		n := x.shape[i%depth]
-		if v < -n || v >= n {
-			c.failf("index %d is out of range for shape %v", v, x.shape)
+		n, row := x.shape[batch+i%depth], i/depth
+		if i%depth == 0 {
+			rows[row] = row / each
 		}
-		rows[i/depth] = rows[i/depth]*n + (v+n)%n
+		rows[row] = rows[row]*n + c.wrapped(v, n)
 	}
-	flat := c.reshape(x, append([]int{ir.Numel(x.shape[:depth])}, x.shape[depth:]...)...)
+	flat := c.reshape(x, append([]int{ir.Numel(x.shape[:batch+depth])}, x.shape[batch+depth:]...)...)
 	return one(c.gather(flat, 0, rows, t.Shape[:len(t.Shape)-1]))
 }
 

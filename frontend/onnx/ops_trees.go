@@ -161,13 +161,37 @@ func (c *ctx) reached(f *forest, bits *operand) (ends *operand, leaves []int) {
 	return c.concat(1, parts...), leaves
 }
 
+// vote is what a leaf says of an output.
+type vote struct {
+	node, output int
+	weight       float32
+}
+
 // ensemble adds what the leaves hold. Each weight belongs to a node and one of the
 // outputs.
 func (c *ctx) ensemble(kind string, outputs int, to func(id int) int) *operand {
 	x := c.table()
 	f := c.forest(x.shape[1])
+	trees, ids, outs, weights := c.ints(kind+"_treeids"), c.ints(kind+"_nodeids"), c.ints(kind+"_ids"), c.floats(kind+"_weights")
+	if len(ids) != len(trees) || len(outs) != len(trees) || len(weights) != len(trees) {
+		c.failf("lists of %d, %d, %d and %d weights", len(trees), len(ids), len(outs), len(weights))
+	}
+	votes := make([]vote, len(trees))
+	for i := range trees {
+		node, ok := f.at[nodeID{trees[i], ids[i]}]
+		o := to(outs[i])
+		if !ok || f.nodes[node].mode != leafMode || o < 0 || o >= outputs {
+			c.failf("a weight at node %d of tree %d for output %d, where there is no leaf or no output", ids[i], trees[i], outs[i])
+		}
+		votes[i] = vote{node, o, weights[i]}
+	}
+	return c.polled(f, x, votes, outputs)
+}
+
+// polled sums or averages what the leaves that are reached say.
+func (c *ctx) polled(f *forest, x *operand, votes []vote, outputs int) *operand {
 	ends, leaves := c.reached(f, c.comparisons(f, x))
-	held, base := c.held(f, leaves, kind, outputs, to)
+	held, base := c.held(f, leaves, votes, outputs)
 	for i, b := range c.floats("base_values") {
 		if i < outputs {
 			base[i] += b
@@ -182,27 +206,18 @@ func (c *ctx) ensemble(kind string, outputs int, to func(id int) int) *operand {
 
 // held is what the leaves hold, [leaves, outputs], and what trees that are one leaf add
 // to every row.
-func (c *ctx) held(f *forest, leaves []int, kind string, outputs int, to func(id int) int) (held *Tensor, base []float32) {
-	trees, ids, outs, weights := c.ints(kind+"_treeids"), c.ints(kind+"_nodeids"), c.ints(kind+"_ids"), c.floats(kind+"_weights")
-	if len(ids) != len(trees) || len(outs) != len(trees) || len(weights) != len(trees) {
-		c.failf("lists of %d, %d, %d and %d weights", len(trees), len(ids), len(outs), len(weights))
-	}
+func (c *ctx) held(f *forest, leaves []int, votes []vote, outputs int) (held *Tensor, base []float32) {
 	column := make(map[int]int, len(leaves))
 	for i, leaf := range leaves {
 		column[leaf] = i
 	}
 	share := c.shareOf(f)
 	held, base = c.fresh(Float, []int{max(1, len(leaves)), outputs}), make([]float32, outputs)
-	for i := range trees {
-		node, ok := f.at[nodeID{trees[i], ids[i]}]
-		o := to(outs[i])
-		if !ok || f.nodes[node].mode != leafMode || o < 0 || o >= outputs {
-			c.failf("a weight at node %d of tree %d for output %d, where there is no leaf or no output", ids[i], trees[i], outs[i])
-		}
-		if at, walked := column[node]; walked {
-			held.F[at*outputs+o] += weights[i] * share
+	for _, v := range votes {
+		if at, walked := column[v.node]; walked {
+			held.F[at*outputs+v.output] += v.weight * share
 		} else {
-			base[o] += weights[i] * share
+			base[v.output] += v.weight * share
 		}
 	}
 	return held, base

@@ -26,8 +26,8 @@ type quantised struct {
 
 // quantParams reads scale and zero point; along is the channel axis, -1 for one scale.
 func (c *ctx) quantParams(x *operand) (scale, zero *Tensor, along int) {
-	if c.int("block_size", 0) != 0 {
-		c.refuse("blocked quantisation")
+	if block := c.int("block_size", 0); block != 0 {
+		return c.blocked(x, block)
 	}
 	scale, along = c.constant(1, "the scale"), -1
 	if !scale.DType.IsFloat() {
@@ -53,9 +53,43 @@ func (c *ctx) quantParams(x *operand) (scale, zero *Tensor, along int) {
 	return scale, zero, along
 }
 
+// blocked reads scales and zero points that hold for runs of elements along an axis, and
+// repeats them for every element. That is of weights: data has one range.
+func (c *ctx) blocked(x *operand, block int) (scale, zero *Tensor, along int) {
+	axis := c.axis(c.int("axis", 1), len(x.shape), false)
+	if x.con == nil {
+		c.refuse("data quantised in blocks")
+	}
+	if block < 1 {
+		c.failf("blocks of %d", block)
+	}
+	want, index := slices.Clone(x.shape), make([]int, x.shape[axis])
+	want[axis] = (len(index) + block - 1) / block
+	for i := range index {
+		index[i] = i / block
+	}
+	repeated := func(i int, what string) *Tensor {
+		t := c.constant(i, what)
+		if !slices.Equal(t.Shape, want) {
+			c.failf("%s of shape %v for data of shape %v in blocks of %d", what, t.Shape, x.shape, block)
+		}
+		return c.foldGather(t, axis, index, []int{len(index)})
+	}
+	if scale = repeated(1, "the scale"); c.arg(2) != nil {
+		zero = repeated(2, "the zero point")
+	}
+	return scale, zero, everywhere
+}
+
+// everywhere stands for the axis of scales that are as many as the elements.
+const everywhere = -2
+
 // spread shapes a list of numbers so that it broadcasts along an axis.
 func (c *ctx) spread(values []float32, x *operand, along int) *operand {
 	shape := []int{}
+	if along == everywhere {
+		shape = x.shape
+	}
 	if along >= 0 {
 		shape = slices.Concat([]int{len(values)}, slices.Repeat([]int{1}, len(x.shape)-along-1))
 	}

@@ -135,7 +135,7 @@ func (m *model) subgraph(g *scopedGraph, ext *external) (*subgraph, error) {
 		return nil, errors.New("it holds no graph")
 	}
 	sub := &subgraph{captured: g.captured, model: newModel(g.GetName(), m.opsets)}
-	sub.inner, sub.stop = true, m.stop
+	sub.inner, sub.stop, sub.sparse = true, m.stop, m.sparse
 	if err := sub.initialisers(g.Graph, ext); err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ var hints = map[string]string{
 
 // refusedByName are standard operators that are out of the question, with the reason.
 var refusedByName = map[string]string{
-	"SequenceMap": sequences, "Optional": sequences, "OptionalGetElement": sequences, "OptionalHasElement": sequences,
+	"SequenceMap":      sequences,
 	"StringNormalizer": stringData, "StringConcat": stringData, "StringSplit": stringData, "RegexFullMatch": stringData,
 	"TfIdfVectorizer": stringData,
 	"Unique":          dataShaped, "NonMaxSuppression": dataShaped,
@@ -96,7 +96,7 @@ var refusedByName = map[string]string{
 var tables map[string]map[string]opRow
 
 func init() {
-	written := []map[string]opRow{structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps}
+	written := []map[string]opRow{structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps, signalOps}
 	tables = map[string]map[string]opRow{
 		"":              join(append(written, functionOps(written...))...),
 		"com.microsoft": join(microsoftOps, contributed),
