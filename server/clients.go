@@ -139,8 +139,8 @@ func (a *clients) identify(r *http.Request) (*Client, *refusal) {
 		}
 		return &Client{Name: addressOf(r)}, nil
 	}
-	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		name, err := a.ofToken(r.Context(), strings.TrimSpace(token))
+	if token, ok := bearer(r); ok {
+		name, err := a.ofToken(r.Context(), token)
 		if err != nil {
 			return nil, err
 		}

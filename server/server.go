@@ -32,6 +32,8 @@ type Config struct {
 	Version string // of this program
 
 	Clients string // file of those who may ask; empty: everybody
+	// Origins are those of pages that other servers serve and that may ask this one.
+	Origins []string
 	Data    string // folder for what must outlast the server
 	// Receipts is the file of the key that signs receipts of sessions; empty: there are none.
 	Receipts string
@@ -147,6 +149,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, key, cfg.Log), gate: newGate(cfg.Memory, cfg.MaxSessions, cfg.Queue)}
 	var err error
+	if err := checkOrigins(cfg.Origins); err != nil {
+		return nil, err
+	}
 	if s.receipts, err = readReceiptKey(cfg.Receipts); err != nil {
 		return nil, err
 	}
@@ -226,7 +231,7 @@ func (s *Server) open(ctx context.Context) error {
 // closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
-		Handler: s.routes(), ReadHeaderTimeout: helloTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: s.shared(s.routes()), ReadHeaderTimeout: helloTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog:  slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		Protocols: new(http.Protocols),
 	}

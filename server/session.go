@@ -74,7 +74,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 			w.Header().Set(clientKeyHeader, entry.ClientKey)
 		}
 	}
-	c, failed := websocket.Accept(w, r, nil) // it answers whom it refuses
+	c, failed := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{sessionProtocol}, OriginPatterns: s.cfg.Origins}) // it answers whom it refuses
 	if failed != nil {
 		log.Warn("refused", "err", failed)
 		return turn.refund()

@@ -4,20 +4,38 @@ const at = (id) => document.getElementById(id);
 const show = (id, text) => { const e = at(id); e.textContent = text; e.hidden = !text; };
 
 let config, plan, files, worker, running = false;
+let service, token = ""; // where the model is, and what the service knows this page by, if anything
 
-// Relative addresses are the page's own; config.json says which model is asked.
-async function fetched(url, what) {
+// Relative addresses are the page's own; config.json says which model is asked. The token goes to
+// the model's address and nowhere else.
+async function fetched(url, what, headers = {}) {
   let r;
   try {
-    r = await fetch(url, { cache: "no-cache", credentials: "same-origin" });
+    r = await fetch(url, { cache: "no-cache", credentials: "same-origin", redirect: "error", headers });
   } catch {
-    throw new Error(`${what} cannot be reached. Is there a connection?`);
+    const elsewhere = new URL(url, location.href).origin !== location.origin;
+    throw new Error(`${what} cannot be reached. Is there a connection?${elsewhere ? ` And does it allow pages of ${location.origin}?` : ""}`);
   }
   if (!r.ok) {
     const said = await r.json().catch(() => ({}));
-    throw new Error(`${what}: ${said.error ?? r.statusText} (HTTP ${r.status})`);
+    throw Object.assign(new Error(`${what}: ${said.error ?? r.statusText} (HTTP ${r.status})`), { status: r.status });
   }
   return r;
+}
+
+const ofModel = (part, what) => fetched(service.href + part, what, token ? { Authorization: `Bearer ${token}` } : {});
+
+// A token is kept only if that was asked for. Where nothing can be, nothing is.
+const kept = {
+  get name() { return `secc token ${service.href}`; },
+  get() { try { return localStorage.getItem(this.name) ?? ""; } catch { return ""; } },
+  set(value) { try { value ? localStorage.setItem(this.name, value) : localStorage.removeItem(this.name); } catch { /* a private window */ } },
+};
+
+// A WebSocket takes no headers from a page: the token is offered as a protocol.
+function protocols() {
+  if (!token) return undefined;
+  return ["secc.session", `secc.bearer.${btoa(token).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`];
 }
 
 const hex = (b) => Array.from(new Uint8Array(b), (x) => x.toString(16).padStart(2, "0")).join("");
@@ -29,13 +47,18 @@ function size(n) {
 // begin fetches what says whom one asks, and the plan, which is public.
 async function begin() {
   config = await (await fetched("config.json", "This page's settings")).json();
-  const about = await (await fetched(config.model, "The service")).json();
+  service = new URL(config.model.replace(/\/+$/, ""), location.href);
+  token ||= kept.get();
+  at("forget").hidden = !kept.get();
+  const about = await (await ofModel("", "The service")).json();
+  at("who").hidden = true;
   const more = about.parameters ?? {};
-  plan = new Uint8Array(await (await fetched(`${config.model}/plan`, "The plan")).arrayBuffer());
-  const digest = await call({ do: "digest", plan });
+  const encoded = new Uint8Array(await (await ofModel("/plan", "The plan")).arrayBuffer());
+  const digest = await call({ do: "digest", plan: encoded });
   if (config.plan_digest && digest !== config.plan_digest) {
     throw new Error("The service's plan is not the one that this page was made for. Do not use it; tell whoever runs this page.");
   }
+  plan = encoded;
   if (more.title) { at("title").textContent = more.title; document.title = more.title; }
   at("model").textContent = more.description ? `${about.name}: ${more.description}` : about.name;
   at("digest").textContent = digest;
@@ -90,6 +113,40 @@ function warned(text) {
 
 function failed(e) {
   show("error", [e.message, e.hint].filter(Boolean).join("\n"));
+  if (e.status !== 401) return;
+  show("error", token ? "The service does not know this token." : "");
+  token = "";
+  at("whom").textContent = `The owner of the service gave it to you. It is sent to ${service.origin} and nowhere else.`;
+  at("who").hidden = false;
+  at("token").focus();
+}
+
+// known takes the token that was typed.
+async function known() {
+  const typed = at("token").value.trim();
+  if (!/^[!-~]+$/.test(typed)) { // what a header can hold
+    show("error", "A token consists of letters, digits and signs, without blanks or accents.");
+    return;
+  }
+  token = typed;
+  kept.set(at("keep").checked ? token : "");
+  at("token").value = "";
+  show("error", "");
+  try {
+    await begin();
+    at("file").focus();
+  } catch (e) {
+    if (e.status === 401) kept.set("");
+    failed(e);
+  }
+}
+
+// forget ends what the page knows of a token; what it computes with one goes on.
+function forget() {
+  kept.set("");
+  token = "";
+  at("forget").hidden = true;
+  at("file").focus();
 }
 
 // chosen takes the files and draws the input as the network will be given it.
@@ -128,8 +185,7 @@ async function ask() {
   busy(true);
   const begun = performance.now();
   try {
-    const url = new URL(`${config.model}/session`, location.href);
-    answered(JSON.parse(await call({ do: "infer", plan, files, url: url.href })), (performance.now() - begun) / 1000);
+    answered(JSON.parse(await call({ do: "infer", plan, files, url: `${service.href}/session`, protocols: protocols() })), (performance.now() - begun) / 1000);
   } catch (e) {
     start(); // whatever is left of the session goes with the worker
     failed(e);
@@ -171,6 +227,8 @@ function table(a) {
 
 at("file").addEventListener("change", (e) => chosen(e.target.files));
 at("ask").addEventListener("submit", (e) => { e.preventDefault(); if (!running && files) ask(); });
+at("who").addEventListener("submit", (e) => { e.preventDefault(); known(); });
+at("forget").addEventListener("click", forget);
 at("stop").addEventListener("click", () => { start(); busy(false); show("error", "Stopped. Nothing of the picture or the answer is anywhere."); });
 for (const kind of ["dragover", "drop", "dragleave"]) {
   at("drop").addEventListener(kind, (e) => {

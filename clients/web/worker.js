@@ -25,6 +25,7 @@ function work(m) {
     case "digest": return self.secc.digest(m.plan);
     case "preview": return self.secc.preview(m.plan, m.files);
     default: return self.secc.infer(m.plan, m.url, m.files, {
+      protocols: m.protocols,
       progress: (part, next) => postMessage({ kind: "progress", part, next }),
       warn: (text) => postMessage({ kind: "warn", text }),
     });

@@ -91,6 +91,7 @@ MODELS.`,
 	fl.StringVar(&f.tls.CA, "tls-ca", "", "accept only clients with a certificate signed by this authority (PEM)")
 	fl.StringSliceVar(&f.proxies, "proxy-protocol", nil, "proxies that say whose connections they pass on, by the PROXY protocol: addresses or networks such as 10.0.0.0/8")
 	fl.StringVar(&f.Clients, "clients", "", "file of the clients that may ask, what, and how much (JSON; default: everybody may)")
+	fl.StringSliceVar(&f.Origins, "allow-origin", nil, "origins (https://HOST) of pages that other servers serve and that may ask this one")
 	fl.StringVar(&f.Signed, "signed-by", "", "file of the public key that must have signed all plans (secc sign)")
 	fl.StringVar(&f.Data, "data", "", "folder for what must outlast the server: budgets and the audit")
 	fl.BoolVar(&f.Demand, "demand-signatures", false, "with --receipt-key: refuse clients that do not sign the receipts of their sessions too")

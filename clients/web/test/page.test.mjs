@@ -4,6 +4,8 @@
 
 import { after, before, test } from "node:test";
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createServer } from "node:http";
 import { execFileSync, spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +13,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const { SECC, PAGE, MODELS, SHOTS, CHROMIUM = "/usr/bin/chromium" } = process.env;
+const PAGE_SOURCE = join(import.meta.dirname, "..", "..", ".."); // where scripts/web is
 const networks = (process.env.NETWORKS ?? "mnist_cntk_8").split(" ");
 const dir = mkdtempSync(join(tmpdir(), "secc-web-"));
 const children = [];
@@ -27,7 +30,7 @@ function start(args, said) {
     child.stderr.on("data", (b) => {
       log += b;
       const m = log.match(said);
-      if (m) resolve({ child, at: m[1] });
+      if (m) resolve({ child, at: m[1], log: () => log });
     });
     child.on("exit", () => reject(new Error(`${args.join(" ")} ended:\n${log}`)));
   });
@@ -64,7 +67,19 @@ async function paged(service, name) {
   return { child, url: at };
 }
 
-const serve = () => start(["serve", "models", "--listen", "127.0.0.1:0", "--poll", "200ms"], /msg=listening addr=(\S+)/);
+const serve = (address = "127.0.0.1:0", ...more) => start(["serve", "models", "--listen", address, "--poll", "200ms", ...more], /msg=listening addr=(\S+)/);
+
+// plain serves files and knows nothing of them, as any server does.
+const plain = (folder) => new Promise((resolve) => {
+  const server = createServer((q, r) => {
+    const file = join(folder, q.url === "/" ? "index.html" : q.url.slice(1).split("?")[0]);
+    if (!existsSync(file)) { r.writeHead(404); return r.end(); }
+    const kinds = { html: "text/html", js: "text/javascript", css: "text/css", json: "application/json" };
+    r.writeHead(200, { "Content-Type": kinds[file.split(".").pop()] ?? "application/octet-stream" });
+    r.end(readFileSync(file));
+  });
+  server.listen(0, "127.0.0.1", () => resolve({ server, origin: `http://127.0.0.1:${server.address().port}` }));
+});
 
 async function opened(url, options = {}) {
   const context = await browser.newContext(options);
@@ -184,4 +199,63 @@ test("another plan than the page's is not asked", { timeout: 300_000 }, async ()
   assert.match(await page.textContent("#error"), /not the one that this page was made for/);
   await context.close();
   service.child.kill("SIGKILL");
+});
+
+test("a page of any server asks a service of another origin, with a token that is kept only if asked", { timeout: 600_000 }, async () => {
+  compile("mnist_cntk_8", "1");
+  const port = await new Promise((resolve) => { const s = createServer().listen(0, "127.0.0.1", () => { const { port } = s.address(); s.close(() => resolve(port)); }); });
+  const service = `http://127.0.0.1:${port}`, page = join(dir, "static");
+  execFileSync("scripts/web", [page], { cwd: PAGE_SOURCE, env: { ...process.env, CONNECT: service, MODEL: "mnist_cntk_8" }, stdio: "ignore" });
+  const ours = await plain(page), other = await plain(page);
+  const token = "s3same+/=?~", clients = join(dir, "clients.json");
+  writeFileSync(clients, JSON.stringify({ clients: [{ name: "patient", tokens_sha256: [createHash("sha256").update(token).digest("hex")] }] }));
+  const running = await serve(`127.0.0.1:${port}`, "--clients", clients, "--allow-origin", ours.origin);
+
+  const stranger = await browser.newContext().then((c) => c.newPage());
+  await stranger.goto(other.origin);
+  await stranger.locator("#error:not([hidden])").waitFor({ timeout: 60_000 });
+  assert.match(await stranger.textContent("#error"), new RegExp(`allow pages of ${other.origin}`));
+  await stranger.context().close();
+
+  const context = await browser.newContext(), tab = await context.newPage();
+  const policy = [];
+  tab.on("console", (m) => { if (/Content Security Policy|CORS/.test(m.text())) policy.push(m.text()); });
+  const entered = async (value, keep) => {
+    await tab.locator("#who:not([hidden])").waitFor({ timeout: 60_000 });
+    await tab.fill("#token", value);
+    await tab.setChecked("#keep", keep);
+    await tab.keyboard.press("Enter");
+  };
+  const digest = () => tab.waitForFunction(() => document.getElementById("digest").textContent.length === 64, null, { timeout: 120_000 });
+  const stored = () => tab.evaluate(() => JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie]));
+  await tab.goto(ours.origin);
+  await tab.locator("#who:not([hidden])").waitFor({ timeout: 60_000 });
+  assert.match(await tab.textContent("#whom"), new RegExp(service));
+  await shot(tab, "token");
+  await entered("sésame", false);
+  await tab.locator("#error:not([hidden])").waitFor();
+  assert.match(await tab.textContent("#error"), /without blanks or accents/);
+  await entered("wrong", true);
+  await tab.waitForFunction(() => /does not know/.test(document.getElementById("error").textContent));
+  await entered(token, false);
+  await digest();
+  const { file, best } = picture("mnist_cntk_8");
+  assert.equal(await asked(tab, file), String(best));
+  assert.equal(await stored(), '[[],[],""]');
+  assert.ok(await tab.locator("#forget").isHidden());
+
+  await tab.reload(); // what was not kept is asked for again
+  await entered(token, true);
+  await digest();
+  await tab.reload();
+  await digest();
+  assert.ok(await tab.locator("#who").isHidden());
+  assert.match(await stored(), /secc token/);
+  await tab.click("#forget");
+  assert.equal(await stored(), '[[],[],""]');
+  assert.deepEqual(policy, []);
+  assert.ok(!running.log().includes(token) && !running.log().includes(Buffer.from(token).toString("base64url")), "the service's log has the token");
+  await context.close();
+  running.child.kill("SIGKILL");
+  ours.server.close(); other.server.close();
 });
