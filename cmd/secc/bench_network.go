@@ -71,12 +71,12 @@ type benchNetworkFlags struct {
 func newBenchNetworkCmd() *cobra.Command {
 	f := new(benchNetworkFlags)
 	c := &cobra.Command{
-		Use:   "network MODEL.onnx ...",
+		Use:   "network MODEL.onnx|MODEL.plan ...",
 		Short: "Measure whole secure inferences: two processes, loopback or a shaped link",
 		Long: `Compile each model once, make its plan for each profile, run both parties as two processes on this
 machine, over loopback or a link shaped as the profile says, and report seconds,
 CPU seconds, bytes, rounds and peak memory of both. The first calibration input
-(or a random one) is the client's.`,
+(or a random one) is the client's. A plan is measured as it is, over each of the links.`,
 		Args: usageArgs(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
@@ -110,6 +110,9 @@ func (f *benchNetworkFlags) run(c *cobra.Command, models []string) error {
 // model measures a model over every link: what does not depend on the link is
 // compiled once.
 func (f *benchNetworkFlags) model(c *cobra.Command, path string) (all []networkRow, err error) {
+	if isPlanFile(path) {
+		return f.planned(c, path)
+	}
 	f.profile = f.profiles[0]
 	at := follow(c.ErrOrStderr(), "compiling "+path)
 	ready, err := f.prepare(c, path, at)
@@ -127,7 +130,7 @@ func (f *benchNetworkFlags) model(c *cobra.Command, path string) (all []networkR
 	return all, nil
 }
 
-// network makes the plan for a link and runs it with every number of threads.
+// network makes the plan for a link and measures it.
 func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *secc.Prepared) ([]networkRow, error) {
 	profile, err := parseProfile(link)
 	if err != nil {
@@ -144,27 +147,56 @@ func (f *benchNetworkFlags) network(c *cobra.Command, path, link string, ready *
 	if err != nil {
 		return nil, inFile(path, err)
 	}
-	if err := made.Save(filepath.Join(dir, "model.plan")); err != nil {
+	file := filepath.Join(dir, "model.plan")
+	if err := made.Save(file); err != nil {
 		return nil, err
 	}
-	if err := f.writeInput(c.Context(), made.Plan, filepath.Join(dir, "input.f32")); err != nil {
+	return f.measure(c, file, made.Plan, link)
+}
+
+// planned measures a plan that is there already.
+func (f *benchNetworkFlags) planned(c *cobra.Command, path string) (all []networkRow, err error) {
+	if err := f.refuseForPlan(c, path, "calibrate"); err != nil {
 		return nil, err
 	}
-	var rows []networkRow
+	p, err := loadPlan(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, link := range f.profiles {
+		rows, err := f.measure(c, path, p, link)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+}
+
+// measure runs the plan of a file over a link with every number of threads.
+func (f *benchNetworkFlags) measure(c *cobra.Command, file string, p *plan.Plan, link string) (rows []networkRow, err error) {
+	dir, err := os.MkdirTemp("", "secc-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := f.writeInput(c.Context(), p, filepath.Join(dir, "input.f32")); err != nil {
+		return nil, err
+	}
 	for _, n := range f.threads {
 		speed, err := speedHere(c.Context())
 		if err != nil {
 			return nil, err
 		}
-		predicted, err := predictAt(made.Plan, link, n, speed)
+		predicted, err := predictAt(p, link, n, speed)
 		if err != nil {
 			return nil, err
 		}
-		row, err := f.inference(c, dir, link, n)
+		row, err := f.inference(c, dir, file, link, n)
 		if err != nil {
 			return nil, err
 		}
-		row.Network, row.Profile, row.Threads, row.Predicted = made.Plan.Model, link, n, predicted.Total.Seconds
+		row.Network, row.Profile, row.Threads, row.Predicted = p.Model, link, n, predicted.Total.Seconds
 		row.ExpectServerCPU, row.ExpectClientCPU = predicted.Total.ServerCPU, predicted.Total.ClientCPU
 		row.Memory, row.Speed = predicted.Memory, speed
 		total := predicted.Total
@@ -204,7 +236,7 @@ func (f *benchNetworkFlags) writeInput(ctx context.Context, p *plan.Plan, path s
 }
 
 // inference runs both parties once.
-func (f *benchNetworkFlags) inference(c *cobra.Command, dir, link string, threads int) (*networkRow, error) {
+func (f *benchNetworkFlags) inference(c *cobra.Command, dir, file, link string, threads int) (*networkRow, error) {
 	more := []string{"--threads", strconv.Itoa(threads), "--quiet"}
 	if f.prepared {
 		more = append(more, "--prepare", "1")
@@ -212,11 +244,11 @@ func (f *benchNetworkFlags) inference(c *cobra.Command, dir, link string, thread
 	if link != "loopback" {
 		more = append(more, "--shape", link)
 	}
-	server, addr, err := startServer(c.Context(), c.ErrOrStderr(), dir, append([]string{"--json"}, more...)...)
+	server, addr, err := startServer(c.Context(), c.ErrOrStderr(), dir, file, append([]string{"--json"}, more...)...)
 	if err != nil {
 		return nil, err
 	}
-	r, client, clientErr := runClient(c, dir, addr, "input.f32", more...)
+	r, client, clientErr := runClient(c, file, addr, filepath.Join(dir, "input.f32"), more...)
 	if clientErr != nil {
 		_ = server.Process.Signal(os.Interrupt) // it may wait for a client that is gone
 	}

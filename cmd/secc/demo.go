@@ -71,13 +71,13 @@ func demo(c *cobra.Command, dir string, asJSON bool) error {
 		return err
 	}
 	say("compiled %s: %d steps in %.1f s", p.Model, len(p.Calls()), time.Since(start).Seconds())
-	server, addr, err := startServer(c.Context(), c.ErrOrStderr(), dir)
+	server, addr, err := startServer(c.Context(), c.ErrOrStderr(), dir, filepath.Join(dir, "model.plan"))
 	if err != nil {
 		return err
 	}
 	say("server: process %d holds the weights and listens on %s", server.Process.Pid, addr)
 	say("client: holds %s and connects", "xray.png")
-	report, _, clientErr := runClient(c, dir, addr, "xray.png")
+	report, _, clientErr := runClient(c, filepath.Join(dir, "model.plan"), addr, filepath.Join(dir, "xray.png"))
 	serverErr := server.Wait()
 	_ = os.Remove(filepath.Join(dir, "ready")) // of no use to who keeps the folder
 	if err := errors.Join(clientErr, serverErr); err != nil {
@@ -141,16 +141,34 @@ func demoOptions(dir string) (o secc.Options, err error) {
 	return o, err
 }
 
-// startServer starts this program again as the server of dir's plan, for one
-// client, and waits until it listens. What it prints is in Stdout, a
+// served is a server that is a process of its own. What it prints is in Stdout, a
 // *bytes.Buffer, once it has ended.
-func startServer(ctx context.Context, log io.Writer, dir string, more ...string) (*exec.Cmd, string, error) {
+type served struct {
+	*exec.Cmd
+	ended chan struct{}
+	err   error // of its end
+}
+
+// Wait waits for its end.
+func (s *served) Wait() error {
+	<-s.ended
+	return s.err
+}
+
+// serverPatience is how long a server may read and check a large network, on a machine
+// that is busy with other work, before it listens.
+const serverPatience = 10 * time.Minute
+
+// startServer starts this program again as the server of a plan's file, for one client, and
+// waits until it listens at an address that it writes to dir; one that ends before that
+// is an error at once.
+func startServer(ctx context.Context, log io.Writer, dir, file string, more ...string) (*served, string, error) {
 	ready := filepath.Join(dir, "ready")
 	if err := os.Remove(ready); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, "", err
 	}
 	var stderr bytes.Buffer
-	args := []string{"run", "--party=server", "--once", "--plan", filepath.Join(dir, "model.plan"), "--listen", "127.0.0.1:0", "--ready-file", ready}
+	args := []string{"run", "--party=server", "--once", "--plan", file, "--listen", "127.0.0.1:0", "--ready-file", ready}
 	cmd, err := self(ctx, append(args, more...)...)
 	if err != nil {
 		return nil, "", err
@@ -159,22 +177,29 @@ func startServer(ctx context.Context, log io.Writer, dir string, more ...string)
 	if err := cmd.Start(); err != nil {
 		return nil, "", err
 	}
-	for range 2400 { // it reads and checks a large network first
+	s := &served{Cmd: cmd, ended: make(chan struct{})}
+	go func() { s.err = cmd.Wait(); close(s.ended) }()
+	late := time.After(serverPatience)
+	for {
 		if b, err := os.ReadFile(ready); err == nil {
-			return cmd, strings.TrimSpace(string(b)), nil
+			return s, strings.TrimSpace(string(b)), nil
 		}
-		time.Sleep(25 * time.Millisecond)
+		select {
+		case <-time.After(25 * time.Millisecond):
+			continue
+		case <-late:
+			_ = cmd.Process.Kill() // it is of no use any more
+		case <-s.ended:
+		}
+		err = s.Wait()
+		_, _ = log.Write(stderr.Bytes())
+		return nil, "", fmt.Errorf("the server does not start: %w", err)
 	}
-	_ = cmd.Process.Kill() // it is of no use any more
-	err = cmd.Wait()
-	_, _ = log.Write(stderr.Bytes())
-	return nil, "", fmt.Errorf("the server does not start: %w", err)
 }
 
-// runClient runs the client as a process of its own on a file of dir and reads
-// its report.
-func runClient(c *cobra.Command, dir, addr, input string, more ...string) (*plan.Report, *os.ProcessState, error) {
-	args := []string{"run", "--party=client", "--plan", filepath.Join(dir, "model.plan"), "--connect", addr, "--input", filepath.Join(dir, input), "--json"}
+// runClient runs the client as a process of its own on a file and reads its report.
+func runClient(c *cobra.Command, file, addr, input string, more ...string) (*plan.Report, *os.ProcessState, error) {
+	args := []string{"run", "--party=client", "--plan", file, "--connect", addr, "--input", input, "--json"}
 	cmd, err := self(c.Context(), append(args, more...)...)
 	if err != nil {
 		return nil, nil, err
