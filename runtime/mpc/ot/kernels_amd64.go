@@ -29,6 +29,11 @@ func gather128(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint6
 //go:noescape
 func transposeAsm(rows *uint64, cols *uint64, stride int, tmp *uint64)
 
+// transpose256 transposes 128 columns of 256 bits, stride bytes apart, to 256 rows; tmp holds 4096 bytes.
+//
+//go:noescape
+func transpose256(rows *uint64, cols *uint64, stride int, tmp *uint64)
+
 // xorAsm adds n blocks of a and b, a multiple of 4.
 //
 //go:noescape
@@ -43,3 +48,18 @@ func xorWireAsm(dst *byte, a *uint64, b *uint64, n int)
 //
 //go:noescape
 func addMaskedAsm(dst *uint64, src *byte, mask uint64, n int)
+
+// xor256 adds n blocks of a and b, a multiple of 4.
+//
+//go:noescape
+func xor256(dst *uint64, a *uint64, b *uint64, n int)
+
+// xorWire256 is xor256 with the sum in wire form.
+//
+//go:noescape
+func xorWire256(dst *byte, a *uint64, b *uint64, n int)
+
+// addMasked256 adds n blocks in wire form, masked, to dst; n is a multiple of 4.
+//
+//go:noescape
+func addMasked256(dst *uint64, src *byte, mask uint64, n int)

@@ -933,6 +933,383 @@ DATA identityRows<>+48(SB)/8, $0x8040201008040201
 DATA identityRows<>+56(SB)/8, $0x8040201008040201
 GLOBL identityRows<>(SB), RODATA|NOPTR, $64
 
+// func transpose256(rows *uint64, cols *uint64, stride int, tmp *uint64)
+// Requires: AVX, AVX2
+TEXT ·transpose256(SB), NOSPLIT, $0-32
+	MOVQ         rows+0(FP), AX
+	MOVQ         cols+8(FP), CX
+	MOVQ         stride+16(FP), DX
+	MOVQ         tmp+24(FP), BX
+	MOVQ         BX, SI
+	MOVQ         $0x00aa00aa00aa00aa, DI
+	VMOVQ        DI, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         $0x0000cccc0000cccc, DI
+	VMOVQ        DI, X1
+	VPBROADCASTQ X1, Y1
+	MOVQ         $0x00000000f0f0f0f0, DI
+	VMOVQ        DI, X2
+	VPBROADCASTQ X2, Y2
+	MOVQ         $0x0000000000000010, DI
+
+transposeBits:
+	CMPQ       DI, $0x00000001
+	JLT        transposeBits_end
+	VMOVDQU    (CX), Y3
+	ADDQ       DX, CX
+	VMOVDQU    (CX), Y4
+	ADDQ       DX, CX
+	VMOVDQU    (CX), Y5
+	ADDQ       DX, CX
+	VMOVDQU    (CX), Y6
+	ADDQ       DX, CX
+	VMOVDQU    (CX), Y7
+	ADDQ       DX, CX
+	VMOVDQU    (CX), Y8
+	ADDQ       DX, CX
+	VMOVDQU    (CX), Y9
+	ADDQ       DX, CX
+	VMOVDQU    (CX), Y10
+	ADDQ       DX, CX
+	VPUNPCKLBW Y7, Y3, Y11
+	VPUNPCKHBW Y7, Y3, Y3
+	VPUNPCKLBW Y8, Y4, Y7
+	VPUNPCKHBW Y8, Y4, Y4
+	VPUNPCKLBW Y9, Y5, Y8
+	VPUNPCKHBW Y9, Y5, Y5
+	VPUNPCKLBW Y10, Y6, Y9
+	VPUNPCKHBW Y10, Y6, Y6
+	VPUNPCKLBW Y8, Y11, Y10
+	VPUNPCKHBW Y8, Y11, Y8
+	VPUNPCKLBW Y5, Y3, Y11
+	VPUNPCKHBW Y5, Y3, Y3
+	VPUNPCKLBW Y9, Y7, Y5
+	VPUNPCKHBW Y9, Y7, Y7
+	VPUNPCKLBW Y6, Y4, Y9
+	VPUNPCKHBW Y6, Y4, Y4
+	VPUNPCKLBW Y5, Y10, Y6
+	VPUNPCKHBW Y5, Y10, Y5
+	VPUNPCKLBW Y7, Y8, Y10
+	VPUNPCKHBW Y7, Y8, Y7
+	VPUNPCKLBW Y9, Y11, Y8
+	VPUNPCKHBW Y9, Y11, Y9
+	VPUNPCKLBW Y4, Y3, Y11
+	VPUNPCKHBW Y4, Y3, Y3
+	VPSRLQ     $0x07, Y6, Y4
+	VPXOR      Y6, Y4, Y4
+	VPAND      Y0, Y4, Y4
+	VPXOR      Y4, Y6, Y6
+	VPSLLQ     $0x07, Y4, Y4
+	VPXOR      Y4, Y6, Y6
+	VPSRLQ     $0x0e, Y6, Y4
+	VPXOR      Y6, Y4, Y4
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y4, Y6, Y6
+	VPSLLQ     $0x0e, Y4, Y4
+	VPXOR      Y4, Y6, Y6
+	VPSRLQ     $0x1c, Y6, Y4
+	VPXOR      Y6, Y4, Y4
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y4, Y6, Y6
+	VPSLLQ     $0x1c, Y4, Y4
+	VPXOR      Y4, Y6, Y6
+	VMOVDQU    Y6, (SI)
+	VPSRLQ     $0x07, Y5, Y4
+	VPXOR      Y5, Y4, Y4
+	VPAND      Y0, Y4, Y4
+	VPXOR      Y4, Y5, Y5
+	VPSLLQ     $0x07, Y4, Y4
+	VPXOR      Y4, Y5, Y5
+	VPSRLQ     $0x0e, Y5, Y4
+	VPXOR      Y5, Y4, Y4
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y4, Y5, Y5
+	VPSLLQ     $0x0e, Y4, Y4
+	VPXOR      Y4, Y5, Y5
+	VPSRLQ     $0x1c, Y5, Y4
+	VPXOR      Y5, Y4, Y4
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y4, Y5, Y5
+	VPSLLQ     $0x1c, Y4, Y4
+	VPXOR      Y4, Y5, Y5
+	VMOVDQU    Y5, 32(SI)
+	VPSRLQ     $0x07, Y10, Y4
+	VPXOR      Y10, Y4, Y4
+	VPAND      Y0, Y4, Y4
+	VPXOR      Y4, Y10, Y10
+	VPSLLQ     $0x07, Y4, Y4
+	VPXOR      Y4, Y10, Y10
+	VPSRLQ     $0x0e, Y10, Y4
+	VPXOR      Y10, Y4, Y4
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y4, Y10, Y10
+	VPSLLQ     $0x0e, Y4, Y4
+	VPXOR      Y4, Y10, Y10
+	VPSRLQ     $0x1c, Y10, Y4
+	VPXOR      Y10, Y4, Y4
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y4, Y10, Y10
+	VPSLLQ     $0x1c, Y4, Y4
+	VPXOR      Y4, Y10, Y10
+	VMOVDQU    Y10, 64(SI)
+	VPSRLQ     $0x07, Y7, Y4
+	VPXOR      Y7, Y4, Y4
+	VPAND      Y0, Y4, Y4
+	VPXOR      Y4, Y7, Y7
+	VPSLLQ     $0x07, Y4, Y4
+	VPXOR      Y4, Y7, Y7
+	VPSRLQ     $0x0e, Y7, Y4
+	VPXOR      Y7, Y4, Y4
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y4, Y7, Y7
+	VPSLLQ     $0x0e, Y4, Y4
+	VPXOR      Y4, Y7, Y7
+	VPSRLQ     $0x1c, Y7, Y4
+	VPXOR      Y7, Y4, Y4
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y4, Y7, Y7
+	VPSLLQ     $0x1c, Y4, Y4
+	VPXOR      Y4, Y7, Y7
+	VMOVDQU    Y7, 96(SI)
+	VPSRLQ     $0x07, Y8, Y4
+	VPXOR      Y8, Y4, Y4
+	VPAND      Y0, Y4, Y4
+	VPXOR      Y4, Y8, Y8
+	VPSLLQ     $0x07, Y4, Y4
+	VPXOR      Y4, Y8, Y8
+	VPSRLQ     $0x0e, Y8, Y4
+	VPXOR      Y8, Y4, Y4
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y4, Y8, Y8
+	VPSLLQ     $0x0e, Y4, Y4
+	VPXOR      Y4, Y8, Y8
+	VPSRLQ     $0x1c, Y8, Y4
+	VPXOR      Y8, Y4, Y4
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y4, Y8, Y8
+	VPSLLQ     $0x1c, Y4, Y4
+	VPXOR      Y4, Y8, Y8
+	VMOVDQU    Y8, 128(SI)
+	VPSRLQ     $0x07, Y9, Y4
+	VPXOR      Y9, Y4, Y4
+	VPAND      Y0, Y4, Y4
+	VPXOR      Y4, Y9, Y9
+	VPSLLQ     $0x07, Y4, Y4
+	VPXOR      Y4, Y9, Y9
+	VPSRLQ     $0x0e, Y9, Y4
+	VPXOR      Y9, Y4, Y4
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y4, Y9, Y9
+	VPSLLQ     $0x0e, Y4, Y4
+	VPXOR      Y4, Y9, Y9
+	VPSRLQ     $0x1c, Y9, Y4
+	VPXOR      Y9, Y4, Y4
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y4, Y9, Y9
+	VPSLLQ     $0x1c, Y4, Y4
+	VPXOR      Y4, Y9, Y9
+	VMOVDQU    Y9, 160(SI)
+	VPSRLQ     $0x07, Y11, Y4
+	VPXOR      Y11, Y4, Y4
+	VPAND      Y0, Y4, Y4
+	VPXOR      Y4, Y11, Y11
+	VPSLLQ     $0x07, Y4, Y4
+	VPXOR      Y4, Y11, Y11
+	VPSRLQ     $0x0e, Y11, Y4
+	VPXOR      Y11, Y4, Y4
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y4, Y11, Y11
+	VPSLLQ     $0x0e, Y4, Y4
+	VPXOR      Y4, Y11, Y11
+	VPSRLQ     $0x1c, Y11, Y4
+	VPXOR      Y11, Y4, Y4
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y4, Y11, Y11
+	VPSLLQ     $0x1c, Y4, Y4
+	VPXOR      Y4, Y11, Y11
+	VMOVDQU    Y11, 192(SI)
+	VPSRLQ     $0x07, Y3, Y4
+	VPXOR      Y3, Y4, Y4
+	VPAND      Y0, Y4, Y4
+	VPXOR      Y4, Y3, Y3
+	VPSLLQ     $0x07, Y4, Y4
+	VPXOR      Y4, Y3, Y3
+	VPSRLQ     $0x0e, Y3, Y4
+	VPXOR      Y3, Y4, Y4
+	VPAND      Y1, Y4, Y4
+	VPXOR      Y4, Y3, Y3
+	VPSLLQ     $0x0e, Y4, Y4
+	VPXOR      Y4, Y3, Y3
+	VPSRLQ     $0x1c, Y3, Y4
+	VPXOR      Y3, Y4, Y4
+	VPAND      Y2, Y4, Y4
+	VPXOR      Y4, Y3, Y3
+	VPSLLQ     $0x1c, Y4, Y4
+	VPXOR      Y4, Y3, Y3
+	VMOVDQU    Y3, 224(SI)
+	ADDQ       $0x00000100, SI
+	SUBQ       $0x00000001, DI
+	JMP        transposeBits
+
+transposeBits_end:
+	MOVQ $0x0000000000000008, DI
+
+transposeBytes:
+	CMPQ         DI, $0x00000001
+	JLT          transposeBytes_end
+	VMOVDQU      (BX), Y0
+	VMOVDQU      256(BX), Y1
+	VMOVDQU      512(BX), Y2
+	VMOVDQU      768(BX), Y3
+	VMOVDQU      1024(BX), Y4
+	VMOVDQU      1280(BX), Y5
+	VMOVDQU      1536(BX), Y6
+	VMOVDQU      1792(BX), Y7
+	VPUNPCKLBW   Y4, Y0, Y8
+	VPUNPCKHBW   Y4, Y0, Y0
+	VPUNPCKLBW   Y5, Y1, Y4
+	VPUNPCKHBW   Y5, Y1, Y1
+	VPUNPCKLBW   Y6, Y2, Y5
+	VPUNPCKHBW   Y6, Y2, Y2
+	VPUNPCKLBW   Y7, Y3, Y6
+	VPUNPCKHBW   Y7, Y3, Y3
+	VPUNPCKLBW   Y5, Y8, Y7
+	VPUNPCKHBW   Y5, Y8, Y5
+	VPUNPCKLBW   Y2, Y0, Y8
+	VPUNPCKHBW   Y2, Y0, Y0
+	VPUNPCKLBW   Y6, Y4, Y2
+	VPUNPCKHBW   Y6, Y4, Y4
+	VPUNPCKLBW   Y3, Y1, Y6
+	VPUNPCKHBW   Y3, Y1, Y1
+	VPUNPCKLBW   Y2, Y7, Y3
+	VPUNPCKHBW   Y2, Y7, Y2
+	VPUNPCKLBW   Y4, Y5, Y7
+	VPUNPCKHBW   Y4, Y5, Y4
+	VPUNPCKLBW   Y6, Y8, Y5
+	VPUNPCKHBW   Y6, Y8, Y6
+	VPUNPCKLBW   Y1, Y0, Y8
+	VPUNPCKHBW   Y1, Y0, Y0
+	VMOVQ        X3, (AX)
+	VMOVHPD      X3, 16(AX)
+	VEXTRACTI128 $0x01, Y3, X3
+	VMOVQ        X3, 2048(AX)
+	VMOVHPD      X3, 2064(AX)
+	VMOVQ        X2, 32(AX)
+	VMOVHPD      X2, 48(AX)
+	VEXTRACTI128 $0x01, Y2, X2
+	VMOVQ        X2, 2080(AX)
+	VMOVHPD      X2, 2096(AX)
+	VMOVQ        X7, 64(AX)
+	VMOVHPD      X7, 80(AX)
+	VEXTRACTI128 $0x01, Y7, X7
+	VMOVQ        X7, 2112(AX)
+	VMOVHPD      X7, 2128(AX)
+	VMOVQ        X4, 96(AX)
+	VMOVHPD      X4, 112(AX)
+	VEXTRACTI128 $0x01, Y4, X4
+	VMOVQ        X4, 2144(AX)
+	VMOVHPD      X4, 2160(AX)
+	VMOVQ        X5, 128(AX)
+	VMOVHPD      X5, 144(AX)
+	VEXTRACTI128 $0x01, Y5, X5
+	VMOVQ        X5, 2176(AX)
+	VMOVHPD      X5, 2192(AX)
+	VMOVQ        X6, 160(AX)
+	VMOVHPD      X6, 176(AX)
+	VEXTRACTI128 $0x01, Y6, X6
+	VMOVQ        X6, 2208(AX)
+	VMOVHPD      X6, 2224(AX)
+	VMOVQ        X8, 192(AX)
+	VMOVHPD      X8, 208(AX)
+	VEXTRACTI128 $0x01, Y8, X8
+	VMOVQ        X8, 2240(AX)
+	VMOVHPD      X8, 2256(AX)
+	VMOVQ        X0, 224(AX)
+	VMOVHPD      X0, 240(AX)
+	VEXTRACTI128 $0x01, Y0, X0
+	VMOVQ        X0, 2272(AX)
+	VMOVHPD      X0, 2288(AX)
+	VMOVDQU      2048(BX), Y0
+	VMOVDQU      2304(BX), Y1
+	VMOVDQU      2560(BX), Y2
+	VMOVDQU      2816(BX), Y3
+	VMOVDQU      3072(BX), Y4
+	VMOVDQU      3328(BX), Y5
+	VMOVDQU      3584(BX), Y6
+	VMOVDQU      3840(BX), Y7
+	VPUNPCKLBW   Y4, Y0, Y8
+	VPUNPCKHBW   Y4, Y0, Y0
+	VPUNPCKLBW   Y5, Y1, Y4
+	VPUNPCKHBW   Y5, Y1, Y1
+	VPUNPCKLBW   Y6, Y2, Y5
+	VPUNPCKHBW   Y6, Y2, Y2
+	VPUNPCKLBW   Y7, Y3, Y6
+	VPUNPCKHBW   Y7, Y3, Y3
+	VPUNPCKLBW   Y5, Y8, Y7
+	VPUNPCKHBW   Y5, Y8, Y5
+	VPUNPCKLBW   Y2, Y0, Y8
+	VPUNPCKHBW   Y2, Y0, Y0
+	VPUNPCKLBW   Y6, Y4, Y2
+	VPUNPCKHBW   Y6, Y4, Y4
+	VPUNPCKLBW   Y3, Y1, Y6
+	VPUNPCKHBW   Y3, Y1, Y1
+	VPUNPCKLBW   Y2, Y7, Y3
+	VPUNPCKHBW   Y2, Y7, Y2
+	VPUNPCKLBW   Y4, Y5, Y7
+	VPUNPCKHBW   Y4, Y5, Y4
+	VPUNPCKLBW   Y6, Y8, Y5
+	VPUNPCKHBW   Y6, Y8, Y6
+	VPUNPCKLBW   Y1, Y0, Y8
+	VPUNPCKHBW   Y1, Y0, Y0
+	VMOVQ        X3, 8(AX)
+	VMOVHPD      X3, 24(AX)
+	VEXTRACTI128 $0x01, Y3, X3
+	VMOVQ        X3, 2056(AX)
+	VMOVHPD      X3, 2072(AX)
+	VMOVQ        X2, 40(AX)
+	VMOVHPD      X2, 56(AX)
+	VEXTRACTI128 $0x01, Y2, X2
+	VMOVQ        X2, 2088(AX)
+	VMOVHPD      X2, 2104(AX)
+	VMOVQ        X7, 72(AX)
+	VMOVHPD      X7, 88(AX)
+	VEXTRACTI128 $0x01, Y7, X7
+	VMOVQ        X7, 2120(AX)
+	VMOVHPD      X7, 2136(AX)
+	VMOVQ        X4, 104(AX)
+	VMOVHPD      X4, 120(AX)
+	VEXTRACTI128 $0x01, Y4, X4
+	VMOVQ        X4, 2152(AX)
+	VMOVHPD      X4, 2168(AX)
+	VMOVQ        X5, 136(AX)
+	VMOVHPD      X5, 152(AX)
+	VEXTRACTI128 $0x01, Y5, X5
+	VMOVQ        X5, 2184(AX)
+	VMOVHPD      X5, 2200(AX)
+	VMOVQ        X6, 168(AX)
+	VMOVHPD      X6, 184(AX)
+	VEXTRACTI128 $0x01, Y6, X6
+	VMOVQ        X6, 2216(AX)
+	VMOVHPD      X6, 2232(AX)
+	VMOVQ        X8, 200(AX)
+	VMOVHPD      X8, 216(AX)
+	VEXTRACTI128 $0x01, Y8, X8
+	VMOVQ        X8, 2248(AX)
+	VMOVHPD      X8, 2264(AX)
+	VMOVQ        X0, 232(AX)
+	VMOVHPD      X0, 248(AX)
+	VEXTRACTI128 $0x01, Y0, X0
+	VMOVQ        X0, 2280(AX)
+	VMOVHPD      X0, 2296(AX)
+	ADDQ         $0x20, BX
+	ADDQ         $0x00000100, AX
+	SUBQ         $0x00000001, DI
+	JMP          transposeBytes
+
+transposeBytes_end:
+	VZEROUPPER
+	RET
+
 // func xorAsm(dst *uint64, a *uint64, b *uint64, n int)
 // Requires: AVX, AVX512F
 TEXT ·xorAsm(SB), NOSPLIT, $0-32
@@ -988,7 +1365,8 @@ TEXT ·addMaskedAsm(SB), NOSPLIT, $0-32
 	MOVQ         src+8(FP), CX
 	MOVQ         n+24(FP), DX
 	MOVQ         mask+16(FP), BX
-	VPBROADCASTQ BX, Z0
+	VMOVQ        BX, X0
+	VPBROADCASTQ X0, Z0
 
 addMasked:
 	CMPQ      DX, $0x00000004
@@ -1000,6 +1378,88 @@ addMasked:
 	ADDQ      $0x40, AX
 	SUBQ      $0x00000004, DX
 	JMP       addMasked
+
+addMasked_end:
+	VZEROUPPER
+	RET
+
+// func xor256(dst *uint64, a *uint64, b *uint64, n int)
+// Requires: AVX, AVX2
+TEXT ·xor256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+xor256:
+	CMPQ    BX, $0x00000004
+	JLT     xor256_end
+	VMOVDQU (CX), Y0
+	VPXOR   (DX), Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VPXOR   32(DX), Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, AX
+	SUBQ    $0x00000004, BX
+	JMP     xor256
+
+xor256_end:
+	VZEROUPPER
+	RET
+
+// func xorWire256(dst *byte, a *uint64, b *uint64, n int)
+// Requires: AVX, AVX2
+TEXT ·xorWire256(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), BX
+
+xorWire256:
+	CMPQ    BX, $0x00000004
+	JLT     xorWire256_end
+	VMOVDQU (CX), Y0
+	VPXOR   (DX), Y0, Y0
+	VMOVDQU Y0, (AX)
+	VMOVDQU 32(CX), Y0
+	VPXOR   32(DX), Y0, Y0
+	VMOVDQU Y0, 32(AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, DX
+	ADDQ    $0x40, AX
+	SUBQ    $0x00000004, BX
+	JMP     xorWire256
+
+xorWire256_end:
+	VZEROUPPER
+	RET
+
+// func addMasked256(dst *uint64, src *byte, mask uint64, n int)
+// Requires: AVX, AVX2
+TEXT ·addMasked256(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+24(FP), DX
+	MOVQ         mask+16(FP), BX
+	VMOVQ        BX, X0
+	VPBROADCASTQ X0, Y0
+
+addMasked:
+	CMPQ    DX, $0x00000004
+	JLT     addMasked_end
+	VPAND   (CX), Y0, Y1
+	VPXOR   (AX), Y1, Y1
+	VMOVDQU Y1, (AX)
+	VPAND   32(CX), Y0, Y1
+	VPXOR   32(AX), Y1, Y1
+	VMOVDQU Y1, 32(AX)
+	ADDQ    $0x40, CX
+	ADDQ    $0x40, AX
+	SUBQ    $0x00000004, DX
+	JMP     addMasked
 
 addMasked_end:
 	VZEROUPPER

@@ -5,21 +5,28 @@ import (
 	"secc.example/secc/runtime/mpc/prg"
 )
 
-var transposing = kernel.New("ot.transpose", kernel.When(kernel.AVX512, kernel.X86.GFNI512))
+var transposing = kernel.New("ot.transpose", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.GFNI512))
 
 // transpose turns 128 columns of len(cols) bits (column c at cols[c*w:], w =
 // len(cols)/128 blocks) into len(rows) rows of 128 bits. Both lengths are equal
 // and a multiple of 512.
 func transpose(rows, cols []prg.Block) {
 	rows = rows[:len(cols)]
-	if transposing.Variant() != kernel.Portable {
+	stride := len(cols) / 128 * prg.BlockSize
+	switch transposing.Variant() {
+	case kernel.Portable:
+		transposeGeneric(rows, cols)
+	case kernel.AVX2:
+		var tmp [256]prg.Block
+		for at := 0; at < len(cols); at += 256 {
+			transpose256(&rows[at][0], &cols[at/128][0], stride, &tmp[0][0])
+		}
+	default:
 		var tmp [512]prg.Block
 		for at := 0; at < len(cols); at += 512 {
-			transposeAsm(&rows[at][0], &cols[at/128][0], len(cols)/128*prg.BlockSize, &tmp[0][0])
+			transposeAsm(&rows[at][0], &cols[at/128][0], stride, &tmp[0][0])
 		}
-		return
 	}
-	transposeGeneric(rows, cols)
 }
 
 func transposeGeneric(rows, cols []prg.Block) {

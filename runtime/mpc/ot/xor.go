@@ -7,18 +7,22 @@ import (
 
 //go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg ot"
 
-var adding = kernel.New("ot.xor", kernel.When(kernel.AVX512, kernel.X86.AVX512))
+var adding = kernel.New("ot.xor", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // The vectors of SoftSpoken have a multiple of 4 blocks (wire.SoftRowsUnit).
 
 // xorInto sets dst = a ^ b.
 func xorInto(dst, a, b []prg.Block) {
 	a, b = a[:len(dst)], b[:len(dst)]
-	if adding.Variant() != kernel.Portable && len(dst) > 0 {
+	switch v := adding.Variant(); {
+	case len(dst) == 0:
+	case v == kernel.Portable:
+		xorGeneric(dst, a, b)
+	case v == kernel.AVX2:
+		xor256(&dst[0][0], &a[0][0], &b[0][0], len(dst))
+	default:
 		xorAsm(&dst[0][0], &a[0][0], &b[0][0], len(dst))
-		return
 	}
-	xorGeneric(dst, a, b)
 }
 
 func xorGeneric(dst, a, b []prg.Block) {
@@ -30,11 +34,15 @@ func xorGeneric(dst, a, b []prg.Block) {
 // xorWire writes a ^ b to dst in wire form.
 func xorWire(dst []byte, a, b []prg.Block) {
 	dst, b = dst[:len(a)*prg.BlockSize], b[:len(a)]
-	if adding.Variant() != kernel.Portable && len(a) > 0 {
+	switch v := adding.Variant(); {
+	case len(a) == 0:
+	case v == kernel.Portable:
+		xorWireGeneric(dst, a, b)
+	case v == kernel.AVX2:
+		xorWire256(&dst[0], &a[0][0], &b[0][0], len(a))
+	default:
 		xorWireAsm(&dst[0], &a[0][0], &b[0][0], len(a))
-		return
 	}
-	xorWireGeneric(dst, a, b)
 }
 
 func xorWireGeneric(dst []byte, a, b []prg.Block) {
@@ -46,11 +54,15 @@ func xorWireGeneric(dst []byte, a, b []prg.Block) {
 // addMasked adds blocks in wire form, masked, to dst. Time does not depend on mask.
 func addMasked(dst []prg.Block, src []byte, mask uint64) {
 	src = src[:len(dst)*prg.BlockSize]
-	if adding.Variant() != kernel.Portable && len(dst) > 0 {
+	switch v := adding.Variant(); {
+	case len(dst) == 0:
+	case v == kernel.Portable:
+		addMaskedGeneric(dst, src, mask)
+	case v == kernel.AVX2:
+		addMasked256(&dst[0][0], &src[0], mask, len(dst))
+	default:
 		addMaskedAsm(&dst[0][0], &src[0], mask, len(dst))
-		return
 	}
-	addMaskedGeneric(dst, src, mask)
 }
 
 func addMaskedGeneric(dst []prg.Block, src []byte, mask uint64) {

@@ -1,4 +1,4 @@
-// Command _asm writes the AVX-512 kernels of package ot. Run go generate in
+// Command _asm writes the AVX-512 and AVX2 kernels of package ot. Run go generate in
 // that package; the output is committed.
 package main
 
@@ -15,7 +15,10 @@ func main() {
 		gather128(ahead)
 	}
 	transpose()
-	xor()
+	transpose256()
+	for _, bytes := range []int{64, 32} {
+		xor(bytes)
+	}
 	Generate()
 }
 
@@ -236,33 +239,132 @@ func transpose() {
 	end()
 }
 
-func xor() {
+// transpose256 is transpose for 256 rows at a time, without affine maps: eight columns' bits trade
+// places by masks, and the halves of rows, eight columns by eight, are stored apart.
+func transpose256() {
+	begin("transpose256", "(rows *uint64, cols *uint64, stride int, tmp *uint64)",
+		"transpose256 transposes 128 columns of 256 bits, stride bytes apart, to 256 rows; tmp holds 4096 bytes.")
+	rows, cols, stride, tmp := gp("rows"), gp("cols"), gp("stride"), gp("tmp")
+	out, n, word := GP64(), GP64(), GP64()
+	MOVQ(tmp, out)
+	swaps := []struct {
+		distance uint64
+		mask     uint64
+		lanes    VecVirtual
+	}{{7, 0x00aa00aa00aa00aa, YMM()}, {14, 0x0000cccc0000cccc, YMM()}, {28, 0x00000000f0f0f0f0, YMM()}}
+	for _, s := range swaps {
+		MOVQ(U64(s.mask), word)
+		VMOVQ(word, s.lanes.AsX())
+		VPBROADCASTQ(s.lanes.AsX(), s.lanes)
+	}
+	MOVQ(U64(16), n)
+	loop("transposeBits", n, 1, func() {
+		c := make([]VecVirtual, 8)
+		for i := range c {
+			c[i] = YMM()
+			VMOVDQU(Mem{Base: cols}, c[i])
+			ADDQ(stride, cols)
+		}
+		for i, v := range unpack256(unpack256(unpack256(c))) {
+			for _, s := range swaps {
+				t := YMM()
+				VPSRLQ(Imm(s.distance), v, t)
+				VPXOR(v, t, t)
+				VPAND(s.lanes, t, t)
+				VPXOR(t, v, v)
+				VPSLLQ(Imm(s.distance), t, t)
+				VPXOR(t, v, v)
+			}
+			VMOVDQU(v, Mem{Base: out, Disp: 32 * i})
+		}
+		ADDQ(U32(256), out)
+	})
+	MOVQ(U64(8), n)
+	loop("transposeBytes", n, 1, func() {
+		for half := range 2 {
+			g := make([]VecVirtual, 8)
+			for i := range g {
+				g[i] = YMM()
+				VMOVDQU(Mem{Base: tmp, Disp: 256 * (8*half + i)}, g[i])
+			}
+			for i, v := range unpack256(unpack256(unpack256(g))) {
+				for lane := range 2 {
+					x := v.AsX()
+					if lane == 1 {
+						VEXTRACTI128(Imm(1), v, x)
+					}
+					at := 2048*lane + 32*i + 8*half
+					VMOVQ(x, Mem{Base: rows, Disp: at})
+					VMOVHPD(x, Mem{Base: rows, Disp: at + 16})
+				}
+			}
+		}
+		ADDQ(Imm(32), tmp)
+		ADDQ(U32(256), rows)
+	})
+	end()
+}
+
+// unpack256 is unpack.
+func unpack256(v []VecVirtual) []VecVirtual {
+	out := make([]VecVirtual, 0, len(v))
+	half := len(v) / 2
+	for i := range half {
+		low, high := YMM(), YMM()
+		VPUNPCKLBW(v[i+half], v[i], low)
+		VPUNPCKHBW(v[i+half], v[i], high)
+		out = append(out, low, high)
+	}
+	return out
+}
+
+// xor adds with registers of a number of bytes, four blocks at a time.
+func xor(bytes int) {
+	suffix, vec := "Asm", ZMM
+	move := func(from, to Op) { VMOVDQU64(from, to) }
+	add, and := func(a, b, to Op) { VPXORQ(a, b, to) }, func(a, b, to Op) { VPANDQ(a, b, to) }
+	if bytes == 32 {
+		suffix, vec = "256", YMM
+		move = func(from, to Op) { VMOVDQU(from, to) }
+		add, and = func(a, b, to Op) { VPXOR(a, b, to) }, func(a, b, to Op) { VPAND(a, b, to) }
+	}
+	parts := func(body func(disp int)) {
+		for disp := 0; disp < 64; disp += bytes {
+			body(disp)
+		}
+	}
 	for _, k := range []struct{ name, dst, doc string }{
-		{"xorAsm", "*uint64", "xorAsm adds n blocks of a and b, a multiple of 4."},
-		{"xorWireAsm", "*byte", "xorWireAsm is xorAsm with the sum in wire form."},
+		{"xor" + suffix, "*uint64", " adds n blocks of a and b, a multiple of 4."},
+		{"xorWire" + suffix, "*byte", " is xor" + suffix + " with the sum in wire form."},
 	} {
-		begin(k.name, "(dst "+k.dst+", a *uint64, b *uint64, n int)", k.doc)
+		begin(k.name, "(dst "+k.dst+", a *uint64, b *uint64, n int)", k.name+k.doc)
 		dst, a, b, n := gp("dst"), gp("a"), gp("b"), gp("n")
 		loop(k.name, n, 4, func() {
-			v := ZMM()
-			VMOVDQU64(Mem{Base: a}, v)
-			VPXORQ(Mem{Base: b}, v, v)
-			VMOVDQU64(v, Mem{Base: dst})
+			parts(func(disp int) {
+				v := vec()
+				move(Mem{Base: a, Disp: disp}, v)
+				add(Mem{Base: b, Disp: disp}, v, v)
+				move(v, Mem{Base: dst, Disp: disp})
+			})
 			for _, p := range []Register{a, b, dst} {
 				ADDQ(Imm(64), p)
 			}
 		})
 		end()
 	}
-	begin("addMaskedAsm", "(dst *uint64, src *byte, mask uint64, n int)", "addMaskedAsm adds n blocks in wire form, masked, to dst; n is a multiple of 4.")
+	name := "addMasked" + suffix
+	begin(name, "(dst *uint64, src *byte, mask uint64, n int)", name+" adds n blocks in wire form, masked, to dst; n is a multiple of 4.")
 	dst, src, n := gp("dst"), gp("src"), gp("n")
-	mask := ZMM()
-	VPBROADCASTQ(gp("mask"), mask)
+	mask, low := vec(), XMM()
+	VMOVQ(gp("mask"), low)
+	VPBROADCASTQ(low, mask)
 	loop("addMasked", n, 4, func() {
-		v := ZMM()
-		VPANDQ(Mem{Base: src}, mask, v)
-		VPXORQ(Mem{Base: dst}, v, v)
-		VMOVDQU64(v, Mem{Base: dst})
+		parts(func(disp int) {
+			v := vec()
+			and(Mem{Base: src, Disp: disp}, mask, v)
+			add(Mem{Base: dst, Disp: disp}, v, v)
+			move(v, Mem{Base: dst, Disp: disp})
+		})
 		ADDQ(Imm(64), src)
 		ADDQ(Imm(64), dst)
 	})
