@@ -1,13 +1,10 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"secc.example/secc/backend/plan"
@@ -17,207 +14,129 @@ import (
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/store"
 	"secc.example/secc/runtime/transport"
 )
 
-// made is what one party keeps of a prepared inference (plan.Ahead). It is used once: taking a
-// call's part out of it leaves nothing behind.
-type made struct {
-	number int
-	seed   poly.Seed // client: of its masks
-	calls  []madeCall
-}
-
-// madeCall is the part of one call.
-type madeCall struct {
-	share []byte   // packed share of a linear operator's product: the client's, over OT either party's
-	mask  *he.Mask // server: the other share, as far as it does not depend on the input
-	early []byte   // the peer's messages that waited for nothing
-	tape  []byte   // what the call takes of correlated OTs
-}
-
-// take hands a call's part out.
-func (m *made) take(call int) madeCall {
-	c := m.calls[call]
-	m.calls[call] = madeCall{}
-	return c
-}
-
-// drawn is the client's share of a slot that is drawn.
-func (m *made) drawn(p *plan.Plan, x plan.Slot) Vec {
-	r := make(Vec, p.Slots[x].N())
-	poly.NewSampler(m.seed).Words(r, uint64(x))
-	ring.Reduce(r, p.Slots[x].Bits)
-	return r
-}
-
-// product is this party's share of a linear operator's product, of which the server makes what
-// the preparation left open: its own share times the weights, in the clear.
-func (m *madeCall) product(p *Party, c *Call) (Vec, error) {
-	l := c.Linear()
-	var acc Vec
-	if p.Role == transport.Server {
-		w, b, err := linearWeights(p.Weights, c)
-		if err != nil {
-			return nil, err
-		}
-		if acc, err = accumulate(l, c.In[0], w, b, p.Threads); err != nil {
-			return nil, err
-		}
-		if m.mask != nil {
-			op, err := LinearOp(l)
-			if err != nil {
-				return nil, err
-			}
-			return p.Linear.server.Finish(m.mask, op, acc), nil
-		}
-	}
-	y, err := unpackShare(c.Step, m.share)
-	if err != nil {
-		return nil, err
-	}
-	for i, v := range acc {
-		y[i] = (y[i] + v) & mask(l.InBits)
-	}
-	return y, nil
-}
-
-// shareBits is the ring of what is kept of a linear operator's product.
-func shareBits(s *plan.Step) int {
-	if s.Proto == plan.ProtoLinearOT {
-		return s.Linear().InBits
-	}
-	return s.Linear().EngineBits()
-}
-
-func unpackShare(s *plan.Step, kept []byte) (Vec, error) {
-	y := make(Vec, s.Linear().NumOut())
-	return y, ring.Unpack(y, kept, shareBits(s))
-}
-
-// shelf is where prepared inferences wait for their inputs, in order.
+// shelf is where prepared runs of this session wait for their inputs, in order. It is in RAM.
 type shelf struct {
-	room chan struct{} // taken by a run while it is made or waits
-	runs chan *made
-	full chan struct{} // closed once as many wait as fit, or as the session makes
-	err  chan error    // why no more come
-	busy gate
+	store *store.Store
+	room  chan struct{} // taken by a run while it is made or waits
+	runs  chan store.Binding
+	full  chan struct{} // closed once as many wait as fit, or as the session uses
+	err   chan error    // why no more come
 
-	seconds float64 // that preparations took, those that are paused included
-}
-
-// gate holds preparations up while an input waits for its answer.
-type gate struct {
-	mu   sync.Mutex
-	open chan struct{} // nil: open; else closed when it opens again
-}
-
-func (g *gate) shut() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.open = make(chan struct{})
-}
-
-func (g *gate) release() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.open != nil {
-		close(g.open)
-		g.open = nil
-	}
-}
-
-// pass waits until the gate is open.
-func (g *gate) pass(ctx context.Context) error {
-	for {
-		g.mu.Lock()
-		open := g.open
-		g.mu.Unlock()
-		if open == nil {
-			return ctx.Err()
-		}
-		select {
-		case <-open:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	made, kept int
+	seconds    float64 // that preparations took, those that are paused included
 }
 
 // polite is a source of OTs for whoever gives way.
 type polite[B any] struct {
 	from nonlinear.Source[B]
-	gate *gate
+	*session
 }
 
 func (p polite[B]) Take(ctx context.Context, n int) (b B, err error) {
-	if err = p.gate.pass(ctx); err != nil {
+	if err = p.giveWay(ctx); err != nil {
 		return b, err
 	}
 	return p.from.Take(ctx, n)
 }
 
-// startPreparing prepares all inferences of the session, as many ahead as were agreed on.
-func (s *session) startPreparing() {
-	depth := min(s.prepare, s.inferences)
-	s.shelf = &shelf{room: make(chan struct{}, depth), runs: make(chan *made, depth), full: make(chan struct{}), err: make(chan error, 1)}
-	guard.Go(func() error { return s.prepareAll(depth) }, func(err error) {
+// startPreparing prepares what is left of the session's inferences, as many ahead as were agreed
+// on, and then the runs that are kept.
+func (s *session) startPreparing(own int) {
+	depth := min(max(s.prepare, 1), own)
+	s.shelf = &shelf{
+		store: store.Memory(0), room: make(chan struct{}, depth), runs: make(chan store.Binding, depth),
+		full: make(chan struct{}), err: make(chan error, 1),
+	}
+	guard.Go(func() error { return s.prepareAll(own, depth) }, func(err error) {
 		if err != nil { // whoever waits for the peer in the mean time must not go on doing so
 			_ = s.mux.Abort(err)
+		}
+		if s.room != nil {
+			s.room.Shrink(0)
+			s.cfg.Store.Finish(s.id)
 		}
 		s.shelf.err <- err
 		close(s.shelf.runs)
 	})
 }
 
-func (s *session) prepareAll(depth int) error {
-	for number := range s.inferences {
+func (s *session) prepareAll(own, depth int) error {
+	for number := range own {
 		select {
 		case s.shelf.room <- struct{}{}:
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		}
-		begun := time.Now()
-		m, err := s.prepareOne(number)
+		b := store.Binding{Name: store.Name{Session: s.id, Number: uint64(number)}}
+		err := s.prepareInto(func() (*store.Draft, error) { return s.shelf.store.Put(b, s.kept[s.party.Role].size) })
 		if err != nil {
-			return fmt.Errorf("preparing inference %d: %w", number+1, err)
+			return fmt.Errorf("preparing inference %d: %w", s.inferences-own+number+1, err)
 		}
-		s.shelf.seconds += time.Since(begun).Seconds()
-		s.shelf.runs <- m
+		s.shelf.runs <- b
 		if number+1 == depth {
 			close(s.shelf.full)
+		}
+	}
+	for number := range s.keep {
+		b := store.Binding{For: s.runsFor(), Name: store.Name{Session: s.id, Number: uint64(own + number)}}
+		if err := s.prepareInto(func() (*store.Draft, error) { return s.room.Put(b) }); err != nil {
+			return fmt.Errorf("preparing run %d to be kept: %w", number+1, err)
+		}
+		s.shelf.kept++
+		if s.cfg.Kept != nil {
+			s.cfg.Kept(number+1, s.keep)
 		}
 	}
 	return nil
 }
 
-// begin takes the prepared inference that is due out of the shelf, and both parties make sure
-// that they mean the same: before it, nothing that depends on it is sent, and after it nobody
-// else can get it, whatever happens. Until the inference has ended, preparations give way.
-// Nothing is exchanged where inferences are not prepared.
-func (s *session) begin() (*made, error) {
-	if s.prepare == 0 {
-		return nil, nil
+// prepareInto makes a run; without an error it can be reserved from then on.
+func (s *session) prepareInto(put func() (*store.Draft, error)) error {
+	begun := time.Now()
+	to, err := put()
+	if err != nil {
+		return err
 	}
-	m, err := s.next()
+	if err := guard.Do(func() error { return s.prepareOne(to) }); err != nil {
+		return errors.Join(err, to.Discard())
+	}
+	s.shelf.seconds += time.Since(begun).Seconds()
+	s.shelf.made++
+	return to.Commit()
+}
+
+// begin takes the prepared run that is due, where inferences are prepared. Until the inference
+// has ended, preparations give way.
+func (s *session) begin() (*made, error) {
+	for len(s.stored) > 0 {
+		b := store.Binding{For: s.runsFor(), Name: s.stored[0]}
+		s.stored = s.stored[1:]
+		m, err := s.use(s.cfg.Store, b)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			s.Program = s.two
+			s.used++
+			return m, nil
+		}
+	}
+	if err := s.makeReady(); err != nil || s.shelf == nil {
+		return nil, err
+	}
+	b, err := s.next()
 	if err != nil {
 		return nil, err
 	}
-	c := s.mux.Channel(chanControl)
-	number := binary.LittleEndian.AppendUint32(nil, uint32(m.number))
-	if s.party.Role == transport.Client {
-		s.shelf.busy.shut()
-		return m, errors.Join(c.Send(number), c.Flush())
+	m, err := s.use(s.shelf.store, b)
+	if err == nil && m == nil {
+		err = transport.Violation("a run of this session is missing")
 	}
-	theirs := make([]byte, len(number))
-	if err := c.Recv(theirs); err != nil {
-		return nil, fmt.Errorf("waiting for inference %d: %w", s.inference+1, err)
-	}
-	if !bytes.Equal(theirs, number) {
-		return nil, transport.Violation("prepared inference %d in the place of %d", binary.LittleEndian.Uint32(theirs), m.number)
-	}
-	s.shelf.busy.shut()
-	return m, nil
+	return m, err
 }
 
 // allMade waits until the preparing goroutine has ended.
@@ -234,25 +153,24 @@ func (s *session) allMade() error {
 	}
 }
 
-// next waits for the prepared inference that is due.
-func (s *session) next() (*made, error) {
-	if s.party.Role == transport.Client && s.inference == 0 {
+// next waits for the prepared run that is due.
+func (s *session) next() (b store.Binding, err error) {
+	s.due.Store(true)
+	defer s.due.Store(false)
+	if s.party.Role == transport.Client && s.inference == s.used {
 		if err := s.await(s.shelf.full); err != nil {
-			return nil, err
+			return b, err
 		}
 	}
 	select {
-	case m, ok := <-s.shelf.runs:
+	case b, ok := <-s.shelf.runs:
 		if !ok { // the preparing has ended before its time
-			return nil, s.allMade()
-		}
-		if m.number != s.inference {
-			return nil, fmt.Errorf("BUG: prepared inference %d in the place of %d", m.number, s.inference)
+			return b, s.allMade()
 		}
 		<-s.shelf.room
-		return m, nil
+		return b, nil
 	case <-s.ctx.Done():
-		return nil, s.ctx.Err()
+		return b, s.ctx.Err()
 	}
 }
 
@@ -268,66 +186,86 @@ func (s *session) await(full chan struct{}) error {
 	}
 }
 
-// preparation is a prepared inference being made.
+// preparation is a prepared run being made.
 type preparation struct {
 	*session
-	conn  transport.Lane
-	made  *made
-	index map[*plan.Step]int // of a linear operator's call
-	walk  *walker
+	conn   transport.Lane
+	seed   poly.Seed // client: of its masks
+	keeps  []keeps
+	to     io.Writer
+	at     int64    // what was written
+	shares [][]byte // of products, by call: later ones may follow from them
+	walk   *walker
 }
 
-// prepareOne makes the next prepared inference: the masks first, then what depends on them.
-func (s *session) prepareOne(number int) (*made, error) {
-	p := &preparation{session: s, conn: s.aheadLane, made: &made{number: number, calls: make([]madeCall, s.calls)}, index: map[*plan.Step]int{}, walk: zeroWalker(s.Program)}
-	if _, err := io.ReadFull(s.aheadRand, p.made.seed[:]); err != nil {
-		return nil, fmt.Errorf("randomness: %w", err)
-	}
-	at := 0
-	for _, wave := range s.waves {
-		for _, call := range wave.calls {
-			if call[0].Linear() != nil {
-				p.index[call[0]] = at
-			}
-			at++
+// prepareOne makes the next prepared run: the masks first, then what depends on them. What is
+// known is written at once.
+func (s *session) prepareOne(to io.Writer) error {
+	k := s.kept[s.party.Role]
+	p := &preparation{session: s, conn: s.aheadLane, keeps: k.calls, to: to, shares: make([][]byte, s.calls), walk: zeroWalker(s.Program)}
+	if s.party.Role == transport.Client {
+		if _, err := io.ReadFull(s.aheadRand, p.seed[:]); err != nil {
+			return fmt.Errorf("randomness: %w", err)
+		}
+		if err := p.write(part{0, SeedSize}, p.seed[:]); err != nil {
+			return err
 		}
 	}
 	for _, g := range s.ahead.Groups {
 		if err := p.group(g); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	at = 0
+	at := 0
 	for _, wave := range s.waves {
 		for _, call := range wave.calls {
 			if err := p.record(at, call); err != nil {
-				return nil, named(call, err)
+				return named(call, err)
 			}
 			at++
 		}
 	}
 	if err := p.conn.Flush(); err != nil {
-		return nil, err
+		return err
 	}
 	if p.party.Role == transport.Client {
-		for at := range p.made.calls {
+		for at := range p.keeps {
 			if err := p.hear(at); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return p.made, nil
+	if p.at != k.size {
+		return fmt.Errorf("BUG: %d bytes of a prepared run, the plan says %d", p.at, k.size)
+	}
+	return nil
+}
+
+// write puts a part where it belongs.
+func (p *preparation) write(at part, b []byte) error {
+	if at.size == 0 && len(b) == 0 {
+		return nil
+	}
+	if p.at != at.at || int64(len(b)) != at.size {
+		return fmt.Errorf("BUG: %d bytes at %d of a prepared run, the plan says %d at %d", len(b), p.at, at.size, at.at)
+	}
+	p.at += at.size
+	_, err := p.to.Write(b)
+	return err
 }
 
 // hear takes in the peer's early messages of a call: the server's when all of the client's have left, the client's as
 // they come, for what it sends ahead of the next call stands behind them.
 func (p *preparation) hear(call int) error {
-	n := p.keeps[p.party.Role][call].received
-	if n == 0 {
+	k := p.keeps[call].early
+	if k.size == 0 {
 		return nil
 	}
-	p.made.calls[call].early = make([]byte, n)
-	return p.conn.Recv(p.made.calls[call].early)
+	early := make([]byte, k.size)
+	if err := p.conn.Recv(early); err != nil {
+		return err
+	}
+	return p.write(k, early)
 }
 
 // group multiplies the client's shares of the inputs by the weights.
@@ -340,7 +278,7 @@ func (p *preparation) group(g plan.Group) error {
 	}
 	ops := make([]*he.Op, len(g.Calls))
 	for i, s := range g.Calls {
-		if err := p.shelf.busy.pass(p.ctx); err != nil {
+		if err := p.giveWay(p.ctx); err != nil {
 			return err
 		}
 		var err error
@@ -361,22 +299,26 @@ func (p *preparation) group(g plan.Group) error {
 		if err != nil {
 			return named([]*plan.Step{s}, err)
 		}
-		p.keep(s, y)
+		if err := p.keep(s, y); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (p *preparation) keep(s *plan.Step, y Vec) {
+func (p *preparation) keep(s *plan.Step, y Vec) error {
 	bits := shareBits(s)
 	b := make([]byte, ring.PackedLen(len(y), bits))
 	ring.Pack(b, y, bits)
-	p.made.calls[p.index[s]].share = b
+	at := p.callOf[s]
+	p.shares[at] = b
+	return p.write(p.keeps[at].share, b)
 }
 
 // multiply is the server's side of a group.
 func (p *preparation) multiply(g plan.Group) error {
 	for _, s := range g.Calls {
-		if err := p.shelf.busy.pass(p.ctx); err != nil {
+		if err := p.giveWay(p.ctx); err != nil {
 			return err
 		}
 		op, err := LinearOp(s.Linear())
@@ -392,7 +334,9 @@ func (p *preparation) multiply(g plan.Group) error {
 		if err != nil {
 			return named([]*plan.Step{s}, err)
 		}
-		p.made.calls[p.index[s]].mask = mask
+		if err := p.write(p.keeps[p.callOf[s]].share, mask.Seed[:]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -416,14 +360,13 @@ func (p *preparation) overOT(s *plan.Step) error {
 	if err != nil {
 		return named([]*plan.Step{s}, err)
 	}
-	p.keep(s, y)
-	return p.conn.Flush()
+	return errors.Join(p.keep(s, y), p.conn.Flush())
 }
 
 // share is the client's share of a slot that is fixed.
 func (p *preparation) share(x plan.Slot) (Vec, error) {
 	if p.ahead.Drawn[x] {
-		return p.made.drawn(p.plan, x), nil
+		return drawn(p.plan, p.seed, x), nil
 	}
 	s := p.writer[x]
 	if s.Linear() != nil {
@@ -449,7 +392,7 @@ func (p *preparation) share(x plan.Slot) (Vec, error) {
 
 // product is the client's share of a linear operator's result.
 func (p *preparation) product(s *plan.Step) (Vec, error) {
-	y, err := unpackShare(s, p.made.calls[p.index[s]].share)
+	y, err := unpackShare(s, p.shares[p.callOf[s]])
 	if err != nil {
 		return nil, err
 	}
@@ -461,10 +404,10 @@ func (p *preparation) with(conn transport.Conn, tape *nonlinear.Tape) *Party {
 	q := *p.party
 	p.ots.give(&q, p.conn)
 	if q.Sender != nil {
-		q.Sender = polite[*ot.SendBatch]{q.Sender, &p.shelf.busy}
+		q.Sender = polite[*ot.SendBatch]{q.Sender, p.session}
 	}
 	if q.Receiver != nil {
-		q.Receiver = polite[*ot.RecvBatch]{q.Receiver, &p.shelf.busy}
+		q.Receiver = polite[*ot.RecvBatch]{q.Receiver, p.session}
 	}
 	q.Conn, q.Tape, q.Rand = conn, tape, p.aheadRand
 	return &q
@@ -472,8 +415,8 @@ func (p *preparation) with(conn transport.Conn, tape *nonlinear.Tape) *Party {
 
 // record makes what a call takes of correlated OTs, and sends what can be sent of it.
 func (p *preparation) record(at int, call []*plan.Step) error {
-	k := p.keeps[p.party.Role][at]
-	if k == (keeps{}) {
+	k := &p.keeps[at]
+	if !k.takes() {
 		return nil
 	}
 	c := p.walk.call(call)
@@ -483,15 +426,17 @@ func (p *preparation) record(at int, call []*plan.Step) error {
 			return err
 		}
 	}
-	tape := nonlinear.NewTape(k.tape, k.sent, p.conn)
+	tape := nonlinear.NewTape(k.tape.size, k.sent, p.conn)
 	if _, err := p.table[call[0].Proto].Run(p.ctx, p.with(nonlinear.Nowhere{}, tape), c); err != nil {
 		return err
 	}
 	recorded, early := tape.Bytes()
-	if int64(len(recorded)) != k.tape || int64(len(early)) != k.sent {
-		return fmt.Errorf("BUG: %d and %d bytes are kept and sent, the plan says %d and %d", len(recorded), len(early), k.tape, k.sent)
+	if int64(len(early)) != k.sent {
+		return fmt.Errorf("BUG: %d bytes are sent ahead, the plan says %d", len(early), k.sent)
 	}
-	p.made.calls[at].tape = recorded
+	if err := p.write(k.tape, recorded); err != nil {
+		return err
+	}
 	if p.party.Role == transport.Server {
 		if err := p.hear(at); err != nil {
 			return err
@@ -536,9 +481,10 @@ func zeroWalker(g *Program) *walker {
 }
 
 // hand gives a call what was prepared of it.
-func (e *execution) hand(p *Party, call int) {
-	c := e.made.take(call)
-	p.Made, p.Tape = &c, nonlinear.Recorded(c.tape, c.early)
+func (e *execution) hand(p *Party, call int) error {
+	c, err := e.made.take(call)
+	p.Made, p.Tape, p.Finish = &c, nonlinear.Recorded(c.tape, c.early), e.finisher
+	return err
 }
 
 // moves makes the client's shares of the slots of a wave those that the preparation fixed: the
@@ -562,7 +508,7 @@ func (e *execution) moves(wave int) error {
 }
 
 func (e *execution) sendMove(c transport.Conn, x plan.Slot, msg []byte) error {
-	r, diff := e.made.drawn(e.plan, x), make(Vec, len(e.walk.slots[x]))
+	r, diff := drawn(e.plan, e.made.seed, x), make(Vec, len(e.walk.slots[x]))
 	for k, v := range e.walk.slots[x] {
 		diff[k] = v - r[k]
 	}

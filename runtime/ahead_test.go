@@ -358,12 +358,34 @@ func TestMovesAreFresh(t *testing.T) {
 
 // What was prepared of a call is there once, whatever becomes of it.
 func TestPreparedCallsAreTakenOnce(t *testing.T) {
-	m := &made{calls: []madeCall{{tape: []byte{1, 2}, share: []byte{3}}}}
-	if c := m.take(0); len(c.tape) != 2 || len(c.share) != 1 {
-		t.Errorf("got %+v", c)
+	k := kept{calls: make([]keeps, 1)}
+	k.calls[0] = keeps{share: k.place(1), tape: k.place(2)}
+	run := storedRun(t, []byte{3, 1, 2})
+	if _, err := newMade(run, &kept{size: 4}, transport.Server); err == nil {
+		t.Error("a run of another length was taken")
 	}
-	if c := m.take(0); c.tape != nil || c.share != nil || c.mask != nil {
-		t.Errorf("a second time: %+v", c)
+	m, err := newMade(run, &k, transport.Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := m.take(0); err != nil || !bytes.Equal(c.tape, []byte{1, 2}) || !bytes.Equal(c.share, []byte{3}) || c.early != nil {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("a call's part was taken twice")
+			}
+		}()
+		_, _ = m.take(0)
+	}()
+	if err := run.Spend(); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := newMade(run, &kept{calls: k.calls, size: 3}, transport.Server); err == nil {
+		if _, err := m.take(0); err == nil {
+			t.Error("a run that was spent was read")
+		}
 	}
 	if err := nonlinear.Recorded([]byte{1}, nil).Done(); err == nil {
 		t.Error("a tape of which something is left was played to its end")

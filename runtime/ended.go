@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"secc.example/secc/runtime/guard"
+	"secc.example/secc/runtime/store"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -70,6 +71,10 @@ func (s *session) what(err, broken error) string {
 	case errors.Is(err, transport.ErrPeerFailed):
 		_, why, _ := strings.Cut(root.Error(), ": ")
 		return strings.TrimSuffix(peer+" gave up: "+why, ": ")
+	case errors.Is(err, store.ErrRestored):
+		return peer + " came with an older state of its prepared runs than was seen: a restored copy"
+	case errors.Is(err, transport.ErrStale):
+		return peer + " has seen a later state of this party's prepared runs: this store is a restored copy"
 	case errors.Is(err, transport.ErrMute):
 		return peer + " closed the connection before it said anything (does it expect TLS, or none?)"
 	case errors.Is(err, transport.ErrAuth):

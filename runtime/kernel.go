@@ -13,6 +13,7 @@ import (
 	"io"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime/mpc/he"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/transport"
@@ -72,6 +73,8 @@ type Party struct {
 
 	Tape *nonlinear.Tape // of what the call takes of correlated OTs, recorded or played; nil: it takes them
 	Made *madeCall       // of a prepared call; nil: nothing is
+
+	Finish *he.Finisher // of prepared products, at the server
 }
 
 // crossing is the party as the protocols of comparisons and products know it.

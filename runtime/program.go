@@ -8,6 +8,7 @@ import (
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/he"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -28,10 +29,12 @@ type Program struct {
 	table  map[plan.Proto]Kernel
 
 	// Of prepared inferences.
-	inTwo  *Program                 // for sessions that prepare; nil in it
-	ahead  *plan.Ahead              // of inTwo, as all that follows
-	keeps  [2][]keeps               // by party and call
-	writer map[plan.Slot]*plan.Step // the step that writes a slot
+	inTwo    *Program                 // for sessions that prepare; nil in it
+	ahead    *plan.Ahead              // of inTwo, as all that follows
+	kept     [2]kept                  // by party
+	callOf   map[*plan.Step]int       // of a linear operator
+	writer   map[plan.Slot]*plan.Step // the step that writes a slot
+	finisher *he.Finisher             // nil: there is nothing under encryption
 }
 
 // wave is calls that run side by side.
@@ -102,17 +105,23 @@ func (g *Program) prepared() (*Program, error) {
 			h.writer[x] = s
 		}
 	}
-	for _, op := range h.cost.Operators {
-		kept, early := op.Cost.Kept, op.Cost.Early
-		h.keeps[transport.Server] = append(h.keeps[transport.Server], keeps{kept.Server - early.ToServer, early.ToClient, early.ToServer})
-		h.keeps[transport.Client] = append(h.keeps[transport.Client], keeps{kept.Client - early.ToClient, early.ToServer, early.ToClient})
+	h.callOf = map[*plan.Step]int{}
+	at := 0
+	for _, wave := range h.waves {
+		for _, call := range wave.calls {
+			if call[0].Linear() != nil {
+				h.callOf[call[0]] = at
+			}
+			at++
+		}
 	}
-	return h, nil
+	if h.keys.N > 0 {
+		if h.finisher, err = he.NewFinisher(h.keys); err != nil {
+			return nil, err
+		}
+	}
+	return h, h.layRuns()
 }
-
-// keeps are bytes of a prepared call at one party: of its tape, and of the early messages that
-// it sends and receives.
-type keeps struct{ tape, sent, received int64 }
 
 // cotTime is what a correlated OT and the bits it is used for take, in a round figure.
 const cotTime = 20 * time.Nanosecond
@@ -175,9 +184,14 @@ type Inferences struct {
 }
 
 // RunMany runs the client's side of a session of several inferences, one after the other, and
-// takes over conn. An error of either function is the session's, which ends.
+// takes over conn. An error of either function is the session's, which ends. There may be none
+// where prepared runs are kept.
 func (g *Program) RunMany(ctx context.Context, conn net.Conn, q Inferences, cfg Config) (*plan.Report, error) {
-	if !g.possible(q.N) {
+	most := q.N
+	if cfg.keeps() {
+		most += min(cfg.Keep, maxOffers)
+	}
+	if q.N < 0 || q.N > plan.MaxInferences || most == 0 || !g.possible(most) {
 		conn.Close()
 		return nil, fmt.Errorf("%d inferences in one session, limits 1 and %d", q.N, plan.MaxInferences)
 	}

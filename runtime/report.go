@@ -12,7 +12,11 @@ import (
 // what was prepared.
 type sideStats [4]transport.Stats
 
-func (s *session) sideStats(keys transport.Stats) *sideStats {
+func (s *session) sideStats() *sideStats {
+	var keys transport.Stats
+	if s.took != nil {
+		keys = *s.took
+	}
 	return &sideStats{keys, s.mux.Channel(chanServer).Stats(), s.mux.Channel(chanClient).Stats(), s.mux.Channel(chanPrepare).Stats()}
 }
 
@@ -37,20 +41,14 @@ type tally struct {
 	*session
 	all   *plan.Report
 	depth int // of the walk, so far
-	ready time.Time
 }
 
-func newTally(s *session) *tally {
-	t := &tally{session: s, all: s.blank(), ready: time.Now()}
-	if s.inferences > 1 {
-		t.all.Inferences = s.inferences
+// count is the session's tally. By its first use it is known how inferences are made.
+func (s *session) count() *tally {
+	if s.tally == nil {
+		s.tally = &tally{session: s, all: s.blank()}
 	}
-	t.all.Memory = s.plan.SessionMemory(s.inferences)
-	if s.prepare > 0 {
-		t.all.Store = s.cost.Store
-		t.all.Memory = s.plan.PreparedMemory(s.inferences, *t.all.Store, s.prepare)
-	}
-	return t
+	return s.tally
 }
 
 // blank is the plan's cost table without figures.
@@ -100,7 +98,7 @@ func (t *tally) add(calls []measure, took time.Duration) *plan.Report {
 // report is the session's: what all inferences took together, keys and correlated OTs.
 func (t *tally) report(side *sideStats) *plan.Report {
 	// The channels of the set-up work beside each other.
-	setup := plan.PhaseCost{COTs: t.cots.Times(t.inferences).All(), Seconds: t.ready.Sub(t.start).Seconds()}
+	setup := plan.PhaseCost{COTs: t.cots.Times(t.runs).All(), Seconds: t.ready.Seconds()}
 	for _, st := range side[:3] {
 		up, down := t.directed(st.Sent, st.Received)
 		setup.ClientToServer += up
@@ -108,7 +106,16 @@ func (t *tally) report(side *sideStats) *plan.Report {
 		setup.Rounds = max(setup.Rounds, st.Rounds)
 	}
 	t.all.Total.Setup = setup
-	if t.shelf != nil {
+	if t.inferences > 1 {
+		t.all.Inferences = t.inferences
+	}
+	t.all.Memory = t.plan.SessionMemory(max(t.inferences, t.runs))
+	if t.Program == t.two {
+		t.all.Store = t.cost.Store
+		t.all.Memory = t.plan.PreparedMemory(max(t.inferences, t.runs), *t.all.Store, max(t.prepare, 1))
+		t.all.Runs = &plan.RunCount{Used: t.used, Made: t.runs, Kept: t.keep}
+	}
+	if t.shelf != nil && t.runs > 0 {
 		p := &plan.PhaseCost{Rounds: side[3].Rounds, Seconds: t.shelf.seconds}
 		p.ClientToServer, p.ServerToClient = t.directed(side[3].Sent, side[3].Received)
 		t.all.Total.Prepared = p

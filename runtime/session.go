@@ -11,12 +11,14 @@ import (
 	"net"
 	goruntime "runtime"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/mpc/he"
+	"secc.example/secc/runtime/store"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -27,11 +29,12 @@ const (
 	chanClient  = 2 // correlated OTs that the client sends
 	chanControl = 3 // hello, keys, done
 	chanPrepare = 4 // inferences that are prepared
-	numChannels = 5 // and one for each further call that runs side by side with others
+	chanRuns    = 5 // which prepared runs there are, and which is used
+	numChannels = 6 // and one for each further call that runs side by side with others
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 8
+const protocolVersion = 9
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {
@@ -53,6 +56,21 @@ type Config struct {
 	// Prepare is how many inferences are prepared before their inputs are there, at most: what
 	// the client wants and what the server grants; the lesser counts. 0: none is.
 	Prepare int
+
+	// Store is where prepared runs are kept for sessions to come, and taken from; nil: there are
+	// none of either. Runs are kept for Peer, who the peer has shown to be, and used with it alone.
+	Store *store.Store
+	Peer  string
+	// Keep is how many runs the session leaves in the store, if it can: what the client wants and
+	// what the server grants to this client; the lesser counts.
+	Keep int
+	// Kept is called after every run that was made to be kept.
+	Kept func(n, of int)
+	// Gate lets inferences of all sessions that share it go before preparations; nil: this
+	// session's only.
+	Gate *Gate
+	// Note is told what whoever runs this party may want to know of prepared runs.
+	Note func(text string)
 
 	// Most is how many inferences a server makes in one session; 0: plan.MaxInferences.
 	Most int
@@ -96,6 +114,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// keeps says whether the session may make runs for sessions to come.
+func (c Config) keeps() bool { return c.Store != nil && c.Keep > 0 }
+
 // session is one connection from hello to goodbye.
 type session struct {
 	*Program
@@ -112,6 +133,7 @@ type session struct {
 	aheadRand io.Reader // of what is prepared, beside inferences that run
 
 	start time.Time
+	ready time.Duration // what hello and set-up took
 	stage stage
 	at    int // calls of this inference that are done
 
@@ -120,14 +142,29 @@ type session struct {
 	prepare    int // how many are prepared ahead; 0: none
 	shelf      *shelf
 	aheadLane  transport.Lane
+	busy       Gate        // shut while an inference is under way
+	due        atomic.Bool // an inference waits for its preparation
 	release    func()
+
+	two    *Program          // the program of prepared inferences
+	id     [sha256.Size]byte // of the session, as prepared runs are named
+	stored []store.Name      // runs that both parties kept, in the order in which they are used
+	used   int               // of them so far
+	using  *store.Run        // by the inference under way
+	room   *store.Room       // for runs that are kept; nil: none is
+	keep   int               // how many
+	took   *transport.Stats  // by the keys; nil: there are none yet
+
+	isReady bool   // what is left was set up
+	runs    int    // for how many inferences, prepared or not
+	tally   *tally // of what was measured; nil: there was no inference yet
 }
 
 // newSession connects the channels.
 func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Program, cfg Config) *session {
 	cfg = cfg.withDefaults()
 	ctx, cancel := context.WithCancel(ctx)
-	s := &session{Program: g, ctx: ctx, cancel: cancel, cfg: cfg, start: time.Now(), release: func() {}}
+	s := &session{Program: g, ctx: ctx, cancel: cancel, two: g.inTwo, cfg: cfg, start: time.Now(), release: func() {}}
 	ids := g.lanes()
 	cfg.Transport.Channels = g.channels()
 	cfg.Transport.Hold, cfg.Transport.Window = true, int(g.queues.Window)
@@ -199,19 +236,30 @@ func (s *session) open() error {
 		return err
 	}
 	s.party.Rand, s.aheadRand = s.stream("keys and masks"), s.stream("prepared inferences")
-	mine := wish{s.inferences, min(s.cfg.Prepare, plan.MaxInferences), s.seed.commitment()}
+	have := s.names()
+	mine := s.wishes(have)
 	theirs, err := hello(s.mux.Channel(chanControl), s.party.Role, s.digest, mine)
 	if err != nil {
 		return err
 	}
-	if s.prepare = min(mine.prepare, theirs.prepare); s.prepare > 0 {
-		s.Program = s.inTwo
-	}
+	s.prepare = min(mine.prepare, theirs.prepare)
+	server, client := mine.seed, theirs.seed
 	if s.party.Role == transport.Server {
-		if n := theirs.inferences; !s.possible(n) || s.cfg.Most > 0 && n > s.cfg.Most {
-			return transport.Violation("a session of %d inferences", n)
+		if err := s.checkWish(theirs); err != nil {
+			return err
 		}
 		s.inferences = theirs.inferences
+	} else {
+		server, client = client, server
+	}
+	s.id = sessionID(s.digest, server, client)
+	if s.party.Role == transport.Client {
+		if err := s.offer(s.mux.Channel(chanRuns), have[:mine.offers]); err != nil {
+			return err
+		}
+	}
+	if err := s.settle(mine, theirs, have[:mine.offers]); err != nil {
+		return err
 	}
 	met()
 	if s.cfg.Admit != nil {
@@ -221,43 +269,87 @@ func (s *session) open() error {
 		}
 		s.release = release
 	}
-	window := s.queues.Window
+	queues := s.queues
+	if s.prepare > 0 || s.keep > 0 || len(s.stored) > 0 {
+		queues = plan.Queues{Window: max(queues.Window, s.two.queues.Window), Early: max(queues.Early, s.two.queues.Early)}
+	}
+	window := queues.Window
 	if w := int64(s.cfg.Transport.Window); w > 0 {
 		window = min(window, w)
 	}
-	s.mux.Open(int(window), int(s.queues.Early))
+	s.mux.Open(int(window), int(queues.Early))
 	s.mux.SetStall(s.cfg.stall(0))
-	s.stage = stageSetup
+	s.stage, s.ready = stageSetup, time.Since(s.start)
+	return nil
+}
+
+// wishes is what this party says of itself.
+func (s *session) wishes(have []store.Name) wish {
+	w := wish{inferences: s.inferences, prepare: min(s.cfg.Prepare, plan.MaxInferences), seed: s.seed.commitment()}
+	if s.party.Role == transport.Client && s.cfg.Store != nil {
+		w.offers, w.keep = min(len(have), maxOffers), s.keepAtMost()
+		if w.keep > 0 {
+			s.room = s.cfg.Store.Room(s.two.kept[s.party.Role].size, w.keep)
+			w.room = s.room.Runs()
+		}
+	}
+	return w
+}
+
+// checkWish holds a client to what a session may be.
+func (s *session) checkWish(w wish) error {
+	n := w.inferences
+	switch {
+	case w.offers > maxOffers || w.keep > maxOffers || w.room > w.keep:
+		return transport.Violation("%d prepared runs are named, %d are to be kept", w.offers, w.keep)
+	case n == 0 && w.keep == 0 || n > plan.MaxInferences || !s.possible(n+w.room) || s.cfg.Most > 0 && n > s.cfg.Most:
+		return transport.Violation("a session of %d inferences", n)
+	}
 	return nil
 }
 
 // possible says whether a session may make so many inferences.
 func (g *Program) possible(n int) bool {
 	made := g.cots.Times(n)
+	if g.inTwo != nil {
+		two := g.inTwo.cots.Times(n)
+		made = plan.COTs{ServerSends: max(made.ServerSends, two.ServerSends), ClientSends: max(made.ClientSends, two.ClientSends)}
+	}
 	turns := 0 // of operators under encryption in one inference; a step is a few at most
 	for _, s := range g.plan.Steps() {
 		turns += len(g.plan.Encrypted(s))
 	}
-	return n >= 1 && n <= plan.MaxInferences && turns <= he.MaxTurns/max(n, 1) && max(made.ServerSends, made.ClientSends) <= wire.MaxOTs
+	return turns <= he.MaxTurns/max(n, 1) && max(made.ServerSends, made.ClientSends) <= wire.MaxOTs
 }
 
 // wish is what a party's hello says beside who it is: how many inferences a client wants (a
-// server says 0), how many may be prepared ahead, and the commitment to its seed.
+// server says 0), how many may be prepared ahead, the commitment to its seed; and how many prepared
+// runs a client names behind its hello, how many it wants to be left with, and for how many more it
+// has room.
 type wish struct {
-	inferences, prepare int
-	seed                [SeedSize]byte
+	inferences, prepare, offers, keep, room int
+
+	seed [SeedSize]byte
 }
 
-// helloSize: version, role, inferences, prepared, plan digest, commitment.
-const helloSize = 4 + 4 + 4 + 4 + sha256.Size + SeedSize
+func (w *wish) numbers() [5]*int {
+	return [5]*int{&w.inferences, &w.prepare, &w.offers, &w.keep, &w.room}
+}
+
+// A hello: version, role, numbers, plan digest, commitment.
+const (
+	helloDigest = 4 + 4 + 5*4
+	helloSize   = helloDigest + sha256.Size + SeedSize
+)
 
 // hello exchanges and compares version, role and plan, and tells each other what is wanted.
 // The messages cross.
 func hello(c transport.Conn, role transport.Role, digest plan.Digest, mine wish) (theirs wish, err error) {
 	out := binary.LittleEndian.AppendUint32(nil, protocolVersion)
 	out = binary.LittleEndian.AppendUint32(out, uint32(role))
-	out = binary.LittleEndian.AppendUint32(out, uint32(mine.inferences))
-	out = binary.LittleEndian.AppendUint32(out, uint32(mine.prepare))
+	for _, n := range mine.numbers() {
+		out = binary.LittleEndian.AppendUint32(out, uint32(*n))
+	}
 	out = append(append(out, digest[:]...), mine.seed[:]...)
 	if err := c.Send(out); err != nil {
 		return wish{}, err
@@ -272,25 +364,31 @@ func hello(c transport.Conn, role transport.Role, digest plan.Digest, mine wish)
 	if r := binary.LittleEndian.Uint32(in[4:]); r != uint32(role.Peer()) {
 		return wish{}, fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())
 	}
-	if theirs := plan.Digest(in[16:48]); theirs != digest {
+	if theirs := plan.Digest(in[helloDigest:]); theirs != digest {
 		return wish{}, fmt.Errorf("%w: this party's plan is %.16s, the peer's %.16s", transport.ErrMismatch, digest, theirs)
 	}
-	return wish{int(binary.LittleEndian.Uint32(in[8:])), int(binary.LittleEndian.Uint32(in[12:])), [SeedSize]byte(in[48:])}, nil
+	theirs.seed = [SeedSize]byte(in[helloDigest+sha256.Size:])
+	for i, n := range theirs.numbers() {
+		*n = int(binary.LittleEndian.Uint32(in[8+4*i:]))
+	}
+	return theirs, nil
 }
 
-// run makes keys and correlations, walks the plan for every inference and exchanges the
-// measurements.
+// run walks the plan for every inference and exchanges the measurements. Keys and correlations
+// are made when the first is due that needs them, if one does.
 func (s *session) run(q Inferences) (*plan.Report, error) {
-	keys, err := s.setup()
-	if err != nil {
-		return nil, fmt.Errorf("setup: %w", err)
-	}
-	t := newTally(s)
-	if s.prepare > 0 {
-		s.startPreparing()
+	if len(s.stored) > 0 && s.two.ahead.OnlineKeys() {
+		if err := s.makeKeys(); err != nil {
+			return nil, fmt.Errorf("setup: %w", err)
+		}
 	}
 	for s.inference = range s.inferences {
-		if err := s.infer(q, t); err != nil {
+		if err := s.infer(q); err != nil {
+			return nil, err
+		}
+	}
+	if s.keep > 0 {
+		if err := s.makeReady(); err != nil {
 			return nil, err
 		}
 	}
@@ -298,15 +396,49 @@ func (s *session) run(q Inferences) (*plan.Report, error) {
 	if err := s.allMade(); err != nil {
 		return nil, err
 	}
-	side := s.sideStats(keys)
+	t := s.count()
+	side := s.sideStats()
 	if err := s.agree(side.depths()); err != nil {
 		return nil, fmt.Errorf("end of the session: %w", err)
 	}
 	return t.report(side), nil
 }
 
+// makeReady sets up what the inferences that are left need, and begins to prepare what is prepared.
+func (s *session) makeReady() error {
+	if s.shelf != nil || s.isReady {
+		return nil
+	}
+	s.isReady = true
+	own := s.inferences - s.used
+	if s.prepare > 0 || s.keep > 0 || s.used > 0 {
+		s.Program = s.two
+	}
+	if s.cfg.Store != nil && own > 0 && s.party.Role == transport.Client {
+		how := "run in one phase"
+		if s.Program == s.two {
+			how = "are prepared in this session"
+		}
+		s.note("no prepared run is left for this plan and this server: %d of %d inferences %s", own, s.inferences, how)
+	}
+	begun := time.Now()
+	if err := s.setup(own + s.keep); err != nil {
+		return fmt.Errorf("setup: %w", err)
+	}
+	s.ready += time.Since(begun)
+	if s.Program == s.two {
+		s.startPreparing(own)
+	}
+	return nil
+}
+
 // infer makes one inference.
-func (s *session) infer(q Inferences, t *tally) error {
+func (s *session) infer(q Inferences) error {
+	if len(s.stored) == 0 {
+		if err := s.makeReady(); err != nil {
+			return err
+		}
+	}
 	s.stage, s.at = stageWalk, 0
 	var inputs []Vec
 	if s.party.Role == transport.Client {
@@ -322,29 +454,39 @@ func (s *session) infer(q Inferences, t *tally) error {
 	if err != nil {
 		return err
 	}
+	out, r, err := s.online(inputs, m)
+	if err != nil {
+		return err
+	}
+	if s.party.Role == transport.Client {
+		err = q.Answer(s.inference, out, r)
+	}
+	return errors.Join(err, s.spent())
+}
+
+// online walks the plan once.
+func (s *session) online(inputs []Vec, m *made) ([]Vec, *plan.Report, error) {
+	t := s.count()
+	release := s.urgent()
+	defer release()
 	begun := time.Now()
 	e := &execution{session: s, walk: newWalker(s.Program, inputs), made: m}
 	out, err := e.run(s.ctx)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	took := time.Since(begun)
-	if m != nil {
-		s.shelf.busy.release()
-	}
+	release()
 	// Both have all of this inference now, and what is exchanged here waits for nothing: the
 	// server's depths leave behind the answer, the client's before its next input.
 	if err := s.agree(depthsOf(e.taken)); err != nil {
-		return fmt.Errorf("end of the inference: %w", err)
+		return nil, nil, fmt.Errorf("end of the inference: %w", err)
 	}
 	r := t.add(e.taken, took)
 	if s.cfg.Done != nil {
 		s.cfg.Done(r)
 	}
-	if s.party.Role == transport.Client {
-		return q.Answer(s.inference, out, r)
-	}
-	return nil
+	return out, r, nil
 }
 
 // agree tells the peer that this party has come so far, and the depths it measured:
@@ -383,6 +525,12 @@ func (s *session) finish(err error) error {
 		}
 		err = s.ended(err, s.mux.Err())
 		_ = s.mux.Abort(err) // the first error is the one to report
+	}
+	if burn := s.burned(err); burn != nil {
+		s.note("a prepared run cannot be erased: %v", burn)
+	}
+	if s.room != nil && s.shelf == nil { // else it is the preparing's
+		s.room.Shrink(0)
 	}
 	s.cancel()
 	s.close()

@@ -8,30 +8,33 @@ import (
 	"secc.example/secc/runtime/transport"
 )
 
-// setup makes what the plan counts: the producers of correlated OTs, which then
-// work beside the execution, and the keys of the linear steps.
-// It returns what the keys took on the wire.
-func (s *session) setup() (keys transport.Stats, err error) {
-	if err := s.startOT(); err != nil {
-		return keys, err
+// setup makes what so many inferences, prepared or not, take: the producers of correlated OTs,
+// which then work beside the execution, and the keys of the linear steps.
+func (s *session) setup(inferences int) error {
+	s.runs = inferences
+	if inferences == 0 {
+		return nil
+	}
+	if err := s.startOT(s.cots.Times(inferences)); err != nil {
+		return err
+	}
+	return s.makeKeys()
+}
+
+// makeKeys prepares the linear steps, and counts what that takes on the wire.
+func (s *session) makeKeys() error {
+	if s.keys.N == 0 || s.took != nil {
+		return nil
 	}
 	c := s.mux.Channel(chanControl)
 	before := c.Stats()
-	if err := s.makeKeys(c); err != nil {
-		return keys, err
+	var err error
+	if s.party.Linear, err = newLinearEngine(s.ctx, s.party, c, s.keys); err != nil {
+		return err
 	}
 	after := c.Stats()
-	return transport.Stats{Sent: after.Sent - before.Sent, Received: after.Received - before.Received, Rounds: after.Rounds - before.Rounds}, nil
-}
-
-// makeKeys prepares the linear steps.
-func (s *session) makeKeys(c transport.Conn) error {
-	if s.keys.N == 0 {
-		return nil
-	}
-	var err error
-	s.party.Linear, err = newLinearEngine(s.ctx, s.party, c, s.keys)
-	return err
+	s.took = &transport.Stats{Sent: after.Sent - before.Sent, Received: after.Received - before.Received, Rounds: after.Rounds - before.Rounds}
+	return nil
 }
 
 // producers make a session's correlated OTs; nil where the plan needs none.
@@ -41,8 +44,7 @@ type producers struct {
 }
 
 // startOT starts one producer for each direction that the plan uses.
-func (s *session) startOT() error {
-	need := s.cots.Times(s.inferences)
+func (s *session) startOT(need plan.COTs) error {
 	sends, receives, out, in := need.ServerSends, need.ClientSends, chanServer, chanClient
 	kinds := [2]plan.OTKind{s.plan.OT.ServerSends, s.plan.OT.ClientSends} // as sender, as receiver
 	if s.party.Role == transport.Client {

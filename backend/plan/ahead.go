@@ -177,9 +177,15 @@ func (l *Linear) macs() int64 { return int64(l.NumOut()) * int64(l.FilterLen()) 
 // MoveBytes is what moving a slot sends.
 func (p *Plan) MoveBytes(x Slot) int64 { return wire.PackedLen(p.Slots[x].N(), p.Slots[x].Bits) }
 
-// PreparedCost is SessionCost of a session whose inferences are prepared: the operators' bytes
-// and rounds are those of the online runs, what their preparation sends stands beside.
+// PreparedCost is SessionCost of a session whose inferences are prepared in it.
 func (p *Plan) PreparedCost(inferences int) (*Report, error) {
+	return p.CostOfRuns(inferences, inferences)
+}
+
+// CostOfRuns is SessionCost of a session of inferences that are prepared, in this session or
+// before it, which makes so many prepared runs: the operators' bytes and rounds are those of the
+// online runs, what the preparation sends stands beside.
+func (p *Plan) CostOfRuns(inferences, made int) (*Report, error) {
 	digest, err := p.Digest()
 	if err != nil {
 		return nil, err
@@ -216,8 +222,8 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 		for k, call := range wave {
 			c := p.aheadOf(call)
 			op := &r.Operators[first+k]
-			op.PreparedToServer = int64(inferences) * (c.ToServer() + op.Cost.Early.ToServer + op.Cost.Ahead)
-			op.PreparedToClient = int64(inferences) * (c.ToClient() + op.Cost.Early.ToClient)
+			op.PreparedToServer = int64(made) * (c.ToServer() + op.Cost.Early.ToServer + op.Cost.Ahead)
+			op.PreparedToClient = int64(made) * (c.ToClient() + op.Cost.Early.ToClient)
 			prepared = prepared.sums(c)
 		}
 	}
@@ -225,9 +231,14 @@ func (p *Plan) PreparedCost(inferences int) (*Report, error) {
 	r.scale(inferences)
 	r.Total.Online.Cost = one.times(inferences)
 	r.Total.Online.fill(rounds)
-	r.Total.Prepared = p.preparation(a, prepared, Flight{one.Early.ToServer + one.Ahead, one.Early.ToClient}, inferences)
+	if r.Total.Setup, err = p.setUp(made, made > 0 || a.OnlineKeys()); err != nil {
+		return nil, err
+	}
+	if made > 0 {
+		r.Total.Prepared = p.preparation(a, prepared, Flight{one.Early.ToServer + one.Ahead, one.Early.ToClient}, made)
+	}
 	r.Store = &Memory{one.Kept.Server + prepared.Kept.Server, one.Kept.Client + prepared.Kept.Client + wire.SeedBytes}
-	r.Memory = p.PreparedMemory(inferences, *r.Store, 1)
+	r.Memory = p.PreparedMemory(max(inferences, made), *r.Store, 1)
 	r.Total.Sum()
 	return r, nil
 }
@@ -269,9 +280,34 @@ func (p *Plan) preparation(a *Ahead, all Cost, early Flight, inferences int) *Ph
 	return c
 }
 
+// OnlineKeys says whether an inference that is prepared multiplies under encryption all the same:
+// two tensors of which neither share is known before.
+func (a *Ahead) OnlineKeys() bool {
+	for _, s := range a.Plan.Steps() {
+		if s.Linear() == nil && len(a.Plan.Encrypted(s)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Shares is what either party keeps of a linear operator's product, in bytes.
+func (a *Ahead) Shares(s *Step) Memory { return a.Plan.aheadCost(s).Kept }
+
 // PreparedMemory bounds what either party holds of a session that prepares so many inferences
-// ahead: the one that is used, and those that wait or are being made.
+// ahead: the one that is used with what a wave takes out of it, and those that wait or are being
+// made, of which the shares of products stand beside what is kept.
 func (p *Plan) PreparedMemory(inferences int, store Memory, ahead int) Memory {
 	m, n := p.SessionMemory(inferences), int64(min(ahead, inferences)+1)
-	return Memory{m.Server + n*store.Server, m.Client + n*store.Client}
+	var shares, most Memory
+	for _, wave := range p.Waves() {
+		var taken Memory
+		for _, call := range wave {
+			share := p.aheadOf(call).Kept
+			shares, taken = shares.add(share), taken.add(share).add(p.onlineCost(call).Kept)
+		}
+		most = Memory{max(most.Server, taken.Server), max(most.Client, taken.Client)}
+	}
+	window := p.Queues().Window // of the channel that prepares
+	return m.add(Memory{n*store.Server + window, n*store.Client + window}).add(shares).add(most)
 }

@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"strings"
+
+	"secc.example/secc/backend/plan/wire"
 )
 
 // Schema names the JSON shape that explain and run share.
@@ -39,6 +41,9 @@ type Report struct {
 	// What either party keeps of one prepared inference; absent where none is prepared.
 	Store *Memory `json:"store_bytes,omitempty"`
 
+	// What became of prepared runs; absent where there were none.
+	Runs *RunCount `json:"prepared_runs,omitempty"`
+
 	// Only from a run.
 	Outputs  []OutputValues `json:"outputs,omitempty"`
 	Answers  []Answer       `json:"answers,omitempty"`  // every output for every input
@@ -46,6 +51,13 @@ type Report struct {
 	Findings bool           `json:"findings,omitempty"` // every label of the first answer has a score from 0 to 1 of its own
 	Warnings []string       `json:"warnings,omitempty"` // what about the inputs looks as if it were not meant so
 	PeakRSS  int64          `json:"peak_rss_bytes,omitempty"`
+}
+
+// RunCount counts the prepared runs of a session.
+type RunCount struct {
+	Used int `json:"used"` // that were prepared before the session
+	Made int `json:"made"` // those that are kept included
+	Kept int `json:"kept"` // for sessions to come
 }
 
 // Memory is what the two parties hold, in bytes.
@@ -218,10 +230,17 @@ func (r *Report) holds(p *Plan, wave [][]*Step) {
 // KeysCost is what happens beside the walk: keys of the linear steps and the
 // making of all correlated OTs, on channels of their own. Its rounds are those
 // of the longest of these channels.
-func (p *Plan) KeysCost(inferences int) (PhaseCost, error) {
-	keys, err := p.LinearKeys()
-	if err != nil {
-		return PhaseCost{}, err
+func (p *Plan) KeysCost(inferences int) (PhaseCost, error) { return p.setUp(inferences, true) }
+
+// setUp is KeysCost of a session that makes correlated OTs for so many inferences, with keys or
+// without.
+func (p *Plan) setUp(inferences int, withKeys bool) (PhaseCost, error) {
+	var keys wire.LinearKeys
+	if withKeys {
+		var err error
+		if keys, err = p.LinearKeys(); err != nil {
+			return PhaseCost{}, err
+		}
 	}
 	made := p.COTs().Times(inferences)
 	ots := p.OT.Cost(made)

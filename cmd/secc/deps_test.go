@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"backend":                {"ir", "backend/choose", "backend/plan", "backend/plan/wire"},
 	"backend/choose":         {"backend/plan", "backend/plan/wire"},
 	"backend/plan":           {"ir/fn", "backend/plan/wire", "internal/safefile"},
-	"runtime":                {"backend/plan", "backend/plan/wire", "runtime/guard", "runtime/transport", "runtime/mpc/ring", "runtime/mpc/prg", "runtime/mpc/ot", "runtime/mpc/poly", "runtime/mpc/he", "runtime/mpc/nonlinear"},
+	"runtime":                {"backend/plan", "backend/plan/wire", "runtime/guard", "runtime/store", "runtime/transport", "runtime/mpc/ring", "runtime/mpc/prg", "runtime/mpc/ot", "runtime/mpc/poly", "runtime/mpc/he", "runtime/mpc/nonlinear"},
 	"runtime/client":         {"backend/plan", "runtime", "runtime/transport"},
 	"runtime/remote":         {"backend/plan", "runtime/receipt", "runtime/transport"},
 	"runtime/replay":         {"backend/plan", "runtime", "runtime/transport"},

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
@@ -31,15 +33,30 @@ func (q *question) ask(c *cobra.Command, with client.Client) error {
 		return err
 	}
 	show := &answer.Show{To: c.OutOrStdout(), Plan: p, Labels: labels, Top: q.top, All: !c.Flags().Changed("top"), JSON: q.json, Peak: peakRSS}
-	cases, err := q.read(c, p, show)
-	if err != nil {
-		return err
+	var cases [][][]float32
+	if len(q.inputs) > 0 || with.Session.Keep == 0 {
+		if cases, err = q.read(c, p, show); err != nil {
+			return err
+		}
 	}
 	report, err := q.infer(c, with, cases, show)
 	if err != nil {
 		return err
 	}
+	if len(cases) == 0 {
+		return q.prepared(c, report)
+	}
 	return show.Session(report)
+}
+
+// prepared says what a session without inferences took.
+func (q *question) prepared(c *cobra.Command, r *plan.Report) error {
+	if q.json {
+		r.PeakRSS = peakRSS()
+		return printJSON(c.OutOrStdout(), r)
+	}
+	_, err := fmt.Fprintln(c.OutOrStdout(), answer.Summary(r))
+	return err
 }
 
 // read reads the inputs and warns of those that do not look as they should.
@@ -76,7 +93,7 @@ func (q *question) infer(c *cobra.Command, with client.Client, cases [][][]float
 	if err == nil && len(cases) == 1 {
 		report.Outputs = only
 	}
-	if err == nil && with.Session.Prepare > 0 && report.Total.Prepared == nil {
+	if err == nil && with.Session.Prepare+with.Session.Keep > 0 && report.Runs == nil {
 		newLog(c.ErrOrStderr()).Warn("nothing was prepared: the server grants none (its --prepare)")
 	}
 	return report, exit.OfClient(err)

@@ -33,6 +33,7 @@ type runFlags struct {
 
 	maxSessions int
 	prepare     int
+	runs        runFolder
 
 	ready    string
 	insecure bool
@@ -71,7 +72,8 @@ the weights.`,
 	fl.IntVar(&f.top, "top", 5, "client: how many labels to print (findings: all, if not given)")
 	fl.BoolVar(&f.json, "json", false, "print JSON ("+plan.Schema+")")
 	fl.BoolVar(&f.once, "once", false, "server: serve one client, then exit")
-	fl.IntVar(&f.prepare, "prepare", 0, "prepare so many inferences before their inputs are there (client: wanted; server: granted to every client)")
+	fl.IntVar(&f.prepare, "prepare", 0, "prepare so many inferences before their inputs are there (client: wanted; server: granted to every client); with --store they are kept for later sessions, and no --input is needed")
+	f.runs.register(fl)
 	fl.StringVar(&f.ready, "ready-file", "", "server: write the address to this file once clients can connect")
 	fl.BoolVar(&f.insecure, "insecure", false, "allow connections without TLS beyond this machine")
 	fl.StringVar(&f.tls.Cert, "tls-cert", "", "certificate (PEM); the server needs one, a client may show one")
@@ -117,6 +119,9 @@ func (f *runFlags) run(c *cobra.Command) error {
 			return usage("--cpu-profile: %w", err)
 		}
 		defer stop()
+	}
+	if err := f.runs.check(); err != nil {
+		return err
 	}
 	cfg := runtime.Config{Threads: f.threads, Stall: f.stall, Prepare: f.prepare, Transport: transport.Config{Idle: f.timeout}}
 	switch f.party {
@@ -188,6 +193,18 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 	conf, err := f.clientTLS()
 	if err != nil {
 		return err
+	}
+	if cfg.Store, err = f.runs.open(); err != nil {
+		return err
+	}
+	if cfg.Store != nil {
+		defer cfg.Store.Close()
+		cfg.Keep, cfg.Prepare = cfg.Prepare, 0
+		log := newLog(c.ErrOrStderr())
+		cfg.Note = func(text string) { log.Info(text) }
+		if !f.quiet {
+			cfg.Kept = func(n, of int) { log.Info("a prepared run is kept", "run", n, "of", of) }
+		}
 	}
 	return f.ask(c, client.Client{Plan: p, Address: f.connect, TLS: conf, Insecure: f.insecure, Link: link, Session: cfg})
 }

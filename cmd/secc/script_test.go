@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code": code, "ready": ready, "truncate": truncate, "certs": certs, "poison": poison, "npy": writeNPY, "retype": retype,
-			"hangup": hangup, "onlyfile": onlyFile, "reaches": reaches, "interrupt": interrupt,
+			"hangup": hangup, "onlyfile": onlyFile, "reaches": reaches, "interrupt": interrupt, "copied": copied, "taken": taken,
 		},
 	})
 }
@@ -110,6 +110,33 @@ func reaches(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(25 * time.Millisecond)
 	}
 	ts.Fatalf("%s: %s", args[0], body)
+}
+
+// taken waits until a prepared run in a folder is in use, of which only its process has the key:
+// taken FOLDER
+func taken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: taken FOLDER")
+	}
+	for range 2000 {
+		runs, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.run"))
+		ts.Check(err)
+		for _, path := range runs {
+			if b, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(b), strings.Repeat("\x00", 64)) {
+				return
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	ts.Fatalf("no run of %s is in use", args[0])
+}
+
+// copied copies a folder: copied FROM TO
+func copied(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: copied FROM TO")
+	}
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
 }
 
 // truncate cuts a file to its first half: truncate FILE

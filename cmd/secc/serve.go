@@ -55,7 +55,18 @@ func (f *runFlags) serve(c *cobra.Command, cfg runtime.Config, link transport.Li
 	defer closeWeights()
 	out := newOutlets(c, f.verbose)
 	defer out.close()
-	s := service.Config{Program: program, Weights: w, Session: cfg, Link: link, Log: out.log, MaxSessions: f.maxSessions, Once: f.once}
+	var inRAM int64
+	if cfg.Prepare > 0 || f.runs.dir != "" {
+		if cfg.Store, inRAM, err = f.runs.serverStore(); err != nil {
+			return err
+		}
+		defer cfg.Store.Close()
+		if err := program.Stale(cfg.Store, w); err != nil {
+			return fmt.Errorf("--store: %w", err)
+		}
+		cfg.Keep = cfg.Prepare
+	}
+	s := service.Config{Runs: inRAM, Program: program, Weights: w, Session: cfg, Link: link, Log: out.log, MaxSessions: f.maxSessions, Once: f.once}
 	s.Done = func(log *slog.Logger, r *plan.Report) { out.done(log, r, f.json) }
 	s.Session.Done = func(r *plan.Report) {
 		if f.json && r.Inferences > 1 {

@@ -56,7 +56,8 @@ func (c *Client) Infer(ctx context.Context, inputs [][]float32) (*plan.Report, e
 
 // InferMany runs one session for several inferences, one after the other: what a session is
 // set up with is made once. answer takes each as soon as it is there, with what it took but
-// for the set-up; the report is of all together. An error of answer ends the session.
+// for the set-up; the report is of all together. An error of answer ends the session. There may be
+// no case where runs are prepared to be kept (Session.Keep).
 func (c *Client) InferMany(ctx context.Context, cases [][][]float32, answer func(i int, r *plan.Report) error) (*plan.Report, error) {
 	for i, inputs := range cases { // nobody is asked before all is known to be right
 		if _, err := runtime.Encode(c.Plan, inputs); err != nil {
@@ -81,10 +82,26 @@ func (c *Client) InferMany(ctx context.Context, cases [][][]float32, answer func
 			return answer(i, r)
 		},
 	}, c.Session
+	if cfg.Peer == "" {
+		cfg.Peer = c.server()
+	}
 	if c.Begin != nil {
 		q, cfg = c.Begin(g, q, cfg)
 	}
 	return g.RunMany(ctx, conn, q, cfg)
+}
+
+// server is who the server is to this client, once it has connected: the name in its certificate
+// or, in the clear, its host.
+func (c *Client) server() string {
+	if c.TLS != nil && c.TLS.ServerName != "" {
+		return "name " + c.TLS.ServerName
+	}
+	host, _, err := net.SplitHostPort(c.Address)
+	if err != nil {
+		host = c.Address
+	}
+	return "host " + host
 }
 
 func errInput(err error, i, of int) error {

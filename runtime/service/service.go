@@ -29,6 +29,8 @@ type Config struct {
 	Link    transport.Link
 	Log     *slog.Logger // nil: slog.Default
 
+	Runs int64 // bytes of memory that are left to prepared runs (Session.Store)
+
 	MaxSessions int  // 0: Sessions of the machine's memory
 	Once        bool // Serve ends with the first client that says hello
 
@@ -38,7 +40,8 @@ type Config struct {
 
 // Server serves a program. Its methods may be used by one Serve at a time.
 type Server struct {
-	cfg Config
+	cfg  Config
+	gate runtime.Gate // inferences of all sessions go before what any prepares
 
 	mu     sync.Mutex
 	active int  // sessions beyond their hello
@@ -56,7 +59,7 @@ func New(cfg Config) *Server {
 		cfg.Log = slog.Default()
 	}
 	if cfg.MaxSessions <= 0 {
-		cfg.MaxSessions = sessions(cfg.Program.MemoryAhead(cfg.Session.Prepare).Server, FreeMemory())
+		cfg.MaxSessions = sessions(cfg.Program.MemoryAhead(max(cfg.Session.Prepare, min(cfg.Session.Keep, 1))).Server, beside(FreeMemory(), cfg.Runs))
 	}
 	if cfg.Once {
 		cfg.MaxSessions = 1
@@ -70,6 +73,14 @@ func (s *Server) MaxSessions() int { return s.cfg.MaxSessions }
 // Sessions is how many sessions of a program fit into some memory, of which a fifth is left
 // to the rest of the machine; at least one. Where nobody tells how much there is, it is four.
 func Sessions(p *runtime.Program, memory int64) int { return sessions(p.Memory().Server, memory) }
+
+// beside is what is left of some memory; 0 where nobody tells how much there is.
+func beside(memory, taken int64) int64 {
+	if memory <= 0 {
+		return 0
+	}
+	return max(1, memory-taken)
+}
 
 func sessions(each, memory int64) int {
 	if memory <= 0 {
@@ -155,6 +166,8 @@ func (s *Server) connection(ctx context.Context, raw net.Conn, id int) (admitted
 			return err
 		}
 		cfg := s.cfg.Session
+		cfg.Peer, cfg.Gate = transport.PeerName(conn), &s.gate
+		cfg.Note = func(text string) { log.Info("prepared runs", "note", text) }
 		cfg.Admit = func(inferences int) (func(), error) {
 			if err := s.admit(); err != nil {
 				return nil, err

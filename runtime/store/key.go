@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 
 	"secc.example/secc/internal/safefile"
@@ -34,6 +35,29 @@ func ParseKey(text []byte) (k Key, err error) {
 		return Key{}, errors.New("a key has hexadecimal digits only")
 	}
 	return k, nil
+}
+
+// KeyVariable is the variable of the environment that may hold a store's key.
+const KeyVariable = "SECC_STORE_SECRET"
+
+// OpenFolder is Open with the key of the environment or else of a file; by default that stands
+// beside the folder.
+func OpenFolder(dir, keyFile string, maxBytes int64) (*Store, error) {
+	var key Key
+	var err error
+	if text := os.Getenv(KeyVariable); text != "" {
+		if key, err = ParseKey([]byte(text)); err != nil {
+			return nil, fmt.Errorf("%s: %w", KeyVariable, err)
+		}
+		return Open(dir, key, maxBytes)
+	}
+	if keyFile == "" {
+		keyFile = filepath.Clean(dir) + ".key"
+	}
+	if key, err = KeyFile(keyFile); err != nil {
+		return nil, err
+	}
+	return Open(dir, key, maxBytes)
 }
 
 // KeyFile reads the key in a file that only its owner may read, and makes it when there is none.

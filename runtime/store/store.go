@@ -173,11 +173,16 @@ func (s *Store) Stats() Stats {
 }
 
 // Ready names the runs that may be reserved, the oldest first.
-func (s *Store) Ready(f For) []Name {
+func (s *Store) Ready(f For) []Name { return s.names(s.ready, f) }
+
+// Taken names those that are reserved and not yet spent or burned.
+func (s *Store) Taken(f For) []Name { return s.names(s.taken, f) }
+
+func (s *Store) names(of map[Name]*entry, f For) []Name {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []*entry
-	for _, e := range s.ready {
+	for _, e := range of {
 		if e.For == f {
 			found = append(found, e)
 		}
@@ -192,6 +197,44 @@ func (s *Store) Ready(f For) []Name {
 	return names
 }
 
+// Room is space of a store that nobody else gets, for runs of one size.
+type Room struct {
+	s          *Store
+	size, held int64
+	left       int
+}
+
+// Room holds space for at most n runs of so many bytes, for fewer if there is less.
+func (s *Store) Room(size int64, n int) *Room {
+	r := &Room{s: s, size: size, held: size + s.medium.overhead(size), left: max(n, 0)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stats.Limit > 0 {
+		r.left = min(r.left, int(max(0, s.stats.Limit-s.stats.Bytes)/max(1, r.held)))
+	}
+	s.stats.Bytes += int64(r.left) * r.held
+	return r
+}
+
+// Runs is how many runs there is space for.
+func (r *Room) Runs() int { return r.left }
+
+// Put begins a run in the space.
+func (r *Room) Put(b Binding) (*Draft, error) {
+	if r.left == 0 {
+		return nil, ErrFull
+	}
+	r.left--
+	return r.s.put(b, r.size, r.held)
+}
+
+// Shrink gives space back but for n runs.
+func (r *Room) Shrink(n int) {
+	n = min(max(n, 0), r.left)
+	r.s.give(int64(r.left-n) * r.held)
+	r.left = n
+}
+
 // Draft is a run that is being prepared. It takes its whole size of the store from the
 // beginning, and is used by one goroutine.
 type Draft struct {
@@ -203,12 +246,17 @@ type Draft struct {
 }
 
 // Put begins a run of so many bytes, which the plan knows.
-func (s *Store) Put(b Binding, size int64) (*Draft, error) {
+func (s *Store) Put(b Binding, size int64) (*Draft, error) { return s.put(b, size, 0) }
+
+// put is Put in space of which so many bytes are held already.
+func (s *Store) put(b Binding, size, already int64) (*Draft, error) {
 	if size < 0 || len(b.Peer) > MaxPeer {
+		s.give(already)
 		return nil, fmt.Errorf("a prepared run of %d bytes for a peer whose name has %d (at most %d)", size, len(b.Peer), MaxPeer)
 	}
 	held := size + s.medium.overhead(size)
-	if err := s.claim(b.Name, held); err != nil {
+	if err := s.claim(b.Name, held-already); err != nil {
+		s.give(already)
 		return nil, err
 	}
 	d := &Draft{s: s, e: &entry{Binding: b, size: size, held: held}, left: size}
@@ -219,6 +267,13 @@ func (s *Store) Put(b Binding, size int64) (*Draft, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// give gives space back that was held.
+func (s *Store) give(bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Bytes -= bytes
 }
 
 // claim takes room for a run.
@@ -232,7 +287,7 @@ func (s *Store) claim(n Name, held int64) error {
 		return fmt.Errorf("the prepared run %v is there already", n)
 	case s.past[n.Session] != nil && s.past[n.Session].refused:
 		return ErrRestored
-	case s.stats.Limit > 0 && s.stats.Bytes+held > s.stats.Limit:
+	case held > 0 && s.stats.Limit > 0 && s.stats.Bytes+held > s.stats.Limit:
 		return fmt.Errorf("%w: %d of %d bytes are used, %d are needed", ErrFull, s.stats.Bytes, s.stats.Limit, held)
 	}
 	s.stats.Bytes += held
@@ -518,6 +573,24 @@ func (s *Store) agree(ours Name, theirs Claim) error {
 		return errors.Join(ErrRestored, s.medium.log(p.heard(ours.Session)))
 	}
 	return s.medium.log(p.heard(ours.Session))
+}
+
+// Refuse ends a run whose other party says that it has seen a later state of this store: what
+// there is of the session's runs is burned, and none of them comes back.
+func (r *Run) Refuse() error {
+	return errors.Join(r.s.stale(r.e.Session), r.Burn(), r.s.refuse(r.e.Session, ErrRestored))
+}
+
+// stale notes that a session is refused. One of which nothing is left is not known any more.
+func (s *Store) stale(session [sha256.Size]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.past[session]
+	if p == nil {
+		return nil
+	}
+	p.refused = true
+	return s.medium.log(p.heard(session))
 }
 
 // heard is a record of what the peer has said.

@@ -630,3 +630,79 @@ func TestReserveIsDurable(t *testing.T) {
 		t.Errorf("%q", ops)
 	}
 }
+
+// A peer that says that this store is a restored copy has what there is of the session burned, once
+// and for all, and being told again, or too late, does no harm.
+func TestRefuse(t *testing.T) {
+	s := Memory(0)
+	var runs []*Run
+	for n := range uint64(3) {
+		b := binding(1, n)
+		if err := putRun(s, b, 10); err != nil {
+			t.Fatal(err)
+		}
+		if n < 2 {
+			r, err := s.Reserve(t.Context(), b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			runs = append(runs, r)
+		}
+	}
+	if err := runs[0].Refuse(); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Ready != 0 {
+		t.Errorf("%+v", st)
+	}
+	if err := runs[1].Agree(runs[1].Claim()); !errors.Is(err, ErrRestored) {
+		t.Errorf("a run of a session that was refused: %v", err)
+	}
+	s.Finish(binding(1, 0).Session)
+	for _, r := range runs {
+		if err := r.Refuse(); err != nil {
+			t.Error(err)
+		}
+	}
+	if st := s.Stats(); st.Reserved != 0 || st.Bytes != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// Room is held until it is used or given back, and runs in it are never refused for want of space.
+func TestRoom(t *testing.T) {
+	s := Memory(100)
+	r := s.Room(30, 5)
+	if r.Runs() != 3 || s.Stats().Bytes != 90 {
+		t.Fatalf("room for %d runs, %+v", r.Runs(), s.Stats())
+	}
+	if _, err := s.Put(binding(1, 0), 20); !errors.Is(err, ErrFull) {
+		t.Errorf("space that is held was given: %v", err)
+	}
+	r.Shrink(2)
+	if s.Room(30, 1).Runs() != 1 {
+		t.Error("space that was given back is held")
+	}
+	for n := range uint64(2) {
+		d, err := r.Put(binding(1, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Discard(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.Put(binding(1, 9)); !errors.Is(err, ErrFull) || s.Stats().Bytes != 30 {
+		t.Errorf("more runs than there is room for: %v, %+v", err, s.Stats())
+	}
+	a := s.Room(30, 1)
+	if d, err := s.Put(binding(1, 7), 10); err != nil || d.Discard() != nil {
+		t.Fatal(err)
+	}
+	if err := putRun(s, binding(1, 5), 10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Put(binding(1, 5)); err == nil || s.Stats().Bytes != 40 {
+		t.Errorf("a run that is there already: %v, %+v", err, s.Stats())
+	}
+}

@@ -29,6 +29,9 @@ var (
 	ErrResources = errors.New("out of resources")
 	// ErrMismatch: the parties do not run the same plan or version.
 	ErrMismatch = errors.New("the parties do not agree")
+	// ErrStale: what a party keeps from one session to the next is older than what the other has
+	// seen of it.
+	ErrStale = errors.New("the store of prepared runs is a restored copy: a later state of it has been seen")
 	// ErrAuth: the peer could not be authenticated.
 	ErrAuth = errors.New("authentication failed")
 )
@@ -52,6 +55,7 @@ const (
 	reasonCancelled
 	reasonMismatch
 	reasonBusy
+	reasonStale
 	numReasons
 )
 
@@ -62,7 +66,7 @@ func reasonFor(err error) reason {
 		code reason
 	}{
 		{ErrClosed, reasonDone}, {ErrPeerClosed, reasonDone}, {ErrViolation, reasonViolation},
-		{ErrTimeout, reasonTimeout}, {ErrResources, reasonResources}, {ErrMismatch, reasonMismatch}, {ErrBusy, reasonBusy},
+		{ErrTimeout, reasonTimeout}, {ErrResources, reasonResources}, {ErrMismatch, reasonMismatch}, {ErrBusy, reasonBusy}, {ErrStale, reasonStale},
 		{errCancelled, reasonCancelled}, {context.Canceled, reasonCancelled},
 	} {
 		if errors.Is(err, m.is) {
@@ -87,6 +91,8 @@ func (r reason) err() error {
 		return ErrPeerStopped
 	case reasonBusy:
 		return ErrBusy
+	case reasonStale:
+		return ErrStale
 	case reasonMismatch:
 		return fmt.Errorf("%w: the peer refused", ErrMismatch)
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -77,6 +78,21 @@ func handshake(ctx context.Context, c *tls.Conn, limit time.Duration) (net.Conn,
 		return nil, fmt.Errorf("%w during the TLS handshake: %w", ErrMute, err)
 	}
 	return nil, fmt.Errorf("TLS handshake: %w", refused(err))
+}
+
+// PeerName is who the other side of a connection that was accepted has shown to be: the key of
+// its certificate or, if it has none, the address that it comes from.
+func PeerName(c net.Conn) string {
+	if t, ok := c.(*tls.Conn); ok {
+		if certs := t.ConnectionState().PeerCertificates; len(certs) > 0 {
+			return fmt.Sprintf("key %x", sha256.Sum256(certs[0].RawSubjectPublicKeyInfo))
+		}
+	}
+	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
+	if err != nil {
+		host = c.RemoteAddr().String()
+	}
+	return "address " + host
 }
 
 // Refusal adds to an error of somebody else's connection what it means if it is one of TLS

@@ -215,6 +215,13 @@ func ReadLabels(path string) ([]string, error) {
 
 // Summary is one line on what a session took.
 func Summary(r *plan.Report) string {
+	if n := r.Runs; n != nil && (n.Used > 0 || n.Kept > 0) {
+		return fmt.Sprintf("%s; prepared runs: %d used, %d made, %d of them kept", took(r), n.Used, n.Made, n.Kept)
+	}
+	return took(r)
+}
+
+func took(r *plan.Report) string {
 	t := r.Total
 	if p := t.Prepared; p != nil {
 		return fmt.Sprintf("%s (set-up %s, prepared %s, online %s), %d rounds (online %d), %.2f s (online %.2f s)",

@@ -22,7 +22,7 @@ const (
 	Usage       = 2 // flags, files and inputs that cannot be used
 	Unsupported = 3 // the model is malformed or not supported
 	Tolerance   = 4 // an answer is outside the tolerance
-	Mismatch    = 5 // the parties do not run the same plan
+	Mismatch    = 5 // the parties do not run the same plan, or do not mean the same run
 	Network     = 6
 	Auth        = 7
 	Violation   = 8 // the peer sent what the protocol does not allow
@@ -71,6 +71,8 @@ func Hint(err error) string {
 		return way
 	}
 	switch {
+	case errors.Is(err, transport.ErrStale):
+		return "what it held of that session was burned; ask again, and leave the folder of --store out of backups and copies"
 	case errors.Is(err, transport.ErrMismatch):
 		return "both parties need the same .plan file, and the server the .weights file made with it"
 	case errors.Is(err, transport.ErrBusy):
@@ -109,7 +111,7 @@ func Code(err error) int {
 		return Resources
 	case errors.As(err, &file):
 		return Usage // before the network: the errors of files can be told from its only by their type
-	case errors.Is(err, transport.ErrMismatch):
+	case errors.Is(err, transport.ErrMismatch), errors.Is(err, transport.ErrStale):
 		return Mismatch
 	case errors.Is(err, transport.ErrAuth):
 		return Auth

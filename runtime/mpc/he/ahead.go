@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
@@ -13,7 +14,7 @@ import (
 //
 //	client  Upload, Download     its share of w*xC, which is its share of the result
 //	server  Multiply             masks, which it keeps as a seed
-//	        Finish               once xS is there: its share, from acc = w*xS + bias in the clear
+//	        Finisher.Finish      once xS is there: its share, from acc = w*xS + bias in the clear
 //
 // The shares are those of Linear: where that adds the server's encoded share to every upload,
 // Finish adds the encoded product of it, at full resolution, to the mask before that is
@@ -70,13 +71,26 @@ func (s *Server) Multiply(ctx context.Context, conn transport.Conn, turn *Turn, 
 	return &Mask{Seed: e.seed}, nil
 }
 
+// Finisher makes the server's shares of prepared products. It takes no keys, so a session that
+// only uses what was prepared before has none. Several goroutines may use one.
+type Finisher struct{ ring *poly.Ring }
+
+// NewFinisher finishes what was prepared with such keys.
+func NewFinisher(spec wire.LinearKeys) (*Finisher, error) {
+	if err := validateKeys(spec); err != nil {
+		return nil, err
+	}
+	ring, err := newRing(spec.N, spec.Modulus)
+	return &Finisher{ring}, err
+}
+
 // Finish gives the server's share of the result: acc is w*xS + bias in Z_2^InBits.
-func (s *Server) Finish(m *Mask, op *Op, acc []uint64) []uint64 {
+func (f *Finisher) Finish(m *Mask, op *Op, acc []uint64) []uint64 {
 	if m.used {
 		panic("BUG: he: masks used twice")
 	}
 	m.used = true
-	r := s.ring
+	r := f.ring
 	random, mask, masks := poly.NewSampler(m.Seed), r.NewPoly(), make([]uint64, op.NumOut)
 	tiles := op.Map.Tiles()
 	for response := range op.Map.Responses() {
@@ -89,7 +103,7 @@ func (s *Server) Finish(m *Mask, op *Op, acc []uint64) []uint64 {
 			}
 		}
 	}
-	return s.shareOf(op, masks, acc)
+	return shareOf(r, op, masks, acc)
 }
 
 // maskIndex numbers the masks of a tile's part of a response.

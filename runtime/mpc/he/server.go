@@ -63,12 +63,11 @@ func (s *Server) Sum(ctx context.Context, conn transport.Conn, terms []Term, own
 		}
 		e.x = nil
 	}
-	return s.shareOf(op, masks, own), nil
+	return shareOf(s.ring, op, masks, own), nil
 }
 
 // shareOf rounds what the server's own tensor is above the masks.
-func (s *Server) shareOf(op *Op, masks, own []uint64) []uint64 {
-	r := s.ring
+func shareOf(r *poly.Ring, op *Op, masks, own []uint64) []uint64 {
 	if own != nil { // -(masks - own)
 		negated := make([]uint64, len(own))
 		for i, x := range own {
