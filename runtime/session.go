@@ -359,7 +359,7 @@ func hello(c transport.Conn, role transport.Role, digest plan.Digest, mine wish)
 		return wish{}, fmt.Errorf("hello: %w", err)
 	}
 	if v := binary.LittleEndian.Uint32(in); v != protocolVersion {
-		return wish{}, fmt.Errorf("%w: the peer speaks version %d of the protocol, this secc version %d", transport.ErrMismatch, v, protocolVersion)
+		return wish{}, fmt.Errorf("%w: the peer speaks version %d of the protocol, this secc version %d", transport.ErrVersion, v, protocolVersion)
 	}
 	if r := binary.LittleEndian.Uint32(in[4:]); r != uint32(role.Peer()) {
 		return wish{}, fmt.Errorf("%w: the peer is not a %v", transport.ErrMismatch, role.Peer())

@@ -110,6 +110,16 @@ func (e *StatusError) Unwrap() error {
 	return transport.ErrPeerFailed
 }
 
+// ProxyError says that a proxy does not pass a connection on.
+type ProxyError struct {
+	Proxy  string // host and port
+	Status int
+}
+
+func (e *ProxyError) Error() string {
+	return fmt.Sprintf("the proxy %s does not pass this on: %s (HTTP %d)", e.Proxy, http.StatusText(e.Status), e.Status)
+}
+
 // client makes HTTP requests as the model wants them. HTTPS_PROXY and NO_PROXY are honoured.
 func (m *Model) client() *http.Client {
 	limit := m.Timeout
@@ -137,6 +147,12 @@ func (m *Model) client() *http.Client {
 		DisableCompression: true, Protocols: new(http.Protocols),
 	}
 	t.Protocols.SetHTTP1(true)
+	t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, r *http.Response) error {
+		if r.StatusCode != http.StatusOK {
+			return &ProxyError{proxy.Host, r.StatusCode}
+		}
+		return nil
+	}
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 

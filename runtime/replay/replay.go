@@ -192,7 +192,7 @@ func (r *Recording) Replay(ctx context.Context, g *runtime.Program, cfg runtime.
 		return fmt.Errorf("%w: the recording is of plan %.16s, this one is %.16s", transport.ErrMismatch, r.Plan, d)
 	}
 	if v := runtime.ProtocolVersion(); r.Protocol != v {
-		return fmt.Errorf("%w: the recording speaks version %d of the protocol, this secc version %d", transport.ErrMismatch, r.Protocol, v)
+		return fmt.Errorf("%w: the recording speaks version %d of the protocol, this secc version %d", transport.ErrVersion, r.Protocol, v)
 	}
 	again, err := r.again(ctx, g, cfg)
 	if ctx.Err() != nil || errors.Is(err, ErrDamaged) {

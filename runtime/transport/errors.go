@@ -32,6 +32,8 @@ var (
 	// ErrStale: what a party keeps from one session to the next is older than what the other has
 	// seen of it.
 	ErrStale = errors.New("the store of prepared runs is a restored copy: a later state of it has been seen")
+	// ErrVersion: they are of releases that speak different protocols.
+	ErrVersion = fmt.Errorf("%w: they are of different releases", ErrMismatch)
 	// ErrAuth: the peer could not be authenticated.
 	ErrAuth = errors.New("authentication failed")
 )

@@ -297,7 +297,7 @@ func (m *Mux) readPreface(r io.Reader) error {
 	case string(b[:]) == preface:
 		return nil
 	case strings.HasPrefix(string(b[:]), name):
-		return fmt.Errorf("%w: the peer's secc speaks another version of the protocol", ErrMismatch)
+		return fmt.Errorf("%w: the peer's secc speaks another version of the protocol", ErrVersion)
 	}
 	return Violation("it does not speak secc (is only one side using TLS?)")
 }

@@ -5,11 +5,13 @@ package ask
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -130,7 +132,7 @@ func (c *Command) Run(ctx context.Context, fl *pflag.FlagSet, args []string, std
 	if err != nil && c.verbose && errors.As(err, &ended) {
 		err = fmt.Errorf("%w\nsecc: because: %s", err, ended.Chain())
 	}
-	if err != nil && c.format == "json" && r.printed == 0 {
+	if err != nil && c.format == "json" && !r.told {
 		return errors.Join(err, r.line(&Record{Schema: Schema, Address: args[0], Failure: failureOf(err)}))
 	}
 	return err
@@ -147,6 +149,11 @@ func (c *Command) check(args []string) (err error) {
 	for _, w := range c.write {
 		if !slices.Contains(kinds(), w) {
 			return exit.Usagef("--write knows %s, not %q", strings.Join(kinds(), ", "), w)
+		}
+	}
+	for flag, digits := range map[string]string{"--plan-digest": c.digest, "--receipt-key": c.receiptKey} {
+		if b, err := hex.DecodeString(digits); digits != "" && (err != nil || len(b) != 32) {
+			return exit.Usagef("%s: %q is not 64 hexadecimal digits", flag, digits)
 		}
 	}
 	c.inputs = append(c.inputs, args[1:]...)
@@ -230,6 +237,14 @@ func (r *run) begin(ctx context.Context) error {
 		if err := os.MkdirAll(r.out, 0o700); err != nil {
 			return exit.Usagef("--out: %w", err)
 		}
+		probe, err := os.CreateTemp(r.out, ".probe") // before anything is asked
+		if err != nil {
+			return exit.Usagef("--out: %w", err)
+		}
+		probe.Close()
+		if err := os.Remove(probe.Name()); err != nil {
+			return exit.Usagef("--out: %w", err)
+		}
 	}
 	if r.receipts == "" && r.out != "" {
 		r.receipts = filepath.Join(r.out, ".receipts")
@@ -283,6 +298,8 @@ func (r *run) fetch(ctx context.Context, m *memory) (p *plan.Plan, err error) {
 		return nil, err
 	}
 	switch {
+	case r.digest != "" && want != d.String():
+		return nil, exit.Hinted(fmt.Errorf("%w: %w: --plan-digest says %s, it is %s", transport.ErrMismatch, remote.ErrChanged, want, d), "ask the service's owner which is right")
 	case want != "" && want != d.String():
 		return nil, exit.Hinted(fmt.Errorf("%w: %w: it was %s, now it is %s", transport.ErrMismatch, remote.ErrChanged, want, d),
 			"ask the service's owner what has changed; --plan-digest "+d.String()+" accepts the new plan")
@@ -297,18 +314,33 @@ func (r *run) signed(ctx context.Context, encoded []byte) error {
 	if r.signedBy == "" {
 		return nil
 	}
+	if _, err := signer(r.signedBy); err != nil {
+		return err
+	}
 	s, err := r.Signature(ctx)
-	if err != nil {
+	var refused *remote.StatusError
+	switch {
+	case errors.As(err, &refused) && refused.Status == http.StatusNotFound:
+		return exit.Hinted(fmt.Errorf("%w: %w", transport.ErrAuth, err), "the service's owner signs plans with secc sign; without --signed-by the digest alone counts")
+	case err != nil:
 		return exit.OfClient(unreachable(err))
 	}
 	return Verify(r.signedBy, encoded, s)
 }
 
+func signer(path string) (minisign.PublicKey, error) {
+	key, err := minisign.PublicKeyFromFile(path)
+	if err != nil {
+		return key, exit.Usagef("--signed-by: %s: %w", path, err)
+	}
+	return key, nil
+}
+
 // Verify holds a plan to a signature by the key of a file.
 func Verify(keyPath string, encoded, signature []byte) error {
-	key, err := minisign.PublicKeyFromFile(keyPath)
+	key, err := signer(keyPath)
 	if err != nil {
-		return exit.Usagef("--signed-by: %s: %w", keyPath, err)
+		return err
 	}
 	if !minisign.Verify(key, encoded, signature) {
 		return exit.Hinted(fmt.Errorf("%w: the plan is not signed by the key of %s", transport.ErrAuth, keyPath), "ask the model's owner, and do not use the plan")
@@ -320,20 +352,41 @@ func Verify(keyPath string, encoded, signature []byte) error {
 func unreachable(err error) error {
 	var refused *remote.StatusError
 	switch {
-	case err == nil || errors.Is(err, transport.ErrAuth) || errors.Is(err, context.Canceled):
+	case err == nil || errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &refused):
-		switch refused.Status {
-		case 404:
-			return exit.Hinted(exit.Coded(exit.Usage, err), "the service lists what it has at /v2/models")
-		case 429:
-			return exit.Hinted(err, "the service's owner says how much each client may ask")
-		}
-		return err
-	case errors.Is(err, transport.ErrClear), errors.Is(err, transport.ErrViolation):
+		return refusedWith(refused.Status, err)
+	case errors.Is(err, transport.ErrAuth), errors.Is(err, transport.ErrClear), errors.Is(err, transport.ErrViolation):
 		return err
 	}
+	var proxy *remote.ProxyError
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
+		err = exit.Hinted(err, "the service does not speak TLS there: http:// in the address, on this machine or with --insecure")
+	case errors.As(err, &proxy) && proxy.Status == http.StatusProxyAuthRequired:
+		err = exit.Hinted(err, "the proxy wants a name and a password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT")
+	case proxy != nil, strings.Contains(text, "proxyconnect "), strings.Contains(text, "socks connect "):
+		err = exit.Hinted(err, "the proxy is that of HTTPS_PROXY (in the clear: HTTP_PROXY); NO_PROXY lists hosts that are asked without one")
+	}
 	return &client.ConnectError{Err: err}
+}
+
+// refusedWith says what to do about what the service refuses.
+func refusedWith(status int, err error) error {
+	switch status {
+	case http.StatusNotFound:
+		return exit.Hinted(exit.Coded(exit.Usage, err), "the service lists what it has at /v2/models")
+	case http.StatusTooManyRequests:
+		return exit.Hinted(err, "the service's owner says how much each client may ask")
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return exit.Hinted(err, "show who you are: --token-file with the token that the service's owner gave you, or --tls-cert and --tls-key")
+	case http.StatusPreconditionFailed:
+		return exit.Hinted(err, "ask again: the new plan is told, and not used before you say so")
+	case http.StatusBadRequest:
+		return exit.Hinted(err, "if the service speaks TLS, its address begins with https://")
+	}
+	return err
 }
 
 // longestPause is between two attempts to connect.
@@ -343,7 +396,9 @@ const longestPause = 8 * time.Second
 func (r *run) trying(ctx context.Context, connect func() error) error {
 	end, pause := time.Now().Add(r.retry), 500*time.Millisecond
 	for {
+		slow := r.unlessQuick("waiting for the service")
 		err := connect()
+		slow()
 		wait, passes := passing(err, pause)
 		if !passes || time.Until(end) < wait {
 			return err
@@ -356,6 +411,18 @@ func (r *run) trying(ctx context.Context, connect func() error) error {
 		}
 		pause = min(2*pause, longestPause)
 	}
+}
+
+// silence is how long nothing need be said.
+const silence = 2 * time.Second
+
+// unlessQuick says what takes so long, if it is not done before.
+func (r *run) unlessQuick(what string) (done func()) {
+	if r.quiet {
+		return func() {}
+	}
+	t := time.AfterFunc(silence, func() { r.log.Info(what) })
+	return func() { t.Stop() }
 }
 
 // passing says whether an error of connecting may pass, and when to try again.

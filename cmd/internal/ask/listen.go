@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"secc.example/secc/backend/plan"
@@ -78,9 +79,9 @@ const maxRequest = 1 << 30
 
 // listening answers requests until the context ends.
 func (r *run) listening(ctx context.Context) error {
-	l, err := net.Listen("tcp", r.listen)
+	l, err := r.bound()
 	if err != nil {
-		return exit.Coded(exit.Network, fmt.Errorf("--listen: %w", err))
+		return err
 	}
 	defer l.Close()
 	if transport.OnThisMachine(l.Addr()) != nil {
@@ -95,6 +96,21 @@ func (r *run) listening(ctx context.Context) error {
 		return err
 	}
 	return ctx.Err()
+}
+
+// bound listens at --listen.
+func (r *run) bound() (net.Listener, error) {
+	if _, err := net.ResolveTCPAddr("tcp", r.listen); err != nil {
+		return nil, exit.Hinted(exit.Usagef("--listen: %w", err), "an address and a port: 127.0.0.1:8001")
+	}
+	l, err := net.Listen("tcp", r.listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = exit.Hinted(err, "another program listens there: take another port; 127.0.0.1:0 takes any that is free")
+	}
+	if err != nil {
+		return nil, exit.Coded(exit.Network, fmt.Errorf("--listen: %w", err))
+	}
+	return l, nil
 }
 
 // modelName is the model's part of an address.

@@ -3,8 +3,6 @@ package ask
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -29,9 +27,9 @@ func (r *run) paging(ctx context.Context) error {
 			return exit.Hinted(exit.Usagef("--page: %w", err), "scripts/web builds the page")
 		}
 	}
-	l, err := net.Listen("tcp", r.listen)
+	l, err := r.bound()
 	if err != nil {
-		return exit.Coded(exit.Network, fmt.Errorf("--listen: %w", err))
+		return err
 	}
 	defer l.Close()
 	scheme := "http"

@@ -43,7 +43,8 @@ type run struct {
 	key     *receipt.Key // by which this client signs receipts
 	named   []string     // labels
 	show    *progress.Progress
-	printed int // records on stdout
+	printed int  // records on stdout
+	told    bool // what went wrong stands there
 	noDICOM sync.Once
 	hashed  struct{ of, sum string }
 	reports map[string]*reportSeries
@@ -104,7 +105,7 @@ func (r *run) files(ctx context.Context) (all []input.File, err error) {
 		all = append(all, more...)
 	}
 	if len(all) == 0 {
-		return nil, exit.Usagef("no inputs found in %s", strings.Join(r.inputs, ", "))
+		return nil, exit.Hinted(exit.Usagef("no inputs found in %s", strings.Join(r.inputs, ", ")), "inputs are PNG, JPEG, DICOM, .npy, .pb, .f32 and, in .txt, numbers")
 	}
 	if all, err = r.distinct(all); err != nil {
 		return nil, err
@@ -226,7 +227,7 @@ func folder(path string) bool {
 func (r *run) single(ctx context.Context, f input.File) error {
 	cases, warnings, err := f.Read(input.Specs(r.plan))
 	if err != nil {
-		return exit.Coded(exit.Usage, err)
+		return exit.Coded(exit.Usage, fmt.Errorf("%s: %w", f.Paths[0], err))
 	}
 	if len(cases) > 1 {
 		if err := r.each(ctx, []input.File{f}); err != nil {
@@ -348,16 +349,36 @@ func (r *run) questions(ctx context.Context, list []inference) error {
 		}
 		r.fail(list[0], err)
 		list = list[1:]
-		var unreached *client.ConnectError
-		if r.silent++; !errors.As(err, &unreached) {
-			r.silent = 0
-		}
-		if left := r.left(); r.silent == lost && left > 0 {
-			return fmt.Errorf("%d inputs in a row found nobody to ask, %d were not tried: %w", lost, left, err)
+		if err := r.goingOn(err); err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// goingOn ends a run when what went wrong with an input will go wrong with all of them: the
+// parties do not agree, nobody lets this client in, nobody is there.
+func (r *run) goingOn(err error) error {
+	var unreached *client.ConnectError
+	if r.silent++; !errors.As(err, &unreached) {
+		r.silent = 0
+	}
+	left := r.left()
+	switch {
+	case left == 0:
+		return nil
+	case errors.Is(err, transport.ErrMismatch), errors.Is(err, transport.ErrAuth):
+		return &vainError{fmt.Errorf("%d inputs were not tried: %w", left, err)}
+	case r.silent == lost:
+		return fmt.Errorf("%d inputs in a row found nobody to ask, %d were not tried: %w", lost, left, err)
+	}
+	return nil
+}
+
+// vainError says that asking again would be in vain.
+type vainError struct{ error }
+
+func (e *vainError) Unwrap() error { return e.error }
 
 // left is how many inputs were not tried yet.
 func (r *run) left() int { return r.total - r.asked - r.failed - r.skipped }
@@ -421,7 +442,10 @@ func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Prog
 		}
 		return open.Conn, err
 	}}
-	with.Session.Progress, with.Session.Transport.Transcript = show.Step, said
+	ready := r.unlessQuick("setting up the session")
+	defer ready()
+	with.Session.Transport.Transcript = said
+	with.Session.Progress = func(p runtime.Progress) { ready(); show.Step(p) }
 	record := &recording{run: r}
 	defer record.discard()
 	if r.recordings != "" {
@@ -472,7 +496,7 @@ func (r *run) warn(name string, warnings []string) {
 func (r *run) fail(q inference, err error) {
 	r.failed++
 	if r.first == nil {
-		r.first = err
+		r.first = fmt.Errorf("%s: %w", q.name, err)
 	}
 	r.log.Error(err.Error(), "file", q.name)
 	record := r.record(q, nil, nil)
@@ -488,6 +512,7 @@ func (r *run) verdict() error {
 	if r.failed == 0 {
 		return nil
 	}
+	r.told = true // of each
 	return exit.Coded(exit.Code(r.first), fmt.Errorf("%d of %d inputs have no answer; the first: %w", r.failed, r.asked+r.failed+r.skipped, r.first))
 }
 

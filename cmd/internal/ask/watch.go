@@ -57,8 +57,8 @@ func (w *watch) still(files []input.File) (ready []input.File) {
 }
 
 // looked asks about the files of a look. Where nobody was there to be asked, or a run lacks
-// examples, those without an answer are tried again at the next; where answers cannot be kept, it
-// ends.
+// examples, those without an answer are tried again at the next; where answers cannot be kept, or
+// all would be in vain, it ends.
 func (r *run) looked(ctx context.Context, w *watch, ready []input.File) error {
 	r.silent = 0
 	files, err := r.slices(ctx, ready)
@@ -72,10 +72,11 @@ func (r *run) looked(ctx context.Context, w *watch, ready []input.File) error {
 		}
 	}
 	var unkept *lostError
+	var vain *vainError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &unkept):
+	case errors.As(err, &unkept), errors.As(err, &vain):
 		return err
 	case err != nil && err.Error() != w.told:
 		w.told = err.Error()

@@ -4,10 +4,12 @@ package exit
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
+	"strings"
 	"syscall"
 
 	"secc.example/secc/frontend/input"
@@ -67,12 +69,16 @@ func Hint(err error) string {
 	if errors.As(err, &h) {
 		return h.text
 	}
-	if way := input.Hint(err); way != "" {
-		return way
+	for _, of := range []func(error) string{input.Hint, ofCertificates} {
+		if way := of(err); way != "" {
+			return way
+		}
 	}
 	switch {
 	case errors.Is(err, transport.ErrStale):
 		return "what it held of that session was burned; ask again, and leave the folder of --store out of backups and copies"
+	case errors.Is(err, transport.ErrVersion):
+		return "use the same release of secc on both sides (secc version)"
 	case errors.Is(err, transport.ErrMismatch):
 		return "both parties need the same .plan file, and the server the .weights file made with it"
 	case errors.Is(err, transport.ErrBusy):
@@ -85,6 +91,34 @@ func Hint(err error) string {
 	return ""
 }
 
+// ofCertificates says what to do about certificates that were refused. What the other side refuses
+// it says in an alert, of which only the text is known here.
+func ofCertificates(err error) string {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &authority):
+		return "--tls-ca names the file of the authority that signed the other side's certificate, and this is not it; without it the system's authorities count"
+	case errors.As(err, &name):
+		return "the certificate is for another name: check the address, or give that name with --tls-server-name"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the other side's certificate is not valid now: whoever runs it has to renew it, or a clock is wrong (secc cert show FILE)"
+	case !errors.Is(err, transport.ErrAuth):
+		return ""
+	}
+	for text, way := range map[string]string{
+		"tls: certificate required":          "the other side wants a certificate of this one: --tls-cert and --tls-key",
+		"tls: expired certificate":           "the certificate of --tls-cert is not valid now: have it renewed, or a clock is wrong (secc cert show FILE)",
+		"tls: unknown certificate authority": "the other side does not know who signed the certificate of --tls-cert",
+	} {
+		if strings.Contains(err.Error(), text) {
+			return way
+		}
+	}
+	return ""
+}
+
 // OfClient says of an error of client.Infer what the user can do about it.
 func OfClient(err error) error {
 	var connect *client.ConnectError
@@ -92,7 +126,9 @@ func OfClient(err error) error {
 	case errors.Is(err, transport.ErrClear), errors.Is(err, client.ErrInput):
 		return Coded(Usage, err)
 	case errors.As(err, &connect) && !errors.Is(err, transport.ErrAuth):
-		return Hinted(Coded(Network, err), "is the server running, and is the address right?")
+		if err = Coded(Network, err); Hint(err) == "" {
+			err = Hinted(err, "is the server running, and is the address right?")
+		}
 	}
 	return err
 }
