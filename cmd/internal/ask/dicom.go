@@ -189,7 +189,7 @@ func writeSR(r *run, q inference, rec *Record) error {
 		if err != nil {
 			return err
 		}
-		if err := safefile.Write(r.place(q.name, p.suffix+".sr.dcm"), b, safefile.Private); err != nil {
+		if err := safefile.Write(r.place(q.name, p.suffix+suffixes["sr"]), b, safefile.Private); err != nil {
 			return err
 		}
 	}
@@ -309,7 +309,7 @@ func writePNG(r *run, q inference, rec *Record) error {
 	if err := png.Encode(&b, img); err != nil {
 		return err
 	}
-	return safefile.Write(r.place(q.name, ".answer.png"), b.Bytes(), safefile.Private)
+	return safefile.Write(r.place(q.name, suffixes["png"]), b.Bytes(), safefile.Private)
 }
 
 // writeSC writes the same as a Secondary Capture (PS3.3, A.8.1) in the study of the input.
@@ -343,7 +343,7 @@ func writeSC(r *run, q inference, rec *Record) error {
 	if err != nil {
 		return err
 	}
-	return safefile.Write(r.place(q.name, ".sc.dcm"), b, safefile.Private)
+	return safefile.Write(r.place(q.name, suffixes["sc"]), b, safefile.Private)
 }
 
 // raw gives the pixels of a picture, how many samples each has, and what they mean.

@@ -1,13 +1,19 @@
 package ask
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"secc.example/secc/cmd/internal/exit"
@@ -111,4 +117,59 @@ func TestAnswersThatCannotBeKept(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(out, "b.png.json")); err == nil {
 		t.Error("the next input was asked about")
 	}
+}
+
+// What an answer lacks is made of its record; nobody is asked again.
+func TestMoreKindsOfAnAnswer(t *testing.T) {
+	in, out := t.TempDir(), t.TempDir()
+	copied(t, digits+"seven.png", filepath.Join(in, "a.png"))
+	stackedSeries(t, in, 2, "1.9.3", "2", 20, 21)
+	var sessions atomic.Int32
+	url := counted(t, serving(t), &sessions)
+	if _, stderr, err := asked(t.Context(), t, url, in, "--out", out); err != nil {
+		t.Fatalf("%v\n%s", err, stderr)
+	}
+	before := kept(t, filepath.Join(out, "IM3.2.json"))
+	asks := sessions.Load()
+	for range 2 {
+		if _, stderr, err := asked(t.Context(), t, url, in, "--out", out, "--write", "html,sr"); err != nil {
+			t.Fatalf("%v\n%s", err, stderr)
+		}
+	}
+	if n := sessions.Load(); n != asks || asks == 0 {
+		t.Errorf("%d sessions, then %d", asks, n)
+	}
+	first, err := os.ReadFile(filepath.Join(out, "IM3.2.sr.dcm"))
+	if err != nil || !strings.Contains(string(first), before.Session) {
+		t.Errorf("%v: the report is not of the answer", err)
+	}
+	for _, name := range []string{"a.png.html", "IM3.1.html", "IM3.1.sr.dcm"} {
+		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, _, err := asked(t.Context(), t, url, in, "--out", out, "--write", "sr"); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := os.ReadFile(filepath.Join(out, "IM3.2.sr.dcm")); err != nil || !bytes.Equal(first, again) {
+		t.Errorf("%v: a report that was there was written anew", err)
+	}
+}
+
+// counted passes on to a service, and counts the sessions.
+func counted(t *testing.T, service string, n *atomic.Int32) string {
+	t.Helper()
+	to, err := url.Parse(service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: to.Scheme, Host: to.Host})
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if strings.HasSuffix(q.URL.Path, "/session") {
+			n.Add(1)
+		}
+		pass.ServeHTTP(w, q)
+	}))
+	t.Cleanup(front.Close)
+	return front.URL + to.Path
 }

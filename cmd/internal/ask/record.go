@@ -117,18 +117,56 @@ func (r *run) place(name, suffix string) string {
 	return filepath.Join(r.out, filepath.FromSlash(clean)) + suffix
 }
 
-// answered says whether the answer to an input, by this plan, is there.
-func (r *run) answered(name, digest string) bool {
+// answered is the record of an input's answer by this plan, if there is one.
+func (r *run) answered(name, digest string) *Record {
 	if r.out == "" || r.again {
-		return false
+		return nil
 	}
 	b, err := os.ReadFile(r.place(name, ".json"))
 	if err != nil {
-		return false
+		return nil
 	}
-	var rec Record
+	rec := new(Record)
 	d, err := r.plan.Digest()
-	return err == nil && json.Unmarshal(b, &rec) == nil && rec.Failure == nil && rec.Digest == digest && rec.PlanDigest == d.String()
+	if err != nil || json.Unmarshal(b, rec) != nil || rec.Failure != nil || rec.Digest != digest || rec.PlanDigest != d.String() {
+		return nil
+	}
+	return rec
+}
+
+// lacking are the kinds of --write that an answer does not have. There may be no such for it.
+func (r *run) lacking(name string) (kinds []string) {
+	for _, kind := range r.write {
+		suffix := suffixes[kind]
+		if suffix == "" {
+			continue
+		}
+		there := false
+		for i := range r.plan.Batch() + 1 { // 0: of all examples of a run together
+			of := suffix
+			if i > 0 {
+				of = fmt.Sprintf(".%d%s", i, suffix)
+			}
+			_, err := os.Stat(r.place(name, of))
+			there = there || err == nil
+		}
+		if !there {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// also writes kinds of an answer, where there are such for it.
+func (r *run) also(q inference, rec *Record, kinds []string) error {
+	for _, kind := range kinds {
+		if w := writers[kind]; w != nil {
+			if err := w(r, q, rec); err != nil {
+				return fmt.Errorf("%s: %w", kind, err)
+			}
+		}
+	}
+	return nil
 }
 
 // keep writes what --out is to hold. The record comes last: it is what says that an input
@@ -140,14 +178,8 @@ func (r *run) keep(q inference, rec *Record) error {
 	if err := os.MkdirAll(filepath.Dir(r.place(q.name, "")), 0o700); err != nil {
 		return err
 	}
-	for _, kind := range r.write {
-		w := writers[kind]
-		if w == nil {
-			continue
-		}
-		if err := w(r, q, rec); err != nil {
-			return fmt.Errorf("%s: %w", kind, err)
-		}
+	if err := r.also(q, rec, r.write); err != nil {
+		return err
 	}
 	return r.keepRecord(q.name, rec)
 }

@@ -23,6 +23,9 @@ var writers = map[string]func(*run, inference, *Record) error{
 	"html": writePage, "png": writePNG, "sc": writeSC, "sr": writeSR,
 }
 
+// suffixes are what the files of kinds end in; the record's is asked for otherwise.
+var suffixes = map[string]string{"html": ".html", "png": ".answer.png", "sc": ".sc.dcm", "sr": ".sr.dcm"}
+
 func kinds() []string { return slices.Sorted(maps.Keys(writers)) }
 
 //go:embed report.css
@@ -71,7 +74,7 @@ func writePage(r *run, q inference, rec *Record) error {
 	p.WriteString("</section>\n")
 	p.facts(rec, r.plan.Reveal)
 	p.WriteString("</main>\n</body>\n</html>\n")
-	return safefile.Write(r.place(q.name, ".html"), p.Bytes(), safefile.Private)
+	return safefile.Write(r.place(q.name, suffixes["html"]), p.Bytes(), safefile.Private)
 }
 
 // picture shows a PNG, if there is one.

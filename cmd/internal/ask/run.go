@@ -294,7 +294,7 @@ func (r *run) group() int {
 // read gives what is to be asked about a file. What cannot be read was told.
 func (r *run) read(f input.File) (list []inference) {
 	digest, err := r.digestOf(slices.Clone(f.Paths))
-	if err == nil && r.answered(f.Name, digest) {
+	if err == nil && r.answered(f.Name, digest) != nil && len(r.lacking(f.Name)) == 0 {
 		r.skipped++
 		return nil
 	}
@@ -310,13 +310,16 @@ func (r *run) read(f input.File) (list []inference) {
 	for i, c := range cases {
 		q := inference{f.Name, f.Paths, digest, c, r.unlike(c, warnings)}
 		if len(cases) > 1 {
-			if q.name = fmt.Sprintf("%s#%d", f.Name, i+1); r.answered(q.name, digest) {
-				r.skipped++
-				continue
-			}
+			q.name = fmt.Sprintf("%s#%d", f.Name, i+1)
 		}
-		r.warn(q.name, q.warned)
-		list = append(list, q)
+		if rec := r.answered(q.name, digest); rec == nil {
+			r.warn(q.name, q.warned)
+			list = append(list, q)
+		} else if err := r.also(q, rec, r.lacking(q.name)); err != nil {
+			r.fail(q, err)
+		} else {
+			r.skipped++
+		}
 	}
 	return list
 }
