@@ -50,3 +50,34 @@ func TestAffordableKnowsTheOrderOfMagnitude(t *testing.T) {
 		t.Errorf("%d bytes: %q and %q", about.Memory, about.Fits(about.Memory), about.Fits(about.Memory-1))
 	}
 }
+
+// What two secrets multiply is estimated over RLWE, as a plan sends it: over OT attention
+// would be refused for a hundred times its bytes.
+func TestAffordableKnowsProductsOfSecrets(t *testing.T) {
+	b := newBuilder(t)
+	x := b.op(ir.OpRelu, nil, b.input(1, 64, 64))
+	heads := func(x *ir.Value, perm ...int) *ir.Value {
+		x = b.op(ir.OpReshape, &ir.ReshapeAttrs{Shape: []int{1, 64, 4, 16}}, x)
+		return b.op(ir.OpTranspose, &ir.TransposeAttrs{Perm: perm}, x)
+	}
+	scores := b.op(ir.OpMatMul, nil, heads(x, 0, 2, 1, 3), heads(x, 0, 2, 3, 1))
+	b.g.Outputs = []*ir.Value{b.op(ir.OpMatMul, nil, scores, heads(x, 0, 2, 1, 3))}
+	made, err := Compile(b.g, Options{Calibration: b.samples(4)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := made.Plan.Cost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	estimate, real := map[ir.Op]int64{}, map[ir.Op]int64{}
+	for _, n := range About(b.g).Nodes {
+		estimate[n.Op] += n.Bytes
+	}
+	for _, o := range r.Operators {
+		real[ir.Op(o.Op)] += o.ClientToServer + o.ServerToClient
+	}
+	if e, m := estimate[ir.OpMatMul], real[ir.OpMatMul]; m == 0 || e > 3*m || m > 3*e {
+		t.Errorf("estimated %d bytes for products of secrets, the plan takes %d", e, m)
+	}
+}
