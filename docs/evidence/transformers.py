@@ -1,11 +1,17 @@
-"""Builds transformers with seeded weights: the shapes of BERT-base and DeiT-small.
+"""Builds networks of many functions with seeded weights: the shapes of BERT-base and
+DeiT-small, a tower of attention over many tokens, and a network that tells an age.
 
     python3 transformers.py bert-base FOLDER [--layers 12] [--tokens 128] [--inputs 2]
     python3 transformers.py deit-small FOLDER [--layers 12] [--inputs 2]
+    python3 transformers.py tower FOLDER [--layers 12] [--tokens 128] [--inputs 2]
+    python3 transformers.py age FOLDER [--inputs 2]
 
 writes FOLDER/model.onnx and FOLDER/calib/I.npy. BERT starts at its embeddings' sum (inputs
 [1, tokens, 768], of the size that its first LayerNorm leaves) and ends in two classes; DeiT
-starts at the picture and ends in 1,000. Weights are drawn so that attention is neither flat nor
+starts at the picture and ends in 1,000. The tower is DeiT-small's layers over embedded tokens
+with a class first. The age network is made as SSR-Net is: two streams of convolutions over a
+picture of 64 x 64, one with relus, one with tanh (2^16 elements at first), which meet in an
+expectation over three stages. Weights are drawn so that attention is neither flat nor
 on one token. Needs numpy and onnx.
 """
 import argparse
@@ -66,6 +72,14 @@ class Builder:
     def mlp(self, name, x, width):
         return self.dense(name + ".down", self.gelu(name + ".gelu", self.dense(name + ".up", x, width, 4 * width)), 4 * width, width)
 
+    def encoder(self, x, layers, tokens, width, heads):
+        """Layers whose norms come first, and residual sums."""
+        for i in range(layers):
+            name = f"layer{i}"
+            x = self.node("Add", name + ".sum1", x, self.attention(name + ".attention", self.norm(name + ".norm1", x, width), tokens, width, heads))
+            x = self.node("Add", name + ".sum2", x, self.mlp(name + ".mlp", self.norm(name + ".norm2", x, width), width))
+        return x
+
     def save(self, folder, name, x, y, inputs):
         graph = helper.make_graph(
             self.nodes, name,
@@ -100,17 +114,45 @@ def deit(folder, layers, inputs, width=384, heads=6, side=224, patch=16):
     cls = b.const("class", b.draw.normal(0, 1, (1, 1, width)).astype(np.float32))
     place = b.const("places", b.draw.normal(0, 0.3, (1, n + 1, width)).astype(np.float32))
     x = b.node("Add", "placed", b.node("Concat", "all", cls, p, axis=1), place)
-    for i in range(layers):
-        name = f"layer{i}"
-        x = b.node("Add", name + ".sum1", x, b.attention(name + ".attention", b.norm(name + ".norm1", x, width), n + 1, width, heads))
-        x = b.node("Add", name + ".sum2", x, b.mlp(name + ".mlp", b.norm(name + ".norm2", x, width), width))
+    x = b.encoder(x, layers, n + 1, width, heads)
     first = b.node("Gather", "first", b.norm("norm", x, width), b.const("first.index", np.int64(0)), axis=1)
     b.save(folder, "deit-small", [1, 3, side, side], (b.dense("logits", first, width, 1000), [1, 1000]), inputs)
 
 
+def tower(folder, layers, tokens, inputs, width=384, heads=6):
+    b = Builder(3)
+    x = b.encoder("input", layers, tokens, width, heads)
+    first = b.node("Gather", "first", b.norm("norm", x, width), b.const("first.index", np.int64(0)), axis=1)
+    b.save(folder, "tower", [1, tokens, width], (b.dense("logits", first, width, 10), [1, 10]), inputs)
+
+
+def age(folder, inputs, channels=16, side=64):
+    b = Builder(4)
+
+    def stage(name, x, inputs, outputs, act, pool):
+        w = b.draw.normal(0, 1 / np.sqrt(9 * inputs), (outputs, inputs, 3, 3)).astype(np.float32)
+        bias = b.draw.normal(0, 0.05, outputs).astype(np.float32)
+        y = b.node("Conv", name + ".conv", x, b.const(name + ".weight", w), b.const(name + ".bias", bias), pads=[1, 1, 1, 1])
+        y = b.node(act, name + ".act", y)
+        return b.node(pool, name, y, kernel_shape=[2, 2], strides=[2, 2])
+
+    x, y = "input", "input"
+    widths = [3, channels, 2 * channels, 2 * channels]
+    stages = []
+    for i in range(3):
+        x = stage(f"relu{i}", x, widths[i], widths[i + 1], "Relu", "AveragePool")
+        y = stage(f"tanh{i}", y, widths[i], widths[i + 1], "Tanh", "MaxPool")
+        flat = widths[i + 1] * (side >> (i + 1)) ** 2
+        a, c = (b.dense(f"{n}{i}.dense", b.node("Flatten", f"{n}{i}.flat", v, axis=1), flat, 3) for n, v in (("x", x), ("y", y)))
+        p = b.node("Softmax", f"stage{i}", b.node("Mul", f"stage{i}.product", a, b.node("Tanh", f"stage{i}.tanh", c)), axis=1)
+        stages.append(b.node("MatMul", f"stage{i}.mean", p, b.const(f"stage{i}.ages", (np.arange(3, dtype=np.float32) * 33 / 3**i).reshape(3, 1))))
+    out = b.node("Add", "age", b.node("Add", "coarse", stages[0], stages[1]), stages[2])
+    b.save(folder, "age", [1, 3, side, side], (out, [1, 1]), inputs)
+
+
 def main():
     p = argparse.ArgumentParser(description="Builds transformers with seeded weights.")
-    p.add_argument("network", choices=["bert-base", "deit-small"])
+    p.add_argument("network", choices=["bert-base", "deit-small", "tower", "age"])
     p.add_argument("folder")
     p.add_argument("--layers", type=int, default=12)
     p.add_argument("--tokens", type=int, default=128)
@@ -118,6 +160,10 @@ def main():
     a = p.parse_args()
     if a.network == "bert-base":
         bert(a.folder, a.layers, a.tokens, a.inputs)
+    elif a.network == "tower":
+        tower(a.folder, a.layers, a.tokens, a.inputs)
+    elif a.network == "age":
+        age(a.folder, a.inputs)
     else:
         deit(a.folder, a.layers, a.inputs)
 
