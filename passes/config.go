@@ -94,6 +94,8 @@ type Config struct {
 	named     int                // the ring that the user named; 0: none
 	grows     bool               // if these formats do not do, wider ones are tried
 	outgrown  bool               // they do not, whatever comparisons drop
+	spared    bool               // products that round exactly may give up few bits of their weights only
+	worn      bool               // one has given up more
 	trials    *trials            // of the fixed graph
 	findings  Findings           // what the passes over the real graph measured
 	factors   map[int][]float32  // what equalise multiplied a value's channels by, by the value's number; none: nothing

@@ -3,6 +3,7 @@ package passes
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"secc.example/secc/backend/plan"
@@ -219,16 +220,40 @@ func TestExactRoundingGivesWayToWeights(t *testing.T) {
 		asked      bool
 		bits       int
 		exact      bool
+		worn       bool
 	}{
-		{10, 12, false, 10, true},
-		{14, 8, false, 8, true},
-		{15, 8, false, 15, false},
-		{15, 8, true, 8, true},
+		{10, 12, false, 10, true, false},
+		{12, 8, false, 8, true, false},
+		{13, 8, false, 8, true, true},
+		{14, 8, false, 8, true, true},
+		{15, 8, false, 15, false, false},
+		{15, 8, true, 8, true, false},
 	} {
 		v := &ir.Value{Op: ir.OpConv, Name: "last"}
-		f := &formats{exact: map[*ir.Value]bool{v: true}, asked: c.asked}
-		if bits := f.exactWeightBits(v, c.want, c.room); bits != c.bits || f.exact[v] != c.exact || (len(f.rough) == 1) == c.exact {
-			t.Errorf("%+v: %d bits, exact %v, named %v", c, bits, f.exact[v], f.rough)
+		f := &formats{exact: map[*ir.Value]bool{v: true}, dear: dearWeightBits, asked: c.asked}
+		if bits := f.exactWeightBits(v, c.want, c.room); bits != c.bits || f.exact[v] != c.exact || (len(f.rough) == 1) == c.exact || f.worn != c.worn {
+			t.Errorf("%+v: %d bits, exact %v, worn %v, named %v", c, bits, f.exact[v], f.worn, f.rough)
+		}
+	}
+}
+
+// Answers that exact rounding has cost too many bits of the weights round by chance in the
+// same ring; where they are good enough all the same they stay exact.
+func TestExactRoundingGivesWayToRings(t *testing.T) {
+	for _, c := range []struct {
+		drop   float64
+		chance bool
+	}{{0.01, false}, {0.005, true}} {
+		b := newBuilder(t)
+		h := b.op(ir.OpRelu, nil, b.op(ir.OpMatMul, nil, b.input(1, 16), b.weights(0.3, 16, 1024)))
+		b.g.Outputs = []*ir.Value{b.op(ir.OpMatMul, nil, h, b.weights(0.3, 1024, 10))}
+		made, err := Compile(b.g, Options{Calibration: b.samples(enoughInputs), Target: TargetAccuracy, MaxDrop: c.drop})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := strings.Contains(strings.Join(made.Warnings, "; "), "rounds by chance")
+		if k := ringOf(made.Fixed); k != accurateBits || said != c.chance {
+			t.Errorf("of a drop of %g: %d bits, warnings %q; want %d, by chance: %v", c.drop, k, made.Warnings, accurateBits, c.chance)
 		}
 	}
 }

@@ -48,6 +48,8 @@ type formats struct {
 	margin    map[*ir.Value]float64
 	exact     map[*ir.Value]bool // products that round exactly
 	asked     bool               // because the user wants all of them to
+	dear      int                // bits of weights that are too many to give up for it
+	worn      bool               // one has given up more than fewWeightBits
 	rough     []string           // nodes whose answers round by chance, for lack of room
 	target    Target
 	spans     map[*ir.Value]span
@@ -309,8 +311,10 @@ func (f *formats) weightBits(v *ir.Value, norm float64) int {
 }
 
 // dearWeightBits is how many fraction bits of weights are too many to give up for
-// answers that round exactly: the last layers of networks in 16 bits give up 1 to 4.
-const dearWeightBits = 6
+// answers that round exactly, and fewWeightBits how many no answer suffers from: the last
+// layers of networks in 16 bits give up 1 to 4. What is between is given up if the answers
+// stay good enough.
+const dearWeightBits, fewWeightBits = 6, 4
 
 // exactWeightBits bounds the fraction bits of a product that rounds exactly, which
 // is re-shared in the whole accumulator. An answer that would be spoilt by it
@@ -319,11 +323,12 @@ func (f *formats) exactWeightBits(v *ir.Value, want, room int) int {
 	switch {
 	case !f.exact[v]:
 		return want
-	case want-room > dearWeightBits && !f.asked:
+	case want-room > f.dear && !f.asked:
 		delete(f.exact, v)
 		f.rough = append(f.rough, v.Name)
 		return want
 	}
+	f.worn = f.worn || want-room > fewWeightBits && !f.asked
 	return min(want, room)
 }
 

@@ -20,16 +20,20 @@ func scale(g *ir.Graph, cfg *Config) error {
 	}
 	cfg.say("formats", 0, 0)
 	f := &formats{
-		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: exactRoundings(g, cfg, tail, spans), asked: cfg.Exact, target: cfg.Target, spans: spans,
+		k: cfg.Bits, margin: map[*ir.Value]float64{}, exact: exactRoundings(g, cfg, tail, spans), dear: dearWeightBits, asked: cfg.Exact, target: cfg.Target, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		summed: map[*ir.Value]bool{}, late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
 		tiles: map[*ir.Value]tileBits{},
+	}
+	if cfg.spared {
+		f.dear = fewWeightBits
 	}
 	f.findHeld(g)
 	f.setMargins(g, cfg)
 	if err := f.solve(g); err != nil {
 		return err
 	}
+	cfg.worn = f.worn
 	for _, name := range slices.Compact(f.rough) {
 		cfg.warn(fmt.Sprintf("node %q rounds by chance: its ring has no room to round exactly what the client learns, so that many answers to one input tell more of its weights", name))
 	}
