@@ -74,11 +74,13 @@ func asked(ctx context.Context, args []string, results, log io.Writer) error {
 	}
 	c := new(ask.Command)
 	c.Register(fl)
-	if err := fl.Parse(args); err != nil {
-		return exit.Coded(exit.Usage, err)
+	if err := fl.Parse(args); errors.Is(err, pflag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return ask.Unread(args, results, exit.Hinted(exit.Usagef("%w", err), "see secc-client ask --help"))
 	}
 	if fl.NArg() == 0 {
-		return exit.Hinted(exit.Usagef("the address of a model is missing"), "see secc-client ask --help")
+		return ask.Unread(args, results, exit.Hinted(exit.Usagef("the address of a model is missing"), "see secc-client ask --help"))
 	}
 	return c.Run(ctx, fl, fl.Args(), os.Stdin, results, log)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,5 +34,28 @@ func TestExitCodes(t *testing.T) {
 		if code := command(t.Context(), strings.Fields(c.args), &out, &log); code != c.code || !strings.Contains(log.String(), c.text) || out.Len() > 0 {
 			t.Errorf("%q: exit %d, %q, %q", c.args, code, log.String(), out.String())
 		}
+	}
+}
+
+// A wrong command line of ask is told in JSON where that was asked for.
+func TestWrongLinesInJSON(t *testing.T) {
+	const address = "http://127.0.0.1:1/v2/models/x"
+	for line, says := range map[string]string{"ask --nothing --json": "--nothing", "ask --json": "address", "ask " + address + " x.png --format json --top many": "many"} {
+		var out, log bytes.Buffer
+		code := command(t.Context(), strings.Fields(line), &out, &log)
+		var told struct {
+			Address string
+			Error   struct {
+				Message, Hint string
+				Code          int
+			}
+		}
+		if err := json.Unmarshal(out.Bytes(), &told); err != nil || code != exit.Usage || told.Error.Code != code || told.Error.Hint == "" || !strings.Contains(told.Error.Message, says) || strings.Contains(line, address) != (told.Address == address) {
+			t.Errorf("%q: exit %d, %s (%v)", line, code, &out, err)
+		}
+	}
+	var out, log bytes.Buffer
+	if code := command(t.Context(), []string{"ask", "--help"}, &out, &log); code != exit.OK || out.Len() > 0 || !strings.Contains(log.String(), "--watch") {
+		t.Errorf("help: exit %d, %s", code, &out)
 	}
 }

@@ -138,6 +138,21 @@ func (c *Command) Run(ctx context.Context, fl *pflag.FlagSet, args []string, std
 	return err
 }
 
+// Unread is the error of a command line that could not be read; where that line asks for JSON, it
+// is told so, too.
+func Unread(line []string, stdout io.Writer, err error) error {
+	for i, a := range line {
+		if a == "--json" || a == "--format=json" || a == "--format" && i+1 < len(line) && line[i+1] == "json" {
+			address := ""
+			if at := slices.IndexFunc(line, func(a string) bool { return strings.Contains(a, "/v2/models/") }); at >= 0 {
+				address = line[at]
+			}
+			return errors.Join(err, printJSON(stdout, &Record{Schema: Schema, Address: address, Failure: failureOf(err)}))
+		}
+	}
+	return err
+}
+
 // check looks at the flags.
 func (c *Command) check(args []string) (err error) {
 	if min(c.session.Transport.Idle, c.poll) <= 0 || c.parallel < 1 || min(c.session.Stall, c.retry) < 0 || min(c.session.Threads, c.top) < 0 {
