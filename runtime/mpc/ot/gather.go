@@ -2,6 +2,7 @@ package ot
 
 import (
 	"runtime"
+	"unsafe"
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel"
@@ -31,18 +32,16 @@ func gather(dst, leaves, x, index []prg.Block) {
 	switch {
 	case groups == 0:
 	case v == kernel.Portable:
-		runtime.KeepAlive(touch(x, index[:groups*wire.LPNWeight/4]))
-		for g := range groups {
-			gatherGroup((*[lineSize]prg.Block)(dst[g*lineSize:]), leaves[g*lineSize:], x, index, g*wire.LPNWeight)
-		}
+		gatherPortable(dst[:groups*lineSize], leaves, x, index)
 	default:
 		gatherVectors(v, dst, leaves, x, index, groups)
 	}
 	if at := groups * lineSize; at < len(dst) {
-		var sum [lineSize]prg.Block
-		rest := sum
+		var sum, rest [lineSize]prg.Block
 		copy(rest[:], leaves[at:])
-		gatherGroup(&sum, rest[:], x, index, groups*wire.LPNWeight)
+		var p picks
+		p.read(index, groups)
+		p.gather(&sum, &rest, linesOf(x))
 		copy(dst[at:], sum[:])
 	}
 }
@@ -64,35 +63,63 @@ func gatherVectors(v kernel.Variant, dst, leaves, x, index []prg.Block, groups i
 
 func lineMask(x []prg.Block) uint32 { return uint32(len(x)/lineSize - 1) }
 
-// touch reads a word of every line that is to be added up: a loop so short that
-// the processor has many lines under way at once, which it has not in gatherGroup.
-func touch(x, index []prg.Block) (read uint64) {
-	mask := uint64(lineMask(x))
-	for i := range index {
-		w0, w1 := index[i][0], index[i][1]
-		read ^= x[w0>>6&mask*lineSize][0] ^ x[w0>>38&mask*lineSize][0] ^ x[w1>>6&mask*lineSize][0] ^ x[w1>>38&mask*lineSize][0]
+type line = [lineSize]prg.Block
+
+func linesOf(x []prg.Block) []line {
+	return unsafe.Slice((*line)(unsafe.Pointer(&x[0])), len(x)/lineSize)
+}
+
+// picks are the words of index of a group.
+type picks [wire.LPNWeight]uint32
+
+// read takes the words of a group: pairs of them are halves of blocks.
+func (p *picks) read(index []prg.Block, group int) {
+	for i := range uint(len(p) / 2) {
+		at := uint(group*len(p)/2) + i
+		pair := index[at/2][at%2]
+		p[2*i], p[2*i+1] = uint32(pair), uint32(pair>>32)
+	}
+}
+
+// gatherPortable makes whole groups. All lines are touched first: a loop so short that the
+// processor has many of them under way at once, which it has not while it adds up.
+func gatherPortable(dst, leaves, x, index []prg.Block) {
+	const most = rowsAtOnce / lineSize
+	var all [most]picks
+	lines := linesOf(x)
+	for first := 0; len(dst) > 0; first += most {
+		n := min(len(dst)/lineSize, most)
+		for g := range all[:n] {
+			all[g].read(index, first+g)
+		}
+		runtime.KeepAlive(touch(lines, all[:n]))
+		for g := range all[:n] {
+			all[g].gather((*line)(dst[g*lineSize:]), (*line)(leaves[g*lineSize:]), lines)
+		}
+		dst, leaves = dst[n*lineSize:], leaves[n*lineSize:]
+	}
+}
+
+func touch(lines []line, all []picks) (read uint64) {
+	mask := uint32(len(lines) - 1)
+	for g := range all {
+		for _, w := range all[g] {
+			read ^= lines[w>>6&mask][0][0]
+		}
 	}
 	return read
 }
 
-// gatherGroup makes four rows from the words of index from number word on. The sums
-// are single words: the compiler keeps arrays in memory.
-func gatherGroup(dst *[lineSize]prg.Block, leaves, x, index []prg.Block, word int) {
-	mask := lineMask(x)
-	l := (*[lineSize]prg.Block)(leaves)
-	a, b, c, d, e, f, g, h := l[0][0], l[0][1], l[1][0], l[1][1], l[2][0], l[2][1], l[3][0], l[3][1]
-	for w := word; w < word+wire.LPNWeight; w++ {
-		pick := uint32(index[w/4][w/2%2] >> (w % 2 * 32))
-		line := (*[lineSize]prg.Block)(x[pick>>6&mask*lineSize:])
-		turn := pick >> 30
-		r := &line[turn]
-		a, b = a^r[0], b^r[1]
-		r = &line[(turn+1)%lineSize]
-		c, d = c^r[0], d^r[1]
-		r = &line[(turn+2)%lineSize]
-		e, f = e^r[0], f^r[1]
-		r = &line[(turn+3)%lineSize]
-		g, h = g^r[0], h^r[1]
+// gather adds up for four rows, two at a time: more sums than registers would go by way of memory.
+func (p *picks) gather(dst, leaves *line, lines []line) {
+	mask := uint32(len(lines) - 1)
+	for half := uint32(0); half < lineSize; half += 2 {
+		a, b, c, d := leaves[half][0], leaves[half][1], leaves[half+1][0], leaves[half+1][1]
+		for _, w := range p {
+			from, turn := &lines[w>>6&mask], w>>30+half
+			r, s := &from[turn%lineSize], &from[(turn+1)%lineSize]
+			a, b, c, d = a^r[0], b^r[1], c^s[0], d^s[1]
+		}
+		dst[half], dst[half+1] = prg.Block{a, b}, prg.Block{c, d}
 	}
-	*dst = [lineSize]prg.Block{{a, b}, {c, d}, {e, f}, {g, h}}
 }
