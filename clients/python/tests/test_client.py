@@ -54,9 +54,18 @@ class ClientTest(unittest.TestCase):
             self.client.infer(np.zeros((1, 1, 28, 28), np.complex64))
         with self.assertRaises(secc.InputError):
             self.client.infer("no such file.png")
+        with tempfile.TemporaryDirectory() as folder:
+            cut = Path(folder) / "cut.png"
+            cut.write_bytes((DIGITS / "seven.png").read_bytes()[:100])
+            for broken in (cut, str(cut), [DIGITS / "seven.png", cut]):
+                with self.assertRaisesRegex(secc.InputError, "cut.png"):
+                    self.client.infer(broken)
+        with self.assertRaisesRegex(secc.InputError, "numpy.asarray"):
+            self.client.infer({"Input3": 7})
         with self.assertRaises(secc.NetworkError) as failed:
             secc.Client("http://127.0.0.1:1/v2/models/digits", state=STATE, retry="0s")
         self.assertIn("server running", failed.exception.hint)
+        self.assertIn("server running", str(failed.exception))
         with self.assertRaises(secc.MismatchError):
             secc.Client(URL, state=STATE, plan_digest="00" * 32)
         with self.assertRaises(TypeError):

@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Unio
 
 import numpy as np
 
-from ._errors import NetworkError, SeccError, error_of
+from ._errors import InputError, NetworkError, SeccError, error_of
 
 Input = Union[np.ndarray, str, "os.PathLike[str]", bytes]
 Progress = Callable[[float, str], None]
@@ -157,6 +157,9 @@ class Client:
             watch.start()
         try:
             body, length = self._get("/infer", head + tail, {_LENGTH: str(len(head)), "Content-Type": "application/octet-stream"})
+        except InputError as e:
+            files = [str(v) for v in named.values() if isinstance(v, (str, os.PathLike))]
+            raise InputError(": ".join([*files, e.args[0]]), e.hint) from None
         finally:
             done.set()
             if watch is not None:
@@ -217,6 +220,8 @@ def _tensor(name: str, value: Input) -> Any:
     if not isinstance(value, bytes):
         try:
             value = Path(value).read_bytes()
+        except TypeError:
+            raise error_of(2, f"input {name}: {type(value).__name__} is neither an array, a path nor bytes", "numpy.asarray makes an array of numbers") from None
         except OSError as e:
             raise error_of(2, str(e)) from None
     raw = len(value).to_bytes(4, "little") + value

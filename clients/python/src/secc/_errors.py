@@ -14,6 +14,9 @@ class SeccError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __str__(self) -> str:
+        return f"{self.args[0]} ({self.hint})" if self.hint else str(self.args[0])
+
 
 class InputError(SeccError):
     """The input, a file or an option cannot be used."""
