@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -142,6 +143,28 @@ type examples struct {
 	secure    int         // how many cases run securely
 }
 
+// rowsOf is how many examples an output of one run answers: all of a batch, where each
+// has its classes.
+func rowsOf(p *plan.Plan, output int) int {
+	if _, classes := p.KindOf(output); classes > 0 && p.Reveal == plan.RevealValues {
+		return p.Batch()
+	}
+	return 1
+}
+
+// perExample cuts the answers of runs into those of their examples.
+func perExample(values [][]float32, rows int) (all [][]float32) {
+	if rows == 1 {
+		return values
+	}
+	for _, v := range values {
+		for each := range slices.Chunk(v, len(v)/rows) {
+			all = append(all, each)
+		}
+	}
+	return all
+}
+
 func (f *evalFlags) examples(ctx context.Context, log io.Writer, s *subject, answers string) (*examples, error) {
 	p := s.plan
 	set, err := someExamples(ctx, log, "--data", f.data, s.specs())
@@ -149,7 +172,12 @@ func (f *evalFlags) examples(ctx context.Context, log io.Writer, s *subject, ans
 		return nil, err
 	}
 	cases := set.cases
-	truth, err := loadTruth(answers, p, set.sources, f.n)
+	var sources []string // of every example
+	rows := rowsOf(p, 0)
+	for _, s := range set.sources {
+		sources = append(sources, slices.Repeat([]string{s}, rows)...)
+	}
+	truth, err := loadTruth(answers, p, sources, f.n*rows)
 	if err != nil {
 		return nil, err
 	}
@@ -192,7 +220,7 @@ func loadReference(path string, p *plan.Plan, n int) ([][]float32, error) {
 
 // evaluate runs every example through every form.
 func (e *examples) evaluate(ctx context.Context, show *tally, s *subject) (*evalReport, error) {
-	r := &evalReport{Schema: evalSchema, Model: s.plan.Model, N: len(e.cases), Formats: formatsOf(s.fixed), Overflow: s.overflow}
+	r := &evalReport{Schema: evalSchema, Model: s.plan.Model, N: len(e.cases) * rowsOf(s.plan, 0), Formats: formatsOf(s.fixed), Overflow: s.overflow}
 	cost, err := s.plan.Cost()
 	if err != nil {
 		return nil, err
@@ -215,7 +243,7 @@ func (e *examples) evaluate(ctx context.Context, show *tally, s *subject) (*eval
 			return nil, fmt.Errorf("example %d: %w", i+1, err)
 		}
 	}
-	r.conclude(e, float, sim, real)
+	r.conclude(e, rowsOf(s.plan, 0), float, sim, real)
 	r.each(s.plan, float, sim, real)
 	return r, nil
 }
@@ -266,17 +294,22 @@ func (r *evalReport) each(p *plan.Plan, float, sim, real answers) {
 		return
 	}
 	for k, o := range p.Outputs {
-		ref := float.output(k)
-		s := outputScore{Name: o.Name, Simulator: rate(answers{values: sim.output(k)}, ref, nil)}
+		rows := rowsOf(p, k)
+		ref := perExample(float.output(k), rows)
+		s := outputScore{Name: o.Name, Simulator: rate(answers{values: perExample(sim.output(k), rows)}, ref, nil)}
 		if real.all != nil {
-			s.Secure = rate(answers{values: real.output(k)}, ref, nil)
+			s.Secure = rate(answers{values: perExample(real.output(k), rows)}, ref, nil)
 		}
 		r.Outputs = append(r.Outputs, s)
 	}
 }
 
-func (r *evalReport) conclude(e *examples, float, sim, real answers) {
-	ref := e.reference
+func (r *evalReport) conclude(e *examples, rows int, float, sim, real answers) {
+	for _, a := range []*answers{&float, &sim, &real} {
+		a.values = perExample(a.values, rows)
+	}
+	reference := perExample(e.reference, rows)
+	ref := reference
 	switch {
 	case ref != nil:
 		r.Against = e.against
@@ -286,7 +319,7 @@ func (r *evalReport) conclude(e *examples, float, sim, real answers) {
 	r.Simulator = rate(sim, ref, e.truth)
 	r.score = *r.Simulator
 	if float.values != nil {
-		r.Float = rate(float, e.reference, e.truth)
+		r.Float = rate(float, reference, e.truth)
 	}
 	if real.values != nil {
 		r.Secure = rate(real, ref, e.truth)
