@@ -59,8 +59,19 @@ func (s *session) runsFor() store.For {
 // Stale burns what a store holds for this plan and other weights than those that are served: under
 // the same plan, new weights void what was prepared.
 func (g *Program) Stale(s *store.Store, w Weights) error {
-	mine := weightsOf(w)
-	return s.Drop(func(b store.Binding) bool { return b.Plan != g.digest || b.Weights == mine })
+	return StaleOf([]*Program{g}, []Weights{w}, s)
+}
+
+// StaleOf is Stale of all programs that are served, whose weights are in the same order.
+func StaleOf(served []*Program, weights []Weights, s *store.Store) error {
+	plans, known := map[plan.Digest]bool{}, map[store.For]bool{}
+	for i, g := range served {
+		plans[g.digest] = true
+		known[store.For{Plan: g.digest, Weights: weightsOf(weights[i])}] = true
+	}
+	return s.Drop(func(b store.Binding) bool {
+		return !plans[b.Plan] || known[store.For{Plan: b.Plan, Weights: b.Weights}]
+	})
 }
 
 // names lists the runs of the store that this session may use.
@@ -156,6 +167,12 @@ func among(names, list []store.Name) (bits uint64) {
 func (s *session) toKeep(theirs wish) {
 	left := max(0, len(s.stored)-theirs.inferences)
 	want := max(0, min(min(theirs.keep, s.keepAtMost())-left, theirs.room))
+	if s.cfg.MostKept != 0 {
+		want = max(0, min(want, s.cfg.MostKept))
+	}
+	if want == 0 {
+		return
+	}
 	known := map[store.Name]bool{}
 	for _, n := range s.stored {
 		known[n] = true

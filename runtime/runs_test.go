@@ -256,6 +256,51 @@ func (d *duo) against(t *testing.T, honest transport.Role, w wish, say func(c tr
 	return err, d.stores[honest].Stats().Ready
 }
 
+// Runs that a client does not name (another machine of its has them, say) make room for new ones,
+// and for nothing else; the session makes no more than the server lets it.
+func TestUnnamedRuns(t *testing.T) {
+	d := newDuo(t)
+	d.does(t, 0, 0, 2, plan.RunCount{Made: 2, Kept: 2})
+	other := d.stores[transport.Client]
+	d.stores[transport.Client] = store.Memory(0)
+	ready := func(want int) {
+		t.Helper()
+		if got := d.stores[transport.Server].Stats().Ready; got != want {
+			t.Errorf("%d runs at the server, want %d", got, want)
+		}
+	}
+	d.does(t, 1, 0, 0, plan.RunCount{})
+	ready(2)
+	d.does(t, 0, 0, 3, plan.RunCount{Made: 3, Kept: 3})
+	ready(5) // of 5 at most
+	d.does(t, 0, 0, 4, plan.RunCount{Made: 1, Kept: 1})
+	ready(5) // the oldest is gone
+	client, server := d.config(transport.Client, 5), d.config(transport.Server, 5)
+	for _, most := range []int{-1, 1} { // four are there; each session uses one
+		server.MostKept = most
+		if _, errs := d.session(t, 1, client, server); errors.Join(errs[:]...) != nil {
+			t.Fatal(errs)
+		}
+		if got := d.stores[transport.Client].Stats().Ready; got != 3 {
+			t.Errorf("at most %d: %d runs at the client", most, got)
+		}
+	}
+	d.stores[transport.Client] = other
+	d.does(t, 1, 0, 0, plan.RunCount{Used: 1})
+}
+
+// A server that only prepares makes no inference, whatever the client's hello says.
+func TestPreparesOnly(t *testing.T) {
+	d := newDuo(t)
+	for n, want := range map[int]error{0: nil, 1: transport.ErrViolation} {
+		client, server := d.config(transport.Client, 1), d.config(transport.Server, 1)
+		server.Most = -1
+		if _, errs := d.session(t, n, client, server); !errors.Is(errs[transport.Server], want) || (errs[transport.Client] == nil) != (want == nil) {
+			t.Errorf("%d inferences: %v", n, errs)
+		}
+	}
+}
+
 // ticketOf is a ticket's bytes.
 func ticketOf(verdict byte, c store.Claim) []byte { return append([]byte{verdict}, c.Encode()...) }
 

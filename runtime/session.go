@@ -64,6 +64,8 @@ type Config struct {
 	// Keep is how many runs the session leaves in the store, if it can: what the client wants and
 	// what the server grants to this client; the lesser counts.
 	Keep int
+	// MostKept is how many of them one session makes at a server; 0: Keep; negative: none.
+	MostKept int
 	// Kept is called after every run that was made to be kept.
 	Kept func(n, of int)
 	// Gate lets inferences of all sessions that share it go before preparations; nil: this
@@ -72,7 +74,8 @@ type Config struct {
 	// Note is told what whoever runs this party may want to know of prepared runs.
 	Note func(text string)
 
-	// Most is how many inferences a server makes in one session; 0: plan.MaxInferences.
+	// Most is how many inferences a server makes in one session; 0: plan.MaxInferences; negative:
+	// none, which prepares runs for later sessions only.
 	Most int
 
 	// Done is called after every inference with what it took, keys and correlated OTs
@@ -302,7 +305,7 @@ func (s *session) checkWish(w wish) error {
 	switch {
 	case w.offers > maxOffers || w.keep > maxOffers || w.room > w.keep:
 		return transport.Violation("%d prepared runs are named, %d are to be kept", w.offers, w.keep)
-	case n == 0 && w.keep == 0 || n > plan.MaxInferences || !s.possible(n+w.room) || s.cfg.Most > 0 && n > s.cfg.Most:
+	case n == 0 && w.keep == 0 || n > plan.MaxInferences || !s.possible(n+w.room) || s.cfg.Most != 0 && n > max(s.cfg.Most, 0):
 		return transport.Violation("a session of %d inferences", n)
 	}
 	return nil

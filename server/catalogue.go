@@ -146,6 +146,16 @@ func (c *Catalogue) Versions(model string) []*Version {
 	return slices.Clone(c.models[model])
 }
 
+// all lists all versions.
+func (c *Catalogue) all() (list []*Version) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, versions := range c.models {
+		list = append(list, versions...)
+	}
+	return list
+}
+
 // Failures counts the versions that could not be loaded.
 func (c *Catalogue) Failures() int {
 	c.scanning.Lock()

@@ -29,7 +29,7 @@ func signer(t *testing.T, n byte) *receipt.Key {
 func session(ctx context.Context, t *testing.T, s *running, m *remote.Model) (string, *receipt.Signed, error) {
 	t.Helper()
 	g := s.models.Find("a", "").Program
-	o, err := m.Open(ctx, g.Digest(), 1)
+	o, err := m.Open(ctx, g.Digest(), 1, 0)
 	if err != nil {
 		return "", nil, err
 	}

@@ -49,7 +49,7 @@ func (s *Server) sign(entry AuditRecord, report *plan.Report) error {
 	signed, err := s.receipts.Sign(receipt.Receipt{
 		Session: entry.Session, Time: time.Now().UTC(), Client: entry.Client, Model: entry.Model, Version: entry.Version, Plan: entry.Plan,
 		Weights: s.receipts.Commitment(entry.Weights), Build: s.cfg.Version, Transcript: entry.Transcript,
-		Inferences: max(1, report.Inferences), Bytes: report.Total.Bytes, Rounds: report.Total.Rounds,
+		Inferences: inferencesIn(report), Bytes: report.Total.Bytes, Rounds: report.Total.Rounds,
 	})
 	if err != nil {
 		return err
@@ -168,4 +168,12 @@ func (s *Server) countersigned(session string, who *Client, c receipt.Countersig
 	}
 	s.cfg.Log.Info("signed by the client", "session", session, "client", who.Name, "key", announced)
 	return nil
+}
+
+// inferencesIn is how many a session made: none where runs were prepared for later ones only.
+func inferencesIn(r *plan.Report) int {
+	if n := r.Runs; n != nil {
+		return n.Used + n.Made - n.Kept
+	}
+	return max(1, r.Inferences)
 }

@@ -27,7 +27,7 @@ func TestReceipts(t *testing.T) {
 		m := s.model(t, "a/versions/1")
 		m.Token = "one"
 		g := s.models.Find("a", "").Program
-		o, err := m.Open(t.Context(), g.Digest(), 1)
+		o, err := m.Open(t.Context(), g.Digest(), 1, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

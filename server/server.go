@@ -21,6 +21,7 @@ import (
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/receipt"
 	"secc.example/secc/runtime/service"
+	"secc.example/secc/runtime/store"
 )
 
 // Config is what an operator chooses. Of what is zero there is a default.
@@ -48,6 +49,12 @@ type Config struct {
 
 	// Proxies are those that say, by the PROXY protocol, whose connection they pass on.
 	Proxies []netip.Prefix
+
+	// Prepare is how many inferences a client may have prepared ahead, and how many it may leave
+	// behind for later sessions in Runs, which take RunsMemory bytes of Memory at most. 0: none.
+	Prepare    int
+	Runs       *store.Store
+	RunsMemory int64
 
 	Memory      int64         // for all sessions; default: four fifths of what is free
 	MaxSessions int           // at once; default: sessionsACore a core, if the memory holds so many
@@ -95,6 +102,7 @@ type Server struct {
 	cfg    Config
 	models *Catalogue
 	gate   *gate
+	first  runtime.Gate // inferences of all sessions go before what any prepares
 
 	clients  atomic.Pointer[clients]
 	state    state
@@ -147,7 +155,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		}
 		key = &k
 	}
-	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, key, cfg.Log), gate: newGate(cfg.Memory, cfg.MaxSessions, cfg.Queue)}
+	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, key, cfg.Log), gate: newGate(max(1, cfg.Memory-cfg.RunsMemory), cfg.MaxSessions, cfg.Queue)}
 	var err error
 	if err := checkOrigins(cfg.Origins); err != nil {
 		return nil, err
@@ -163,7 +171,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err := s.credentials(); err != nil {
 		return nil, err
 	}
-	if err := s.models.Scan(ctx); err != nil {
+	if err := s.scan(ctx); err != nil {
 		return nil, err
 	}
 	if len(s.models.Models()) == 0 {
@@ -206,7 +214,7 @@ var errNoData = errors.New("clients have budgets: a folder or a database is need
 // cannot be read leaves what was there.
 func (s *Server) Reload(ctx context.Context) error {
 	err := s.credentials()
-	return errors.Join(err, s.models.Scan(ctx))
+	return errors.Join(err, s.scan(ctx))
 }
 
 // open opens what the server keeps.
@@ -217,7 +225,7 @@ func (s *Server) open(ctx context.Context) error {
 			return err
 		}
 		s.state = d
-		return nil
+		return s.watchRuns(ctx, d)
 	}
 	e, err := openEmbedded(s.cfg.Data, s.cfg.Log)
 	if err != nil {
@@ -225,6 +233,29 @@ func (s *Server) open(ctx context.Context) error {
 	}
 	s.state = e
 	return nil
+}
+
+// watchRuns has the database asked about every run of a store that lies in a folder: a copy of it
+// has the same name, and one server at a time has it. A server that was killed a moment ago still
+// does, until its lease runs out.
+func (s *Server) watchRuns(ctx context.Context, d *database) error {
+	if s.cfg.Runs == nil || s.cfg.Runs.ID() == "" {
+		return nil
+	}
+	for begun := time.Now(); ; {
+		w, err := d.Witness(ctx, s.cfg.Runs.ID())
+		if err == nil {
+			s.cfg.Runs.Watched(w)
+			return nil
+		}
+		if time.Since(begun) > 2*leaseTime || ctx.Err() != nil {
+			return errors.Join(fmt.Errorf("prepared runs: %w", err), d.Close())
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // Serve answers until the context ends, then lets sessions go on for the grace period. It
@@ -289,6 +320,20 @@ func (s *Server) drain(h *http.Server) {
 	s.cfg.Log.Info("stopped")
 }
 
+// scan looks at the models' folder, and burns what was prepared with weights that are not served any
+// more, of plans that are.
+func (s *Server) scan(ctx context.Context) error {
+	if err := s.models.Scan(ctx); err != nil || s.cfg.Runs == nil {
+		return err
+	}
+	var served []*runtime.Program
+	var weights []runtime.Weights
+	for _, v := range s.models.all() {
+		served, weights = append(served, v.Program), append(weights, v.Weights)
+	}
+	return runtime.StaleOf(served, weights, s.cfg.Runs)
+}
+
 // watch looks at the models' folder until the context ends.
 func (s *Server) watch(ctx context.Context) {
 	t := time.NewTicker(s.cfg.Poll)
@@ -298,7 +343,7 @@ func (s *Server) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			if err := s.models.Scan(ctx); err != nil && ctx.Err() == nil {
+			if err := s.scan(ctx); err != nil && ctx.Err() == nil {
 				s.cfg.Log.Error("the models' folder cannot be read", "err", err)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/coder/websocket"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/service"
 	"secc.example/secc/runtime/transport"
@@ -24,6 +25,12 @@ import (
 
 // inferencesHeader says how many inferences the client wants of the session; default 1.
 const inferencesHeader = "Secc-Inferences"
+
+// prepareHeader says with how many prepared runs the client wants to be left; default 0.
+const prepareHeader = "Secc-Prepare"
+
+// want is what a client asks a session for.
+type want struct{ inferences, keep int }
 
 // sessionHeader tells the client what its session is called in the server's log.
 const sessionHeader = "Secc-Session"
@@ -51,13 +58,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 	w.Header().Set(sessionHeader, id)
 	w.Header().Set(versionHeader, v.Name)
 	entry := s.entry(r, who, v, id)
-	n, err := inferencesOf(r)
+	n, err := s.wanted(r)
 	if err == nil {
 		entry.ClientKey, err = s.signerOf(r, who)
 	}
 	var turn *turn
 	if err == nil {
-		entry.Inferences = n
+		entry.Inferences = n.inferences
 		turn, err = s.admit(r, who, v, id, n)
 	}
 	if err != nil {
@@ -79,23 +86,54 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 		log.Warn("refused", "err", failed)
 		return turn.refund()
 	}
-	if !s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, n, log, entry) {
+	if !s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, s.config(who, n, log), log, entry) {
 		return turn.refund()
 	}
 	return nil
 }
 
-// inferencesOf reads how many inferences a request is for.
-func inferencesOf(r *http.Request) (int, *refusal) {
-	text := r.Header.Get(inferencesHeader)
+// wanted reads what a request is for.
+func (s *Server) wanted(r *http.Request) (n want, err *refusal) {
+	if n.keep, err = numberOf(r, prepareHeader, 0, 0, plan.MaxInferences); err != nil {
+		return n, err
+	}
+	least := 1
+	if n.keep = min(n.keep, s.cfg.Prepare); n.keep > 0 {
+		least = 0 // runs are prepared, and used later
+	}
+	n.inferences, err = numberOf(r, inferencesHeader, 1, least, plan.MaxInferences)
+	return n, err
+}
+
+// numberOf reads a number in a header.
+func numberOf(r *http.Request, header string, otherwise, least, most int) (int, *refusal) {
+	text := r.Header.Get(header)
 	if text == "" {
-		return 1, nil
+		return otherwise, nil
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > plan.MaxInferences {
-		return 0, &refusal{http.StatusBadRequest, 0, fmt.Errorf("%s: a number from 1 to %d is wanted", inferencesHeader, plan.MaxInferences)}
+	if err != nil || n < least || n > most {
+		return 0, &refusal{http.StatusBadRequest, 0, fmt.Errorf("%s: a number from %d to %d is wanted", header, least, most)}
 	}
 	return n, nil
+}
+
+// config is a session's.
+func (s *Server) config(who *Client, n want, log *slog.Logger) runtime.Config {
+	cfg := s.cfg.Session
+	if cfg.Most = n.inferences; n.inferences == 0 { // what was taken from the budget
+		cfg.Most = -1
+	}
+	cfg.Prepare, cfg.Keep, cfg.Store, cfg.Gate = s.cfg.Prepare, s.cfg.Prepare, s.cfg.Runs, &s.first
+	if cfg.MostKept = n.keep; n.keep == 0 {
+		cfg.MostKept = -1
+	}
+	cfg.Peer = "client " + who.Name
+	cfg.Note = func(text string) { log.Info("prepared runs", "note", text) }
+	if cfg.Hello <= 0 {
+		cfg.Hello = upgradedHello
+	}
+	return cfg
 }
 
 // entry is what the audit holds of every event of a session.
@@ -108,12 +146,7 @@ func (s *Server) entry(r *http.Request, who *Client, v *Version, id string) Audi
 
 // run is the session from its hello to its end. It tells whether a hello came. A session
 // that cannot be recorded does not begin.
-func (s *Server) run(conn net.Conn, v *Version, n int, log *slog.Logger, entry AuditRecord) (begun bool) {
-	cfg := s.cfg.Session
-	cfg.Most = n // what was taken from the budget
-	if cfg.Hello <= 0 {
-		cfg.Hello = upgradedHello
-	}
+func (s *Server) run(conn net.Conn, v *Version, cfg runtime.Config, log *slog.Logger, entry AuditRecord) (begun bool) {
 	cfg.Admit = func(int) (func(), error) {
 		entry.Event = EventOpen
 		if err := s.state.write(entry); err != nil {
@@ -169,7 +202,7 @@ type turn struct {
 }
 
 // admit decides whether a session may begin now, and waits for room.
-func (s *Server) admit(r *http.Request, who *Client, v *Version, id string, n int) (*turn, *refusal) {
+func (s *Server) admit(r *http.Request, who *Client, v *Version, id string, n want) (*turn, *refusal) {
 	if want := r.Header.Get("If-Match"); want != "" && want != tag(v) {
 		return nil, &refusal{http.StatusPreconditionFailed, 0, fmt.Errorf("the model was compiled anew: its plan is %s now", tag(v))}
 	}
@@ -189,7 +222,7 @@ func (s *Server) admit(r *http.Request, who *Client, v *Version, id string, n in
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Wait)
 	defer cancel()
 	defer context.AfterFunc(s.stop, cancel)()
-	out, full := s.gate.enter(ctx, who.Name, v.Program.Memory().Server)
+	out, full := s.gate.enter(ctx, who.Name, v.Program.MemoryAhead(s.cfg.Prepare).Server)
 	if full != nil {
 		away()
 		leave()
@@ -200,7 +233,7 @@ func (s *Server) admit(r *http.Request, who *Client, v *Version, id string, n in
 
 // charge counts a session among those that a client has at once, and takes its inferences from
 // the budget.
-func (s *Server) charge(who *Client, v *Version, id string, n int) (refund func() error, leave func(), r *refusal) {
+func (s *Server) charge(who *Client, v *Version, id string, n want) (refund func() error, leave func(), r *refusal) {
 	refund, leave = func() error { return nil }, func() {}
 	if err := s.state.ready(); err != nil { // nothing could be recorded
 		s.cfg.Log.Error("the state cannot be written", "err", err)
@@ -213,13 +246,13 @@ func (s *Server) charge(who *Client, v *Version, id string, n int) (refund func(
 		}
 	}
 	if who.limited() {
-		bytes, err := v.bytes(n)
+		bytes, err := v.bytes(n, s.cfg.Prepare > 0)
 		if err != nil {
 			leave()
 			return nil, nil, errState
 		}
 		var wait time.Duration
-		if refund, wait, err = s.state.take(who, s.clients.Load().window, amount{int64(n), bytes}); err != nil {
+		if refund, wait, err = s.state.take(who, s.clients.Load().window, amount{int64(n.inferences), bytes}); err != nil {
 			leave()
 			return nil, nil, s.uncounted(err, errBudget, wait)
 		}
@@ -227,16 +260,21 @@ func (s *Server) charge(who *Client, v *Version, id string, n int) (refund func(
 	return refund, leave, nil
 }
 
-// bytes is what a session of n inferences sends and receives, exactly.
-func (v *Version) bytes(n int) (int64, error) {
-	if n == 1 {
+// bytes is what a session sends and receives: exactly or, where inferences may be prepared, at
+// most. One that uses runs sends less, and they were counted when they were made.
+func (v *Version) bytes(n want, prepared bool) (int64, error) {
+	if n == (want{inferences: 1}) && !prepared {
 		return v.Program.Cost().Total.Bytes, nil
 	}
-	cost, err := v.Program.Plan().SessionCost(n)
+	cost, err := v.Program.Plan().SessionCost(n.inferences)
+	if err != nil || !prepared {
+		return cost.Total.Bytes, err
+	}
+	ahead, err := v.Program.Plan().CostOfRuns(n.inferences, n.inferences+n.keep)
 	if err != nil {
 		return 0, err
 	}
-	return cost.Total.Bytes, nil
+	return max(cost.Total.Bytes, ahead.Total.Bytes), nil
 }
 
 // errState refuses whom the server cannot count or record.

@@ -41,6 +41,7 @@ type serviceFlags struct {
 	verbose   bool
 	proxies   []string
 	acme      server.ACME
+	runs      runFolder
 	config    string
 }
 
@@ -99,6 +100,8 @@ MODELS.`,
 	fl.StringVar(&f.Database, "database", "", "address of a PostgreSQL database (postgres://...) for budgets and the audit of several servers; its password rather in PGPASSWORD or PGPASSFILE")
 	fl.StringVar(&f.admin, "admin", "", "address on this machine for metrics, health and profiles")
 	fl.StringVar(&f.metrics, "metrics", "", "address for metrics and health alone, on any interface: neither names clients")
+	fl.IntVar(&f.Prepare, "prepare", 0, "inferences of one client that may be prepared before their inputs are there, and kept for its later sessions")
+	f.runs.register(fl)
 	fl.BoolVar(&f.noCanary, "no-canary", false, "serve versions without running their canary")
 	fl.Var(&f.memory, "memory", "for all sessions, as their plans predict it: 2GiB, 500M (default: four fifths of what is free)")
 	fl.IntVar(&f.MaxSessions, "max-sessions", 0, "sessions at once (default: four a core, if the memory holds so many)")
@@ -121,6 +124,8 @@ func (f *serviceFlags) check() error {
 		return usage("--log-format must be text or json, not %q", f.logFormat)
 	case min(f.MaxSessions, f.AtOnce, f.Session.Threads) < 0 || f.Queue < 1:
 		return usage("--max-sessions, --client-sessions and --threads must not be negative, --queue positive")
+	case f.Prepare < 0 || f.Prepare == 0 && f.runs.dir != "":
+		return usage("--prepare must not be negative, and --store needs it: how many inferences of one client are kept")
 	case len(f.acme.Hosts) > 0 && (f.Data == "" || f.tls.Cert != "" || f.tls.Key != ""):
 		return usage("--acme needs --data, where certificates are kept, and no --tls-cert or --tls-key")
 	case min(f.Wait, f.Grace, f.Poll, f.Session.Transport.Idle) <= 0 || f.Session.Stall < 0:
@@ -130,7 +135,7 @@ func (f *serviceFlags) check() error {
 }
 
 func (f *serviceFlags) run(c *cobra.Command) error {
-	if err := f.check(); err != nil {
+	if err := errors.Join(f.check(), f.runs.check()); err != nil {
 		return err
 	}
 	for _, text := range f.proxies {
@@ -156,6 +161,12 @@ func (f *serviceFlags) run(c *cobra.Command) error {
 		return err
 	}
 	defer l.Close()
+	if f.Prepare > 0 {
+		if f.Runs, f.RunsMemory, err = f.runs.serverStore(); err != nil {
+			return err
+		}
+		defer f.Runs.Close()
+	}
 	s, err := server.New(ctx, f.Config)
 	if err != nil {
 		return usage("%w", err)

@@ -37,6 +37,9 @@ const VersionHeader = "Secc-Version"
 // InferencesHeader is in which header the client says how many inferences it wants.
 const InferencesHeader = "Secc-Inferences"
 
+// PrepareHeader is in which header it says how many prepared runs it wants to be left with.
+const PrepareHeader = "Secc-Prepare"
+
 // ReceiptHeader is in which header it says by which key a session's receipt is signed.
 const ReceiptHeader = "Secc-Receipt-Key"
 
@@ -255,7 +258,7 @@ type Opened struct {
 
 // Session opens a session of so many inferences for a plan, and says what the server calls it.
 func (m *Model) Session(ctx context.Context, d plan.Digest, inferences int) (net.Conn, string, error) {
-	o, err := m.Open(ctx, d, inferences)
+	o, err := m.Open(ctx, d, inferences, 0)
 	if err != nil {
 		return nil, "", err
 	}
@@ -263,9 +266,12 @@ func (m *Model) Session(ctx context.Context, d plan.Digest, inferences int) (net
 }
 
 // Open opens a session of so many inferences for a plan.
-func (m *Model) Open(ctx context.Context, d plan.Digest, inferences int) (*Opened, error) {
+func (m *Model) Open(ctx context.Context, d plan.Digest, inferences, keep int) (*Opened, error) {
 	h := m.header()
 	h.Set(InferencesHeader, strconv.Itoa(inferences))
+	if keep > 0 {
+		h.Set(PrepareHeader, strconv.Itoa(keep))
+	}
 	h.Set("If-Match", `"`+d.String()+`"`)
 	if m.Signer != "" {
 		h.Set(ClientKeyHeader, m.Signer)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/cipher"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -160,6 +161,8 @@ func (d *disk) log(r record) error {
 func (d *disk) renew() error { return d.journal.renew(d.state()) }
 
 func (*disk) overhead(size int64) int64 { return headerSize + chunks(size)*tagSize }
+
+func (d *disk) id() string { return hex.EncodeToString(d.journal.salt[:16]) }
 
 func (d *disk) close() error { return errors.Join(d.journal.close(), d.lock.Close()) }
 

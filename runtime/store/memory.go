@@ -17,6 +17,7 @@ func (*ram) overhead(int64) int64 { return 0 }
 func (*ram) log(record) error     { return nil }
 func (*ram) renew() error         { return nil }
 func (*ram) close() error         { return nil }
+func (*ram) id() string           { return "" }
 
 func (m *ram) begin(_ Binding, size int64) (draft, error) {
 	return &ramRun{m: m, b: make([]byte, 0, size)}, nil

@@ -138,6 +138,7 @@ type medium interface {
 	log(r record) error // on the disk when it returns
 	renew() error       // the same, of what the store is now
 	close() error
+	id() string
 }
 
 // draft is a run that is being written.
@@ -159,6 +160,9 @@ func empty(m medium, limit int64) *Store {
 		past: map[[sha256.Size]byte]*past{},
 	}
 }
+
+// ID names a store on a disk, and every copy of it alike; it is empty for one in RAM.
+func (s *Store) ID() string { return s.medium.id() }
 
 // Watched has a witness asked about every run; it is called before the store is used.
 func (s *Store) Watched(w Witness) { s.witness = w }

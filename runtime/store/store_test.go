@@ -669,6 +669,28 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+// A store on a disk has a name, which a copy shares and another store does not.
+func TestID(t *testing.T) {
+	dir, key := t.TempDir(), NewKey()
+	open := func(dir string) string {
+		t.Helper()
+		s, err := Open(dir, key, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		return s.ID()
+	}
+	name := open(dir)
+	copied := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if name == "" || open(dir) != name || open(copied) != name || open(t.TempDir()) == name || Memory(0).ID() != "" {
+		t.Errorf("%q", name)
+	}
+}
+
 // Room is held until it is used or given back, and runs in it are never refused for want of space.
 func TestRoom(t *testing.T) {
 	s := Memory(100)

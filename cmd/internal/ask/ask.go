@@ -29,6 +29,7 @@ import (
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/remote"
+	"secc.example/secc/runtime/store"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -71,6 +72,9 @@ type Command struct {
 	receipts, receiptKey string
 	recordings           string
 
+	prepare         int
+	store, storeKey string
+
 	out    string
 	write  []string
 	format string
@@ -98,6 +102,9 @@ func (c *Command) Register(fl *pflag.FlagSet) {
 	fl.StringVar(&c.receipts, "receipts", "", "folder for what the service signs of every session, one file each (default with --out: .receipts in it)")
 	fl.StringVar(&c.receiptKey, "receipt-key", "", "public key (hexadecimal) that must sign them; remembered from now on (default: the one that was seen first)")
 	fl.StringVar(&c.recordings, "record", "", "folder for recordings of sessions, one file each, with which an auditor makes this client's half again (secc audit replay); they hold the inputs")
+	fl.IntVar(&c.prepare, "prepare", 0, "inferences that are prepared before their inputs are there, as far as the service grants it; with --store as many are kept for later, and no input is needed")
+	fl.StringVar(&c.store, "store", "", "folder, encrypted, in which prepared inferences are kept for later calls (never back it up, never copy it)")
+	fl.StringVar(&c.storeKey, "store-key", "", "file of its key, made at the first use (default: the folder's name with .key; or "+store.KeyVariable+" in the environment)")
 	fl.BoolVar(&c.again, "again", false, "ask again for inputs that have an answer in --out")
 	fl.StringVar(&c.format, "format", "table", "what is printed: table, json (one line an input) or csv")
 	fl.BoolVar(&c.json, "json", false, "the same as --format json")
@@ -190,7 +197,11 @@ func (c *Command) checkWay() error {
 		}
 	}
 	switch {
-	case ways != 1:
+	case c.prepare < 0 || c.storeKey != "" && c.store == "":
+		return exit.Usagef("--prepare must not be negative, and --store-key needs --store")
+	case c.store != "" && c.recordings != "":
+		return exit.Usagef("--record cannot be had with --store: a session is not made again whose inferences were prepared in another")
+	case ways != 1 && (ways > 1 || c.prepare == 0 || c.store == ""):
 		return exit.Hinted(exit.Usagef("either inputs, --watch or --listen is needed"), "name a file or a folder behind the address")
 	case c.watch != "" && c.out == "":
 		return exit.Usagef("--watch needs --out: it is where it sees what was answered")
@@ -211,6 +222,10 @@ func (r *run) all(ctx context.Context, args []string) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
+	if err := r.openRuns(); err != nil {
+		return err
+	}
+	defer r.closeRuns()
 	switch {
 	case r.watch != "":
 		return r.watching(ctx)
@@ -218,6 +233,8 @@ func (r *run) all(ctx context.Context, args []string) error {
 		return r.paging(ctx)
 	case r.listen != "":
 		return r.listening(ctx)
+	case len(r.inputs) == 0:
+		return r.preparing(ctx)
 	}
 	return r.asking(ctx)
 }

@@ -432,7 +432,7 @@ func (r *run) infer(ctx context.Context, cases []input.Case, show *progress.Prog
 	said := new(transport.Transcript)
 	with := client.Client{Plan: r.plan, Session: r.session, Connect: func(ctx context.Context) (net.Conn, error) {
 		err := r.trying(ctx, func() error {
-			o, err := r.Open(ctx, d, len(cases))
+			o, err := r.Open(ctx, d, len(cases), r.session.Keep)
 			if err == nil {
 				open = *o
 			}
