@@ -28,7 +28,7 @@ func TestFilesFromOutside(t *testing.T) {
 		{"i_npy_int32", "unit", nil, 1e-6, ""},
 		{"i_dcm_enhanced_shared", "raw", []int{1, 1, 32, 40}, 0.51, ""},
 		{"i_dcm_nogrouplength", "raw", []int{1, 1, 32, 40}, 0.51, ""},
-		{"i_dcm_ect_real", "raw", []int{1, 1, 512, 512}, 0, ""},
+		{"i_dcm_ect_real", "raw", []int{1, 1, 512, 512}, 0, "2 frames"},
 		{"i_dcm_floatpixels", "raw", []int{1, 1, 128, 128}, 0, ""},
 		{"i_png12in16", "raw", []int{1, 1, 48, 64}, 0, "range=4095"},
 	} {
