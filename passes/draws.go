@@ -10,15 +10,23 @@ import (
 // scores they are a handful, which may happen to lie close. So such a network answers
 // several times.
 
-// enoughNumbers is how many numbers an output must have given over all runs.
-const enoughNumbers = 64
+// An output with fewer than enoughNumbers over all inputs is drawn again until it has
+// given that many, and manyNumbers where that is cheap: the largest of a thousand
+// deviations is rarely passed by much, the largest of a hundred by half.
+const (
+	enoughNumbers = 64
+	manyNumbers   = 1024
+	cheapNumbers  = 1 << 22 // what networks may compute in all these runs
+)
 
 // draws is how many more runs of every input are wanted, and the outputs that have few
 // numbers.
 func (t *trials) draws() (n int, few []int) {
+	cheap := cheapNumbers / (max(t.numbers, 1) * len(t.want))
 	for o, first := range t.want[0] {
 		if have := len(first) * len(t.want); have > 0 && have < enoughNumbers {
-			n, few = max(n, (enoughNumbers+have-1)/have), append(few, o)
+			must, want := (enoughNumbers+have-1)/have, (manyNumbers+have-1)/have
+			n, few = max(n, must, min(want, cheap)), append(few, o)
 		}
 	}
 	return n, few

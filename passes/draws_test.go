@@ -78,11 +78,15 @@ func farOff(t *testing.T, real, fixed *ir.Graph, inputs [][]*num.Tensor) (far in
 func TestDraws(t *testing.T) {
 	row := func(n int) []float32 { return make([]float32, n) }
 	for _, c := range []struct {
-		sizes []int
-		n     int
-		few   int
-	}{{[]int{64}, 0, 0}, {[]int{1}, 32, 1}, {[]int{10, 32}, 4, 1}, {[]int{2, 5}, 16, 2}} {
-		tr := &trials{}
+		sizes   []int
+		numbers int
+		n       int
+		few     int
+	}{
+		{[]int{64}, 1000, 0, 0}, {[]int{1}, cheapNumbers, 32, 1}, {[]int{10, 32}, cheapNumbers, 4, 1}, {[]int{2, 5}, cheapNumbers, 16, 2},
+		{[]int{1}, 1000, 512, 1}, {[]int{10, 32}, 1000, 52, 1}, {[]int{1}, cheapNumbers / 200, 100, 1},
+	} {
+		tr := &trials{numbers: c.numbers}
 		for range 2 {
 			var outs [][]float32
 			for _, n := range c.sizes {
@@ -91,7 +95,7 @@ func TestDraws(t *testing.T) {
 			tr.want = append(tr.want, outs)
 		}
 		if n, few := tr.draws(); n != c.n || len(few) != c.few {
-			t.Errorf("outputs of %v numbers: %d draws of %v, want %d of %d outputs", c.sizes, n, few, c.n, c.few)
+			t.Errorf("outputs of %v numbers, %d in all: %d draws of %v, want %d of %d outputs", c.sizes, c.numbers, n, few, c.n, c.few)
 		}
 	}
 	tr := &trials{want: [][][]float32{{{1, -2}}, {{4, 0}}}}

@@ -28,6 +28,7 @@ type trials struct {
 	weights *ir.PackedWeights
 	workers int          // for each run
 	stopped func() error // Options.Stop
+	numbers int          // that one run computes
 	started []*ir.Paused // by input: before the first value
 	paused  []stop       // where the last whole run stopped on its way, the first stop first
 }
@@ -62,6 +63,9 @@ func newTrials(g *ir.Graph, cfg *Config) (*trials, error) {
 	t := &trials{
 		g: g, inputs: inputs[:n], want: cfg.reference[:n], known: map[string]answer{}, started: make([]*ir.Paused, n),
 		weights: new(ir.PackedWeights), workers: max(1, runtime.GOMAXPROCS(0)/n), stopped: cfg.Stop,
+	}
+	for _, v := range g.Values {
+		t.numbers += ir.Numel(v.Type.Shape)
 	}
 	for i, outs := range t.want {
 		for _, want := range outs {
