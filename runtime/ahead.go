@@ -481,8 +481,13 @@ func zeroWalker(g *Program) *walker {
 }
 
 // hand gives a call what was prepared of it.
-func (e *execution) hand(p *Party, call int) error {
-	c, err := e.made.take(call)
+func (e *execution) hand(p *Party, at int, call []*plan.Step) error {
+	if p.Role == transport.Client && call[0].Draws() {
+		for _, s := range call {
+			p.Share = append(p.Share, drawn(e.plan, e.made.seed, s.Out[0])...)
+		}
+	}
+	c, err := e.made.take(at)
 	p.Made, p.Tape, p.Finish = &c, nonlinear.Recorded(c.tape, c.early), e.finisher
 	return err
 }

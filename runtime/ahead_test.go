@@ -148,7 +148,8 @@ func within(g *Program, c *stepCase, got, want Vec) error {
 // added up. So there are slots of every kind: drawn, fixed by a product, read twice.
 func forkedPlan(t *testing.T, c plan.Relu) (*plan.Plan, given) {
 	t.Helper()
-	const narrow, wide = 14, 20
+	const wide = 20
+	narrow := c.Bits
 	w := given{}
 	r := rand.New(rand.NewPCG(5, 6))
 	linear := func(name string, l plan.Linear) *plan.Linear {
@@ -181,7 +182,7 @@ func forkedPlan(t *testing.T, c plan.Relu) (*plan.Plan, given) {
 		s.W, s.Attrs = name, op
 		return s
 	}
-	first := conv(plan.ProtoLinearRLWE, "a", x.Out[0], plan.Linear{InBits: wide, Shift: 6, OutBits: narrow, ClientInput: true})
+	first := conv(plan.ProtoLinearRLWE, "a", x.Out[0], plan.Linear{InBits: wide, Shift: wide - narrow, OutBits: narrow, ClientInput: true})
 	after := conv(plan.ProtoLinearRLWE, "d", first.Out[0], plan.Linear{InBits: narrow, Shift: 2, OutBits: narrow - 2})
 	bits := narrow
 	if c.ExtendTo > 0 {
@@ -196,8 +197,8 @@ func forkedPlan(t *testing.T, c plan.Relu) (*plan.Plan, given) {
 		e.Attrs = &plan.Extend{From: bits, To: wide, NonNeg: true}
 		rounds, at = append(rounds, []plan.Step{e}), e.Out[0]
 	}
-	exact := conv(plan.ProtoLinearRLWE, "b", at, plan.Linear{InBits: wide, Shift: 6, OutBits: narrow, Exact: true})
-	overOT := conv(plan.ProtoLinearOT, "c", at, plan.Linear{InBits: wide, Shift: 6, OutBits: narrow})
+	exact := conv(plan.ProtoLinearRLWE, "b", at, plan.Linear{InBits: wide, Shift: wide - narrow, OutBits: narrow, Exact: true})
+	overOT := conv(plan.ProtoLinearOT, "c", at, plan.Linear{InBits: wide, Shift: wide - narrow, OutBits: narrow})
 	sum := step(plan.ProtoAffine, "s", []plan.Slot{exact.Out[0], overOT.Out[0]}, narrow)
 	sum.Attrs = &plan.Affine{Coef: []int64{1, 1}}
 	reveal := func(in plan.Slot, name string) plan.Step {
@@ -217,17 +218,24 @@ func forkedPlan(t *testing.T, c plan.Relu) (*plan.Plan, given) {
 func TestPreparedForks(t *testing.T) {
 	for _, c := range []struct {
 		wire.Tree
-		to int
+		bits, to int
 	}{
-		{wire.Tree{Leaf: 1}, 0}, {wire.Tree{Leaf: 2}, 0}, {wire.Tree{Leaf: 3, Arity: 3}, 0}, {wire.Tree{Leaf: 2, Arity: 3}, 0},
-		{wire.Tree{Leaf: 4, ClientChooses: true}, 0}, {wire.Tree{Leaf: 2, Ripple: true}, 0}, {wire.Tree{Leaf: 3}, 20},
-		{wire.Tree{Leaf: 2, Arity: 3, ClientChooses: true}, 20}, {wire.Tree{Leaf: 5, Arity: 3}, 20}, {wire.Tree{Leaf: 1}, 20},
+		{wire.Tree{Leaf: 1}, 14, 0}, {wire.Tree{Leaf: 2}, 8, 0}, {wire.Tree{Leaf: 3, Arity: 3}, 18, 0}, {wire.Tree{Leaf: 2, Arity: 3}, 14, 0},
+		{wire.Tree{Leaf: 4, ClientChooses: true}, 18, 0}, {wire.Tree{Leaf: 2, Ripple: true}, 14, 0}, {wire.Tree{Leaf: 3}, 14, 20},
+		{wire.Tree{Leaf: 2, Arity: 3, ClientChooses: true}, 18, 20}, {wire.Tree{Leaf: 5, Arity: 3}, 14, 20}, {wire.Tree{Leaf: 1}, 8, 20},
 	} {
-		t.Run(fmt.Sprintf("leaf %d arity %d ripple %v client %v to %d", c.Leaf, c.Arity, c.Ripple, c.ClientChooses, c.to), func(t *testing.T) {
-			p, w := forkedPlan(t, plan.Relu{Sign: plan.Sign{Bits: 14, Hi: 14, Tree: c.Tree}, ExtendTo: c.to})
+		t.Run(fmt.Sprintf("leaf %d arity %d ripple %v client %v, %d to %d", c.Leaf, c.Arity, c.Ripple, c.ClientChooses, c.bits, c.to), func(t *testing.T) {
+			p, w := forkedPlan(t, plan.Relu{Sign: plan.Sign{Bits: c.bits, Hi: c.bits, Tree: c.Tree}, ExtendTo: c.to})
 			g, err := Prepare(p)
 			if err != nil {
 				t.Fatal(err)
+			}
+			labelled := false
+			for _, s := range g.inTwo.plan.Steps() {
+				labelled = labelled || s.Draws()
+			}
+			if labelled != (c.bits < 17) { // three tables of five bits are the most that labels serve
+				t.Errorf("%d bits compared with labels: %v", c.bits-1, labelled)
 			}
 			var inputs [][]Vec
 			for k := range 2 {
@@ -245,7 +253,7 @@ func TestPreparedForks(t *testing.T) {
 					t.Fatal(err)
 				}
 				// An ulp of the first convolution reaches the others by their weights.
-				for o, slack := range []int64{1 + reach(w["b/w"])>>6 + 1 + reach(w["c/w"])>>6 + 1, reach(w["d/w"])>>2 + 2} {
+				for o, slack := range []int64{1 + reach(w["b/w"])>>(20-c.bits) + 1 + reach(w["c/w"])>>(20-c.bits) + 1, reach(w["d/w"])>>2 + 2} {
 					for i, x := range want[o] {
 						b := p.Slots[p.Outputs[o].Slot].Bits
 						if d := Signed((got[k][o][i]-x)&mask(b), b); d < -slack || d > slack {

@@ -75,11 +75,12 @@ type Party struct {
 	Made *madeCall       // of a prepared call; nil: nothing is
 
 	Finish *he.Finisher // of prepared products, at the server
+	Share  Vec          // client: its share of the call's result, where that was drawn (plan.Step.Draws)
 }
 
 // crossing is the party as the protocols of comparisons and products know it.
 func (p *Party) crossing() *nonlinear.Party {
-	return &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver), Tape: p.Tape, Rand: p.Rand}
+	return &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver), Tape: p.Tape, Rand: p.Rand, Share: p.Share}
 }
 
 // kernels is the table of all protocols. (A function: the tables of the

@@ -67,7 +67,7 @@ func (e *execution) wave(ctx context.Context, at int, w wave) ([][]Vec, error) {
 	for i, steps := range wave {
 		p, err := e.lane(ctx, i, steps, i == w.largest, w.cots[i])
 		if err == nil && e.made != nil {
-			err = e.hand(p, len(e.taken)+i)
+			err = e.hand(p, len(e.taken)+i, steps)
 		}
 		if err != nil {
 			return nil, named(steps, err)

@@ -1,9 +1,6 @@
 package choose
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"secc.example/secc/backend/plan"
@@ -59,52 +56,10 @@ func units() [plan.NumUnits]float64 {
 	return u
 }
 
-// ParseProfile reads "lan", "wan", "loopback", or "rtt=40ms,bw=400M[,threads=2]".
+// ParseProfile reads what plan.ParseLink reads.
 func ParseProfile(s string) (Profile, error) {
-	p := Profile{Name: s, Threads: 1, UnitNanos: units(), WireNanos: wireNanos}
-	switch s {
-	case "", "lan":
-		p.Name, p.RTT, p.Bandwidth = "lan", 300*time.Microsecond, 3e9
-		return p, nil
-	case "wan":
-		p.RTT, p.Bandwidth = 40*time.Millisecond, 400e6
-		return p, nil
-	case "loopback":
-		p.RTT, p.Bandwidth = 50*time.Microsecond, 20e9
-		return p, nil
-	}
-	for _, part := range strings.Split(s, ",") {
-		key, value, _ := strings.Cut(part, "=")
-		var err error
-		switch key {
-		case "rtt":
-			p.RTT, err = time.ParseDuration(value)
-		case "bw":
-			p.Bandwidth, err = parseRate(value)
-		case "threads":
-			p.Threads, err = strconv.Atoi(value)
-		default:
-			err = fmt.Errorf("unknown key %q", key)
-		}
-		if err != nil {
-			return p, fmt.Errorf("profile %q: %w", s, err)
-		}
-	}
-	if p.Bandwidth <= 0 || p.RTT < 0 || p.Threads < 1 {
-		return p, fmt.Errorf("profile %q: bandwidth, rtt or threads out of range", s)
-	}
-	return p, nil
-}
-
-func parseRate(s string) (float64, error) {
-	factor := 1.0
-	for suffix, f := range map[string]float64{"k": 1e3, "M": 1e6, "G": 1e9} {
-		if n, ok := strings.CutSuffix(s, suffix); ok {
-			s, factor = n, f
-		}
-	}
-	x, err := strconv.ParseFloat(s, 64)
-	return x * factor, err
+	l, err := plan.ParseLink(s)
+	return Profile{l.Name, l.RTT, l.Bandwidth, l.Threads, units(), wireNanos}, err
 }
 
 // Seconds prices a cost that stands alone: its work, its bytes, and half a round

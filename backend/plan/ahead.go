@@ -13,8 +13,9 @@ import (
 // what it is in one phase, but for the correlated OTs, which are there, and for comparisons.
 //
 // Slots: the client's share of a slot is *fixed* if it is known in the preparation. A linear
-// operator fixes its result unless it is exact, local steps fix theirs if all they read is fixed,
-// nothing else does. Where a linear operator or a comparison reads a slot that is not fixed, the slot is
+// operator fixes its result unless it is exact, a relu whose result is sent under labels has the client's
+// share of it drawn as that of a moved slot is, local steps fix theirs if all they read is fixed, nothing
+// else does. Where a linear operator or a comparison reads a slot that is not fixed, the slot is
 // *moved* when the wave begins: the client sends its share less r, in the slot's ring,
 // the server adds that to its own, and r is the client's share from there on, whoever reads.
 
@@ -93,6 +94,11 @@ func (g *grouping) add(call []*Step) {
 	case s.Linear() != nil:
 		after := g.linear(s)
 		g.fix(s.Out[0], s.Linear().fixes(s.Proto), after)
+	case s.Draws():
+		for _, s := range call {
+			g.fix(s.Out[0], true, 0)
+			g.a.Drawn[s.Out[0]] = true
+		}
 	case protocols[s.Proto].Local && s.Proto != ProtoInput:
 		fixed, after := true, 0
 		for _, x := range s.In {

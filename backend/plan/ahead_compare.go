@@ -25,6 +25,7 @@ func (p *Plan) prepared() *Plan {
 			q.prepare(&q.Rounds[r][i], r >= last, trees)
 		}
 	}
+	q.label(last)
 	return &q
 }
 
@@ -79,9 +80,9 @@ func (s *Step) mask(p *Plan) wire.Mask {
 	case *Relu:
 		return a.mask()
 	case *ArgMax:
-		return wire.Mask{Widths: []int{a.Bits, p.Slots[s.Out[0]].Bits}}
+		return wire.Mask{Widths: []int{a.Bits, p.Slots[s.Out[0]].Bits}, Alone: a.Tree.Labelled}
 	}
-	return wire.Mask{Widths: []int{s.Sign().Bits}}
+	return wire.Mask{Widths: []int{s.Sign().Bits}, Alone: s.Sign().Tree.Labelled}
 }
 
 // What a bit sent in the preparation, and a flight of the online run, weigh in bits of each element that are
@@ -118,6 +119,109 @@ func (m shape) rounds(flights []Flight) int {
 		return d.After([]Flight{{ToClient: 1}}).Client
 	}
 	return d.After([]Flight{{ToServer: 1}}).Server
+}
+
+// label lets comparisons send what they select at once, where that saves flights enough for its bytes. Which
+// is decided wave by wave, for calls that run side by side end together.
+func (p *Plan) label(last int) {
+	in := map[*Step]bool{} // in a round from which nothing is moved
+	for r := last; r < len(p.Rounds); r++ {
+		for i := range p.Rounds[r] {
+			in[&p.Rounds[r][i]] = true
+		}
+	}
+	worth := p.worthOfFlight()
+	for _, wave := range p.Waves() {
+		var all labelling
+		for _, call := range wave {
+			if len(p.onlineCost(call).Flights) > 0 && !all.add(p, call, in[call[0]]) {
+				all.calls = nil
+				break
+			}
+		}
+		if all.more > worth*int64(all.saved) {
+			continue
+		}
+		for i, call := range all.calls {
+			for _, s := range call {
+				s.Sign().Tree = all.trees[i]
+			}
+		}
+	}
+}
+
+// labelling is what labels change for calls that run side by side.
+type labelling struct {
+	calls [][]*Step
+	trees []wire.Tree
+	more  int64 // bytes that are sent online
+	saved int   // messages that wait for one another
+}
+
+// add tries labels for a call and reports whether they save anything.
+func (l *labelling) add(p *Plan, call []*Step, last bool) bool {
+	c := call[0].Sign()
+	if c == nil || !c.Tree.Tabled() {
+		return false
+	}
+	before, old, levels := p.CallCost(call), c.Tree, 1
+	more := -before.ToServer() - before.ToClient()
+	switch a := call[0].Attrs.(type) {
+	case *Relu:
+		if last {
+			return false
+		}
+		for _, s := range call {
+			more -= p.MoveBytes(s.Out[0]) // moved at once
+		}
+	case *MaxPool:
+		levels = len(a.Pool.LevelSizes()) - 1
+	case *ArgMax:
+		levels = len(wire.TopK(p.Slots[call[0].In[0]].N()/(p.Slots[call[0].Out[0]].N()/a.K), a.K).Levels) - 1
+	default:
+		return false
+	}
+	saved := levels * (shape{c.compared(), false}.rounds(CostCarries(8, wire.NewCarries(c.compared(), 0, 1, old)).Flights) - 2)
+	tree := p.labelledTree(call[0])
+	if tree.Leaf == 0 || saved <= 0 {
+		return false
+	}
+	c.Tree = tree
+	after := p.CallCost(call)
+	c.Tree = old
+	if len(l.calls) == 0 || saved < l.saved {
+		l.saved = saved
+	}
+	l.calls, l.trees, l.more = append(l.calls, call), append(l.trees, tree), l.more+more+after.ToServer()+after.ToClient()
+	return true
+}
+
+// labelledTree is the cheapest tree of a comparison with labels; no leaves: there is none.
+func (p *Plan) labelledTree(s *Step) (best wire.Tree) {
+	c, least := s.Sign(), 0.
+	old := c.Tree
+	defer func() { c.Tree = old }()
+	for leaf := 2; leaf <= wire.MaxLeaf; leaf++ {
+		for arity := 2; arity <= wire.MaxArity; arity++ {
+			c.Tree = wire.Tree{Leaf: leaf, Arity: arity, Prepared: true, Known: true, Labelled: true}
+			mask := s.mask(p)
+			if !mask.Fits() || wire.NewCarries(c.compared(), 0, 1, c.Tree).Factors() == 0 {
+				continue
+			}
+			cost := costLabelled(8, c.compared(), c.Tree, mask)
+			price := float64(cost.ToServer()+cost.ToClient()) + aheadWeight*(float64(cost.Ahead)+float64(cost.COTs.All())/8)
+			if best.Leaf == 0 || price < least {
+				best, least = c.Tree, price
+			}
+		}
+	}
+	return best
+}
+
+// Draws says whether the client's share of a step's result is drawn in the preparation.
+func (s *Step) Draws() bool {
+	r, ok := s.Attrs.(*Relu)
+	return ok && r.Tree.Labelled
 }
 
 // KnownAhead says whether the client's operand of a comparison is known in the preparation.

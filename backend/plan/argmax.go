@@ -52,6 +52,15 @@ func CostArgMax(rows, n int, c *ArgMax, indexBits int) Cost {
 	return costSelect(levels, rows, &c.Sign, indexBits)
 }
 
+// Memory is that of a level's comparisons and labels.
+func (c *ArgMax) Memory(p *Plan, call []*Step) Memory {
+	all := c.Sign.Memory(p, call)
+	if c.Tree.Labelled {
+		all = all.add(c.labelMemory(p.Slots[call[0].In[0]].N() * c.K))
+	}
+	return all
+}
+
 // Text shows what an explanation prints.
 func (c *ArgMax) Text() string { return c.text("") }
 

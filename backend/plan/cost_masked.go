@@ -10,10 +10,17 @@ import "secc.example/secc/backend/plan/wire"
 func costMask(n int, m wire.Mask) (start, end Cost) {
 	var f Flight
 	start.Kept = Memory{plane(n), plane(n)}
+	if m.Alone {
+		start.Kept.Server = 0
+	} else {
+		start.COTs.ClientSends = int64(n)
+	}
 	for _, w := range m.Widths {
 		number := wire.PackedLen(n, w)
 		f.ToClient += number
-		start.Ahead += number
+		if !m.Alone {
+			start.Ahead += number
+		}
 		start.Kept = start.Kept.add(Memory{2 * number, number})
 	}
 	for _, w := range m.Ones {
@@ -21,12 +28,14 @@ func costMask(n int, m wire.Mask) (start, end Cost) {
 		start.Ahead += number
 		start.Kept = start.Kept.add(Memory{number, number})
 	}
-	start.COTs.ClientSends = int64(n)
 	if len(m.Widths) > 0 {
 		start.COTs.ServerSends = int64(n)
 	}
 	if m.By > 0 {
-		number := 3 * wire.PackedLen(n, m.By)
+		number := 3 * wire.PackedLen(n, m.By) // the client knows one of them alone
+		if m.Alone {
+			number = 2 * wire.PackedLen(n, m.By)
+		}
 		f.ToClient += plane(n)
 		start.Ahead += number
 		start.Kept = start.Kept.add(Memory{plane(n) + number, number})
@@ -36,6 +45,23 @@ func costMask(n int, m wire.Mask) (start, end Cost) {
 		start.Flights = []Flight{f}
 	}
 	return start.withWork(UnitMux, n), Cost{Flights: crossing(plane(n))}
+}
+
+// costLabelled is a comparison of m bits whose client's operand is known ahead, and what its bit selects,
+// sent at once: a flight from the server and one back.
+func costLabelled(n, m int, t wire.Tree, mask wire.Mask) Cost {
+	c := wire.NewCarries(m, 0, 1, t)
+	factors := int64(c.Factors())
+	c.Levels = nil // nobody joins
+	number := wire.PackedLen(n, mask.Width())
+	start, _ := costMask(n, mask)
+	labels := Cost{
+		Flights: []Flight{{ToClient: (factors + 1) * plane(n)}, {ToServer: (factors+1)*plane(n) + 2*number}},
+		COTs:    COTs{ClientSends: (factors + 1) * int64(n)},
+		Ahead:   factors * number,
+		Kept:    Memory{(factors+2)*plane(n) + (factors+1)*number, (factors+1)*plane(n) + (factors+2)*number},
+	}
+	return CostCarries(n, c).Beside(start).Beside(labels.withWork(UnitMux, n))
 }
 
 // costMasked is a comparison and what its bits select: a mask for each.

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"slices"
 
 	"secc.example/secc/backend/plan/wire"
 )
@@ -55,6 +56,12 @@ func costSelect(levels []int, copies int, c *Sign, indexBits int) Cost {
 	t, m := c.Tree, c.compared()
 	for i, gates := range levels {
 		n := copies * gates
+		if t.Labelled && i < len(levels)-1 {
+			level := costLabelled(n, m, t, wire.Mask{Widths: widths, Alone: true})
+			level.Kept.Client += costFix(n, widths).Kept.Client
+			cost = cost.Add(level)
+			continue
+		}
 		if t.Tabled() {
 			cost = cost.Add(costMasked(n, costAbove(n, m, t, []int64{0}, c.Lo), wire.Mask{Widths: widths}))
 			if i < len(levels)-1 {
@@ -66,6 +73,15 @@ func costSelect(levels []int, copies int, c *Sign, indexBits int) Cost {
 		t = t.Next(m)
 	}
 	return cost
+}
+
+// Memory is that of a level's comparisons and labels.
+func (m *MaxPool) Memory(p *Plan, call []*Step) Memory {
+	all := m.Sign.Memory(p, call)
+	if m.Tree.Labelled {
+		all = all.add(m.labelMemory(m.Pool.C * slices.Max(m.Pool.LevelSizes())))
+	}
+	return all
 }
 
 // Text shows what an explanation prints.

@@ -52,7 +52,7 @@ type Plan struct {
 	Rounds  [][]Step
 	Outputs []Output
 	Labels  []string `cbor:",omitempty"`
-	Profile string   `cbor:",omitempty"` // the network it was made for, as choose.ParseProfile reads it
+	Profile string   `cbor:",omitempty"` // the network it was made for, as ParseLink reads it
 
 	Reveal  Reveal
 	OT      OT     // how correlated OTs are made

@@ -48,12 +48,15 @@ func (a *Relu) Cost(p *Plan, call []*Step) Cost { return CostRelu(p.width(call),
 
 // mask is the masked multiplexer, where the operand is known ahead.
 func (a *Relu) mask() wire.Mask {
-	return wire.Mask{Widths: []int{max(a.Bits, a.ExtendTo)}, By: max(a.ExtendTo-a.Bits, 0)}
+	return wire.Mask{Widths: []int{max(a.Bits, a.ExtendTo)}, By: max(a.ExtendTo-a.Bits, 0), Alone: a.Tree.Labelled}
 }
 
 // CostRelu is DReLU and a multiplexer. Where the result is wider, the operand is
 // extended beside the comparison, so that the multiplexer's result is wide at once.
 func CostRelu(n int, c *Relu) Cost {
+	if c.Tree.Labelled {
+		return costLabelled(n, c.compared(), c.Tree, c.mask())
+	}
 	sign, width := costDReLU(n, &c.Sign), c.Bits
 	if c.Tree.Tabled() {
 		return costMasked(n, sign, c.mask())
@@ -63,6 +66,15 @@ func CostRelu(n int, c *Relu) Cost {
 		width = c.ExtendTo
 	}
 	return sign.Add(costTerms(n, []int{width}, []int{width}))
+}
+
+// Memory is that of the comparison and of labels.
+func (a *Relu) Memory(p *Plan, call []*Step) Memory {
+	m := a.Sign.Memory(p, call)
+	if a.Tree.Labelled {
+		m = m.add(a.labelMemory(p.width(call)))
+	}
+	return m
 }
 
 // Text shows what an explanation prints.

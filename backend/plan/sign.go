@@ -66,3 +66,9 @@ func (c *Sign) Memory(p *Plan, call []*Step) Memory {
 	n := p.elems(call) * int64(4*(c.Hi-c.Lo)) / 8 * wordBytes / 4
 	return Memory{n, n}
 }
+
+// labelMemory is what the labels of n elements take at either party: words as they are used.
+func (c *Sign) labelMemory(n int) Memory {
+	words := int64(wire.NewCarries(c.compared(), 0, 1, c.Tree).Factors()+4) * int64(n) * wordBytes
+	return Memory{words, words}
+}

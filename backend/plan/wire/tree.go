@@ -23,6 +23,10 @@ type Tree struct {
 	// sent then. Known: the client's operand is known then as well, and the leaves are tables
 	// that are made of it. Both follow from how a plan is run and are in no file.
 	Prepared, Known bool `cbor:"-"`
+
+	// Labelled: besides, the client's share of what the bit selects is drawn in the preparation, and the server gets
+	// the other share with the client's answer (nonlinear.labelled).
+	Labelled bool `cbor:"-"`
 }
 
 // Tabled reports whether leaves are tables that are made in the preparation: then they are one
@@ -373,6 +377,19 @@ func (c *Carries) Opened(level int) (bits, ots int) {
 		}
 	}
 	return bits, ots
+}
+
+// Factors is the number of products of a bit of the client's and one of the server's whose sum the carry
+// is, but for what either party knows alone: of one sum whose two or three nodes are joined at once,
+// all of them shared. 0: the circuit is another.
+func (c *Carries) Factors() int {
+	if len(c.Levels) != 1 || len(c.Levels[0]) != 1 || slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.Lone }) {
+		return 0
+	}
+	if len(c.Levels[0][0].In) == 2 {
+		return 2
+	}
+	return 6
 }
 
 // Exchanged is the number of bits that the client sends ahead for all leaves' tables.

@@ -26,6 +26,7 @@ type masked struct {
 	operands []operand
 	wide     *widening // of the first operand, if that comes in a narrower ring
 	mask     []uint64  // this party's share of m
+	alone    bool      // m is the client's alone (labelled): the server's share is 0, and the client sends nothing ahead of its operands
 }
 
 // operand is a number that is selected, or not.
@@ -108,8 +109,10 @@ func (m *masked) end(p *Party, n int) error {
 
 // move tells a tape what is kept.
 func (m *masked) move(t *Tape, server bool, lo, n int) error {
-	if err := t.planes(n, window(m.mask, lo, n)); err != nil {
-		return err
+	if !m.alone || !server {
+		if err := t.planes(n, window(m.mask, lo, n)); err != nil {
+			return err
+		}
 	}
 	for _, o := range m.operands {
 		if err := t.words(o.width, o.prod[lo:lo+n]); err != nil {
@@ -130,6 +133,9 @@ func (m *masked) move(t *Tape, server bool, lo, n int) error {
 		if err := t.planes(n, window(w.flip, lo, n)); err != nil {
 			return err
 		}
+	}
+	if m.alone {
+		return t.words(w.by, w.both[lo:lo+n], w.sel[lo:lo+n])
 	}
 	return t.words(w.by, w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n])
 }
@@ -208,6 +214,41 @@ func (p *Party) sendOnline(ctx context.Context, m *masked, bits, lo, n int) erro
 
 // sendFixed, at the client: its shares times the server's share of the mask.
 func (p *Party) sendFixed(ctx context.Context, m *masked, bits, lo, n int) error {
+	if m.alone {
+		m.selectOwn(lo, n)
+	} else if err := p.sendMask(ctx, m, bits, lo, n); err != nil {
+		return err
+	}
+	if m.wide == nil {
+		return nil
+	}
+	return p.sendWide(ctx, m.wide, lo, n)
+}
+
+// selectOwn selects the client's numbers of a chunk by a mask that is its alone.
+func (m *masked) selectOwn(lo, n int) {
+	mask := window(m.mask, lo, n)
+	for _, o := range m.operands {
+		val, prod := o.val[lo:lo+n], o.prod[lo:lo+n]
+		for i, v := range val {
+			prod[i] += v & -ring.Bit(mask, i)
+		}
+	}
+	if m.wide != nil {
+		m.wide.selectOwn(mask, lo, n)
+	}
+}
+
+// selectOwn is m*c where the client knows both.
+func (w *widening) selectOwn(mask []uint64, lo, n int) {
+	top, part := window(w.top, lo, n), w.part[lo:lo+n]
+	for i := range part {
+		part[i] = ring.Bit(mask, i) & ring.Bit(top, i)
+	}
+}
+
+// sendMask is what the client sends for the server's share of the mask.
+func (p *Party) sendMask(ctx context.Context, m *masked, bits, lo, n int) error {
 	batch, err := p.Corr.Send(ctx, n)
 	if err != nil {
 		return err
@@ -226,23 +267,25 @@ func (p *Party) sendFixed(ctx context.Context, m *masked, bits, lo, n int) error
 			return err
 		}
 	}
-	w := m.wide
-	if w == nil {
+	if m.wide == nil {
 		return nil
 	}
-	top, part := unpackBits(w.top, lo, n), w.part[lo:lo+n]
-	if err := p.sendSelected(mask, top, part, w.by, &f0, &f1); err != nil {
+	return p.sendSelected(mask, unpackBits(m.wide.top, lo, n), m.wide.part[lo:lo+n], m.wide.by, &f0, &f1)
+}
+
+// sendWide is what the client sends for the server's bit of what widens.
+func (p *Party) sendWide(ctx context.Context, w *widening, lo, n int) error {
+	batch, err := p.Corr.Send(ctx, n)
+	if err != nil {
 		return err
 	}
-	if batch, err = p.Corr.Send(ctx, n); err != nil {
-		return err
-	}
+	w0, w1, none := make([]uint64, n), make([]uint64, n), make([]uint64, ring.Words(n))
 	batch.PadsInto(max(2*w.by, 2), w0, w1)
-	f0, f1, none := fields{words: w0}, fields{words: w1}, make([]uint64, ring.Words(n))
-	if err := p.sendSelected(none, top, w.both[lo:lo+n], w.by, &f0, &f1); err != nil {
+	f0, f1 := fields{words: w0}, fields{words: w1}
+	if err := p.sendSelected(none, unpackBits(w.top, lo, n), w.both[lo:lo+n], w.by, &f0, &f1); err != nil {
 		return err
 	}
-	return p.sendSelected(none, part, w.sel[lo:lo+n], w.by, &f0, &f1)
+	return p.sendSelected(none, w.part[lo:lo+n], w.sel[lo:lo+n], w.by, &f0, &f1)
 }
 
 // sendSelected multiplies numbers of the client's by the XOR of a bit of its own and the choice of an OT
@@ -261,6 +304,19 @@ func (p *Party) sendSelected(own, val, out []uint64, bits int, f0, f1 *fields) e
 
 // receiveFixed, at the server: its share of the mask, and what that selects of the client's.
 func (p *Party) receiveFixed(ctx context.Context, m *masked, bits, lo, n int) error {
+	if !m.alone {
+		if err := p.receiveMask(ctx, m, bits, lo, n); err != nil {
+			return err
+		}
+	}
+	if m.wide == nil {
+		return nil
+	}
+	return p.receiveWide(ctx, m.wide, lo, n)
+}
+
+// receiveMask is the server's side of sendMask.
+func (p *Party) receiveMask(ctx context.Context, m *masked, bits, lo, n int) error {
 	batch, err := p.Corr.Recv(ctx, n)
 	if err != nil {
 		return err
@@ -273,19 +329,21 @@ func (p *Party) receiveFixed(ctx context.Context, m *masked, bits, lo, n int) er
 			return err
 		}
 	}
-	w := m.wide
-	if w == nil {
+	if m.wide == nil {
 		return nil
 	}
-	if err := p.receiveSelected(mask, w.part[lo:lo+n], w.by, &f); err != nil {
+	return p.receiveSelected(mask, m.wide.part[lo:lo+n], m.wide.by, &f)
+}
+
+// receiveWide is the server's side of sendWide.
+func (p *Party) receiveWide(ctx context.Context, w *widening, lo, n int) error {
+	batch, err := p.Corr.Recv(ctx, n)
+	if err != nil {
 		return err
 	}
-	if batch, err = p.Corr.Recv(ctx, n); err != nil {
-		return err
-	}
-	flip := window(w.flip, lo, n)
+	pads, flip := make([]uint64, n), window(w.flip, lo, n)
 	batch.PadsInto(max(2*w.by, 2), flip, pads)
-	f = fields{words: pads}
+	f := fields{words: pads}
 	if err := p.receiveSelected(flip, w.both[lo:lo+n], w.by, &f); err != nil {
 		return err
 	}
@@ -356,6 +414,9 @@ func (p *Party) accept(m *masked, lo, n int) error {
 	flip, top := window(w.flip, lo, n), window(w.top, lo, n)
 	if err := p.recvBits(flip, n); err != nil {
 		return err
+	}
+	if m.alone {
+		w.selectOwn(mask, lo, n)
 	}
 	w.turn(flip, flip, lo, n)
 	for i, both := 0, w.both[lo:lo+n]; i < n; i++ {
@@ -451,7 +512,8 @@ func (m *masked) finish(open []uint64, lo, n int) {
 // relu is Relu of an operand of which the client's share is known ahead.
 //
 // Flights: those of the sign (the server's numbers and the bit that widens leave with the first),
-// and one. Online bits beyond the sign's: to+2, and 1 if to > Bits. Leaks nothing.
+// and one. Online bits beyond the sign's: to+2, and 1 if to > Bits. Leaks nothing. With labels it is two flights,
+// and the client's share of the result is Share.
 func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip []uint64, to int) ([]uint64, error) {
 	n := len(x)
 	m := &masked{operands: []operand{{width: to}}}
@@ -465,6 +527,9 @@ func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip
 		y = p.plus(y, -off-1<<s.Bits, to)
 	}
 	m.operands[0].val = y
+	if s.Tree.Labelled {
+		return y, p.hand(ctx, x, s, flip, p.newLabelled(*m, p.shares(n)))
+	}
 	b, err := p.above(ctx, x, []int64{0}, s, m)
 	if err != nil {
 		return nil, err
@@ -476,6 +541,17 @@ func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip
 		return nil, fmt.Errorf("multiplexer: %w", err)
 	}
 	return y, nil
+}
+
+// shares is the client's share of a result, if that is drawn.
+func (p *Party) shares(n int) [][]uint64 {
+	switch {
+	case p.Share != nil:
+		return [][]uint64{p.Share}
+	case p.Tape != nil && !p.Tape.play: // nothing that is recorded depends on it
+		return [][]uint64{make([]uint64, n)}
+	}
+	return nil
 }
 
 // widening is that of numbers y from one ring to another.

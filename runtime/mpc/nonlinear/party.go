@@ -51,6 +51,8 @@ type Party struct {
 	Tape *Tape     // where what OTs give is recorded or comes from; nil: it is made as it is used
 	Rand io.Reader // of the client's shares that are drawn as a tape is recorded; nil: the system's
 
+	Share []uint64 // client: its share of the result of a relu with labels, known ahead
+
 	wire         []byte   // one message part
 	wide0, wide1 []uint64 // pads as words, before they are sliced
 }

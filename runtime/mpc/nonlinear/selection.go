@@ -47,7 +47,7 @@ func (g *grid) add(block []uint64) {
 // number that each output came from; of equal numbers the first operand wins.
 // A level takes the flights of DReLU and one, of which neighbours may share one
 // (wire.Tree.Next). Where the client's shares are known ahead a level takes the flights of a masked
-// multiplexer and, but for the last, one that makes them known again. Error: up to 2^Lo - 1 too little a level.
+// multiplexer and, but for the last, one that makes them known again; with labels two. Error: up to 2^Lo - 1 too little a level.
 // Leaks nothing: which comparisons are made does not depend on any of them.
 func (p *Party) Select(ctx context.Context, x []uint64, copies int, net wire.Network, s Sign, indexBits int) (values, indices []uint64, err error) {
 	val := grid{copies, []int32{0}, [][]uint64{x}}
@@ -126,6 +126,13 @@ func (p *Party) riseMasked(ctx context.Context, d, id []uint64, s Sign, indexBit
 	if id != nil {
 		iup = slices.Clone(id)
 		m.operands = append(m.operands, operand{width: indexBits, val: iup})
+	}
+	if s.Tree.Labelled && !last {
+		l := p.newLabelled(*m, nil)
+		if err := p.drawNext(l, len(d)); err != nil {
+			return nil, nil, err
+		}
+		return up, iup, p.hand(ctx, d, s, nil, l)
 	}
 	won, err := p.above(ctx, d, []int64{0}, s, m)
 	if err != nil {

@@ -67,6 +67,25 @@ func uniformCases() (all []uniformCase) {
 			return none(p.TruncateExact(ctx, x, uniformBits, 5, 14, g.Tree))
 		})
 	}
+	for _, tree := range labels(uniformBits - 2) {
+		g := Sign{uniformBits, 1, uniformBits, tree}
+		name := fmt.Sprintf("leaf %d, arity %d", tree.Leaf, tree.Arity)
+		for _, to := range []int{uniformBits, 20} {
+			add(fmt.Sprintf("labelled Relu to %d, %s", to, name), func(ctx context.Context, p *Party, x []uint64) error {
+				share := draw(rand.New(rand.NewPCG(uint64(to), 9)), len(x), to, to) // what the server must not know
+				return none(aheadShared(ctx, p, x, share, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
+					return p.Relu(ctx, x, g, false, nil, to)
+				}))
+			})
+		}
+		add("labelled Select, "+name, func(ctx context.Context, p *Party, x []uint64) error {
+			net := wire.Network{Inputs: 3, Levels: [][][2]int32{{{0, 1}}, {{3, 2}}}, Outputs: []int32{4}}
+			return none(ahead(ctx, p, append(append(append([]uint64(nil), x...), x...), x...), func(ctx context.Context, p *Party, y []uint64) ([]uint64, error) {
+				_, at, err := p.Select(ctx, y, len(x), net, g, 2)
+				return at, err
+			}))
+		})
+	}
 	return append(all, flatCases(Sign{uniformBits, 0, uniformBits, wire.Tree{Leaf: 3}})...)
 }
 
