@@ -134,16 +134,23 @@ func (f *serviceFlags) check() error {
 	return nil
 }
 
-func (f *serviceFlags) run(c *cobra.Command) error {
-	if err := errors.Join(f.check(), f.runs.check()); err != nil {
-		return err
-	}
+func (f *serviceFlags) readProxies() error {
 	for _, text := range f.proxies {
 		p, err := prefix(text)
 		if err != nil {
 			return usage("--proxy-protocol: %w", err)
 		}
 		f.Proxies = append(f.Proxies, p)
+	}
+	return nil
+}
+
+func (f *serviceFlags) run(c *cobra.Command) error {
+	if err := errors.Join(f.check(), f.runs.check()); err != nil {
+		return err
+	}
+	if err := f.readProxies(); err != nil {
+		return err
 	}
 	f.Session.Threads = process.Tune(f.Session.Threads)
 	out := newOutlets(c, f.verbose)

@@ -196,17 +196,27 @@ func (c *Command) checkWay() error {
 			ways++
 		}
 	}
+	if err := c.checkStore(); err != nil {
+		return err
+	}
 	switch {
-	case c.prepare < 0 || c.storeKey != "" && c.store == "":
-		return exit.Usagef("--prepare must not be negative, and --store-key needs --store")
-	case c.store != "" && c.recordings != "":
-		return exit.Usagef("--record cannot be had with --store: a session is not made again whose inferences were prepared in another")
 	case ways != 1 && (ways > 1 || c.prepare == 0 || c.store == ""):
 		return exit.Hinted(exit.Usagef("either inputs, --watch or --listen is needed"), "name a file or a folder behind the address")
 	case c.watch != "" && c.out == "":
 		return exit.Usagef("--watch needs --out: it is where it sees what was answered")
 	case c.page != "" && c.listen == "" || c.page == "" && c.pageTLS != (transport.TLSFiles{}):
 		return exit.Usagef("--page needs --listen, and --page-cert and --page-key need --page")
+	}
+	return nil
+}
+
+// checkStore looks at what is asked to be prepared and kept.
+func (c *Command) checkStore() error {
+	switch {
+	case c.prepare < 0 || c.storeKey != "" && c.store == "":
+		return exit.Usagef("--prepare must not be negative, and --store-key needs --store")
+	case c.store != "" && c.recordings != "":
+		return exit.Usagef("--record cannot be had with --store: a session is not made again whose inferences were prepared in another")
 	}
 	return nil
 }
@@ -265,11 +275,21 @@ func (r *run) begin(ctx context.Context) error {
 	if err := r.plan.CheckLabels(r.named); err != nil {
 		return exit.Hinted(exit.Usagef("%w", err), "one line for each class, in the order of the network's outputs; none is left out and none added")
 	}
+	if err := r.folders(); err != nil {
+		return err
+	}
+	r.session.Threads = process.Tune(r.session.Threads)
+	r.show = progress.New(r.stderr, r.quiet, r.plan)
+	return nil
+}
+
+// folders makes those for what is kept, before anything is asked.
+func (r *run) folders() error {
 	if r.out != "" {
 		if err := os.MkdirAll(r.out, 0o700); err != nil {
 			return exit.Usagef("--out: %w", err)
 		}
-		probe, err := os.CreateTemp(r.out, ".probe") // before anything is asked
+		probe, err := os.CreateTemp(r.out, ".probe")
 		if err != nil {
 			return exit.Usagef("--out: %w", err)
 		}
@@ -288,8 +308,6 @@ func (r *run) begin(ctx context.Context) error {
 			}
 		}
 	}
-	r.session.Threads = process.Tune(r.session.Threads)
-	r.show = progress.New(r.stderr, r.quiet, r.plan)
 	return nil
 }
 

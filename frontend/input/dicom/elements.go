@@ -169,6 +169,7 @@ func (r *reader) dataset(depth int, delimited bool) (dataset, error) {
 		return nil, errNested
 	}
 	var set dataset // most data sets keep nothing
+	stops := depth == 0 && r.until > 0
 	for r.left() > 0 {
 		if r.left() < 8 && depth == 0 {
 			break // some writers pad the file
@@ -177,24 +178,32 @@ func (r *reader) dataset(depth int, delimited bool) (dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		if h.tag == tagItemDelimiter && delimited || depth == 0 && r.until > 0 && h.tag >= r.until {
+		if h.tag == tagItemDelimiter && delimited || stops && h.tag >= r.until {
 			return set, nil
 		}
 		e, err := r.value(h, depth)
 		if err != nil {
 			return nil, err
 		}
-		if _, twice := set[h.tag]; r.keep(h.tag) && !twice {
-			if set == nil {
-				set = dataset{}
-			}
-			set[h.tag] = e
+		if r.keep(h.tag) {
+			set = set.with(h.tag, e)
 		}
 	}
-	if delimited || depth == 0 && r.until > 0 {
+	if delimited || stops {
 		return nil, errCut
 	}
 	return set, nil
+}
+
+// with adds an element unless there is one of its tag.
+func (d dataset) with(t tag, e element) dataset {
+	if d == nil {
+		d = dataset{}
+	}
+	if _, twice := d[t]; !twice {
+		d[t] = e
+	}
+	return d
 }
 
 // value reads what belongs to a header.
