@@ -5,6 +5,7 @@
 package backend
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -179,58 +180,11 @@ func (l *lowering) value(v *ir.Value) error {
 }
 
 func (l *lowering) lower(v *ir.Value) (plan.Slot, error) {
-	switch v.Op {
-	case ir.OpInput:
-		return l.input(v)
-	case ir.OpAdd, ir.OpSub, ir.OpNeg:
-		return l.affine(v)
-	case ir.OpConcat, ir.OpSlice, ir.OpPad, ir.OpGather, ir.OpExpand, ir.OpTranspose:
-		return l.structural(v)
-	case ir.OpMul:
-		return l.mul(v)
-	case ir.OpMatMul:
-		return l.matMul(v)
+	f, ok := operators[v.Op]
+	if !ok {
+		return 0, errors.New("no protocol")
 	}
-	x, err := l.in(v.Args[0])
-	if err != nil {
-		return 0, err
-	}
-	return l.lowerOf(v, x)
-}
-
-// lowerOf lowers an operator whose only slot, or first, is x.
-func (l *lowering) lowerOf(v *ir.Value, x plan.Slot) (plan.Slot, error) {
-	switch v.Op {
-	case ir.OpReshape, ir.OpRescale: // the same vector under another name
-		return x, nil
-	case ir.OpReveal:
-		return l.emit(v, plan.Step{Proto: plan.ProtoReveal}, x), nil
-	case ir.OpReduce:
-		return l.emit(v, plan.Step{Proto: plan.ProtoReduce}, x), nil
-	case ir.OpExtend, ir.OpTruncate:
-		return l.width(v, x), nil
-	case ir.OpConv:
-		return l.conv(v, x)
-	case ir.OpSum:
-		return l.sum(v, x)
-	case ir.OpSumPool:
-		return l.sumPool(v, x)
-	case ir.OpTileIn, ir.OpTileOut:
-		return l.tiles(v, x), nil
-	case ir.OpFunc:
-		return l.function(v, v.Attrs.(*ir.FuncAttrs), x)
-	}
-	return l.comparing(v, x)
-}
-
-// width lowers what gives a value another number of bits.
-func (l *lowering) width(v *ir.Value, x plan.Slot) plan.Slot {
-	from := v.Args[0].Type.Elem.Bits
-	if a, ok := v.Attrs.(*ir.ExtendAttrs); ok {
-		return l.emit(v, plan.Step{Proto: plan.ProtoExtend, Attrs: &plan.Extend{From: from, To: a.Bits, NonNeg: a.NonNeg}}, x)
-	}
-	a := v.Attrs.(*ir.TruncateAttrs)
-	return l.emit(v, plan.Step{Proto: plan.ProtoTruncate, Attrs: &plan.Truncate{From: from, Shift: a.Shift, To: a.Bits, Exact: a.Exact}}, x)
+	return f(l, v)
 }
 
 func (l *lowering) input(v *ir.Value) (plan.Slot, error) {

@@ -1,8 +1,6 @@
 package backend
 
 import (
-	"fmt"
-
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
 )
@@ -12,34 +10,29 @@ func compare(x ir.Elem, a ir.CompareAttrs) plan.Sign {
 	return plan.Sign{Bits: x.Bits, Lo: a.Lo, Hi: a.High(x)}
 }
 
-// comparing lowers the operators that need signs.
-func (l *lowering) comparing(v *ir.Value, x plan.Slot) (plan.Slot, error) {
-	e := v.Args[0].Type.Elem
-	s := plan.Step{Proto: plan.Proto(v.Proto)}
-	switch a := v.Attrs.(type) {
-	case *ir.CompareAttrs:
-		relu := &plan.Relu{Sign: compare(e, *a)}
-		if s.Attrs = relu; v.Op == ir.OpRelu && len(v.Args) == 2 {
-			s.W = l.flips(v, relu)
-		}
-	case *ir.PReluAttrs:
-		return l.prelu(v, &plan.PRelu{Sign: compare(e, a.CompareAttrs)}, s, x)
-	case *ir.ClipAttrs:
-		clip := &plan.Clip{Sign: compare(e, a.CompareAttrs)}
-		s.Attrs = clip
-		clip.Min, clip.Max, _, _ = a.Bounds(e) // a bound outside the ring is at its end: nothing reaches it
-	case *ir.PoolAttrs:
-		p, err := window(v)
-		if err != nil {
-			return 0, err
-		}
-		s.Attrs = &plan.MaxPool{Sign: compare(e, a.CompareAttrs), Pool: *p}
-	case *ir.ReduceAttrs:
-		return l.argMax(v, a, s, x)
-	default:
-		return 0, fmt.Errorf("no protocol")
+func (l *lowering) relu(v *ir.Value, x plan.Slot) (plan.Slot, error) {
+	a := &plan.Relu{Sign: compare(v.Args[0].Type.Elem, *v.Attrs.(*ir.CompareAttrs))}
+	s := plan.Step{Proto: plan.ProtoRelu, Attrs: a}
+	if len(v.Args) == 2 {
+		s.W = l.flips(v, a)
 	}
 	return l.emit(v, s, x), nil
+}
+
+func (l *lowering) clip(v *ir.Value, x plan.Slot) (plan.Slot, error) {
+	e, a := v.Args[0].Type.Elem, v.Attrs.(*ir.ClipAttrs)
+	clip := &plan.Clip{Sign: compare(e, a.CompareAttrs)}
+	clip.Min, clip.Max, _, _ = a.Bounds(e) // a bound outside the ring is at its end: nothing reaches it
+	return l.emit(v, plan.Step{Proto: plan.ProtoClip, Attrs: clip}, x), nil
+}
+
+func (l *lowering) maxPool(v *ir.Value, x plan.Slot) (plan.Slot, error) {
+	p, err := window(v)
+	if err != nil {
+		return 0, err
+	}
+	m := &plan.MaxPool{Sign: compare(v.Args[0].Type.Elem, v.Attrs.(*ir.PoolAttrs).CompareAttrs), Pool: *p}
+	return l.emit(v, plan.Step{Proto: plan.ProtoMaxPool, Attrs: m}, x), nil
 }
 
 // flips adds the server's signs of a relu(g*x) that became x*[g*x >= 0].
@@ -57,20 +50,16 @@ func (l *lowering) flips(v *ir.Value, relu *plan.Relu) (weights string) {
 }
 
 // prelu keeps the slopes with the server.
-func (l *lowering) prelu(v *ir.Value, a *plan.PRelu, s plan.Step, x plan.Slot) (plan.Slot, error) {
-	c := v.Args[1].Attrs.(*ir.ConstAttrs)
-	a.SlopeFrac = v.Args[1].Type.Elem.Frac
+func (l *lowering) prelu(v *ir.Value, x plan.Slot) (plan.Slot, error) {
+	a := &plan.PRelu{Sign: compare(v.Args[0].Type.Elem, v.Attrs.(*ir.PReluAttrs).CompareAttrs), SlopeFrac: v.Args[1].Type.Elem.Frac}
 	var slopes []int64
-	a.Spread, slopes = spreadOf(c.Ints, v.Args[1].Type.Shape, v.Type.Shape)
-	s.Attrs = a
-	s.W = l.keep("/slope", []int{len(slopes)}, slopes)
-	return l.emit(v, s, x), nil
+	a.Spread, slopes = spreadOf(v.Args[1].Attrs.(*ir.ConstAttrs).Ints, v.Args[1].Type.Shape, v.Type.Shape)
+	w := l.keep("/slope", []int{len(slopes)}, slopes)
+	return l.emit(v, plan.Step{Proto: plan.ProtoPRelu, Attrs: a, W: w}, x), nil
 }
 
-func (l *lowering) argMax(v *ir.Value, a *ir.ReduceAttrs, s plan.Step, x plan.Slot) (plan.Slot, error) {
-	if v.Op != ir.OpArgMax {
-		return 0, fmt.Errorf("no protocol")
-	}
+func (l *lowering) argMax(v *ir.Value, x plan.Slot) (plan.Slot, error) {
+	a := v.Attrs.(*ir.ReduceAttrs)
 	shape, axis := v.Args[0].Type.Shape, a.Axes[0]
 	var perm []int
 	for d := range shape {
@@ -79,6 +68,6 @@ func (l *lowering) argMax(v *ir.Value, a *ir.ReduceAttrs, s plan.Step, x plan.Sl
 		}
 	}
 	x = l.permute(v, x, shape, append(perm, axis))
-	s.Attrs = &plan.ArgMax{Sign: compare(v.Args[0].Type.Elem, a.CompareAttrs), K: max(a.K, 1)}
-	return l.emit(v, s, x), nil
+	top := &plan.ArgMax{Sign: compare(v.Args[0].Type.Elem, a.CompareAttrs), K: max(a.K, 1)}
+	return l.emit(v, plan.Step{Proto: plan.ProtoArgMax, Attrs: top}, x), nil
 }

@@ -24,7 +24,8 @@ func (l *lowering) square(v *ir.Value, x plan.Slot) (plan.Slot, bool) {
 }
 
 // function lowers an elementwise function to lines between the two formats.
-func (l *lowering) function(v *ir.Value, a *ir.FuncAttrs, x plan.Slot) (plan.Slot, error) {
+func (l *lowering) function(v *ir.Value, x plan.Slot) (plan.Slot, error) {
+	a := v.Attrs.(*ir.FuncAttrs)
 	f, ok := a.Fixed()
 	if !ok {
 		return 0, fmt.Errorf("no function %q", a.Name)

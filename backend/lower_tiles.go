@@ -6,7 +6,7 @@ import (
 )
 
 // tiles lowers Winograd's transforms.
-func (l *lowering) tiles(v *ir.Value, x plan.Slot) plan.Slot {
+func (l *lowering) tiles(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 	a := v.Attrs.(*ir.TileAttrs)
 	plain, tiled := v.Args[0].Type.Shape, v.Type.Shape
 	t := &plan.Tiles{Side: a.Side, Step: a.Every, PT: a.PadsBegin[0], PL: a.PadsBegin[1]}
@@ -17,5 +17,5 @@ func (l *lowering) tiles(v *ir.Value, x plan.Slot) plan.Slot {
 	for _, e := range a.Matrix {
 		t.Matrix = append(t.Matrix, int64(e))
 	}
-	return l.emit(v, plan.Step{Proto: plan.ProtoTiles, Attrs: t}, x)
+	return l.emit(v, plan.Step{Proto: plan.ProtoTiles, Attrs: t}, x), nil
 }

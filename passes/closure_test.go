@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"secc.example/secc/backend"
 	"secc.example/secc/ir"
 )
 
@@ -112,6 +113,8 @@ func TestEveryOperatorIsComputed(t *testing.T) {
 		switch n := count(direct, made, why != ""); {
 		case n != 1:
 			t.Errorf("operator %s stands in %d of: protocols, decompositions, computed in the clear", op, n)
+		case direct != backend.Lowers(op):
+			t.Errorf("operator %s: has a protocol: %v, a row in backend/operators.go: %v", op, direct, !direct)
 		case made:
 			t.Run(string(op), func(t *testing.T) { vanishes(t, op, build) })
 		}

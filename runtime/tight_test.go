@@ -3,8 +3,10 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -173,7 +175,7 @@ func TestEveryProtocolWithoutRoom(t *testing.T) {
 // Random steps side by side, by all ways of making correlated OTs.
 func TestRandomPlansWithoutRoom(t *testing.T) {
 	kinds := []plan.OTKind{{Kind: wire.SoftSpoken, K: 2}, {Kind: wire.SoftSpoken, K: 8}, {Kind: wire.Ferret, Set: 10}}
-	protos := []plan.Proto{plan.ProtoExtend, plan.ProtoTruncate, plan.ProtoRelu, plan.ProtoPRelu, plan.ProtoClip, plan.ProtoMaxPool, plan.ProtoArgMax, plan.ProtoMul, plan.ProtoFunc, plan.ProtoLinearOT}
+	protos := slices.Sorted(maps.Keys(nonlinearProtocols()))
 	times, most := 3, 5_000
 	if slow {
 		times, most = 60, 60_000

@@ -20,6 +20,10 @@ var flagValues = map[string][]string{
 	"linear":          {"rlwe", "ot", "auto"},
 	"winograd":        {"auto", "off", "force"},
 	"preprocess":      {"imagenet", "unit", "raw"},
+	"format":          {"table", "json", "csv"},
+	"link":            {"loopback", "lan", "wan", "rtt=40ms,bw=400M"},
+	"write":           {"json", "html", "png", "sc", "sr"},
+	"log-format":      {"text", "json"},
 }
 
 // completeValues makes the shell complete the values of flags, in all commands.

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"secc.example/secc/backend/plan"
 )
 
 // Files and tests that pages name are there. RATIONALE.md and CHANGELOG.md tell of what was.
@@ -48,6 +50,23 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 	}
 	if files < 100 || tests < 40 {
 		t.Errorf("%d files and %d tests are named: the patterns have lost them", files, tests)
+	}
+}
+
+// Every protocol that sends something has a row that says where its security is argued.
+func TestEveryProtocolIsArgued(t *testing.T) {
+	b, err := os.ReadFile("../../docs/security/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(b), "\n## Protocols\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	for _, p := range plan.Protos() {
+		row, _ := plan.Lookup(p)
+		named := regexp.MustCompile("(?m)^\\|[^|]*`" + string(p) + "`").MatchString(table)
+		if named == row.Local {
+			t.Errorf("protocol %s: local %v, in the table of docs/security/README.md %v", p, row.Local, named)
+		}
 	}
 }
 
