@@ -92,6 +92,7 @@ type Config struct {
 	overflow  float64            // probability that an inference leaves the formats
 	rounding  float64            // deviation of the outputs by formats alone
 	named     int                // the ring that the user named; 0: none
+	grown     int                // by how many bits the ring is wider than the first one tried
 	grows     bool               // if these formats do not do, wider ones are tried
 	outgrown  bool               // they do not, whatever comparisons drop
 	spared    bool               // products that round exactly may give up few bits of their weights only

@@ -32,10 +32,16 @@ func (t *trials) draws() (n int, few []int) {
 	return n, few
 }
 
-// scatter runs the inputs again, and gives the largest deviation of outputs that have
-// few numbers, relative to the largest of them.
+// farther is how many standard deviations off its mean a number may be expected in some run.
+const farther = 3
+
+// scatter runs the inputs again, and gives how far an output that has few numbers is off
+// at most, relative to its largest: the most that was seen, or what the scatter of a
+// number over its runs makes likely.
 func (t *trials) scatter(count *counter) (worst float64, err error) {
 	n, few := t.draws()
+	type number struct{ input, output, at int }
+	seen := map[number][]float64{}
 	var mu sync.Mutex
 	err = overInputs(n*len(t.inputs), func(k, _ int) error {
 		defer count.add(1)
@@ -51,26 +57,43 @@ func (t *trials) scatter(count *counter) (worst float64, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, o := range few {
-			worst = max(worst, t.off(r.Outputs[o].Floats(), i, o))
+			for j, d := range t.off(r.Outputs[o].Floats(), i, o) {
+				seen[number{i, o, j}] = append(seen[number{i, o, j}], d)
+			}
 		}
 		return nil
 	})
+	for _, ds := range seen {
+		worst = max(worst, strays(ds))
+	}
 	return worst, err
 }
 
-// off is how far an output is off, relative to the largest number that it has for any
-// input.
-func (t *trials) off(got []float32, input, output int) (worst float64) {
+// strays is how far from 0 numbers like these may be expected.
+func strays(ds []float64) (far float64) {
+	mean, square := 0.0, 0.0
+	for _, d := range ds {
+		far = max(far, math.Abs(d))
+		mean += d / float64(len(ds))
+		square += d * d / float64(len(ds))
+	}
+	return max(far, math.Abs(mean)+farther*math.Sqrt(max(square-mean*mean, 0)))
+}
+
+// off is how far the numbers of an output are off, relative to the largest that it has for
+// any input.
+func (t *trials) off(got []float32, input, output int) []float64 {
 	size := 0.0
 	for _, want := range t.want {
 		for _, x := range want[output] {
 			size = max(size, math.Abs(float64(x)))
 		}
 	}
+	ds := make([]float64, len(got))
 	for j, x := range t.want[input][output] {
-		if d := math.Abs(float64(got[j])-float64(x)) / size; d > worst { // also where size is 0, or x no number
-			worst = d
+		if d := float64(got[j]) - float64(x); d != 0 { // 0 also of a size of 0
+			ds[j] = d / size
 		}
 	}
-	return worst
+	return ds
 }

@@ -99,11 +99,11 @@ func TestDraws(t *testing.T) {
 		}
 	}
 	tr := &trials{want: [][][]float32{{{1, -2}}, {{4, 0}}}}
-	if off := tr.off([]float32{1.1, -2.2}, 0, 0); math.Abs(off-0.05) > 1e-6 {
-		t.Errorf("off by %g, want 0.2 of 4", off)
+	if off := strays(tr.off([]float32{1.1, -2.2}, 0, 0)); math.Abs(off-0.125) > 1e-6 {
+		t.Errorf("off by %g, want 3 times 0.0375 from -0.0125", off)
 	}
 	silent := &trials{want: [][][]float32{{{0}}}}
-	if off := silent.off([]float32{0}, 0, 0); off != 0 {
+	if off := silent.off([]float32{0}, 0, 0)[0]; off != 0 {
 		t.Errorf("an output of zeros is off by %g", off)
 	}
 }

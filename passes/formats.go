@@ -45,6 +45,7 @@ const maxRing = 48
 // formats is what scale solves for before it rewrites.
 type formats struct {
 	k         int
+	grown     int // Config.grown
 	margin    map[*ir.Value]float64
 	exact     map[*ir.Value]bool // products that round exactly
 	asked     bool               // because the user wants all of them to

@@ -16,8 +16,10 @@ import (
 
 // The noise that a function may add by the rounding of its argument, and again by that of
 // its result: 2^-quiet of the root mean square of its results, half of that for each bit
-// of the ring beyond those of --target accuracy.
-const quiet = 8.5
+// of the ring beyond the first that is tried. A network that makes more of this noise
+// than may be given up does not answer well in one ring, and so gets less of it in the
+// next.
+const quiet = 9.5
 
 // roundingNoise is the standard deviation of rounding by chance, in ulp.
 const roundingNoise = 0.41
@@ -45,7 +47,7 @@ const rareFunctions = 100
 // quietFrac is how many fraction bits keep the noise of a rounding low, where the result
 // of v changes by slope for each unit of it.
 func (f *formats) quietFrac(v *ir.Value, slope float64) int {
-	bits := quiet + float64(max(f.k-accurateBits, 0))
+	bits := quiet + float64(f.grown)
 	return int(math.Ceil(math.Log2(roundingNoise*slope/f.spans[v].rms()) + bits))
 }
 

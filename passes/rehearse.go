@@ -134,7 +134,7 @@ func (c *Config) try(real *ir.Graph, pipeline []Pass, bits int) (*formatting, er
 // format runs the passes that read how wide the ring is, and the rehearsal.
 func (c *Config) format(real *ir.Graph, pipeline []Pass, bits int) (*formatting, error) {
 	cfg := *c
-	cfg.Bits, cfg.Warnings = bits, slices.Clone(c.Warnings)
+	cfg.Bits, cfg.grown, cfg.Warnings = bits, bits-c.Bits, slices.Clone(c.Warnings)
 	cfg.grows = c.named == 0 && bits < accurateBits && len(cfg.Calibration) > 0
 	f := &formatting{real: real, cfg: &cfg}
 	f.fixed, _ = real.Clone()
