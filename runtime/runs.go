@@ -53,7 +53,18 @@ func sessionID(p plan.Digest, server, client [SeedSize]byte) (id [sha256.Size]by
 
 // runsFor is what this session's runs are good for.
 func (s *session) runsFor() store.For {
-	return store.For{Plan: s.digest, Weights: weightsOf(s.party.Weights), Peer: s.cfg.Peer}
+	return store.For{Plan: spentBy(s.digest, protocolVersion), Weights: weightsOf(s.party.Weights), Peer: s.cfg.Peer}
+}
+
+// spentBy is what runs of a plan are kept under. What was prepared in one version of the protocol
+// fits no inference of another.
+func spentBy(p plan.Digest, version uint32) (d plan.Digest) {
+	h := sha256.New()
+	h.Write([]byte("secc run 1"))
+	h.Write(p[:])
+	h.Write(binary.LittleEndian.AppendUint32(nil, version))
+	h.Sum(d[:0])
+	return d
 }
 
 // Stale burns what a store holds for this plan and other weights than those that are served: under
@@ -66,8 +77,9 @@ func (g *Program) Stale(s *store.Store, w Weights) error {
 func StaleOf(served []*Program, weights []Weights, s *store.Store) error {
 	plans, known := map[plan.Digest]bool{}, map[store.For]bool{}
 	for i, g := range served {
-		plans[g.digest] = true
-		known[store.For{Plan: g.digest, Weights: weightsOf(weights[i])}] = true
+		digest := spentBy(g.digest, protocolVersion)
+		plans[digest] = true
+		known[store.For{Plan: digest, Weights: weightsOf(weights[i])}] = true
 	}
 	return s.Drop(func(b store.Binding) bool {
 		return !plans[b.Plan] || known[store.For{Plan: b.Plan, Weights: b.Weights}]

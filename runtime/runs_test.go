@@ -218,6 +218,27 @@ func TestRunsThatAreGone(t *testing.T) {
 	d.left(t, 2)
 }
 
+// Runs that were made in another version of the protocol are not offered.
+func TestRunsOfAnotherProtocol(t *testing.T) {
+	d := newDuo(t)
+	for _, of := range []plan.Digest{spentBy(d.g.digest, protocolVersion-1), d.g.digest} {
+		for role, s := range d.stores {
+			draft, err := s.Put(store.Binding{For: store.For{Plan: of}, Name: store.Name{Session: of}}, d.g.inTwo.kept[role].size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := draft.Write(make([]byte, d.g.inTwo.kept[role].size)); err != nil {
+				t.Fatal(err)
+			}
+			if err := draft.Commit(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	d.does(t, 1, 0, 0, plan.RunCount{})
+	d.left(t, 2)
+}
+
 // summed are weights with a name.
 type summed struct {
 	Weights
@@ -230,7 +251,7 @@ func (n summed) Checksum() string { return n.name }
 // hangs up. It gives the honest party's error and how many runs it is left with.
 func (d *duo) against(t *testing.T, honest transport.Role, w wish, say func(c transport.Conn, mine []store.Name) error) (err error, left int) {
 	t.Helper()
-	mine := d.stores[honest].Ready(store.For{Plan: d.g.digest})
+	mine := d.stores[honest].Ready(store.For{Plan: spentBy(d.g.digest, protocolVersion)})
 	a, b := net.Pipe()
 	told := make(chan struct{})
 	go func() {
