@@ -249,7 +249,7 @@ func (n summed) Checksum() string { return n.name }
 
 // against lets an honest party with runs meet a peer that says hello, what follows about runs, and
 // hangs up. It gives the honest party's error and how many runs it is left with.
-func (d *duo) against(t *testing.T, honest transport.Role, w wish, say func(c transport.Conn, mine []store.Name) error) (err error, left int) {
+func (d *duo) against(t *testing.T, honest transport.Role, w wish, say func(c transport.Conn, mine []store.Name) error) (left int, err error) {
 	t.Helper()
 	mine := d.stores[honest].Ready(store.For{Plan: spentBy(d.g.digest, protocolVersion)})
 	a, b := net.Pipe()
@@ -274,7 +274,7 @@ func (d *duo) against(t *testing.T, honest transport.Role, w wish, say func(c tr
 		_, err = d.g.RunMany(t.Context(), a, Inferences{N: 1, Input: func(int) ([]Vec, error) { return []Vec{make(Vec, 16)}, nil }}, d.config(honest, 5))
 	}
 	<-told
-	return err, d.stores[honest].Stats().Ready
+	return d.stores[honest].Stats().Ready, err
 }
 
 // Runs that a client does not name (another machine of its has them, say) make room for new ones,
@@ -386,7 +386,7 @@ func TestHostileClientOfRuns(t *testing.T) {
 			t.Parallel()
 			d := newDuo(t)
 			d.does(t, 0, 0, 2, plan.RunCount{Made: 2, Kept: 2})
-			err, left := d.against(t, transport.Server, c.w, c.say)
+			left, err := d.against(t, transport.Server, c.w, c.say)
 			if err == nil || c.want != nil && !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -438,7 +438,7 @@ func TestHostileServerOfRuns(t *testing.T) {
 			t.Parallel()
 			d := newDuo(t)
 			d.does(t, 0, 0, 2, plan.RunCount{Made: 2, Kept: 2})
-			err, left := d.against(t, transport.Client, wish{}, func(conn transport.Conn, mine []store.Name) error {
+			left, err := d.against(t, transport.Client, wish{}, func(conn transport.Conn, mine []store.Name) error {
 				in := make([]byte, 2*offerSize)
 				return errors.Join(conn.Recv(in), conn.Send(c.say(mine)))
 			})
