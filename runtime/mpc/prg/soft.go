@@ -269,7 +269,7 @@ func (q *sliced) mix(k *sliced) {
 	var s, b0, b1, b2, b3 uint64 // b: t of the bit before
 
 	a0, a1, a2, a3 = q.moved(0)
-	b0, b1, b2, b3, t0, t2 = t0, t1, t2, t3, a0^a1, a2^a3
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
 	s = t0 ^ t2
 	q[0][0], q[1][0] = s^a0^b0^k[0][0], s^a1^b1^k[1][0]
 	q[2][0], q[3][0] = s^a2^b2^k[2][0], s^a3^b3^k[3][0]
@@ -311,7 +311,7 @@ func (q *sliced) mix(k *sliced) {
 	q[2][6], q[3][6] = s^a2^b2^k[2][6], s^a3^b3^k[3][6]
 
 	a0, a1, a2, a3 = q.moved(7)
-	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	b0, b1, b2, b3, t0, t2 = t0, t1, t2, t3, a0^a1, a2^a3
 	s = t0 ^ t2
 	q[0][7], q[1][7] = s^a0^b0^k[0][7], s^a1^b1^k[1][7]
 	q[2][7], q[3][7] = s^a2^b2^k[2][7], s^a3^b3^k[3][7]
