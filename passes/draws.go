@@ -32,16 +32,16 @@ func (t *trials) draws() (n int, few []int) {
 	return n, few
 }
 
-// farther is how many standard deviations off its mean a number may be expected in some run.
-const farther = 3
+// farther is how many times its root mean square a deviation may reach without being seen in
+// a few runs: one in fifty of a normal distribution does.
+const farther = 2.3
 
 // scatter runs the inputs again, and gives how far an output that has few numbers is off
-// at most, relative to its largest: the most that was seen, or what the scatter of a
-// number over its runs makes likely.
+// at most, relative to its largest: the most that was seen, or what the root mean square
+// makes likely.
 func (t *trials) scatter(count *counter) (worst float64, err error) {
 	n, few := t.draws()
-	type number struct{ input, output, at int }
-	seen := map[number][]float64{}
+	seen := map[int][]float64{} // by output
 	var mu sync.Mutex
 	err = overInputs(n*len(t.inputs), func(k, _ int) error {
 		defer count.add(1)
@@ -57,9 +57,7 @@ func (t *trials) scatter(count *counter) (worst float64, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, o := range few {
-			for j, d := range t.off(r.Outputs[o].Floats(), i, o) {
-				seen[number{i, o, j}] = append(seen[number{i, o, j}], d)
-			}
+			seen[o] = append(seen[o], t.off(r.Outputs[o].Floats(), i, o)...)
 		}
 		return nil
 	})
@@ -71,13 +69,12 @@ func (t *trials) scatter(count *counter) (worst float64, err error) {
 
 // strays is how far from 0 numbers like these may be expected.
 func strays(ds []float64) (far float64) {
-	mean, square := 0.0, 0.0
+	square := 0.0
 	for _, d := range ds {
 		far = max(far, math.Abs(d))
-		mean += d / float64(len(ds))
 		square += d * d / float64(len(ds))
 	}
-	return max(far, math.Abs(mean)+farther*math.Sqrt(max(square-mean*mean, 0)))
+	return max(far, farther*math.Sqrt(square))
 }
 
 // off is how far the numbers of an output are off, relative to the largest that it has for

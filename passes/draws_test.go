@@ -99,8 +99,8 @@ func TestDraws(t *testing.T) {
 		}
 	}
 	tr := &trials{want: [][][]float32{{{1, -2}}, {{4, 0}}}}
-	if off := strays(tr.off([]float32{1.1, -2.2}, 0, 0)); math.Abs(off-0.125) > 1e-6 {
-		t.Errorf("off by %g, want 3 times 0.0375 from -0.0125", off)
+	if off := strays(tr.off([]float32{1.1, -2.2}, 0, 0)); math.Abs(off-farther*math.Sqrt(0.0015625)) > 1e-6 {
+		t.Errorf("off by %g, want 2.3 times the root mean square of 0.025 and 0.05", off)
 	}
 	silent := &trials{want: [][][]float32{{{0}}}}
 	if off := silent.off([]float32{0}, 0, 0)[0]; off != 0 {
