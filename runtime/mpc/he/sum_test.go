@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"testing"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/transport"
 )
@@ -52,7 +53,7 @@ func runSum(t *testing.T, op *Op, weights [][]int64, own [2][]uint64) (view, []u
 
 // What the client sees of a sum does not depend on the weights, which are the server's
 // share where matrices are multiplied: both halves of every response, what one tells
-// beside the other, and the client's share look uniform, even where both
+// beside the other, also decrypted, and the client's share look uniform, even where both
 // terms are the same.
 func TestViewOfSumIsUniform(t *testing.T) {
 	const n, filters, runs = 32, 64, 12
@@ -67,11 +68,15 @@ func TestViewOfSumIsUniform(t *testing.T) {
 		seen := map[string][]uint64{}
 		for range runs {
 			v, _ := runSum(t, op, [][]int64{w, w}, [2][]uint64{})
-			var c0 [2][]uint64
+			var c0, phases [2][]uint64
 			for i := range c0 {
 				c1 := make([]uint64, testDegree)
 				c0[i] = make([]uint64, filters)
 				half, own := poly.PackedLen(testDegree, op.C1Bits), poly.PackedLen(filters, op.C0Bits)
+				phases[i] = make([]uint64, filters)
+				if err := v.client.newDecryptor(op, phases[i]).response(0, v.data[:half+own]); err != nil {
+					t.Fatal(err)
+				}
 				poly.UnpackBits(c1, v.data[:half], op.C1Bits)
 				poly.UnpackBits(c0[i], v.data[half:half+own], op.C0Bits)
 				v.data = v.data[half+own:]
@@ -79,10 +84,12 @@ func TestViewOfSumIsUniform(t *testing.T) {
 			}
 			for k := range c0[0] {
 				seen["c0 less the other's"] = append(seen["c0 less the other's"], (c0[0][k]-c0[1][k])&mask)
+				q := v.client.ring.Q() // what the client decrypts: both terms are the same, their masks are not
+				seen["phase less the other's"] = append(seen["phase less the other's"], (phases[0][k]+q-phases[1][k])%q)
 			}
 			seen["share"] = append(seen["share"], v.out...)
 		}
-		bits := map[string]int{"c0": op.C0Bits, "c1": op.C1Bits, "c0 less the other's": op.C0Bits, "share": op.OutBits}
+		bits := map[string]int{"c0": op.C0Bits, "c1": op.C1Bits, "c0 less the other's": op.C0Bits, "phase less the other's": wire.QBits, "share": op.OutBits}
 		for what, values := range seen {
 			if x := chiSquare(values, bits[what]); x > chiLimit {
 				t.Errorf("%s weights: %s is not uniform: chi-square %.0f", name, what, x)
