@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"sync"
 
 	"secc.example/secc/backend/plan/wire"
 )
@@ -12,8 +13,30 @@ import (
 // compared once. Positions outside the tensor are left out.
 func (w *Pool) Network() wire.Network { return w.grid().network() }
 
-// LevelSizes counts the comparisons of each level of Network.
-func (w *Pool) LevelSizes() []int { return w.grid().sizes() }
+// LevelSizes counts the comparisons of each level of Network, which the caller leaves as they are.
+// Prices ask for them again and again while trees are chosen; networks over long lines take
+// tenths of a second.
+func (w *Pool) LevelSizes() []int {
+	levels.Lock()
+	defer levels.Unlock()
+	if n, ok := levels.of[*w]; ok {
+		return n
+	}
+	if levels.of == nil || len(levels.of) >= mostLevels {
+		levels.of = map[Pool][]int{}
+	}
+	n := w.grid().sizes()
+	levels.of[*w] = n
+	return n
+}
+
+// mostLevels is how many pools are remembered; then all are forgotten.
+const mostLevels = 256
+
+var levels struct {
+	sync.Mutex
+	of map[Pool][]int
+}
 
 // grid is a tournament along one axis and then along the other: a network of the
 // first axis on every line that is used, and one of the second on every result
