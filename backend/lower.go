@@ -96,6 +96,7 @@ func (l *lowering) finish() error {
 	if keys.N != 0 {
 		l.plan.Modulus = Modulus()
 	}
+	l.plan.Remember()
 	l.plan.OT = l.options.Profile.OT(l.plan.COTs())
 	return l.plan.Validate()
 }

@@ -78,6 +78,7 @@ func Decode(b []byte) (*Plan, error) {
 	if err := unmarshal(b[len(magic):], p); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
+	p.Remember()
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}

@@ -58,7 +58,7 @@ type Plan struct {
 	OT      OT     // how correlated OTs are made
 	Modulus uint64 `cbor:",omitempty"` // Q of the encrypted linear steps, a prime; 0 where there are none
 
-	known figures // set by Validate
+	known *figures // none: nothing is remembered
 }
 
 // Input is one tensor that the client brings. The client encodes x, scaled, as

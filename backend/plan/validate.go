@@ -30,7 +30,6 @@ func (p *Plan) Validate() error {
 	if p.Version != Version {
 		return fmt.Errorf("plan: version %d, this secc reads %d", p.Version, Version)
 	}
-	p.remember()
 	if len(p.Slots) > MaxSlots {
 		return fmt.Errorf("plan: %d slots, limit %d", len(p.Slots), MaxSlots)
 	}
