@@ -527,8 +527,8 @@ func (e *execution) receiveMove(c transport.Conn, x plan.Slot, msg []byte) error
 		return err
 	}
 	y, bits := make(Vec, len(e.walk.slots[x])), e.plan.Slots[x].Bits
-	if err := ring.Unpack(y, msg, bits); err != nil {
-		return fmt.Errorf("%w: %w", transport.ErrViolation, err)
+	if err := unpack(y, msg, bits); err != nil {
+		return err
 	}
 	for k, v := range e.walk.slots[x] {
 		y[k] += v

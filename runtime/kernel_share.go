@@ -2,9 +2,10 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 
 	"secc.example/secc/backend/plan"
-	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -170,18 +171,19 @@ func input(_ context.Context, p *Party, c *Call) ([]Vec, error) {
 // One message from server to client, n*k bits packed; exact; the client learns x.
 func reveal(_ context.Context, p *Party, c *Call) ([]Vec, error) {
 	bits := c.InTypes[0].Bits
+	b := make([]byte, ring.PackedLen(len(c.In[0]), bits))
 	if p.Role == transport.Server {
-		if err := p.Conn.Send(packBits(nil, c.In[0], bits)); err != nil {
+		ring.Pack(b, c.In[0], bits)
+		if err := p.Conn.Send(b); err != nil {
 			return nil, err
 		}
 		return c.Out(), p.Conn.Flush()
 	}
-	wire := make([]byte, wire.PackedLen(len(c.In[0]), bits))
-	if err := p.Conn.Recv(wire); err != nil {
+	if err := p.Conn.Recv(b); err != nil {
 		return nil, err
 	}
 	out := make(Vec, len(c.In[0]))
-	if err := unpackBits(out, wire, bits); err != nil {
+	if err := unpack(out, b, bits); err != nil {
 		return nil, err
 	}
 	for i, x := range c.In[0] {
@@ -190,49 +192,10 @@ func reveal(_ context.Context, p *Party, c *Call) ([]Vec, error) {
 	return []Vec{out}, nil
 }
 
-// packBits appends the elements to dst, bits each, least significant first.
-func packBits(dst []byte, x Vec, bits int) []byte {
-	var acc uint64
-	n := 0
-	for _, v := range x {
-		v &= mask(bits)
-		acc |= v << n
-		if n+bits < 64 {
-			n += bits
-			continue
-		}
-		for i := range 8 {
-			dst = append(dst, byte(acc>>(8*i)))
-		}
-		acc, n = v>>(64-n), n+bits-64 // a shift by 64 gives 0
-	}
-	for ; n > 0; n -= 8 {
-		dst, acc = append(dst, byte(acc)), acc>>8
-	}
-	return dst
-}
-
-// unpackBits is the inverse; bits past the last element must be zero.
-func unpackBits(dst Vec, wire []byte, bits int) error {
-	word := func(i int) (w uint64) { // bytes 8i.. as a word
-		for j := 8 * i; j < min(8*i+8, len(wire)); j++ {
-			w |= uint64(wire[j]) << (8 * (j % 8))
-		}
-		return w
-	}
-	cur, at, n := word(0), 0, 0
-	for i := range dst {
-		v := cur >> n
-		if n += bits; n >= 64 {
-			n -= 64
-			at++
-			cur = word(at)
-			v |= cur << (bits - n) // a shift by 64 gives 0
-		}
-		dst[i] = v & mask(bits)
-	}
-	if n > 0 && cur>>n != 0 {
-		return transport.Violation("packed vector has bits set after its last element")
+// unpack is ring.Unpack of what a peer sent.
+func unpack(x Vec, b []byte, bits int) error {
+	if err := ring.Unpack(x, b, bits); err != nil {
+		return fmt.Errorf("%w: %w", transport.ErrViolation, err)
 	}
 	return nil
 }

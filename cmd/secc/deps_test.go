@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"runtime/mpc/nonlinear":  {"backend/plan/wire", "runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/mpc/poly", "runtime/transport"},
 	"runtime/mpc/mpctest":    {"runtime/mpc/ot", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
 	"runtime/mpc/ot":         {"backend/plan/wire", "runtime/guard", "runtime/mpc/prg", "runtime/mpc/ring", "runtime/transport"},
-	"runtime/mpc/poly":       {"backend/plan/wire", "runtime/mpc/prg"},
+	"runtime/mpc/poly":       {"backend/plan/wire", "runtime/mpc/prg", "runtime/mpc/ring"},
 }
 
 // onlyIn says where a module may be imported (by code, not by tests).

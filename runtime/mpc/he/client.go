@@ -211,10 +211,9 @@ func (d *decryptor) response(m int, b []byte) error {
 	r := d.c.ring
 	for set := range d.op.sets() {
 		n := d.p1.Len(r.N())
-		if !d.p1.PaddingZero(b[:n], r.N()) {
-			return transport.Violation("linear response %d: padding is not zero", m)
+		if err := d.uniformHalf(b[:n]); err != nil {
+			return transport.Violation("linear response %d: %v", m, err)
 		}
-		d.uniformHalf(b[:n])
 		b = b[n:]
 		from, to := d.op.tilesOf(set)
 		for t := from; t < to; t++ {
@@ -229,36 +228,42 @@ func (d *decryptor) response(m int, b []byte) error {
 }
 
 // uniformHalf takes in the uniform half of a set.
-func (d *decryptor) uniformHalf(b []byte) {
-	d.p1.Unpack(d.c1, b)
+func (d *decryptor) uniformHalf(b []byte) error {
+	if err := d.p1.Unpack(d.c1, b); err != nil {
+		return err
+	}
 	d.c.ring.Encode(d.c1, d.c1, d.op.C1Bits)
 	d.c.ring.NTT(d.c1)
+	return nil
 }
 
 // tile adds the phase of a tile at the useful coefficients.
 func (d *decryptor) tile(t, m int, b []byte) error {
 	coef, elem := d.op.Map.Response(t, m)
-	if !d.p0.PaddingZero(b, len(coef)) {
-		return transport.Violation("linear response %d: padding is not zero", m)
+	open, err := d.open(t, coef, b)
+	if err != nil {
+		return transport.Violation("linear response %d: %v", m, err)
 	}
 	q := d.c.ring.Q()
-	for k, v := range d.open(t, coef, b) {
+	for k, v := range open {
 		d.phases[elem[k]] = reduceOnce(d.phases[elem[k]]+v, q)
 	}
 	return nil
 }
 
 // open gives the phase c0 + c1*s_k of a tile at the useful coefficients.
-func (d *decryptor) open(t int, coef []int32, b []byte) []uint64 {
+func (d *decryptor) open(t int, coef []int32, b []byte) ([]uint64, error) {
 	r := d.c.ring
+	v := d.vals[:len(coef)]
+	if err := d.p0.Unpack(v, b); err != nil {
+		return nil, err
+	}
 	r.Mul(d.phase, d.c1, d.c.secrets[t%d.op.Keys])
 	r.InvNTT(d.phase)
-	v := d.vals[:len(coef)]
-	d.p0.Unpack(v, b)
 	r.Encode(v, v, d.op.C0Bits)
 	q := r.Q()
 	for k, c := range coef {
 		v[k] = reduceOnce(v[k]+d.phase[c], q)
 	}
-	return v
+	return v, nil
 }

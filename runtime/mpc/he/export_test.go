@@ -50,13 +50,19 @@ func (c *Client) phases(op *Op, response []byte) []uint64 {
 	for m := range op.Map.Responses() {
 		for set := range op.sets() {
 			n := d.p1.Len(c.ring.N())
-			d.uniformHalf(response[:n])
+			if err := d.uniformHalf(response[:n]); err != nil {
+				panic(err)
+			}
 			response = response[n:]
 			from, to := op.tilesOf(set)
 			for t := from; t < to; t++ {
 				coef, elem := op.Map.Response(t, m)
 				n := d.p0.Len(len(coef))
-				for k, v := range d.open(t, coef, response[:n]) {
+				open, err := d.open(t, coef, response[:n])
+				if err != nil {
+					panic(err)
+				}
+				for k, v := range open {
 					out[elem[k]] = v
 				}
 				response = response[n:]

@@ -10,6 +10,7 @@ import (
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -98,8 +99,10 @@ func uploadErrors(t *testing.T, blocks int) [][]int64 {
 	c0, a := r.NewPoly(), r.NewPoly()
 	var errs [][]int64
 	for i := range blocks {
-		n := poly.PackedLen(testDegree, wire.QBits)
-		poly.UnpackBits(c0, data[:n], wire.QBits)
+		n := ring.PackedLen(testDegree, wire.QBits)
+		if err := ring.Unpack(c0, data[:n], wire.QBits); err != nil {
+			t.Error(err)
+		}
 		data = data[n:]
 		client.sampler().Uniform(r, a, uploadIndex(0, 0, blocks, i))
 		r.Mul(a, a, client.secrets[0])

@@ -11,6 +11,7 @@ import (
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/mpctest"
 	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -199,8 +200,12 @@ func TestViewIsUniform(t *testing.T) {
 			v, _ := run(t, op, make([]int64, n), w)
 			r := v.client.ring
 			c1, c0 := make([]uint64, testDegree), make([]uint64, filters)
-			poly.UnpackBits(c1, v.data[:poly.PackedLen(testDegree, op.C1Bits)], op.C1Bits)
-			poly.UnpackBits(c0, v.data[poly.PackedLen(testDegree, op.C1Bits):], op.C0Bits)
+			if err := ring.Unpack(c1, v.data[:ring.PackedLen(testDegree, op.C1Bits)], op.C1Bits); err != nil {
+				t.Error(err)
+			}
+			if err := ring.Unpack(c0, v.data[ring.PackedLen(testDegree, op.C1Bits):], op.C0Bits); err != nil {
+				t.Error(err)
+			}
 			residue := r.NewPoly()
 			r.Encode(residue, c1, op.C1Bits)
 			r.Sub(residue, residue, knownPart(v.client, w, n, filters))
@@ -354,10 +359,10 @@ func TestBadUpload(t *testing.T) {
 			if _, err := NewClient(ctx, conn, testSpec(), rand.Reader); err != nil {
 				return err
 			}
-			if err := conn.Send(test.message(make([]byte, poly.PackedLen(test.degree, test.bits)))); err != nil || name != "good" {
+			if err := conn.Send(test.message(make([]byte, ring.PackedLen(test.degree, test.bits)))); err != nil || name != "good" {
 				return errors.Join(err, conn.Flush())
 			}
-			return conn.Recv(make([]byte, poly.PackedLen(testDegree, op.C1Bits)+poly.PackedLen(3, op.C0Bits)))
+			return conn.Recv(make([]byte, ring.PackedLen(testDegree, op.C1Bits)+ring.PackedLen(3, op.C0Bits)))
 		})
 		if (s != nil) != (name != "good") || errors.Is(s, transport.ErrViolation) != test.violation {
 			t.Errorf("%s: %v", name, s)
@@ -369,7 +374,7 @@ func TestBadUpload(t *testing.T) {
 func TestBadResponse(t *testing.T) {
 	ctx := context.Background()
 	op := testOp(10, 3)
-	size := poly.PackedLen(testDegree, op.C1Bits) + poly.PackedLen(3, op.C0Bits)
+	size := ring.PackedLen(testDegree, op.C1Bits) + ring.PackedLen(3, op.C0Bits)
 	for name, message := range map[string]func(p []byte) []byte{
 		"padding": func(p []byte) []byte { p[len(p)-1] = 0x80; return p },
 		"short":   func(p []byte) []byte { return p[:len(p)-1] },
@@ -378,7 +383,7 @@ func TestBadResponse(t *testing.T) {
 			if _, err := NewServer(ctx, conn, testSpec(), rand.Reader); err != nil {
 				return err
 			}
-			if err := conn.Recv(make([]byte, poly.PackedLen(testDegree, op.UploadBits))); err != nil {
+			if err := conn.Recv(make([]byte, ring.PackedLen(testDegree, op.UploadBits))); err != nil {
 				return err
 			}
 			if err := conn.Send(message(make([]byte, size))); err != nil {

@@ -209,9 +209,8 @@ func (v *receiver) upload(t, i int, b []byte) error {
 	coef, src := e.op.Map.Upload(t, i, v.src)
 	v.src = src
 	c := v.vals[:len(coef)]
-	v.packer.Unpack(c, b)
 	drop := wire.QBits - e.op.UploadBits
-	if !poly.AllBelow(c, r.DroppedBound(drop)) || !v.packer.PaddingZero(b, len(coef)) {
+	if err := v.packer.Unpack(c, b); err != nil || !poly.AllBelow(c, r.DroppedBound(drop)) {
 		return transport.Violation("linear input, tile %d, block %d: a coefficient is out of range", t, i)
 	}
 	p := r.NewPoly()

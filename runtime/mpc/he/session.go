@@ -238,8 +238,7 @@ func (s *Server) receiveKeys(ctx context.Context, conn transport.Conn) error {
 			return fmt.Errorf("he: set-up: %w", err)
 		}
 		p := r.NewPoly()
-		s.packer.Unpack(p, buf)
-		if !poly.AllBelow(p, r.Q()) || !s.packer.PaddingZero(buf, r.N()) {
+		if err := s.packer.Unpack(p, buf); err != nil || !poly.AllBelow(p, r.Q()) {
 			return transport.Violation("linear set-up: key for secret %d holds a value out of range", secret)
 		}
 		id := keyID{digits, level, d, secret}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan/wire"
-	"secc.example/secc/runtime/mpc/poly"
+	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
 
@@ -72,13 +72,17 @@ func TestViewOfSumIsUniform(t *testing.T) {
 			for i := range c0 {
 				c1 := make([]uint64, testDegree)
 				c0[i] = make([]uint64, filters)
-				half, own := poly.PackedLen(testDegree, op.C1Bits), poly.PackedLen(filters, op.C0Bits)
+				half, own := ring.PackedLen(testDegree, op.C1Bits), ring.PackedLen(filters, op.C0Bits)
 				phases[i] = make([]uint64, filters)
 				if err := v.client.newDecryptor(op, phases[i]).response(0, v.data[:half+own]); err != nil {
 					t.Fatal(err)
 				}
-				poly.UnpackBits(c1, v.data[:half], op.C1Bits)
-				poly.UnpackBits(c0[i], v.data[half:half+own], op.C0Bits)
+				if err := ring.Unpack(c1, v.data[:half], op.C1Bits); err != nil {
+					t.Error(err)
+				}
+				if err := ring.Unpack(c0[i], v.data[half:half+own], op.C0Bits); err != nil {
+					t.Error(err)
+				}
 				v.data = v.data[half+own:]
 				seen["c0"], seen["c1"] = append(seen["c0"], c0[i]...), append(seen["c1"], c1[:filters]...)
 			}

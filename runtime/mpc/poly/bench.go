@@ -3,6 +3,8 @@ package poly
 import (
 	"fmt"
 	"time"
+
+	"secc.example/secc/runtime/mpc/ring"
 )
 
 // Benchmark is one kernel in one variant, for tools that report figures.
@@ -66,7 +68,7 @@ func newWorkload(r *Ring) *workload {
 	w := &workload{r: r, s: NewSampler(Seed{1}), a: r.NewPoly(), b: r.NewPoly(), c: r.NewPoly()}
 	w.s.Uniform(r, w.a, 0)
 	w.s.Uniform(r, w.b, 1)
-	w.packed = make([]byte, PackedLen(r.n, uploadBits))
+	w.packed = make([]byte, ring.PackedLen(r.n, uploadBits))
 	return w
 }
 
@@ -159,7 +161,7 @@ func kernelBenchmarks(r *Ring) []Benchmark {
 		{"encode_add", func() { r.EncodeAdd(w.a, w.b, 26) }},
 		{"round", func() { r.Round(w.c, w.a, 18) }},
 		{fmt.Sprintf("pack_%d_bits", uploadBits), func() { pack.Pack(w.packed, w.b) }},
-		{fmt.Sprintf("unpack_%d_bits", uploadBits), func() { pack.Unpack(w.c, w.packed) }},
+		{fmt.Sprintf("unpack_%d_bits", uploadBits), func() { _ = pack.Unpack(w.c, w.packed) }},
 	}
 	var all []Benchmark
 	for _, b := range table {

@@ -14,27 +14,21 @@ func PackedLen(n, bits int) int { return (n*bits + 7) / 8 }
 // Pack writes the elements into dst, which is PackedLen bytes long: bits each,
 // least significant first, no gaps. Higher bits of the elements are ignored.
 func Pack(dst []byte, x []uint64, bits int) {
-	if bits == 16 {
-		for i, v := range x {
-			binary.LittleEndian.PutUint16(dst[2*i:], uint16(v))
-		}
-		return
-	}
 	var acc uint64
-	n, at, m := 0, 0, Mask(bits)
+	m, b, n := Mask(bits), uint(bits), uint(0) // n < 64 bits are pending in acc
 	for _, v := range x {
 		v &= m
-		acc |= v << n
-		if n += bits; n < 64 {
+		acc |= v << (n & 63)
+		if n += b; n < 64 {
 			continue
 		}
-		binary.LittleEndian.PutUint64(dst[at:], acc)
-		at, n = at+8, n-64
-		acc = v >> (bits - n)
+		binary.LittleEndian.PutUint64(dst, acc)
+		dst, n = dst[8:], n-64
+		acc = v >> (b - n)
 	}
-	for ; n > 0; n -= 8 {
-		dst[at] = byte(acc)
-		acc, at = acc>>8, at+1
+	for i := range dst[:(n+7)/8] {
+		dst[i] = byte(acc)
+		acc >>= 8
 	}
 }
 
@@ -47,34 +41,40 @@ func Unpack(x []uint64, src []byte, bits int) error {
 		}
 		return nil
 	}
-	m := Mask(bits)
-	bit := 0
+	src = src[:PackedLen(len(x), bits)]
+	var acc uint64
+	m, b, n := Mask(bits), uint(bits), uint(0) // n < 64 bits of acc are not used yet
 	for i := range x {
-		x[i] = load(src, bit>>3, bit&7, bits) & m
-		bit += bits
+		if n >= b {
+			x[i] = acc & m
+			acc >>= b & 63
+			n -= b
+			continue
+		}
+		next, got := uint64(0), uint(64)
+		if len(src) >= 8 {
+			next = binary.LittleEndian.Uint64(src)
+			src = src[8:]
+		} else {
+			next, got = last(src)
+			src = nil
+		}
+		x[i] = (acc | next<<(n&63)) & m
+		acc = next >> (b - n)
+		n += got - b
 	}
-	if bit&7 != 0 && src[len(src)-1]>>(bit&7) != 0 {
+	if acc != 0 {
 		return ErrPadding
 	}
 	return nil
 }
 
-// load reads at least bits bits that begin at bit shift of byte at.
-func load(src []byte, at, shift, bits int) uint64 {
-	if at+9 <= len(src) {
-		v := binary.LittleEndian.Uint64(src[at:]) >> shift
-		return v | uint64(src[at+8])<<(64-shift) // shift 0: shifted out
+// last reads fewer than 8 bytes, and says how many bits they are.
+func last(src []byte) (w uint64, n uint) {
+	for i, c := range src {
+		w |= uint64(c) << (8 * i)
 	}
-	var v uint64
-	for i := 0; 8*i < shift+bits; i++ {
-		b := uint64(src[at+i])
-		if i == 0 {
-			v = b >> shift
-		} else {
-			v |= b << (8*i - shift)
-		}
-	}
-	return v
+	return w, uint(8 * len(src))
 }
 
 // PackBits writes n bits of b into dst, which is PackedLen(n, 1) bytes long.
@@ -102,10 +102,7 @@ func UnpackBits(b []uint64, src []byte, n int) error {
 	if rest == 0 {
 		return nil
 	}
-	var w uint64
-	for i, c := range src[8*full:] {
-		w |= uint64(c) << (8 * i)
-	}
+	w, _ := last(src[8*full:])
 	if w&^Mask(rest) != 0 {
 		return ErrPadding
 	}

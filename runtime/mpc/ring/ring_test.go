@@ -37,6 +37,12 @@ func TestPackRoundTrip(t *testing.T) {
 					}
 				}
 			}
+			if used := n * bits % 8; used > 0 {
+				wire[len(wire)-1] |= 0x80
+				if err := Unpack(y, wire, bits); !errors.Is(err, ErrPadding) {
+					t.Fatalf("%d elements of %d bits: padding that is not zero gave %v", n, bits, err)
+				}
+			}
 		}
 	}
 }
