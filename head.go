@@ -84,14 +84,14 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Split gives the network proper of a model, and what makes its inputs of the client's:
-// nil where they are the same.
-func Split(g *ir.Graph, publish bool) (*ir.Graph, func([]*num.Tensor) ([]*num.Tensor, error), error) {
-	p, err := split(g, publish)
+// Proper gives the network proper of a model that was read so: what is left of it when the
+// client's part is taken off.
+func (h How) Proper(g *ir.Graph) (*ir.Graph, error) {
+	p, err := split(g, h.Publish)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return p.rest, p.eval, nil
+	return p.rest, nil
 }
 
 // eval gives the network's inputs of the client's.

@@ -124,7 +124,7 @@ func (s *simulation) signer(v *Value, a CompareAttrs, use int) num.Signer {
 // signBlock is how many signs are computed at a time: they stay in the cache.
 const signBlock = 512
 
-// blocks calls f with the bounds of each block of n elements.
+// signBlocks calls f with the bounds of each block of n elements.
 func signBlocks(n int, f func(lo, hi int)) {
 	for lo := 0; lo < n; lo += signBlock {
 		f(lo, min(lo+signBlock, n))

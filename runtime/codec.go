@@ -112,8 +112,10 @@ func post(o plan.Output, x []float64, shape []int) ([]float64, error) {
 			shape = f.Shape
 		case "transpose":
 			x, shape = transpose(x, shape, f.Perm), f.Shape
-		case "softmax", "log_softmax":
-			plan.Softmax(x, shape, f.Axis, f.Op == "log_softmax")
+		case "softmax":
+			plan.Softmax(x, shape, f.Axis)
+		case "log_softmax":
+			plan.LogSoftmax(x, shape, f.Axis)
 		case "func":
 			g, ok := f.Scalar()
 			if !ok {

@@ -117,14 +117,17 @@ func runRelu(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([]Vec
 		return nil, err
 	}
 	a := c.Attrs.(*plan.Relu)
-	return one(p.Relu(ctx, c.In[0], signOf(&a.Sign), a.Flip, flip, max(a.Bits, a.ExtendTo)))
+	return one(p.Relu(ctx, c.In[0], signOf(&a.Sign), flip, max(a.Bits, a.ExtendTo)))
 }
 
-// flips spreads the server's secret signs over the elements, bit-packed.
-func flips(role transport.Role, c *Call, w Weights) ([]uint64, error) {
+// flips spreads the server's secret signs over the elements.
+func flips(role transport.Role, c *Call, w Weights) (*nonlinear.Flip, error) {
 	a := c.Attrs.(*plan.Relu)
-	if !a.Flip || role != transport.Server {
+	if !a.Flip {
 		return nil, nil
+	}
+	if role == transport.Client {
+		return &nonlinear.Flip{}, nil
 	}
 	f, err := w.Ints(c.W+"/flip", a.Spread.Channels)
 	if err != nil {
@@ -134,7 +137,7 @@ func flips(role transport.Role, c *Call, w Weights) ([]uint64, error) {
 	for i := range c.In[0] {
 		bits[i/64] |= uint64(f[a.Spread.At(i)]) & 1 << (i % 64)
 	}
-	return bits, nil
+	return &nonlinear.Flip{At: bits}, nil
 }
 
 func idealRelu(c *Call, w Weights) ([]Vec, error) {
@@ -143,7 +146,7 @@ func idealRelu(c *Call, w Weights) ([]Vec, error) {
 		return nil, err
 	}
 	return each(c, func(i int, x int64) int64 {
-		if (x >= 0) == (flip != nil && ring.Bit(flip, i) == 1) {
+		if (x >= 0) == (flip != nil && ring.Bit(flip.At, i) == 1) {
 			return 0
 		}
 		return x

@@ -97,8 +97,9 @@ const otSetupWork = 3 << 19
 // Cost is what total COTs cost: exact bytes and flights. Either part's
 // flights follow each other; Setup's come before Stream's.
 func (o OT) Cost(total COTs) (c OTCost) {
-	c.Setup.addOT(o.ServerSends.flights(total.ServerSends), o.ClientSends.flights(total.ClientSends), false)
-	c.Stream.addOT(o.ServerSends.flights(total.ServerSends), o.ClientSends.flights(total.ClientSends), true)
+	server, client := o.ServerSends.flights(total.ServerSends), o.ClientSends.flights(total.ClientSends)
+	c.Setup.addOT(server, client, otFlights.setUp)
+	c.Stream.addOT(server, client, otFlights.streamed)
 	units := float64(total.ServerSends)*o.ServerSends.work() + float64(total.ClientSends)*o.ClientSends.work()
 	c.Stream.Work.Server[UnitCOT], c.Stream.Work.Client[UnitCOT] = units, units
 	setup := 0.0
@@ -112,11 +113,11 @@ func (o OT) Cost(total COTs) (c OTCost) {
 }
 
 // addOT lays the flights of both directions over each other. The odd ones
-// (first, third) run from OT receiver to OT sender.
-func (c *Cost) addOT(server, client otFlights, stream bool) {
+// (first, third) run from OT receiver to OT sender; bytes is what a part takes of flight i.
+func (c *Cost) addOT(server, client otFlights, bytes func(f otFlights, i int) int64) {
 	for i := range 4 {
 		var f Flight
-		f.ToServer, f.ToClient = otTurn(i, server.bytes(i, stream), client.bytes(i, stream))
+		f.ToServer, f.ToClient = otTurn(i, bytes(server, i), bytes(client, i))
 		if f != (Flight{}) {
 			c.Flights = append(c.Flights, f)
 		}
@@ -130,12 +131,16 @@ func otTurn(i int, serverSends, clientSends int64) (toServer, toClient int64) {
 	return clientSends, serverSends
 }
 
-func (f otFlights) bytes(i int, stream bool) int64 {
-	switch {
-	case stream && i == f.at:
-		return f.stream
-	case !stream && i < len(f.setup):
+func (f otFlights) setUp(i int) int64 {
+	if i < len(f.setup) {
 		return f.setup[i]
+	}
+	return 0
+}
+
+func (f otFlights) streamed(i int) int64 {
+	if i == f.at {
+		return f.stream
 	}
 	return 0
 }

@@ -283,8 +283,16 @@ func walk(shape, a, b []int, visit func(at, i, j int)) {
 	dim(0, 0, 0)
 }
 
-// Softmax is the softmax along one axis, or its logarithm, in place.
-func Softmax(x []float64, shape []int, axis int, log bool) {
+// Softmax is the softmax along one axis, in place.
+func Softmax(x []float64, shape []int, axis int) {
+	LogSoftmax(x, shape, axis)
+	for i, v := range x {
+		x[i] = math.Exp(v)
+	}
+}
+
+// LogSoftmax is the logarithm of the softmax along one axis, in place.
+func LogSoftmax(x []float64, shape []int, axis int) {
 	inner := 1
 	for _, d := range shape[axis+1:] {
 		inner *= d
@@ -301,10 +309,7 @@ func Softmax(x []float64, shape []int, axis int, log bool) {
 				sum += math.Exp(v - top)
 			}
 			for i, v := range lane {
-				if v -= top + math.Log(sum); !log {
-					v = math.Exp(v)
-				}
-				x[base+i*inner+k] = v
+				x[base+i*inner+k] = v - (top + math.Log(sum))
 			}
 		}
 	}

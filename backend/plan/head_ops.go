@@ -24,8 +24,8 @@ var headOperators = map[string]headOperator{
 	"reshape":     {1, sameSize, func(_ *HeadOp, _ [][]int, in [][]float32, _ int) []float32 { return in[0] }},
 	"func":        {1, checkHeadFunc, evalHeadFunc},
 	"clip":        {1, checkHeadClip, evalHeadClip},
-	"softmax":     {1, checkHeadSoftmax, evalHeadSoftmax},
-	"log_softmax": {1, checkHeadSoftmax, evalHeadSoftmax},
+	"softmax":     {1, checkHeadSoftmax, evalHeadSoftmax(Softmax)},
+	"log_softmax": {1, checkHeadSoftmax, evalHeadSoftmax(LogSoftmax)},
 	"sum":         {1, checkHeadReduce, evalHeadReduce},
 	"reduce_max":  {1, checkHeadReduce, evalHeadReduce},
 	"one_hot":     {1, checkHeadOneHot, evalHeadOneHot},
@@ -111,13 +111,15 @@ func checkHeadSoftmax(op *HeadOp, from [][]int, n int) error {
 	return sameSize(op, from, n)
 }
 
-func evalHeadSoftmax(op *HeadOp, _ [][]int, in [][]float32, n int) []float32 {
-	x := make([]float64, n)
-	for i, v := range in[0] {
-		x[i] = float64(v)
+func evalHeadSoftmax(along func(x []float64, shape []int, axis int)) func(*HeadOp, [][]int, [][]float32, int) []float32 {
+	return func(op *HeadOp, _ [][]int, in [][]float32, n int) []float32 {
+		x := make([]float64, n)
+		for i, v := range in[0] {
+			x[i] = float64(v)
+		}
+		along(x, op.Shape, op.Axes[0])
+		return narrowed(x)
 	}
-	Softmax(x, op.Shape, op.Axes[0], op.Op == "log_softmax")
-	return narrowed(x)
 }
 
 func checkHeadReduce(op *HeadOp, from [][]int, n int) error {

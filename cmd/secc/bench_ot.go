@@ -62,14 +62,14 @@ func newBenchOTCmd() *cobra.Command {
 			}
 			if connect != "" {
 				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
-					_, err := benchOT(ctx, m, total, runs, false)
+					_, err := benchOT(ctx, m, total, runs, transport.Client)
 					return err
 				})
 			}
 			rep := benchReport[otRow]{Schema: benchSchema, Machine: machine()}
 			args := []string{"bench", "ot", "--cots", fmt.Sprint(total), "--runs", fmt.Sprint(runs)}
 			err := benchPair(c, args, func(ctx context.Context, m *transport.Mux) (err error) {
-				rep.Rows, err = benchOT(ctx, m, total, runs, true)
+				rep.Rows, err = benchOT(ctx, m, total, runs, transport.Server)
 				return err
 			})
 			if err != nil {
@@ -90,12 +90,12 @@ func newBenchOTCmd() *cobra.Command {
 }
 
 // benchOT makes total COTs with every extension, the server as OT sender.
-func benchOT(ctx context.Context, m *transport.Mux, total int64, runs int, server bool) ([]otRow, error) {
+func benchOT(ctx context.Context, m *transport.Mux, total int64, runs int, role transport.Role) ([]otRow, error) {
 	var rows []otRow
 	for _, b := range otBenches() {
 		var some []otRow
 		for range runs {
-			r, err := benchOneOT(ctx, m, b.cfg, total, server)
+			r, err := benchOneOT(ctx, m, b.cfg, total, role)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", b.name, err)
 			}
@@ -115,7 +115,7 @@ type otSource interface {
 	Close() error
 }
 
-func benchOneOT(ctx context.Context, m *transport.Mux, cfg ot.Config, total int64, server bool) (otRow, error) {
+func benchOneOT(ctx context.Context, m *transport.Mux, cfg ot.Config, total int64, role transport.Role) (otRow, error) {
 	row := otRow{COTs: total}
 	cfg.Ahead = 1 << 16 // little is made before the clock starts
 	sync, conn := m.Channel(0), m.Channel(1)
@@ -124,7 +124,7 @@ func benchOneOT(ctx context.Context, m *transport.Mux, cfg ot.Config, total int6
 		return row, err
 	}
 	start := time.Now()
-	src, take, err := otDirection(ctx, conn, cfg, total, server)
+	src, take, err := otDirection(ctx, conn, cfg, total, role)
 	if err != nil {
 		return row, err
 	}
@@ -162,8 +162,8 @@ func benchOneOT(ctx context.Context, m *transport.Mux, cfg ot.Config, total int6
 }
 
 // otDirection starts this party's side and gives the function that takes blocks.
-func otDirection(ctx context.Context, conn transport.Conn, cfg ot.Config, total int64, sender bool) (otSource, func([]prg.Block) error, error) {
-	if sender {
+func otDirection(ctx context.Context, conn transport.Conn, cfg ot.Config, total int64, role transport.Role) (otSource, func([]prg.Block) error, error) {
+	if role == transport.Server {
 		s, err := ot.NewSender(ctx, conn, cfg, total, rand.Reader)
 		return s, func(dst []prg.Block) error {
 			b, err := s.Take(ctx, len(dst))

@@ -228,7 +228,7 @@ func reluParty(ctx context.Context, m *transport.Mux, role transport.Role, kind 
 
 func reluOf(ctx context.Context, p *nonlinear.Party, c *plan.Relu, x []uint64) ([]uint64, error) {
 	s := nonlinear.Sign{Bits: c.Bits, Lo: c.Lo, Hi: c.Hi, Tree: c.Tree}
-	return p.Relu(ctx, x, s, false, nil, max(c.Bits, c.ExtendTo))
+	return p.Relu(ctx, x, s, nil, max(c.Bits, c.ExtendTo))
 }
 
 // wrongRelus: the client opens its shares to the server, which counts the

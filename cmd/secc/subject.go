@@ -277,7 +277,7 @@ func (s *subject) rewritten() (*passes.Rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
-	proper, _, err := secc.Split(s.real, s.how.Publish)
+	proper, err := s.how.Proper(s.real)
 	if err != nil {
 		return nil, err
 	}

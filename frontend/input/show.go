@@ -6,6 +6,8 @@ import (
 	"image/color"
 	"image/png"
 	"slices"
+
+	"secc.example/secc/backend/plan"
 )
 
 // leastShown is the shortest side of what is taken for a picture.
@@ -14,14 +16,14 @@ const leastShown = 8
 // Picture draws the values of an input as the network is given them, from black for the
 // least to white for the greatest: a PNG, or nil if the input is no picture.
 func (w Spec) Picture(values []float32) []byte {
-	return Draw(values, w.Shape, w.Prep.Layout == "nhwc", w.Prep.Colour == "bgr")
+	return Draw(values, w.Shape, w.Prep)
 }
 
-// Draw draws a tensor [..., C, H, W], or [..., H, W, C] if the channels are last, of one or
-// three channels as a PNG from black for the least value to white for the greatest; of
+// Draw draws a tensor [..., C, H, W] of one or three channels, laid out and coloured as prep
+// says, as a PNG from black for the least value to white for the greatest; of
 // several pictures the first. Nil if the shape is none of a picture.
-func Draw(values []float32, shape []int, last, bgr bool) []byte {
-	img := drawn(values, shape, last, bgr)
+func Draw(values []float32, shape []int, prep plan.Preprocess) []byte {
+	img := drawn(values, shape, prep)
 	if img == nil {
 		return nil
 	}
@@ -32,14 +34,14 @@ func Draw(values []float32, shape []int, last, bgr bool) []byte {
 	return b.Bytes()
 }
 
-func drawn(values []float32, shape []int, last, bgr bool) image.Image {
+func drawn(values []float32, shape []int, prep plan.Preprocess) image.Image {
 	if len(shape) < 3 {
 		return nil
 	}
 	d := shape[len(shape)-3:]
 	c, high, wide := d[0], d[1], d[2]
 	pixel, channel := 1, high*wide
-	if last {
+	if prep.Layout == "nhwc" {
 		high, wide, c = d[0], d[1], d[2]
 		pixel, channel = c, 1
 	}
@@ -62,7 +64,7 @@ func drawn(values []float32, shape []int, last, bgr bool) image.Image {
 		return img
 	}
 	first, third := 0, 2*channel
-	if bgr {
+	if prep.Colour == "bgr" {
 		first, third = third, first
 	}
 	img := image.NewNRGBA(image.Rect(0, 0, wide, high))

@@ -6,7 +6,7 @@ import "fmt"
 // []string or *Tensor.
 type attrs map[string]any
 
-// Typed access. An attribute of another type counts as malformed; the error is
+// attr gives an attribute. One of another type counts as malformed; the error is
 // remembered in the ctx, so that importer functions read straight through.
 func attr[T any](c *ctx, name string, missing T) T {
 	v, ok := c.attrs[name]

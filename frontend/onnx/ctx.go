@@ -192,16 +192,20 @@ func (c *ctx) scalar(i int, what string, missing float64) float64 {
 	return t.at(0)
 }
 
-// axis normalises a possibly negative axis; end allows one past the last.
-func (c *ctx) axis(a, rank int, end bool) int {
-	top := rank
-	if end {
-		top++
+// axis normalises a possibly negative axis.
+func (c *ctx) axis(a, rank int) int {
+	if a = c.axisOrEnd(a, rank); a == rank {
+		c.failf("axis %d is out of range for rank %d", a, rank)
 	}
+	return a
+}
+
+// axisOrEnd is axis where the end, one past the last, may be meant.
+func (c *ctx) axisOrEnd(a, rank int) int {
 	if a < 0 {
 		a += rank
 	}
-	if a < 0 || a >= top {
+	if a < 0 || a > rank {
 		c.failf("axis %d is out of range for rank %d", a, rank)
 	}
 	return a
@@ -214,7 +218,7 @@ func (c *ctx) axes(list []int, rank int) []int {
 		if a < -rank { // so that axis can not turn it into a valid one
 			c.failf("axis %d is out of range for rank %d", a, rank)
 		}
-		out[i] = c.axis(a, rank, false)
+		out[i] = c.axis(a, rank)
 		if slices.Contains(out[:i], out[i]) {
 			c.failf("axes %v repeat", list)
 		}
@@ -222,7 +226,7 @@ func (c *ctx) axes(list []int, rank int) []int {
 	return out
 }
 
-// rank insists on a rank.
+// rankOf insists on a rank.
 func (c *ctx) rankOf(o *operand, lo, hi int) int {
 	if n := len(o.shape); n < lo || n > hi {
 		c.failf("input %q has shape %v, want rank %d to %d", o.name, o.shape, lo, hi)

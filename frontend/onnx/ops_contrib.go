@@ -59,7 +59,7 @@ func (c *ctx) refuseQuantised(what string) {
 }
 
 func qlinearSoftmax(c *ctx, x *operand) *operand {
-	axis := c.axis(c.int("axis", -1), len(x.shape), false)
+	axis := c.axis(c.int("axis", -1), len(x.shape))
 	if c.int("opset", 13) < 13 {
 		flat := c.reshape(x, ir.Numel(x.shape[:axis]), ir.Numel(x.shape[axis:]))
 		return c.reshape(c.emit(ir.OpSoftmax, &ir.AxisAttrs{Axis: 1}, Float, flat), x.shape...)
@@ -76,7 +76,7 @@ func qlinearConcat(c *ctx) []*operand {
 	for i := 2; i < len(c.in); i += 3 {
 		parts = append(parts, c.realOf(c.in[i], c.in[i+1], c.in[i+2], 1))
 	}
-	y := c.concat(c.axis(c.int("axis", 0), len(parts[0].shape), false), parts...)
+	y := c.concat(c.axis(c.int("axis", 0), len(parts[0].shape)), parts...)
 	return c.requantized(y, c.in[0], c.in[1])
 }
 
@@ -162,7 +162,7 @@ func cdist(c *ctx) []*operand {
 	a, b := c.in[0], c.in[1]
 	c.rankOf(a, 2, 2)
 	c.rankOf(b, 2, 2)
-	norm := func(x *operand) *operand { return c.sum(c.mul(x, x), []int{1}, true) }
+	norm := func(x *operand) *operand { return c.sum(c.mul(x, x), []int{1}, keepDims) }
 	y := c.add(c.sub(norm(a), c.scaled(c.matmul(a, c.turned(b), nil), 2)), c.turned(norm(b)))
 	switch how := c.str("metric", "sqeuclidean"); how {
 	case "sqeuclidean":

@@ -215,9 +215,9 @@ func (c *ctx) stack(list []*operand, axis int) *operand {
 		if o.seq != nil {
 			c.refuse(sequences)
 		}
-		rows[i] = c.reshape(o, slices.Insert(slices.Clone(o.shape), c.axis(axis, len(o.shape)+1, false), 1)...)
+		rows[i] = c.reshape(o, slices.Insert(slices.Clone(o.shape), c.axis(axis, len(o.shape)+1), 1)...)
 	}
-	return c.concat(c.axis(axis, len(rows[0].shape), false), rows...)
+	return c.concat(c.axis(axis, len(rows[0].shape)), rows...)
 }
 
 // scan runs its body once for every element along an axis.
@@ -233,7 +233,7 @@ func scan(c *ctx) []*operand {
 	it := &iteration{ctx: c, state: slices.Clone(c.in[:states]), scanned: make([][]*operand, collects)}
 	steps := -1
 	for i, x := range c.in[states:] {
-		inAxes[i] = c.axis(inAxes[i], len(x.shape), false)
+		inAxes[i] = c.axis(inAxes[i], len(x.shape))
 		if n := x.shape[inAxes[i]]; steps >= 0 && n != steps {
 			c.failf("scan inputs have %d and %d elements", steps, n)
 		}

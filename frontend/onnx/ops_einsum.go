@@ -136,7 +136,7 @@ func (c *ctx) dropped(o *operand, letters, keep string) (*operand, string) {
 			axes = append(axes, i)
 		}
 	}
-	return c.sum(o, axes, false), kept
+	return c.sum(o, axes, dropDims), kept
 }
 
 // contract multiplies two operands: letters of both that are kept number matrices,

@@ -116,7 +116,7 @@ func globalLpPool(c *ctx) []*operand {
 	c.realOnly(x)
 	c.rankOf(x, 3, maxRank)
 	p := c.normPower()
-	return one(c.rooted(c.sum(c.powered(x, p), spatialAxes(x), true), p))
+	return one(c.rooted(c.sum(c.powered(x, p), spatialAxes(x), keepDims), p))
 }
 
 // normPower is p, which was a real number in opset 1.

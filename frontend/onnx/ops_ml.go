@@ -70,11 +70,11 @@ func normalizer(c *ctx) []*operand {
 	var norm *operand
 	switch how := c.str("norm", "MAX"); how {
 	case "MAX":
-		norm = reduceMax(c, x, last, true)
+		norm = reduceMax(c, x, last, keepDims)
 	case "L1":
-		norm = c.sum(c.abs(x), last, true)
+		norm = c.sum(c.abs(x), last, keepDims)
 	case "L2":
-		return one(c.mul(x, c.fn(c.sum(c.mul(x, x), last, true), "rsqrt")))
+		return one(c.mul(x, c.fn(c.sum(c.mul(x, x), last, keepDims), "rsqrt")))
 	default:
 		c.failf("norm %q", how)
 	}
@@ -420,5 +420,5 @@ func (c *ctx) won(pairs *operand, count int) *operand {
 		}
 	}
 	all := slices.Concat(index...)
-	return c.sum(c.gather(both, 1, all, []int{count, count - 1}), []int{2}, false)
+	return c.sum(c.gather(both, 1, all, []int{count, count - 1}), []int{2}, dropDims)
 }

@@ -21,9 +21,9 @@ var normOps = map[string]opRow{
 // and the inverse deviation (both keeping the axes).
 func (c *ctx) standardise(x *operand, axes []int, eps float64) (y, mean, inverse *operand) {
 	c.realOnly(x)
-	mean = c.mean(x, axes, true)
+	mean = c.mean(x, axes, keepDims)
 	centred := c.sub(x, mean)
-	variance := c.mean(c.mul(centred, centred), axes, true)
+	variance := c.mean(c.mul(centred, centred), axes, keepDims)
 	inverse = c.fn(c.shifted(variance, eps), "rsqrt")
 	return c.mul(centred, inverse), mean, inverse
 }
@@ -56,7 +56,7 @@ func groupNorm(c *ctx) []*operand {
 // trailing are the axes from a given one to the last.
 func (c *ctx) trailing(x *operand) []int {
 	var axes []int
-	for d := c.axis(c.int("axis", -1), len(x.shape), false); d < len(x.shape); d++ {
+	for d := c.axis(c.int("axis", -1), len(x.shape)); d < len(x.shape); d++ {
 		axes = append(axes, d)
 	}
 	return axes
@@ -75,7 +75,7 @@ func layerNorm(c *ctx) []*operand {
 func rmsNorm(c *ctx) []*operand {
 	x := c.in[0]
 	c.realOnly(x)
-	square := c.mean(c.mul(x, x), c.trailing(x), true)
+	square := c.mean(c.mul(x, x), c.trailing(x), keepDims)
 	inverse := c.fn(c.shifted(square, c.float("epsilon", 1e-5)), "rsqrt")
 	return one(c.mul(c.mul(x, inverse), c.in[1]))
 }
@@ -96,12 +96,12 @@ func meanVarianceNorm(c *ctx) []*operand {
 func lpNorm(c *ctx) []*operand {
 	x := c.in[0]
 	c.realOnly(x)
-	axes := []int{c.axis(c.int("axis", -1), len(x.shape), false)}
+	axes := []int{c.axis(c.int("axis", -1), len(x.shape))}
 	switch p := c.int("p", 2); p {
 	case 1:
-		return one(c.div(x, c.sum(c.abs(x), axes, true)))
+		return one(c.div(x, c.sum(c.abs(x), axes, keepDims)))
 	case 2:
-		return one(c.mul(x, c.fn(c.sum(c.mul(x, x), axes, true), "rsqrt")))
+		return one(c.mul(x, c.fn(c.sum(c.mul(x, x), axes, keepDims), "rsqrt")))
 	default:
 		c.failf("p = %d", p)
 		return nil

@@ -114,8 +114,8 @@ func logSumExp(c *ctx, x *operand, axes []int, keep bool) *operand {
 	if len(axes) == 0 {
 		return x
 	}
-	top := reduceMax(c, x, axes, true)
-	y := c.add(c.fn(c.sum(c.fn(c.sub(x, top), "exp"), axes, true), "log"), top)
+	top := reduceMax(c, x, axes, keepDims)
+	y := c.add(c.fn(c.sum(c.fn(c.sub(x, top), "exp"), axes, keepDims), "log"), top)
 	if !keep {
 		y = c.reshape(y, dropAxes(x.shape, axes)...)
 	}
@@ -125,7 +125,7 @@ func logSumExp(c *ctx, x *operand, axes []int, keep bool) *operand {
 func argMax(smallest bool) func(*ctx) []*operand {
 	return func(c *ctx) []*operand {
 		x := c.in[0]
-		axis := c.axis(c.int("axis", 0), len(x.shape), false)
+		axis := c.axis(c.int("axis", 0), len(x.shape))
 		if smallest {
 			x = c.neg(x)
 		}
@@ -152,9 +152,9 @@ func softmax(op ir.Op) func(*ctx) []*operand {
 		x := c.in[0]
 		c.realOnly(x)
 		if c.opset >= 13 {
-			return one(c.emit(op, &ir.AxisAttrs{Axis: c.axis(c.int("axis", -1), len(x.shape), false)}, x.dtype, x))
+			return one(c.emit(op, &ir.AxisAttrs{Axis: c.axis(c.int("axis", -1), len(x.shape))}, x.dtype, x))
 		}
-		axis := c.axis(c.int("axis", 1), len(x.shape), true)
+		axis := c.axisOrEnd(c.int("axis", 1), len(x.shape))
 		if axis == len(x.shape)-1 {
 			return one(c.emit(op, &ir.AxisAttrs{Axis: axis}, x.dtype, x))
 		}

@@ -29,7 +29,7 @@ func (c *ctx) places(i int) *Tensor {
 
 func scatterElements(c *ctx) []*operand {
 	x, t, updates := c.in[0], c.places(1), c.in[2]
-	axis := c.axis(c.int("axis", 0), len(x.shape), false)
+	axis := c.axis(c.int("axis", 0), len(x.shape))
 	if len(t.Shape) != len(x.shape) || !slices.Equal(t.Shape, updates.shape) {
 		c.failf("indices %v and updates %v for data %v", t.Shape, updates.shape, x.shape)
 	}

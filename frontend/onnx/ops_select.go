@@ -36,7 +36,7 @@ func oneHot(c *ctx) []*operand {
 	if values.N() != 2 {
 		c.failf("values have shape %v, want two", values.shape)
 	}
-	axis := c.axis(c.int("axis", -1), len(x.shape)+1, false)
+	axis := c.axis(c.int("axis", -1), len(x.shape)+1)
 	shape := slices.Concat(x.shape[:axis], []int{depth}, x.shape[axis:])
 	var bits *operand
 	if x.con != nil {
@@ -118,9 +118,9 @@ func (c *ctx) foldOneHot(t *Tensor, axis int, shape []int) *Tensor {
 func hardmax(c *ctx) []*operand {
 	x := c.in[0]
 	c.realOnly(x)
-	axis := c.axis(c.int("axis", -1), len(x.shape), false)
+	axis := c.axis(c.int("axis", -1), len(x.shape))
 	if c.opset < 13 {
-		axis = c.axis(c.int("axis", 1), len(x.shape), false)
+		axis = c.axis(c.int("axis", 1), len(x.shape))
 		flat := c.reshape(x, ir.Numel(x.shape[:axis]), ir.Numel(x.shape[axis:]))
 		return one(c.reshape(c.largest(flat, 1), x.shape...))
 	}
@@ -146,7 +146,7 @@ func topK(c *ctx) []*operand {
 	if c.opset >= 10 {
 		k = int(c.scalar(1, "K", -1))
 	}
-	axis := c.axis(c.int("axis", -1), len(x.shape), false)
+	axis := c.axis(c.int("axis", -1), len(x.shape))
 	n := x.shape[axis]
 	if k < 0 || k > n {
 		c.failf("the %d largest of %d", k, n)
@@ -167,7 +167,7 @@ func topK(c *ctx) []*operand {
 	}
 	var values, index *operand
 	if k == 1 {
-		values = reduceMax(c, x, []int{axis}, true)
+		values = reduceMax(c, x, []int{axis}, keepDims)
 		index = c.emit(ir.OpArgMax, &ir.ReduceAttrs{Axes: []int{axis}, Keep: true}, Int64, x)
 	} else {
 		values, index = c.ranked(x, axis, k)
@@ -192,7 +192,7 @@ func (c *ctx) ranked(x *operand, axis, k int) (values, index *operand) {
 	beaten := c.beaten(flat, n)                                         // how many stand before each
 	here := c.equals(c.reshape(beaten, beaten.shape[0], 1, n), 1, 0, k) // [rows, k, n]
 	pick := func(o *operand) *operand {
-		return c.sum(c.mul(c.typed(here, o.dtype), o), []int{2}, false)
+		return c.sum(c.mul(c.typed(here, o.dtype), o), []int{2}, dropDims)
 	}
 	back := func(o *operand) *operand {
 		return c.transpose(c.reshape(o, slices.Concat(outer, []int{k})...), perm...)
@@ -229,7 +229,7 @@ func (c *ctx) beaten(x *operand, n int) *operand {
 			}
 		}
 	}
-	return c.sum(c.gather(all, 1, index, []int{n, n - 1}), []int{2}, false)
+	return c.sum(c.gather(all, 1, index, []int{n, n - 1}), []int{2}, dropDims)
 }
 
 func (c *ctx) foldTopK(t *Tensor, axis, k int, largest bool) (values, index *Tensor) {
@@ -263,7 +263,7 @@ func (c *ctx) foldTopK(t *Tensor, axis, k int, largest bool) (values, index *Ten
 // cumSum adds what stands 1, 2, 4, ... places before: sums are free on shares.
 func cumSum(c *ctx) []*operand {
 	x := c.in[0]
-	axis := c.axis(int(c.scalar(1, "axis", 0)), len(x.shape), false)
+	axis := c.axis(int(c.scalar(1, "axis", 0)), len(x.shape))
 	n := x.shape[axis]
 	if c.flag("reverse", false) {
 		x = c.reverse(x, axis)
@@ -291,7 +291,7 @@ func (c *ctx) behind(x *operand, axis, by int) *operand {
 func compress(c *ctx) []*operand {
 	x, axis := c.in[0], 0
 	if c.has("axis") {
-		axis = c.axis(c.int("axis", 0), len(x.shape), false)
+		axis = c.axis(c.int("axis", 0), len(x.shape))
 	} else {
 		x = c.reshape(x, x.N())
 	}

@@ -105,12 +105,12 @@ func concatFromSequence(c *ctx) []*operand {
 	if c.flag("new_axis", false) {
 		return one(c.stack(list, axis))
 	}
-	return one(c.concat(c.axis(axis, len(list[0].shape), false), list...))
+	return one(c.concat(c.axis(axis, len(list[0].shape)), list...))
 }
 
 func splitToSequence(c *ctx) []*operand {
 	x := c.in[0]
-	axis := c.axis(c.int("axis", 0), len(x.shape), false)
+	axis := c.axis(c.int("axis", 0), len(x.shape))
 	n := x.shape[axis]
 	if n > maxIterations {
 		c.refuse("a sequence of %d", n)

@@ -215,7 +215,7 @@ func (c *ctx) alignOld(a, b *operand) *operand {
 	if c.opset >= 7 || !c.has("axis") || len(b.shape) == 0 {
 		return b
 	}
-	axis := c.axis(c.int("axis", 0), len(a.shape), false)
+	axis := c.axis(c.int("axis", 0), len(a.shape))
 	tail := len(a.shape) - axis - len(b.shape)
 	if tail < 0 {
 		c.failf("shape %v does not fit %v at axis %d", b.shape, a.shape, axis)

@@ -119,7 +119,7 @@ func dft(c *ctx) []*operand {
 	if c.opset >= 20 {
 		axis = int(c.scalar(2, "axis", -2))
 	}
-	if axis = c.axis(axis, rank, false); axis == rank-1 {
+	if axis = c.axis(axis, rank); axis == rank-1 {
 		c.failf("axis %d is that of pairs", axis)
 	}
 	x = c.moved(x, axis, rank-2)

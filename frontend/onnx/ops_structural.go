@@ -105,7 +105,7 @@ func (c *ctx) copiedDims(x *operand, target []int) (shape []int, free int) {
 
 func flatten(c *ctx) []*operand {
 	x := c.in[0]
-	axis := c.axis(c.int("axis", 1), len(x.shape), true)
+	axis := c.axisOrEnd(c.int("axis", 1), len(x.shape))
 	return one(c.reshape(x, ir.Numel(x.shape[:axis]), ir.Numel(x.shape[axis:])))
 }
 
@@ -162,12 +162,12 @@ func concat(c *ctx) []*operand {
 	if slices.Contains(c.in, nil) {
 		c.failf("an input is missing")
 	}
-	return one(c.concat(c.axis(c.int("axis", 1), len(c.in[0].shape), false), c.in...))
+	return one(c.concat(c.axis(c.int("axis", 1), len(c.in[0].shape)), c.in...))
 }
 
 func split(c *ctx) []*operand {
 	x := c.in[0]
-	axis := c.axis(c.int("axis", 0), len(x.shape), false)
+	axis := c.axis(c.int("axis", 0), len(x.shape))
 	sizes := c.indicesOr(1, "split")
 	if sizes == nil {
 		sizes = c.equalParts(x.shape[axis], c.int("num_outputs", len(c.outputs)))
@@ -332,7 +332,7 @@ func (c *ctx) crop(x *operand, before, after []int) *operand {
 
 func gather(c *ctx) []*operand {
 	x := c.in[0]
-	axis := c.axis(c.int("axis", 0), len(x.shape), false)
+	axis := c.axis(c.int("axis", 0), len(x.shape))
 	if c.in[1].val != nil && c.in[1].con == nil {
 		return one(c.chosen(x, axis, c.in[1]))
 	}
@@ -405,7 +405,7 @@ func (c *ctx) chosenEach(x *operand, axis int, ids *operand) *operand {
 	x = c.reshape(x, slices.Insert(slices.Clone(x.shape), axis, 1)...) // [.., 1, n, ..]
 	x = c.moved(x, axis+1, last+1)
 	bits := c.emit(ir.OpOneHot, &ir.OneHotAttrs{Depth: n, FromEnd: true, Strict: true}, x.dtype, ids)
-	return c.sum(c.mul(bits, x), []int{last + 1}, false)
+	return c.sum(c.mul(bits, x), []int{last + 1}, dropDims)
 }
 
 // knownIndices insists on indices that are no data: which element is read would
@@ -449,7 +449,7 @@ func (c *ctx) flatPick(x *operand, at, shape []int) *operand {
 
 func gatherElements(c *ctx) []*operand {
 	x := c.in[0]
-	axis := c.axis(c.int("axis", 0), len(x.shape), false)
+	axis := c.axis(c.int("axis", 0), len(x.shape))
 	if c.in[1].val != nil && c.in[1].con == nil {
 		return one(c.chosenEach(x, axis, c.in[1]))
 	}

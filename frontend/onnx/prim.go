@@ -135,7 +135,7 @@ func (c *ctx) number(x float64, like DType) *operand {
 	return c.known(t)
 }
 
-// list is a constant one-dimensional tensor of floats made from attributes.
+// floatConst is a constant tensor of floats that stand in the node.
 func (c *ctx) floatConst(name string, shape []int, data []float32) *operand {
 	return &operand{name: name, dtype: Float, shape: shape, con: &Tensor{Name: name, DType: Float, Shape: shape, F: data}}
 }
@@ -370,6 +370,9 @@ func (c *ctx) fn(x *operand, name string, params ...float64) *operand {
 	}
 	return c.known(c.foldMap(x.con, f), x)
 }
+
+// What becomes of the axes that sum and its like reduce: they stay, of size 1, or go.
+const keepDims, dropDims = true, false
 
 // sum adds up along axes.
 func (c *ctx) sum(x *operand, axes []int, keep bool) *operand {

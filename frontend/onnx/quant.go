@@ -39,7 +39,7 @@ func (c *ctx) quantParams(x *operand) (scale, zero *Tensor, along int) {
 		}
 	}
 	if scale.N() != 1 {
-		along = c.axis(c.int("axis", 1), len(x.shape), false)
+		along = c.axis(c.int("axis", 1), len(x.shape))
 		if len(scale.Shape) != 1 || scale.N() != x.shape[along] {
 			c.failf("scale has shape %v for data of shape %v", scale.Shape, x.shape)
 		}
@@ -56,7 +56,7 @@ func (c *ctx) quantParams(x *operand) (scale, zero *Tensor, along int) {
 // blocked reads scales and zero points that hold for runs of elements along an axis, and
 // repeats them for every element. That is of weights: data has one range.
 func (c *ctx) blocked(x *operand, block int) (scale, zero *Tensor, along int) {
-	axis := c.axis(c.int("axis", 1), len(x.shape), false)
+	axis := c.axis(c.int("axis", 1), len(x.shape))
 	if x.con == nil {
 		c.refuse("data quantised in blocks")
 	}

@@ -351,7 +351,7 @@ func (m *Mux) readFrame(r io.Reader, seq uint32) error {
 		return Violation("corrupt frame on channel %d", h.channel)
 	}
 	if h.kind == kindData {
-		m.cfg.Transcript.data(true, h.channel, payload)
+		m.cfg.Transcript.received(h.channel, payload)
 		if m.cfg.Heard != nil {
 			m.cfg.Heard(h.channel, int(h.depth), payload)
 		}

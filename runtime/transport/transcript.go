@@ -30,17 +30,18 @@ type side struct {
 	n uint64
 }
 
-// data takes in a frame's payload.
-func (t *Transcript) data(received bool, channel uint8, payload []byte) {
+// sent takes in the payload of a frame that was sent.
+func (t *Transcript) sent(channel uint8, payload []byte) { t.add(0, channel, payload) }
+
+// received takes in the payload of a frame that has come.
+func (t *Transcript) received(channel uint8, payload []byte) { t.add(1, channel, payload) }
+
+func (t *Transcript) add(at int, channel uint8, payload []byte) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	at := 0
-	if received {
-		at = 1
-	}
 	if t.sides[at] == nil {
 		t.sides[at] = map[uint8]*side{}
 	}

@@ -11,7 +11,7 @@ func BenchmarkTranscript(b *testing.B) {
 	var t Transcript
 	payload := make([]byte, frameSize)
 	sum := sha256.New()
-	for name, take := range map[string]func(){"transcript": func() { t.data(false, 1, payload) }, "SHA-256": func() { sum.Write(payload) }} {
+	for name, take := range map[string]func(){"transcript": func() { t.sent(1, payload) }, "SHA-256": func() { sum.Write(payload) }} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(payload)))
 			for b.Loop() {

@@ -117,7 +117,7 @@ func (w *frameWriter) data(f outFrame) error {
 		rest = rest[n:]
 		w.m.inched()
 	}
-	w.m.cfg.Transcript.data(false, h.channel, payload)
+	w.m.cfg.Transcript.sent(h.channel, payload)
 	w.m.spare.give(f.buf)
 	return err
 }

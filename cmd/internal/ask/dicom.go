@@ -245,7 +245,7 @@ func (r *run) pictureOf(q inference, rec *Record) image.Image {
 			}
 			continue
 		}
-		if b := input.Draw(o.Values, o.Shape, false, false); kind == plan.AnswerTensor && b != nil {
+		if b := input.Draw(o.Values, o.Shape, plan.Preprocess{}); kind == plan.AnswerTensor && b != nil {
 			if img, err := png.Decode(bytes.NewReader(b)); err == nil {
 				return img
 			}

@@ -95,16 +95,12 @@ func TestPreparedRelu(t *testing.T) {
 			if !slow && ((i+bits+n)%3 > 0 || n > 1000 && i%5 > 0) {
 				continue
 			}
-			x, flip, flipped, to := reluOf(r, i, bits, n)
+			x, flip, to := reluOf(r, i, bits, n)
 			g := Sign{bits, 0, bits, known(tree)}
 			in := mpctest.Share(r, x, bits)
 			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) {
-				mine := flip
-				if p.Role == transport.Client || !flipped {
-					mine = nil
-				}
 				return ahead(ctx, p, in[p.Role], func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
-					return p.Relu(ctx, x, g, flipped, mine, to)
+					return p.Relu(ctx, x, g, flip.at(p.Role), to)
 				})
 			})
 			checkRelu(t, g, x, flip, y, to)
@@ -186,7 +182,7 @@ func TestTapeEnds(t *testing.T) {
 	g := Sign{12, 0, 12, known(wire.Tree{Leaf: 4, Arity: 3})}
 	x := draw(rand.New(rand.NewPCG(1, 2)), 64, 12, 12)
 	f := func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
-		return p.Relu(ctx, x, g, false, nil, 20)
+		return p.Relu(ctx, x, g, nil, 20)
 	}
 	_, _ = run(t, func(ctx context.Context, p *Party) ([]uint64, error) {
 		tape, err := prepare(ctx, p, x, f)

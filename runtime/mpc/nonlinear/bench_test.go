@@ -96,7 +96,7 @@ func BenchmarkReluFerret(b *testing.B) {
 				return err
 			}
 			p := &Party{Role: role, Conn: pair.Conn[role], Corr: From[*ot.SendBatch, *ot.RecvBatch](s, r)}
-			_, err = p.Relu(ctx, x, Sign{16, 0, 15, wire.Tree{Leaf: 2}}, false, nil, 16)
+			_, err = p.Relu(ctx, x, Sign{16, 0, 15, wire.Tree{Leaf: 2}}, nil, 16)
 			return err
 		})
 		if err != nil {

@@ -61,7 +61,7 @@ func (p *Party) clip(ctx context.Context, x []uint64, s Sign, lo, hi int64) ([]u
 
 // ClipBelow gives max(x, lo): Relu of x-lo, plus lo.
 func (p *Party) ClipBelow(ctx context.Context, x []uint64, s Sign, lo int64) ([]uint64, error) {
-	y, err := p.Relu(ctx, p.plus(x, -uint64(lo), s.Bits), s, false, nil, s.Bits)
+	y, err := p.Relu(ctx, p.plus(x, -uint64(lo), s.Bits), s, nil, s.Bits)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (p *Party) ClipBelow(ctx context.Context, x []uint64, s Sign, lo int64) ([]
 
 // ClipAbove gives min(x, hi): hi less the Relu of hi-x.
 func (p *Party) ClipAbove(ctx context.Context, x []uint64, s Sign, hi int64) ([]uint64, error) {
-	y, err := p.Relu(ctx, p.plus(negate(x), uint64(hi), s.Bits), s, false, nil, s.Bits)
+	y, err := p.Relu(ctx, p.plus(negate(x), uint64(hi), s.Bits), s, nil, s.Bits)
 	if err != nil {
 		return nil, err
 	}

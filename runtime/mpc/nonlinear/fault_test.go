@@ -30,7 +30,7 @@ func (c *tampered) Send(p []byte) error {
 // everything runs each protocol once, so that a fault can hit any message.
 func everything(ctx context.Context, p *Party, x []uint64) error {
 	s := Sign{Bits: 16, Hi: 16, Tree: wire.Tree{Leaf: 2}}
-	y, err := p.Relu(ctx, x, s, false, nil, s.Bits)
+	y, err := p.Relu(ctx, x, s, nil, s.Bits)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func TestRunsTakeFreshCorrelations(t *testing.T) {
 	for i := range taken {
 		err := pair.Run(func(ctx context.Context, role transport.Role) error {
 			p := &Party{Role: role, Conn: pair.Conn[role], Corr: From(pair.Sources(role))}
-			_, err := p.Relu(ctx, in[role], Sign{16, 0, 16, wire.Tree{Leaf: 2}}, false, nil, 16)
+			_, err := p.Relu(ctx, in[role], Sign{16, 0, 16, wire.Tree{Leaf: 2}}, nil, 16)
 			return err
 		})
 		if err != nil {

@@ -70,7 +70,7 @@ func (l *labelled) width() (bits int) {
 }
 
 // hand runs a labelled multiplexer on the sign of x, n numbers.
-func (p *Party) hand(ctx context.Context, x []uint64, s Sign, flip []uint64, l *labelled) error {
+func (p *Party) hand(ctx context.Context, x []uint64, s Sign, flip *Flip, l *labelled) error {
 	n, m := len(x), s.Hi-s.Lo-1
 	planes := ring.Planes(m+1, n)
 	ring.Slice(planes, x, s.Lo)
@@ -79,9 +79,7 @@ func (p *Party) hand(ctx context.Context, x []uint64, s Sign, flip []uint64, l *
 		return errors.New("BUG: nonlinear: labels for another circuit, or without the client's share")
 	}
 	l.own, l.join = planes[m], c.Levels[0][0]
-	if flip != nil {
-		xor(l.own, flip)
-	}
+	flip.turn(l.own)
 	p.not(l.own)
 	var leaves []leaf
 	l.nodes, leaves = plant(n, [][][]uint64{planes[:m]}, c)
@@ -111,7 +109,7 @@ func (l *labelled) start(ctx context.Context, p *Party, n int) error {
 		l.labels[j] = label{make([]uint64, ring.Words(n)), nil, make([]uint64, n)}
 	}
 	err := chunks(n, func(lo, n int) error {
-		return p.material(func() error { return p.drawLabels(ctx, l, lo, n) }, func(t *Tape) error { return l.moveLabels(t, p.isServer(), lo, n) })
+		return p.material(func() error { return p.drawLabels(ctx, l, lo, n) }, func(t *Tape) error { return l.moveLabels(t, p.Role, lo, n) })
 	})
 	if err != nil || !p.isServer() {
 		return err
@@ -235,9 +233,9 @@ func (p *Party) receiveLabel(ctx context.Context, l *labelled, b label, factor b
 }
 
 // moveLabels tells a tape what is kept.
-func (l *labelled) moveLabels(t *Tape, server bool, lo, n int) error {
+func (l *labelled) moveLabels(t *Tape, role transport.Role, lo, n int) error {
 	kept := l.labels
-	if !server {
+	if role == transport.Client {
 		kept = kept[1:] // nothing is multiplied with v
 	}
 	for _, b := range kept {
@@ -254,7 +252,7 @@ func (l *labelled) moveLabels(t *Tape, server bool, lo, n int) error {
 			return err
 		}
 	}
-	if server {
+	if role == transport.Server {
 		return nil
 	}
 	return t.words(w, l.differ[lo:lo+n])

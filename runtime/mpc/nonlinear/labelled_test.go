@@ -54,7 +54,7 @@ func TestLabelledReluOfEverySharePair(t *testing.T) {
 			g := Sign{bits, lo, hi, tree}
 			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) {
 				return aheadShared(ctx, p, x[p.Role], share, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
-					return p.Relu(ctx, x, g, false, nil, bits)
+					return p.Relu(ctx, x, g, nil, bits)
 				})
 			})
 			for i := range x[0] {
@@ -76,16 +76,12 @@ func TestLabelledRelu(t *testing.T) {
 				continue
 			}
 			tried++
-			x, flip, flipped, to := reluOf(r, i, bits, n)
+			x, flip, to := reluOf(r, i, bits, n)
 			g := Sign{bits, 0, bits, tree}
 			in, share := mpctest.Share(r, x, bits), draw(r, n, to, to)
 			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) {
-				mine := flip
-				if p.Role == transport.Client || !flipped {
-					mine = nil
-				}
 				return aheadShared(ctx, p, in[p.Role], share, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
-					return p.Relu(ctx, x, g, flipped, mine, to)
+					return p.Relu(ctx, x, g, flip.at(p.Role), to)
 				})
 			})
 			checkRelu(t, g, x, flip, y, to)
@@ -132,7 +128,7 @@ func TestLabelsNeedTheDrawnShare(t *testing.T) {
 	tree := labels(9)[0]
 	tape := Recorded(nil, nil)
 	client := &Party{Role: transport.Client, Conn: Nowhere{}, Tape: tape}
-	if _, err := client.Relu(t.Context(), make([]uint64, 8), Sign{10, 0, 10, tree}, false, nil, 10); err == nil {
+	if _, err := client.Relu(t.Context(), make([]uint64, 8), Sign{10, 0, 10, tree}, nil, 10); err == nil {
 		t.Error("a relu with labels and without the client's share went on")
 	}
 }

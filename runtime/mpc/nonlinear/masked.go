@@ -70,12 +70,12 @@ func (m *masked) pads() (client, server int) {
 	return s.Pads()
 }
 
-func (m *masked) alloc(n int, server bool) {
+func (m *masked) alloc(n int, role transport.Role) {
 	m.mask = make([]uint64, ring.Words(n))
 	for i := range m.operands {
 		o := &m.operands[i]
 		o.prod = make([]uint64, n)
-		if server && !o.fixed {
+		if role == transport.Server && !o.fixed {
 			o.diff = make([]uint64, n)
 		}
 	}
@@ -86,9 +86,9 @@ func (m *masked) alloc(n int, server bool) {
 
 // start takes the OTs and, at the server, sends its numbers under them.
 func (m *masked) start(ctx context.Context, p *Party, n int) error {
-	m.alloc(n, p.isServer())
+	m.alloc(n, p.Role)
 	return chunks(n, func(lo, n int) error {
-		err := p.material(func() error { return p.drawMasked(ctx, m, lo, n) }, func(t *Tape) error { return m.move(t, p.isServer(), lo, n) })
+		err := p.material(func() error { return p.drawMasked(ctx, m, lo, n) }, func(t *Tape) error { return m.move(t, p.Role, lo, n) })
 		if err != nil || !p.isServer() {
 			return err
 		}
@@ -108,8 +108,8 @@ func (m *masked) end(p *Party, n int) error {
 }
 
 // move tells a tape what is kept.
-func (m *masked) move(t *Tape, server bool, lo, n int) error {
-	if !m.alone || !server {
+func (m *masked) move(t *Tape, role transport.Role, lo, n int) error {
+	if !m.alone || role == transport.Client {
 		if err := t.planes(n, window(m.mask, lo, n)); err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func (m *masked) move(t *Tape, server bool, lo, n int) error {
 	if w == nil {
 		return nil
 	}
-	if server {
+	if role == transport.Server {
 		if err := t.planes(n, window(w.flip, lo, n)); err != nil {
 			return err
 		}
@@ -514,11 +514,11 @@ func (m *masked) finish(open []uint64, lo, n int) {
 // Flights: those of the sign (the server's numbers and the bit that widens leave with the first),
 // and one. Online bits beyond the sign's: to+2, and 1 if to > Bits. Leaks nothing. With labels it is two flights,
 // and the client's share of the result is Share.
-func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip []uint64, to int) ([]uint64, error) {
+func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flip *Flip, to int) ([]uint64, error) {
 	n := len(x)
 	m := &masked{operands: []operand{{width: to}}}
 	off := uint64(0)
-	if to > s.Bits && flipped {
+	if to > s.Bits && flip != nil {
 		off = 1 << (s.Bits - 2)
 	}
 	y := p.plus(x, off, s.Bits)
@@ -534,9 +534,7 @@ func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip
 	if err != nil {
 		return nil, err
 	}
-	if flip != nil {
-		xor(b[0], flip)
-	}
+	flip.turn(b[0])
 	if err := p.selects(n, selection{m, b[0]}); err != nil {
 		return nil, fmt.Errorf("multiplexer: %w", err)
 	}

@@ -142,7 +142,7 @@ func (p *Party) PRelu(ctx context.Context, x []uint64, s Sign, f []uint64, frac 
 			below[i] = ^uint64(0)
 		}
 	}
-	m, err := p.Relu(ctx, x, s, true, below, s.Bits)
+	m, err := p.Relu(ctx, x, s, &Flip{below}, s.Bits)
 	if err != nil {
 		return nil, err
 	}

@@ -133,14 +133,11 @@ func draw(r *rand.Rand, n, width, bits int) []uint64 {
 func TestRelu(t *testing.T) {
 	forSizes(t, func(t *testing.T, r *rand.Rand, bits, n int) {
 		for i, tree := range trees {
-			x, flip, flipped, to := reluOf(r, i, bits, n)
+			x, flip, to := reluOf(r, i, bits, n)
 			g := Sign{bits, 0, bits, tree}
 			in := mpctest.Share(r, x, bits)
 			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) {
-				if p.Role == transport.Client || !flipped {
-					return p.Relu(ctx, in[p.Role], g, flipped, nil, to)
-				}
-				return p.Relu(ctx, in[p.Role], g, flipped, flip, to)
+				return p.Relu(ctx, in[p.Role], g, flip.at(p.Role), to)
 			})
 			checkRelu(t, g, x, flip, y, to)
 		}
@@ -148,7 +145,7 @@ func TestRelu(t *testing.T) {
 }
 
 // reluOf is one relu of many: with flips or without, wide or not, by its number and the width.
-func reluOf(r *rand.Rand, number, bits, n int) (x, flip []uint64, flipped bool, to int) {
+func reluOf(r *rand.Rand, number, bits, n int) (x []uint64, flip *Flip, to int) {
 	flipped, to, width := (number+bits)%2 == 0, bits, bits
 	if (number/2+bits/2)%2 == 0 && bits > 2 {
 		to = bits + 11
@@ -156,25 +153,35 @@ func reluOf(r *rand.Rand, number, bits, n int) (x, flip []uint64, flipped bool, 
 	if flipped && to > bits {
 		width-- // what Extend promises
 	}
-	x, flip = draw(r, n, width, bits), make([]uint64, ring.Words(n))
-	for i := range flip {
-		if flipped {
-			flip[i] = r.Uint64()
+	x = draw(r, n, width, bits)
+	if flipped {
+		flip = &Flip{make([]uint64, ring.Words(n))}
+		for i := range flip.At {
+			flip.At[i] = r.Uint64()
 		}
 	}
-	return x, flip, flipped, to
+	return x, flip, to
+}
+
+// at is what a party has of it.
+func (f *Flip) at(role transport.Role) *Flip {
+	if f == nil || role == transport.Server {
+		return f
+	}
+	return &Flip{}
 }
 
 // checkRelu holds the results of a relu to its operands.
-func checkRelu(t *testing.T, g Sign, x, flip []uint64, y [2][]uint64, to int) {
+func checkRelu(t *testing.T, g Sign, x []uint64, flip *Flip, y [2][]uint64, to int) {
 	t.Helper()
 	for i, v := range mpctest.Open(y, to) {
 		want := uint64(ring.Signed(x[i], g.Bits)) & ring.Mask(to)
-		if neg := ring.Signed(x[i], g.Bits) < 0; neg != (ring.Bit(flip, i) == 1) {
+		flipped := flip != nil && ring.Bit(flip.At, i) == 1
+		if neg := ring.Signed(x[i], g.Bits) < 0; neg != flipped {
 			want = 0
 		}
 		if v != want {
-			t.Fatalf("%+v to %d bits: element %d: %d, flip %d, gave %d", g, to, i, x[i], ring.Bit(flip, i), v)
+			t.Fatalf("%+v to %d bits: element %d: %d, flipped %v, gave %d", g, to, i, x[i], flipped, v)
 		}
 	}
 }

@@ -114,27 +114,35 @@ func (p *Party) muxAt(b, x, out []uint64, bits, shift int) []term {
 	}
 }
 
-// Relu gives x*[x >= 0] in Z_2^to, to >= Bits.
-//
-// flip, at the server only, is a bit vector: where it is set the result is x*[x <= 0]
-// instead (the server flips its share of the sign: the client learns nothing of it);
-// flipped, public, says whether there is one. Error: x instead of 0, or 0 instead of x,
-// for 0 <= x < 2^Lo.
+// Flip says, in public, that relus of some elements are flipped: x*[x <= 0]. At, a bit
+// vector that the server alone has, says of which: it flips its share of the sign, of
+// which the client learns nothing.
+type Flip struct{ At []uint64 }
+
+// turn flips this party's share of the signs.
+func (f *Flip) turn(b []uint64) {
+	if f != nil && f.At != nil {
+		xor(b, f.At)
+	}
+}
+
+// Relu gives x*[x >= 0] in Z_2^to, to >= Bits, where flip does not say otherwise; nil: it
+// is nowhere flipped. Error: x instead of 0, or 0 instead of x, for 0 <= x < 2^Lo.
 //
 // DReLU then Mux: their flights, bits and leakage (none). Where to > Bits the operand is
 // extended in DReLU's first flights (ExtendNonNeg: 1 bit and to-Bits more) and multiplied in
 // Z_2^to. Where x is negative that extension is wrong, and multiplied by 0. With flips x
 // is what may be negative: then Extend, which needs |x| < 2^(Bits-2).
 // Where the client's share is known ahead the multiplexer is a masked one.
-func (p *Party) Relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip []uint64, to int) ([]uint64, error) {
+func (p *Party) Relu(ctx context.Context, x []uint64, s Sign, flip *Flip, to int) ([]uint64, error) {
 	if s.Tree.Tabled() {
-		return p.relu(ctx, x, s, flipped, flip, to)
+		return p.relu(ctx, x, s, flip, to)
 	}
 	var with beside
 	wide, end := x, func() {}
 	if to > s.Bits {
 		off := uint64(0)
-		if flipped {
+		if flip != nil {
 			off = 1 << (s.Bits - 2)
 		}
 		wide = p.plus(x, off, s.Bits)
@@ -150,8 +158,6 @@ func (p *Party) Relu(ctx context.Context, x []uint64, s Sign, flipped bool, flip
 		return nil, err
 	}
 	end()
-	if flip != nil {
-		xor(b[0], flip)
-	}
+	flip.turn(b[0])
 	return p.Mux(ctx, b[0], wide, to)
 }

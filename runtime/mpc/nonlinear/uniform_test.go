@@ -42,7 +42,7 @@ func uniformCases() (all []uniformCase) {
 		tree := fmt.Sprintf("%+v", tree)
 		add("DReLU "+tree, func(ctx context.Context, p *Party, x []uint64) error { return none(p.DReLU(ctx, x, g)) })
 		add("Relu, wide "+tree, func(ctx context.Context, p *Party, x []uint64) error {
-			return none(p.Relu(ctx, x, g, false, nil, 20))
+			return none(p.Relu(ctx, x, g, nil, 20))
 		})
 		early := g
 		early.Tree = known(g.Tree)
@@ -51,7 +51,7 @@ func uniformCases() (all []uniformCase) {
 		})
 		add("prepared Relu, wide "+tree, func(ctx context.Context, p *Party, x []uint64) error {
 			return none(ahead(ctx, p, x, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
-				return p.Relu(ctx, x, early, false, nil, 20)
+				return p.Relu(ctx, x, early, nil, 20)
 			}))
 		})
 		add("prepared Clip "+tree, func(ctx context.Context, p *Party, x []uint64) error {
@@ -74,7 +74,7 @@ func uniformCases() (all []uniformCase) {
 			add(fmt.Sprintf("labelled Relu to %d, %s", to, name), func(ctx context.Context, p *Party, x []uint64) error {
 				share := draw(rand.New(rand.NewPCG(uint64(to), 9)), len(x), to, to) // what the server must not know
 				return none(aheadShared(ctx, p, x, share, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) {
-					return p.Relu(ctx, x, g, false, nil, to)
+					return p.Relu(ctx, x, g, nil, to)
 				}))
 			})
 		}
@@ -110,9 +110,9 @@ func flatCases(g Sign) (all []uniformCase) {
 		return none(p.ToArith(ctx, bitsOf(x, 3), len(x), 17))
 	})
 	add("Relu", func(ctx context.Context, p *Party, x []uint64) error {
-		return none(p.Relu(ctx, x, g, false, nil, bits))
+		return none(p.Relu(ctx, x, g, nil, bits))
 	})
-	add("Relu, flipped and wide", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Relu(ctx, x, g, true, nil, 20)) })
+	add("Relu, flipped and wide", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Relu(ctx, x, g, &Flip{}, 20)) })
 	add("Clip", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Clip(ctx, x, g, -5, 9)) })
 	add("ClipBelow", func(ctx context.Context, p *Party, x []uint64) error { return none(p.ClipBelow(ctx, x, g, 7)) })
 	add("ClipAbove", func(ctx context.Context, p *Party, x []uint64) error { return none(p.ClipAbove(ctx, x, g, 7)) })
