@@ -7,6 +7,7 @@ import (
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // labelled is a masked multiplexer whose result the server gets with the client's answer, where the client's
@@ -274,27 +275,30 @@ func (l *labelled) bits() (g, p [][]uint64) {
 // multiplied with (clientFactors).
 func (l *labelled) serverFactors(n int) (own []uint64, factors [][]uint64) {
 	g, p := l.bits()
-	and := func(a, b []uint64) []uint64 { return product(n, a, b) }
+	own, low := carry(n, g, p)
 	if len(g) == 2 {
-		return sum(g[1], and(p[1], g[0])), [][]uint64{p[1], g[0]}
+		return own, [][]uint64{p[1], g[0]}
 	}
-	low := sum(g[1], and(p[1], g[0]))
-	return sum(g[2], and(p[2], low)), [][]uint64{
-		and(p[2], p[1]), and(p[2], g[0]), low, p[2], p[1], g[0],
-	}
+	return own, [][]uint64{product(n, p[2], p[1]), product(n, p[2], g[0]), low, p[2], p[1], g[0]}
 }
 
 // clientFactors gives what the client knows of the carry alone, and the A_j.
 func (l *labelled) clientFactors(n int) (own []uint64, factors [][]uint64) {
 	g, p := l.bits()
-	and := func(a, b []uint64) []uint64 { return product(n, a, b) }
+	own, low := carry(n, g, p)
 	if len(g) == 2 {
-		return sum(g[1], and(p[1], g[0])), [][]uint64{g[0], p[1]}
+		return own, [][]uint64{g[0], p[1]}
 	}
-	low := sum(g[1], and(p[1], g[0]))
-	return sum(g[2], and(p[2], low)), [][]uint64{
-		g[0], p[1], p[2], low, and(p[2], g[0]), and(p[2], p[1]),
+	return own, [][]uint64{g[0], p[1], p[2], low, product(n, p[2], g[0]), product(n, p[2], p[1])}
+}
+
+// carry is that of nodes a party has alone, and that of the two lowest of them.
+func carry(n int, g, p [][]uint64) (all, low []uint64) {
+	low = sum(g[1], product(n, p[1], g[0]))
+	if len(g) == 2 {
+		return low, low
 	}
+	return sum(g[2], product(n, p[2], low)), low
 }
 
 // product is the AND of bits that this party knows.

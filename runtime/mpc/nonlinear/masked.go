@@ -6,6 +6,7 @@ import (
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
+	"secc.example/secc/runtime/transport"
 )
 
 // masked is a multiplexer of which the client's operands are known ahead.

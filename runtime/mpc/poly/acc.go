@@ -116,12 +116,8 @@ func (r *Ring) dotRange(accs []*Acc, xs [][][]uint64, w [][]uint64, from, to int
 		a.reserve(to - from)
 	}
 	rep := r.n / len(w[0])
-	if r.ifma {
-		dotIFMA(accs, xs, w, from, to, rep)
-		return
-	}
-	if r.fma != nil {
-		dotFMA(accs, xs, w, from, to, rep)
+	if r.ifma || r.fma != nil {
+		dotStrips(accs, xs, w, from, to, rep)
 		return
 	}
 	for j, a := range accs {
@@ -129,6 +125,40 @@ func (r *Ring) dotRange(accs []*Acc, xs [][][]uint64, w [][]uint64, from, to int
 			mulAddGeneric(a.lo, a.hi, xs[j][k], w[k], rep)
 		}
 	}
+}
+
+// dotStrips adds the products of the terms first <= k < end to every accumulator by
+// kernels, two at a time; every w[k] repeats its values rep times.
+func dotStrips(accs []*Acc, xs [][][]uint64, w [][]uint64, first, end, rep int) {
+	shift, n := uint64(bits.TrailingZeros(uint(rep))), accs[0].r.n
+	for from := 0; from < n; from += dotStrip {
+		to := min(from+dotStrip, n)
+		for k := first; k < end; k += dotTerms {
+			terms, j := min(dotTerms, end-k), 0
+			for ; j+1 < len(accs); j += 2 {
+				pairStrip(accs[j], accs[j+1], &xs[j][k], &xs[j+1][k], &w[k], terms, from, to, shift)
+			}
+			if j < len(accs) {
+				accs[j].strip(&xs[j][k], &w[k], terms, from, to, shift)
+			}
+		}
+	}
+}
+
+func (a *Acc) strip(x, w *[]uint64, terms, from, to int, shift uint64) {
+	if a.r.ifma {
+		a.ifmaStrip(x, w, terms, from, to, shift)
+		return
+	}
+	a.fmaStrip(x, w, terms, from, to, shift)
+}
+
+func pairStrip(a0, a1 *Acc, x0, x1, w *[]uint64, terms, from, to int, shift uint64) {
+	if a0.r.ifma {
+		ifmaPairStrip(a0, a1, x0, x1, w, terms, from, to, shift)
+		return
+	}
+	fmaPairStrip(a0, a1, x0, x1, w, terms, from, to, shift)
 }
 
 // AddProducts adds the sum over k of x[k]*w[k] to dst, reduced: the form for a few

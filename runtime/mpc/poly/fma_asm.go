@@ -53,23 +53,6 @@ func (r *Ring) addProductsFMA(dst []uint64, x, w [][]uint64) {
 	fmaAddProducts(&dst[0], &x[0], &w[0], len(w), len(dst), &r.fma.c[0])
 }
 
-// dotFMA is dotIFMA.
-func dotFMA(accs []*Acc, xs [][][]uint64, w [][]uint64, first, end, rep int) {
-	shift, n := uint64(bits.TrailingZeros(uint(rep))), accs[0].r.n
-	for from := 0; from < n; from += dotStrip {
-		to := min(from+dotStrip, n)
-		for k := first; k < end; k += dotTerms {
-			terms, j := min(dotTerms, end-k), 0
-			for ; j+1 < len(accs); j += 2 {
-				fmaPairStrip(accs[j], accs[j+1], &xs[j][k], &xs[j+1][k], &w[k], terms, from, to, shift)
-			}
-			if j < len(accs) {
-				accs[j].fmaStrip(&xs[j][k], &w[k], terms, from, to, shift)
-			}
-		}
-	}
-}
-
 func (a *Acc) fmaStrip(x, w *[]uint64, terms, from, to int, shift uint64) {
 	lo, hi, c := &a.lo[0], &a.hi[0], &a.r.fma.c[0]
 	switch shift {

@@ -111,26 +111,8 @@ func (r *Ring) ifmaConstants() [6]uint64 {
 	return [6]uint64{r.q, r.one.s52, r.r52.w, r.r52.s52, r.r104.w, r.r104.s52}
 }
 
-// dotIFMA adds the products of the terms first <= k < end to every accumulator,
-// two at a time; every w[k] repeats its values rep times.
-func dotIFMA(accs []*Acc, xs [][][]uint64, w [][]uint64, first, end, rep int) {
-	shift, n := uint64(bits.TrailingZeros(uint(rep))), accs[0].r.n
-	for from := 0; from < n; from += dotStrip {
-		to := min(from+dotStrip, n)
-		for k := first; k < end; k += dotTerms {
-			terms, j := min(dotTerms, end-k), 0
-			for ; j+1 < len(accs); j += 2 {
-				dotPairStrip(accs[j], accs[j+1], &xs[j][k], &xs[j+1][k], &w[k], terms, from, to, shift)
-			}
-			if j < len(accs) {
-				accs[j].dotStrip(&xs[j][k], &w[k], terms, from, to, shift)
-			}
-		}
-	}
-}
-
-// dotStrip calls the kernels by name: through a variable the slices would escape.
-func (a *Acc) dotStrip(x, w *[]uint64, terms, from, to int, shift uint64) {
+// ifmaStrip calls the kernels by name: through a variable the slices would escape.
+func (a *Acc) ifmaStrip(x, w *[]uint64, terms, from, to int, shift uint64) {
 	lo, hi := &a.lo[0], &a.hi[0]
 	switch shift {
 	case 0:
@@ -144,7 +126,7 @@ func (a *Acc) dotStrip(x, w *[]uint64, terms, from, to int, shift uint64) {
 	}
 }
 
-func dotPairStrip(a0, a1 *Acc, x0, x1, w *[]uint64, terms, from, to int, shift uint64) {
+func ifmaPairStrip(a0, a1 *Acc, x0, x1, w *[]uint64, terms, from, to int, shift uint64) {
 	l0, h0, l1, h1 := &a0.lo[0], &a0.hi[0], &a1.lo[0], &a1.hi[0]
 	switch shift {
 	case 0:

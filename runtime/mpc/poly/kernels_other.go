@@ -19,19 +19,20 @@ type (
 
 const absent = "BUG: poly: an assembly kernel was called in a build without them"
 
-func (*Ring) forwardIFMA([]uint64, int)                                { panic(absent) }
-func (*Ring) inverseIFMA([]uint64)                                     { panic(absent) }
-func (*Ring) mulIFMA(_, _, _ []uint64)                                 { panic(absent) }
-func mulOperandIFMA(_, _ []uint64, _ operand, _ uint64)                { panic(absent) }
-func (*Ring) liftIFMA(_, _ []uint64, _, _ uint64)                      { panic(absent) }
-func dotIFMA([]*Acc, [][][]uint64, [][]uint64, int, int, int)          { panic(absent) }
-func (*Acc) reduceIFMA([]uint64)                                       { panic(absent) }
-func (*Ring) addProductsIFMA([]uint64, [][]uint64, [][]uint64)         { panic(absent) }
-func spreadIFMA([]uint64, int)                                         { panic(absent) }
-func permuteIFMA(_, _ []uint64, _ []uint32, _ *[8][8]uint64)           { panic(absent) }
-func newAESKeys(*Seed) *aesKeys                                        { panic(absent) }
-func (*aesKeys) keystream(kernel.Variant, []uint64, *[16]byte, uint64) { panic(absent) }
-func newPackTables(int, Variant) *packTables                           { return nil }
+func (*Ring) forwardIFMA([]uint64, int)                                 { panic(absent) }
+func (*Ring) inverseIFMA([]uint64)                                      { panic(absent) }
+func (*Ring) mulIFMA(_, _, _ []uint64)                                  { panic(absent) }
+func mulOperandIFMA(_, _ []uint64, _ operand, _ uint64)                 { panic(absent) }
+func (*Ring) liftIFMA(_, _ []uint64, _, _ uint64)                       { panic(absent) }
+func (*Acc) ifmaStrip(_, _ *[]uint64, _, _, _ int, _ uint64)            { panic(absent) }
+func ifmaPairStrip(_, _ *Acc, _, _, _ *[]uint64, _, _, _ int, _ uint64) { panic(absent) }
+func (*Acc) reduceIFMA([]uint64)                                        { panic(absent) }
+func (*Ring) addProductsIFMA([]uint64, [][]uint64, [][]uint64)          { panic(absent) }
+func spreadIFMA([]uint64, int)                                          { panic(absent) }
+func permuteIFMA(_, _ []uint64, _ []uint32, _ *[8][8]uint64)            { panic(absent) }
+func newAESKeys(*Seed) *aesKeys                                         { panic(absent) }
+func (*aesKeys) keystream(kernel.Variant, []uint64, *[16]byte, uint64)  { panic(absent) }
+func newPackTables(int, Variant) *packTables                            { return nil }
 
 func (*Ring) addLanes(_, _, _ []uint64)                    { panic(absent) }
 func (*Ring) subLanes(_, _, _ []uint64)                    { panic(absent) }

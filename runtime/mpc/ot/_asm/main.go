@@ -177,11 +177,16 @@ func gather128(asks bool) {
 
 // unpack is one level of a transposition of bytes, within 128-bit lanes:
 // vectors i and i + half are interleaved into 2i and 2i + 1.
-func unpack(v []VecVirtual) []VecVirtual {
+func unpack(v []VecVirtual) []VecVirtual { return unpackWith(ZMM, v) }
+
+// unpack256 is unpack.
+func unpack256(v []VecVirtual) []VecVirtual { return unpackWith(YMM, v) }
+
+func unpackWith(vec func() VecVirtual, v []VecVirtual) []VecVirtual {
 	out := make([]VecVirtual, 0, len(v))
 	half := len(v) / 2
 	for i := range half {
-		low, high := ZMM(), ZMM()
+		low, high := vec(), vec()
 		VPUNPCKLBW(v[i+half], v[i], low)
 		VPUNPCKHBW(v[i+half], v[i], high)
 		out = append(out, low, high)
@@ -303,19 +308,6 @@ func transpose256() {
 		ADDQ(U32(256), rows)
 	})
 	end()
-}
-
-// unpack256 is unpack.
-func unpack256(v []VecVirtual) []VecVirtual {
-	out := make([]VecVirtual, 0, len(v))
-	half := len(v) / 2
-	for i := range half {
-		low, high := YMM(), YMM()
-		VPUNPCKLBW(v[i+half], v[i], low)
-		VPUNPCKHBW(v[i+half], v[i], high)
-		out = append(out, low, high)
-	}
-	return out
 }
 
 // xor adds with registers of a number of bytes, four blocks at a time.

@@ -8,12 +8,15 @@ import (
 
 // each runs body on vector after vector of n values (a multiple of 8), moving
 // the pointers.
-func each(n Register, pointers []Register, body func()) {
-	SHRQ(U8(3), n)
+func each(n Register, pointers []Register, body func()) { eachLog(3, n, pointers, body) }
+
+// eachLog is each with vectors of 2^log values.
+func eachLog(log int, n Register, pointers []Register, body func()) {
+	SHRQ(U8(log), n)
 	counter("vector", n, func() {
 		body()
 		for _, p := range pointers {
-			ADDQ(U8(64), p)
+			ADDQ(U8(8<<log), p)
 		}
 	})
 	end()

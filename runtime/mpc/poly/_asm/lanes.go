@@ -31,16 +31,7 @@ func lanes4() {
 }
 
 // each4 is each for a multiple of 4 values.
-func each4(n Register, pointers []Register, body func()) {
-	SHRQ(U8(2), n)
-	counter("vector", n, func() {
-		body()
-		for _, p := range pointers {
-			ADDQ(U8(32), p)
-		}
-	})
-	end()
-}
+func each4(n Register, pointers []Register, body func()) { eachLog(2, n, pointers, body) }
 
 func broadcast4(r Op) VecVirtual {
 	x, y := XMM(), YMM()
@@ -50,9 +41,7 @@ func broadcast4(r Op) VecVirtual {
 }
 
 func immediate4(v uint64) VecVirtual {
-	t := GP64()
-	MOVQ(U64(v), t)
-	return broadcast4(t)
+	return broadcast4(constant(v))
 }
 
 func load4(m Mem) VecVirtual {

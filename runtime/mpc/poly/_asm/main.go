@@ -47,9 +47,13 @@ func broadcast(r Op) VecVirtual {
 
 // immediate repeats a constant in every lane.
 func immediate(v uint64) VecVirtual {
+	return broadcast(constant(v))
+}
+
+func constant(v uint64) GPVirtual {
 	t := GP64()
 	MOVQ(U64(v), t)
-	return broadcast(t)
+	return t
 }
 
 // load reads a vector.
