@@ -16,6 +16,7 @@ import (
 	"secc.example/secc"
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/secc/internal/evaluate"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/passes"
@@ -136,7 +137,7 @@ func (f *compileFlags) print(w io.Writer, made *secc.Network) error {
 		return err
 	}
 	printCost(w, made.Report, false)
-	fmt.Fprintf(w, "%v\nan inference leaves these formats with a probability below %.0e, by what calibration shows (95 %% confidence)\n", formatsOf(fixed), made.Overflow)
+	fmt.Fprintf(w, "%v\nan inference leaves these formats with a probability below %.0e, by what calibration shows (95 %% confidence)\n", evaluate.FormatsOf(fixed), made.Overflow)
 	_, err = fmt.Fprintf(w, "%s (public), %s (server only)\n", f.out, secc.WeightsPath(f.out))
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/secc/internal/evaluate"
 	"secc.example/secc/ir"
 	"secc.example/secc/ir/num"
 )
@@ -86,24 +87,24 @@ func simulatedValues(t *testing.T, g *ir.Graph, in []*num.Tensor) map[*ir.Value]
 // secureValuesOf are the same of a secure run: the sums of both shares.
 func secureValuesOf(t *testing.T, n *network, in []*num.Tensor) map[*ir.Value][]int64 {
 	t.Helper()
-	s, err := newSubject(n.Result)
+	s, err := evaluate.Of(n.Result)
 	if err != nil {
 		t.Fatal(err)
 	}
-	slots, _, err := secureSlots(t.Context(), s, in)
+	slots, _, err := s.SecureSlots(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	steps := map[operatorKey][][]int64{}
+	steps := map[evaluate.Operator][][]int64{}
 	for _, step := range n.Plan.Steps() {
 		if x := slots[step.Out[0]]; x != nil && step.Proto != plan.ProtoReveal {
-			k := operatorKey{step.Op, step.Name}
+			k := evaluate.Operator{Op: step.Op, Name: step.Name}
 			steps[k] = append(steps[k], x)
 		}
 	}
 	all := map[*ir.Value][]int64{}
 	for _, v := range n.Fixed.Values {
-		k := operatorKey{string(v.Op), v.Name}
+		k := evaluate.Operator{Op: string(v.Op), Name: v.Name}
 		if ir.IsConst(v) {
 			all[v] = v.Attrs.(*ir.ConstAttrs).Ints
 		} else if len(steps[k]) > 0 {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/secc/internal/evaluate"
 	"secc.example/secc/ir"
 	"secc.example/secc/ir/num"
 )
@@ -19,16 +20,16 @@ func checkExact(t *testing.T, networks ...string) {
 	t.Helper()
 	for _, name := range networks {
 		n := loadNetwork(t, name, compileFlags{truncation: "exact", target: "cost"})
-		if got := formatsOf(n.Fixed).Dropped.Max; got != 0 {
+		if got := evaluate.FormatsOf(n.Fixed).Dropped.Max; got != 0 {
 			t.Errorf("%s: signs leave out up to %d low bits", name, got)
 		}
 		in := []*num.Tensor{ir.NewReal(n.want.Shape, n.cases[0])}
 		want, output := simulatedInts(t, n.Fixed, in)
-		s, err := newSubject(n.Result)
+		s, err := evaluate.Of(n.Result)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, out, err := secureSlots(t.Context(), s, in)
+		got, out, err := s.SecureSlots(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,12 +43,12 @@ func checkExact(t *testing.T, networks ...string) {
 // simulatedInts gives all shared values, in the order they are computed, and
 // the first output. Every value must keep its promised range: beyond it the
 // protocols promise nothing.
-func simulatedInts(t *testing.T, g *ir.Graph, in []*num.Tensor) (all map[operatorKey][][]int64, output []float32) {
+func simulatedInts(t *testing.T, g *ir.Graph, in []*num.Tensor) (all map[evaluate.Operator][][]int64, output []float32) {
 	t.Helper()
-	all = map[operatorKey][][]int64{}
+	all = map[evaluate.Operator][][]int64{}
 	r, err := ir.Simulate(g, in, ir.SimOptions{Rounding: ir.Nearest, Observe: func(v *ir.Value, x *ir.FixedTensor) {
 		if v.Type.Holder == ir.Shared && v.Op != ir.OpReshape { // a reshape is no step: its result is its argument
-			k := operatorKey{string(v.Op), v.Name}
+			k := evaluate.Operator{Op: string(v.Op), Name: v.Name}
 			all[k] = append(all[k], slices.Clone(x.Ints))
 		}
 	}})
@@ -64,12 +65,12 @@ func simulatedInts(t *testing.T, g *ir.Graph, in []*num.Tensor) (all map[operato
 
 // compareSteps pairs every step's result with the simulation's of the same
 // operator and name, in order where there are several.
-func compareSteps(t *testing.T, name string, p *plan.Plan, got map[plan.Slot][]int64, want map[operatorKey][][]int64) {
+func compareSteps(t *testing.T, name string, p *plan.Plan, got map[plan.Slot][]int64, want map[evaluate.Operator][][]int64) {
 	t.Helper()
 	elements, operators := 0, map[string]int{}
 	var wide [][]int64 // results of relus that stand for the extensions after them
 	for _, step := range p.Steps() {
-		k := operatorKey{step.Op, step.Name}
+		k := evaluate.Operator{Op: step.Op, Name: step.Name}
 		x := got[step.Out[0]]
 		if len(x) == 0 || len(want[k]) == 0 {
 			continue
@@ -89,11 +90,11 @@ func compareSteps(t *testing.T, name string, p *plan.Plan, got map[plan.Slot][]i
 		covered := func(x []int64) bool {
 			return slices.ContainsFunc(wide, func(y []int64) bool { return slices.Equal(x, y) })
 		}
-		if k.op == string(ir.OpExtend) {
+		if k.Op == string(ir.OpExtend) {
 			left = slices.DeleteFunc(left, covered)
 		}
 		if len(left) > 0 {
-			t.Errorf("%s: no step computes %s %q", name, k.op, k.name)
+			t.Errorf("%s: no step computes %s %q", name, k.Op, k.Name)
 		}
 	}
 	t.Logf("%s: %d elements of %v compared", name, elements, operators)

@@ -8,6 +8,7 @@ import (
 
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/secc/internal/evaluate"
 	"secc.example/secc/ir"
 	"secc.example/secc/ir/num"
 	"secc.example/secc/passes"
@@ -98,7 +99,7 @@ func chain(g *ir.Graph, shape []int, n, groups int, relus bool) error {
 
 // probe is a small network and the processor time it is predicted to take.
 type probe struct {
-	*subject
+	*evaluate.Subject
 	in                []*num.Tensor
 	linear, nonlinear float64
 }
@@ -128,7 +129,7 @@ func newProbe(build func(*ir.Graph) error) (*probe, error) {
 	}
 	p := &probe{in: in}
 	p.linear, p.nonlinear = pr.Compute(r)
-	p.subject, err = newSubject(made)
+	p.Subject, err = evaluate.Of(made)
 	return p, err
 }
 
@@ -138,7 +139,7 @@ const probeRuns = 3
 func (p *probe) run(ctx context.Context) (seconds float64, err error) {
 	for i := range probeRuns {
 		before := cpuSeconds()
-		if _, err := p.secure(ctx, p.in, [2]func(plan.Slot, runtime.Vec){}); err != nil {
+		if _, err := p.Secure(ctx, p.in, [2]func(plan.Slot, runtime.Vec){}); err != nil {
 			return 0, fmt.Errorf("measuring this machine: %w", err)
 		}
 		if t := cpuSeconds() - before; i == 0 || t < seconds {

@@ -1,4 +1,4 @@
-package main
+package evaluate
 
 import (
 	"encoding/csv"
@@ -11,22 +11,23 @@ import (
 	"strings"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/frontend/input"
 )
 
-// truth is what the label file says: a class a case, or a row of 0 and 1 a case.
-type truth struct {
+// Truth is what the label file says: a class a case, or a row of 0 and 1 a case.
+type Truth struct {
 	class []int
 	multi [][]bool
 }
 
-// byFolder is what --labels says where the names of folders are the answers.
-const byFolder = "folders"
+// ByFolder is what --labels says where the names of folders are the answers.
+const ByFolder = "folders"
 
-// loadTruth reads the right answers of examples, which come from the given files:
+// LoadTruth reads the right answers of examples, which come from the given files:
 // by position, by the names of files, or from the names of their folders. Only the
 // first n are wanted, if n is not 0; by position there may be as many answers.
-func loadTruth(from string, p *plan.Plan, sources []string, n int) (*truth, error) {
+func LoadTruth(from string, p *plan.Plan, sources []string, n int) (*Truth, error) {
 	all := sources
 	if n > 0 {
 		sources = sources[:min(n, len(sources))]
@@ -38,26 +39,26 @@ func loadTruth(from string, p *plan.Plan, sources []string, n int) (*truth, erro
 		if lines = folders(all); !areLabels(lines, p.Labels) {
 			return nil, nil
 		}
-	case from == byFolder:
+	case from == ByFolder:
 		lines, err = folderClasses(all, p)
 	default:
 		lines, err = labelFile(from, sources, len(all))
 	}
 	if err != nil {
-		return nil, usage("--labels %s: %w", from, err)
+		return nil, exit.Usagef("--labels %s: %w", from, err)
 	}
 	_, outs := p.KindOf(0)
 	if outs == 0 {
-		return nil, usage("--labels: the first output is no list of classes, its shape is %v", p.Outputs[0].Shape)
+		return nil, exit.Usagef("--labels: the first output is no list of classes, its shape is %v", p.Outputs[0].Shape)
 	}
-	t := new(truth)
+	t := new(Truth)
 	for i, line := range lines[:len(sources)] {
 		if err := t.add(line, p.Labels, outs); err != nil {
-			return nil, usage("--labels %s: answer %d: %w", from, i+1, err)
+			return nil, exit.Usagef("--labels %s: answer %d: %w", from, i+1, err)
 		}
 	}
 	if t.class != nil && t.multi != nil {
-		return nil, usage("--labels %s: some answers name a class, others have a 0 or 1 for each output", from)
+		return nil, exit.Usagef("--labels %s: some answers name a class, others have a 0 or 1 for each output", from)
 	}
 	return t, nil
 }
@@ -215,7 +216,7 @@ func folderClasses(sources []string, p *plan.Plan) ([]string, error) {
 	return names, nil
 }
 
-func (t *truth) add(line string, labels []string, outs int) error {
+func (t *Truth) add(line string, labels []string, outs int) error {
 	if at := slices.Index(labels, strings.TrimSpace(line)); at >= 0 {
 		t.class = append(t.class, at)
 		return nil

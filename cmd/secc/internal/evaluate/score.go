@@ -1,13 +1,13 @@
-package main
+package evaluate
 
 import (
 	"math"
 	"slices"
 )
 
-// score compares answers with a reference and with labels. Rates are nil where
+// Score compares answers with a reference and with labels. Rates are nil where
 // there is nothing to compare with.
-type score struct {
+type Score struct {
 	Top1Agreement *float64       `json:"top1_agreement,omitempty"` // same best class as the reference
 	Top5Agreement *float64       `json:"top5_agreement,omitempty"` // its best class among the best five
 	Top1          *float64       `json:"top1,omitempty"`
@@ -16,13 +16,13 @@ type score struct {
 	MaxAbsError   *float64       `json:"max_abs_error,omitempty"`
 	MeanAbsError  *float64       `json:"mean_abs_error,omitempty"`
 	MaxAbs        *float64       `json:"max_abs,omitempty"` // the reference's largest magnitude
-	Disagree      []disagreement `json:"disagreements,omitempty"`
+	Disagree      []Disagreement `json:"disagreements,omitempty"`
 	Cases         int            `json:"cases"`
 	Seconds       float64        `json:"seconds_per_input"`
 }
 
-// disagreement is a case whose best class is not the reference's.
-type disagreement struct {
+// Disagreement is a case whose best class is not the reference's.
+type Disagreement struct {
 	Example int     `json:"example"` // counted from 1
 	Got     int     `json:"got"`
 	Want    int     `json:"want"`
@@ -30,9 +30,9 @@ type disagreement struct {
 }
 
 // rate scores one form's answers. ref and t may be nil.
-func rate(a answers, ref [][]float32, t *truth) *score {
+func rate(a answers, ref [][]float32, t *Truth) *Score {
 	got := a.values
-	s := &score{Cases: len(got), Seconds: a.seconds / float64(max(len(got), 1))}
+	s := &Score{Cases: len(got), Seconds: a.seconds / float64(max(len(got), 1))}
 	if ref != nil {
 		ref = ref[:len(got)]
 		s.Top1Agreement = share(len(got), func(i int) bool { return argmax(got[i]) == argmax(ref[i]) })
@@ -51,10 +51,10 @@ func rate(a answers, ref [][]float32, t *truth) *score {
 	return s
 }
 
-func disagreements(got, ref [][]float32) (all []disagreement) {
+func disagreements(got, ref [][]float32) (all []Disagreement) {
 	for i := range got {
 		if g, w := argmax(got[i]), argmax(ref[i]); g != w {
-			all = append(all, disagreement{i + 1, g, w, float64(ref[i][w]) - float64(ref[i][g])})
+			all = append(all, Disagreement{i + 1, g, w, float64(ref[i][w]) - float64(ref[i][g])})
 		}
 	}
 	return all

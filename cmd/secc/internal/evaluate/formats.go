@@ -1,4 +1,4 @@
-package main
+package evaluate
 
 import (
 	"fmt"
@@ -7,19 +7,19 @@ import (
 	"secc.example/secc/ir"
 )
 
-// formatUse sums up the number formats of a compiled network. Means are taken
+// Formats sums up the number formats of a compiled network. Means are taken
 // over elements (for weights: over operators), as it is elements that cost.
-type formatUse struct {
-	Ring        extent `json:"ring_bits"`        // k of activations: results of linear operators and of comparisons
-	Fraction    extent `json:"fraction_bits"`    // f of the same
-	Accumulator extent `json:"accumulator_bits"` // what linear operators sum in
-	Weight      extent `json:"weight_bits"`      // s: fraction bits of weights
-	Compared    extent `json:"compared_bits"`    // b: how many bits a sign is computed on
-	Dropped     extent `json:"dropped_bits"`     // how many low bits a sign leaves out
+type Formats struct {
+	Ring        Extent `json:"ring_bits"`        // k of activations: results of linear operators and of comparisons
+	Fraction    Extent `json:"fraction_bits"`    // f of the same
+	Accumulator Extent `json:"accumulator_bits"` // what linear operators sum in
+	Weight      Extent `json:"weight_bits"`      // s: fraction bits of weights
+	Compared    Extent `json:"compared_bits"`    // b: how many bits a sign is computed on
+	Dropped     Extent `json:"dropped_bits"`     // how many low bits a sign leaves out
 }
 
-// extent is the smallest, the largest and the mean of a number of bits.
-type extent struct {
+// Extent is the smallest, the largest and the mean of a number of bits.
+type Extent struct {
 	Min  int     `json:"min"`
 	Max  int     `json:"max"`
 	Mean float64 `json:"mean"`
@@ -27,7 +27,7 @@ type extent struct {
 	sum, n float64
 }
 
-func (e *extent) add(bits, times int) {
+func (e *Extent) add(bits, times int) {
 	if e.n == 0 {
 		e.Min, e.Max = math.MaxInt, math.MinInt
 	}
@@ -37,7 +37,7 @@ func (e *extent) add(bits, times int) {
 }
 
 // String prints "16", or "9..13 (mean 11.2)".
-func (e extent) String() string {
+func (e Extent) String() string {
 	switch {
 	case e.n == 0:
 		return "-"
@@ -47,13 +47,13 @@ func (e extent) String() string {
 	return fmt.Sprintf("%d..%d (mean %.1f)", e.Min, e.Max, e.Mean)
 }
 
-func (u formatUse) String() string {
+func (u Formats) String() string {
 	return fmt.Sprintf("activations: %v ring bits, %v fraction bits; weights: %v fraction bits, summed in %v; signs on %v bits, %v low ones left out",
 		u.Ring, u.Fraction, u.Weight, u.Accumulator, u.Compared, u.Dropped)
 }
 
-// formatsOf reads the formats off a fixed-point graph.
-func formatsOf(g *ir.Graph) (u formatUse) {
+// FormatsOf reads the formats off a fixed-point graph.
+func FormatsOf(g *ir.Graph) (u Formats) {
 	for _, v := range g.Values {
 		compare, wide := comparison(v)
 		product := v.Op == ir.OpConv || v.Op == ir.OpMul || v.Op == ir.OpPRelu
