@@ -44,15 +44,6 @@ func Sequence(tag uint32, items ...[]byte) []byte {
 	return Element(tag, "SQ", b)
 }
 
-// Packed is pixel data in fragments, the first of which is the table of offsets.
-func Packed(fragments ...[]byte) []byte {
-	b := append([]byte{0xe0, 0x7f, 0x10, 0x00}, "OB\x00\x00\xff\xff\xff\xff"...)
-	for _, f := range fragments {
-		b = append(b, item(f)...)
-	}
-	return append(b, 0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0)
-}
-
 func item(value []byte) []byte {
 	if len(value)%2 == 1 {
 		value = append(append([]byte{}, value...), 0)

@@ -70,10 +70,6 @@ func New(cfg Config) *Server {
 // MaxSessions is how many clients are served at once.
 func (s *Server) MaxSessions() int { return s.cfg.MaxSessions }
 
-// Sessions is how many sessions of a program fit into some memory, of which a fifth is left
-// to the rest of the machine; at least one. Where nobody tells how much there is, it is four.
-func Sessions(p *runtime.Program, memory int64) int { return sessions(p.Memory().Server, memory) }
-
 // beside is what is left of some memory; 0 where nobody tells how much there is.
 func beside(memory, taken int64) int64 {
 	if memory <= 0 {
@@ -82,6 +78,8 @@ func beside(memory, taken int64) int64 {
 	return max(1, memory-taken)
 }
 
+// sessions is how many of a size fit into some memory, of which a fifth is left to the rest of
+// the machine; at least one. Where nobody tells how much there is, it is four.
 func sessions(each, memory int64) int {
 	if memory <= 0 {
 		return 4

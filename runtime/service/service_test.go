@@ -277,7 +277,7 @@ func TestSessions(t *testing.T) {
 	g := echo(t)
 	each := g.Memory().Server
 	for memory, want := range map[int64]int{0: 4, 1: 1, each: 1, 5 * each: 4, 50 * each: 40} {
-		if got := Sessions(g, memory); got != want {
+		if got := sessions(each, memory); got != want {
 			t.Errorf("%d bytes: %d sessions, want %d", memory, got, want)
 		}
 	}

@@ -15,21 +15,18 @@ type gate struct {
 	b, c, dy [][]uint64
 }
 
-// and evaluates all gates on XOR-shared bit vectors of n bits.
+// joins evaluates gates and chains on XOR-shared bit vectors of n bits in one flight.
 //
-// Functionality: <x>, <y_j> -> <z_j> ^= <x & y_j>. The Beaver triples (a, b_j, a & b_j)
+// Functionality of a gate: <x>, <y_j> -> <z_j> ^= <x & y_j>. The Beaver triples (a, b_j, a & b_j)
 // come out of random OTs with nothing sent: one OT each way a gate, whose choice is
 // this party's share of a and whose pad difference is the share of b (GMW; Asharov et
 // al. 2013, section 5.1), with several b_j under one a.
 // One flight, both ways: 1 + len(y) bits a gate and element. Exact. Leaks nothing:
 // what is opened is masked by fresh uniform bits.
-func (p *Party) and(ctx context.Context, n int, gates []gate) error {
-	return p.joins(ctx, n, gates, nil)
-}
-
-// joins evaluates gates and chains in one flight. What a chain sends is 4 masked bits
-// and 3 corrections (5 and 5 with two values at its bottom), for two OTs each way: each bit
-// is masked by a uniform bit of its own, the corrections by the pad that the peer lacks.
+//
+// What a chain sends is 4 masked bits and 3 corrections (5 and 5 with two values at its
+// bottom), for two OTs each way: each bit is masked by a uniform bit of its own, the
+// corrections by the pad that the peer lacks.
 func (p *Party) joins(ctx context.Context, n int, gates []gate, chains []chain) error {
 	for i := range gates {
 		gates[i].alloc(n)
@@ -130,13 +127,4 @@ func (p *Party) open(g *gate, lo, n int) error {
 		}
 	}
 	return nil
-}
-
-// And multiplies two XOR-shared bit vectors of n bits.
-//
-// One flight, both ways: 2 bits an element; one OT each way. Exact; leaks nothing.
-func (p *Party) And(ctx context.Context, n int, x, y []uint64) ([]uint64, error) {
-	z := make([]uint64, ring.Words(n))
-	err := p.and(ctx, n, []gate{{x: x, y: [][]uint64{y}, z: [][]uint64{z}}})
-	return z, err
 }

@@ -103,7 +103,8 @@ func flatCases(g Sign) (all []uniformCase) {
 		return b
 	}
 	add("And", func(ctx context.Context, p *Party, x []uint64) error {
-		return none(p.And(ctx, len(x), bitsOf(x, 1), bitsOf(x, 2)))
+		z := make([]uint64, ring.Words(len(x)))
+		return p.joins(ctx, len(x), []gate{{x: bitsOf(x, 1), y: [][]uint64{bitsOf(x, 2)}, z: [][]uint64{z}}}, nil)
 	})
 	add("Mux", func(ctx context.Context, p *Party, x []uint64) error { return none(p.Mux(ctx, bitsOf(x, 0), x, bits)) })
 	add("ToArith", func(ctx context.Context, p *Party, x []uint64) error {

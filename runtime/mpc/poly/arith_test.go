@@ -1,7 +1,6 @@
 package poly
 
 import (
-	"math/big"
 	"math/rand/v2"
 	"testing"
 )
@@ -97,50 +96,6 @@ func TestAutomorphism(t *testing.T) {
 			t.Fatal("X -> X^2 accepted")
 		}
 	}
-}
-
-// TestRescale divides by the special prime and compares with big integers.
-func TestRescale(t *testing.T) {
-	rng := rand.New(rand.NewPCG(13, 14))
-	const n = 4096
-	ps, err := Primes(50, n, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range Variants() {
-		for _, swap := range []bool{false, true} {
-			q, p := newRing(t, n, ps[0], v), newRing(t, n, ps[1], v)
-			if swap {
-				q, p = p, q
-			}
-			xq, xp := randomPoly(q, rng), randomPoly(p, rng)
-			want := bigRescale(xq, xp, q.q, p.q)
-			s := NewRescaler(q, p)
-			got := q.NewPoly()
-			s.Coefficients(got, xq, xp)
-			equal(t, "coefficients", got, want)
-			q.NTT(xq)
-			s.NTT(xq, xq, xp, q.NewPoly())
-			q.InvNTT(xq)
-			equal(t, "transformed", xq, want)
-		}
-	}
-}
-
-// bigRescale is round(x/p) mod q for x in [0,pq) with the given residues.
-func bigRescale(xq, xp []uint64, q, p uint64) []uint64 {
-	bq, bp := new(big.Int).SetUint64(q), new(big.Int).SetUint64(p)
-	out := make([]uint64, len(xq))
-	inv := new(big.Int).ModInverse(bp, bq)
-	for i := range xq {
-		// x = xp + p*((xq-xp)/p mod q)
-		d := new(big.Int).Sub(new(big.Int).SetUint64(xq[i]), new(big.Int).SetUint64(xp[i]))
-		d.Mul(d, inv).Mod(d, bq)
-		x := d.Mul(d, bp).Add(d, new(big.Int).SetUint64(xp[i]))
-		x.Add(x, new(big.Int).Rsh(bp, 1)).Div(x, bp).Mod(x, bq)
-		out[i] = x.Uint64()
-	}
-	return out
 }
 
 // TestDigits recomposes digits of every shape.

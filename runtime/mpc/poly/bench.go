@@ -118,7 +118,7 @@ func (w *workload) encryption() func() {
 }
 
 func kernelBenchmarks(r *Ring) []Benchmark {
-	w, other := newWorkload(r), newWorkload(r)
+	w := newWorkload(r)
 	acc0, acc1 := r.NewAcc(), r.NewAcc()
 	pack := NewPacker(uploadBits, r.variant)
 	const terms = 8
@@ -150,7 +150,6 @@ func kernelBenchmarks(r *Ring) []Benchmark {
 		{"add", func() { r.Add(w.c, w.a, w.b) }},
 		{"mul", func() { r.Mul(w.c, w.a, w.b) }},
 		{"mul_scalar", func() { r.MulScalar(w.c, w.a, 12345) }},
-		{"lift", func() { r.Lift(w.c, w.a, other.r) }},
 		{"automorphism_ntt", func() { rotate.NTT(w.c, w.a) }},
 		{"automorphism_coefficients", func() { rotate.Coefficients(w.c, w.a) }},
 		{"ntt_weights_stride64", func() { r.NTTWeights(w.c[:sparse.CompactLen()], weights[:sparse.Len()], sparse) }},

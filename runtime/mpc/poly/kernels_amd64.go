@@ -102,10 +102,6 @@ func mulOperandIFMA(dst, a []uint64, w operand, q uint64) {
 	mulScalarVector(&dst[0], &a[0], len(dst), w.w, w.s52, q)
 }
 
-func (r *Ring) liftIFMA(dst, src []uint64, half, negP uint64) {
-	liftVector(&dst[0], &src[0], len(dst), r.q, r.one.s52, half, negP)
-}
-
 // ifmaConstants is the layout that the reductions read.
 func (r *Ring) ifmaConstants() [6]uint64 {
 	return [6]uint64{r.q, r.one.s52, r.r52.w, r.r52.s52, r.r104.w, r.r104.s52}

@@ -2724,51 +2724,6 @@ vector:
 	VZEROUPPER
 	RET
 
-// func liftVector(dst *uint64, src *uint64, n int, q uint64, s uint64, half uint64, negP uint64)
-// Requires: AVX, AVX512F, AVX512IFMA
-TEXT ·liftVector(SB), NOSPLIT, $0-56
-	MOVQ         dst+0(FP), AX
-	MOVQ         src+8(FP), CX
-	MOVQ         s+32(FP), DX
-	VPBROADCASTQ DX, Z0
-	MOVQ         half+40(FP), DX
-	VPBROADCASTQ DX, Z1
-	MOVQ         negP+48(FP), DX
-	VPBROADCASTQ DX, Z2
-	MOVQ         $0x0000000000000001, DX
-	VPBROADCASTQ DX, Z3
-	MOVQ         q+24(FP), DX
-	VPBROADCASTQ DX, Z4
-	MOVQ         $0x000fffffffffffff, DX
-	VPBROADCASTQ DX, Z5
-	VPADDQ       Z4, Z4, Z6
-	VPXORQ       Z7, Z7, Z7
-	VPSUBQ       Z4, Z7, Z7
-	MOVQ         n+16(FP), DX
-	SHRQ         $0x03, DX
-
-vector:
-	VMOVDQU64   (CX), Z8
-	VPCMPUQ     $0x06, Z1, Z8, K1
-	VPXORQ      Z9, Z9, Z9
-	VPMADD52HUQ Z0, Z8, Z9
-	VPXORQ      Z10, Z10, Z10
-	VPMADD52LUQ Z3, Z8, Z10
-	VPMADD52LUQ Z7, Z9, Z10
-	VPANDQ      Z5, Z10, Z10
-	VPADDQ      Z2, Z10, K1, Z10
-	VPSUBQ      Z6, Z10, Z8
-	VPMINUQ     Z8, Z10, Z10
-	VPSUBQ      Z4, Z10, Z8
-	VPMINUQ     Z8, Z10, Z10
-	VMOVDQU64   Z10, (AX)
-	ADDQ        $0x40, AX
-	ADDQ        $0x40, CX
-	DECQ        DX
-	JNE         vector
-	VZEROUPPER
-	RET
-
 // func permuteVectors(dst *uint64, src *uint64, codes *uint32, lanes *[8]uint64, n int)
 // Requires: AVX, AVX512F
 TEXT ·permuteVectors(SB), NOSPLIT, $0-40

@@ -23,7 +23,6 @@ func (*Ring) forwardIFMA([]uint64, int)                                 { panic(
 func (*Ring) inverseIFMA([]uint64)                                      { panic(absent) }
 func (*Ring) mulIFMA(_, _, _ []uint64)                                  { panic(absent) }
 func mulOperandIFMA(_, _ []uint64, _ operand, _ uint64)                 { panic(absent) }
-func (*Ring) liftIFMA(_, _ []uint64, _, _ uint64)                       { panic(absent) }
 func (*Acc) ifmaStrip(_, _ *[]uint64, _, _, _ int, _ uint64)            { panic(absent) }
 func ifmaPairStrip(_, _ *Acc, _, _, _ *[]uint64, _, _, _ int, _ uint64) { panic(absent) }
 func (*Acc) reduceIFMA([]uint64)                                        { panic(absent) }

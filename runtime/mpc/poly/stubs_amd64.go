@@ -139,11 +139,6 @@ func mulVectors(dst *uint64, a *uint64, b *uint64, n int, c *uint64)
 //go:noescape
 func mulScalarVector(dst *uint64, a *uint64, n int, w uint64, s uint64, q uint64)
 
-// liftVector reduces src modulo q, adding negP where src > half. s is the quotient of 1.
-//
-//go:noescape
-func liftVector(dst *uint64, src *uint64, n int, q uint64, s uint64, half uint64, negP uint64)
-
 // permuteVectors sets vector v of dst to vector codes[v]>>3 of src with the lane permutation codes[v]&7.
 //
 //go:noescape

@@ -192,19 +192,6 @@ func testFinish(t *testing.T) {
 	}
 }
 
-func TestStream(t *testing.T) { kerneltest.Each(t, testStream, Kernel) }
-
-func testStream(t *testing.T) {
-	a, b := NewStream(Block{1, 1}), NewStream(Block{1, 1})
-	x, y := make([]Block, 5), make([]byte, 80)
-	a.Blocks(x[:2])
-	a.Blocks(x[2:])
-	b.Read(y)
-	if !bytes.Equal(wire(x), y) {
-		t.Error("stream depends on how it is read")
-	}
-}
-
 func BenchmarkFill(b *testing.B) { kerneltest.Bench(b, benchFill, Kernel) }
 
 func benchFill(b *testing.B) {

@@ -75,14 +75,3 @@ func transpose(m *[64]uint64) {
 		mask ^= mask << (d / 2)
 	}
 }
-
-// Unslice transposes back: x[i] = sum of bit i of planes[j] << j.
-func Unslice(x []uint64, planes [][]uint64) {
-	for i := range x {
-		var v uint64
-		for j, p := range planes {
-			v |= p[i>>6] >> (i & 63) & 1 << j
-		}
-		x[i] = v
-	}
-}

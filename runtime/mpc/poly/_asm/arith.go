@@ -36,7 +36,6 @@ func arithmetic() {
 	negation()
 	product()
 	scalar()
-	lift()
 	permute()
 }
 
@@ -105,25 +104,6 @@ func scalar() {
 	each(gp("n"), p, func() {
 		a := m.shoup(nil, load(Mem{Base: p[1]}), w, s)
 		VPANDQ(m.mask, a, a)
-		belowOnce(a, m.q)
-		VMOVDQU64(a, Mem{Base: p[0]})
-	})
-}
-
-// lift: the remainder is below 2q, the correction below q.
-func lift() {
-	begin("liftVector", "(dst, src *uint64, n int, q, s, half, negP uint64)",
-		"liftVector reduces src modulo q, adding negP where src > half. s is the quotient of 1.")
-	p := ptrs("dst", "src")
-	s, half, negP, one := broadcast(gp("s")), broadcast(gp("half")), broadcast(gp("negP")), immediate(1)
-	m := newModulus(gp("q"))
-	each(gp("n"), p, func() {
-		x, over := load(Mem{Base: p[1]}), K()
-		VPCMPUQ(U8(6), half, x, over)
-		a := m.shoup(nil, x, one, s)
-		VPANDQ(m.mask, a, a)
-		VPADDQ(negP, a, over, a)
-		belowOnce(a, m.q2)
 		belowOnce(a, m.q)
 		VMOVDQU64(a, Mem{Base: p[0]})
 	})
