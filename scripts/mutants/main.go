@@ -41,14 +41,21 @@ func main() {
 	}
 }
 
-func run(file string, ids []string) (survived int, err error) {
+func read(file string) (all []mutant, err error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var all []mutant
 	if err := json.Unmarshal(b, &all); err != nil {
-		return 0, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return all, nil
+}
+
+func run(file string, ids []string) (survived int, err error) {
+	all, err := read(file)
+	if err != nil {
+		return 0, err
 	}
 	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
@@ -76,8 +83,8 @@ func run(file string, ids []string) (survived int, err error) {
 	return survived, nil
 }
 
-// try tests the program with the bug in it, and names the first test that fails; "" if none does.
-func (m mutant) try(dir string) (caught string, err error) {
+// source is the file with the bug in it.
+func (m mutant) source() (string, error) {
 	src, err := os.ReadFile(m.File)
 	if err != nil {
 		return "", err
@@ -85,12 +92,21 @@ func (m mutant) try(dir string) (caught string, err error) {
 	if n := strings.Count(string(src), m.Old); n != 1 || m.Old == m.New {
 		return "", fmt.Errorf("what is to be changed stands in %s %d times", m.File, n)
 	}
+	return strings.Replace(string(src), m.Old, m.New, 1), nil
+}
+
+// try tests the program with the bug in it, and names the first test that fails; "" if none does.
+func (m mutant) try(dir string) (caught string, err error) {
+	src, err := m.source()
+	if err != nil {
+		return "", err
+	}
 	path, err := filepath.Abs(m.File)
 	if err != nil {
 		return "", err
 	}
 	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(src), m.Old, m.New, 1)), 0o600); err != nil {
+	if err := os.WriteFile(changed, []byte(src), 0o600); err != nil {
 		return "", err
 	}
 	text, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
