@@ -200,7 +200,7 @@ func (f *flags) load(ctx context.Context, log io.Writer) (cases [][][]float32, s
 	if err != nil {
 		return nil, nil, exit.Coded(exit.Usage, err)
 	}
-	show = &answer.Show{Plan: p, Labels: labels, Top: max(f.top, -f.top), All: f.top < 0, JSON: f.json, Peak: func() int64 { return 0 }}
+	show = &answer.Show{Plan: p, Labels: labels, Most: answer.Most{Classes: max(f.top, -f.top), AllFindings: f.top < 0}, JSON: f.json, Peak: func() int64 { return 0 }}
 	warn := slog.New(slog.NewTextHandler(log, nil))
 	for i := range questions {
 		warnings := answer.Warnings(p, &questions[i])

@@ -53,7 +53,7 @@ func ask(ctx context.Context, q question) (*plan.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer.Fill(r, p, p.Labels, top, true)
+	answer.Fill(r, p, p.Labels, answer.Most{Classes: top, AllFindings: true})
 	return r, nil
 }
 

@@ -16,7 +16,7 @@ func answered(t *testing.T, p *plan.Plan, labels []string, values ...[]float32) 
 	for i, v := range values {
 		r.Outputs = append(r.Outputs, plan.OutputValues{Name: p.Outputs[i].Name, Shape: p.Outputs[i].Shape, Values: v})
 	}
-	answer.Fill(r, p, labels, 5, true)
+	answer.Fill(r, p, labels, answer.Most{Classes: 5, AllFindings: true})
 	var b bytes.Buffer
 	if err := answer.Print(&b, r); err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ func (q *question) ask(c *cobra.Command, with client.Client) error {
 	if err := checkLabels(p, labels); err != nil {
 		return err
 	}
-	show := &answer.Show{To: c.OutOrStdout(), Plan: p, Labels: labels, Top: q.top, All: !c.Flags().Changed("top"), JSON: q.json, Peak: peakRSS}
+	show := &answer.Show{To: c.OutOrStdout(), Plan: p, Labels: labels, Most: answer.Most{Classes: q.top, AllFindings: !c.Flags().Changed("top")}, JSON: q.json, Peak: peakRSS}
 	var cases [][][]float32
 	if len(q.inputs) > 0 || with.Session.Keep == 0 {
 		if cases, err = q.read(c, p, show); err != nil {

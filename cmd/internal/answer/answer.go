@@ -14,8 +14,14 @@ import (
 	"secc.example/secc/runtime"
 )
 
+// Most is how much an answer lists.
+type Most struct {
+	Classes     int  // so many, the best first
+	AllFindings bool // findings, of which several may hold, are all listed
+}
+
 // answersOf reads every output of a run for every input of it.
-func answersOf(p *plan.Plan, outputs []plan.OutputValues, labels []string, top int, all bool) (list []plan.Answer) {
+func answersOf(p *plan.Plan, outputs []plan.OutputValues, labels []string, most Most) (list []plan.Answer) {
 	batch := p.Batch()
 	for i := range batch {
 		for k, o := range outputs {
@@ -23,11 +29,11 @@ func answersOf(p *plan.Plan, outputs []plan.OutputValues, labels []string, top i
 			a := plan.Answer{Input: i + 1, Output: o.Name, Kind: kind}
 			per := len(o.Values) / batch
 			values := o.Values[i*per : (i+1)*per]
-			most := top
-			if all && kind == plan.AnswerFindings {
-				most = len(values)
+			n := most.Classes
+			if most.AllFindings && kind == plan.AnswerFindings {
+				n = len(values)
 			}
-			a.Labels = ranked(kind, values, named(labels, classes), most)
+			a.Labels = ranked(kind, values, named(labels, classes), n)
 			list = append(list, a)
 		}
 	}
@@ -107,8 +113,8 @@ func Warnings(p *plan.Plan, q *input.Question) (all []string) {
 }
 
 // Fill puts what outputs mean into the report of a run.
-func Fill(r *plan.Report, p *plan.Plan, labels []string, top int, all bool) {
-	r.Answers = answersOf(p, r.Outputs, labels, top, all)
+func Fill(r *plan.Report, p *plan.Plan, labels []string, most Most) {
+	r.Answers = answersOf(p, r.Outputs, labels, most)
 	if len(r.Answers) == 0 {
 		return
 	}

@@ -14,8 +14,7 @@ type Show struct {
 	To      io.Writer
 	Plan    *plan.Plan
 	Labels  []string
-	Top     int  // labels of an answer
-	All     bool // of findings: all
+	Most    Most
 	JSON    bool // a line for each inference; of several, one more for all together
 	Sources []string
 	Warned  [][]string // of each inference
@@ -49,7 +48,7 @@ func (s *Show) Session(r *plan.Report) error {
 }
 
 func (s *Show) print(i int, r *plan.Report) error {
-	Fill(r, s.Plan, s.Labels, s.Top, s.All)
+	Fill(r, s.Plan, s.Labels, s.Most)
 	r.Warnings = s.Warned[i]
 	if !s.JSON {
 		return Print(s.To, r)

@@ -80,8 +80,7 @@ type Command struct {
 	format string
 	json   bool
 	labels string
-	top    int
-	allOf  bool // findings are all printed
+	most   answer.Most
 	again  bool
 
 	verbose, quiet bool
@@ -109,7 +108,7 @@ func (c *Command) Register(fl *pflag.FlagSet) {
 	fl.StringVar(&c.format, "format", "table", "what is printed: table, json (one line an input) or csv")
 	fl.BoolVar(&c.json, "json", false, "the same as --format json")
 	fl.StringVar(&c.labels, "labels", "", "file with one label a line (default: the plan's)")
-	fl.IntVar(&c.top, "top", 5, "how many labels to give (findings: all, if not given)")
+	fl.IntVar(&c.most.Classes, "top", 5, "how many labels to give (findings: all, if not given)")
 	fl.StringVar(&c.digest, "plan-digest", "", "digest that the plan must have; remembered from now on")
 	fl.StringVar(&c.signedBy, "signed-by", "", "file of the public key that must have signed the plan (secc sign)")
 	fl.StringVar(&c.state, "state", "", "folder for plans and what was remembered (default: the user's configuration folder)")
@@ -129,7 +128,7 @@ func (c *Command) Register(fl *pflag.FlagSet) {
 
 // Run asks the model at the first argument for the others and those of the flags.
 func (c *Command) Run(ctx context.Context, fl *pflag.FlagSet, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	c.allOf = !fl.Changed("top")
+	c.most.AllFindings = !fl.Changed("top")
 	if c.json {
 		c.format = "json"
 	}
@@ -162,7 +161,7 @@ func Unread(line []string, stdout io.Writer, err error) error {
 
 // check looks at the flags.
 func (c *Command) check(args []string) (err error) {
-	if min(c.session.Transport.Idle, c.poll) <= 0 || c.parallel < 1 || min(c.session.Stall, c.retry) < 0 || min(c.session.Threads, c.top) < 0 {
+	if min(c.session.Transport.Idle, c.poll) <= 0 || c.parallel < 1 || min(c.session.Stall, c.retry) < 0 || min(c.session.Threads, c.most.Classes) < 0 {
 		return exit.Usagef("--timeout, --poll and --parallel must be positive, --stall, --threads, --top and --retry not negative")
 	}
 	if !slices.Contains([]string{"table", "json", "csv"}, c.format) {

@@ -279,7 +279,7 @@ func (e *endpoint) infer(w http.ResponseWriter, q *http.Request) {
 	show, end := e.shown(ask.ID)
 	defer end()
 	_, signed, err := e.run.infer(q.Context(), cases, show, func(i int, report *plan.Report, opened *remote.Opened) error {
-		answer.Fill(report, e.plan, e.named, e.top, e.allOf)
+		answer.Fill(report, e.plan, e.named, e.most)
 		for _, a := range report.Answers {
 			a.Input += i
 			answers = append(answers, a)

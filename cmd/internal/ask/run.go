@@ -247,7 +247,7 @@ func (r *run) single(ctx context.Context, f input.File) error {
 		return err
 	}
 	report.Outputs = outputs
-	answer.Fill(report, r.plan, r.named, r.top, r.allOf)
+	answer.Fill(report, r.plan, r.named, r.most)
 	report.Warnings = r.unlike(cases[0], warnings)
 	if r.format == "json" {
 		r.printed++
@@ -400,7 +400,7 @@ func (r *run) several(ctx context.Context, list []inference) (done int, err erro
 	}
 	var records []*Record
 	_, signed, err := r.infer(ctx, cases, r.show.At(r.asked+r.failed+r.skipped, r.total), func(i int, report *plan.Report, session *remote.Opened) error {
-		answer.Fill(report, r.plan, r.named, r.top, r.allOf)
+		answer.Fill(report, r.plan, r.named, r.most)
 		record := r.record(list[i], report, session)
 		if err := r.keep(list[i], record); err != nil {
 			return &lostError{err}
