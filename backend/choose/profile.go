@@ -187,13 +187,13 @@ func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
 }
 
 // What whole runs take beyond the units, which come from kernels measured alone: vectors
-// that leave the caches, the collector and the scheduler. Fitted to the idle runs of
-// SqueezeNet, ResNet-50 and a chest X-ray's MobileNetV2 (scripts/bench-variants,
+// that leave the caches, the collector and the scheduler. Fitted to idle runs of
+// SqueezeNet, ResNet-50 and DenseNet-121 in one phase (secc bench network, 2026-11-29,
 // docs/evidence/PERFORMANCE.md); choices do not depend on them.
 const (
-	wholeLinear    = 2.0
-	wholeCOT       = 1.28
-	wholeNonlinear = 2.1 // all else
+	wholeLinear    = 1.4
+	wholeCOT       = 1.19
+	wholeNonlinear = 1.95 // all else
 )
 
 // Measured beside the units: what a byte takes of either party's processor on its

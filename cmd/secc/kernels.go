@@ -11,30 +11,30 @@ import (
 )
 
 // kernelSpeed is what work takes with the kernels that run here, beside those that
-// prices are of (IFMA, AVX-512): fitted to scripts/bench-variants of 2026-11-29, idle, so
-// that processor time is predicted within 13 % of every run there. NEON has not been
+// prices are of (IFMA, AVX-512): fitted to scripts/bench-variants of 2026-11-29, idle (the
+// page on performance has both). NEON has not been
 // measured on a processor: its registers are half as wide as AVX2's.
 func kernelSpeed() choose.Speed {
 	s := choose.Speed{Linear: 1, Nonlinear: 1}
 	switch poly.Kernel.Variant() {
 	case kernel.IFMA:
 	case kernel.AVX2:
-		s.Linear = 1.6
+		s.Linear = 1.45
 	case kernel.NEON:
 		s.Linear = 2.5
 	default:
-		s.Linear = 3
+		s.Linear = 4.3
 	}
 	switch prg.Kernel.Variant() {
 	case kernel.AVX512:
 	case kernel.VAES:
 		s.Nonlinear = 1.3
 	case kernel.AVX2:
-		s.Nonlinear = 1.4
+		s.Nonlinear = 1.5
 	case kernel.NEON:
 		s.Nonlinear = 2
 	default:
-		s.Nonlinear = 12.4
+		s.Nonlinear = 10.6
 	}
 	return s
 }
