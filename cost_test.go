@@ -85,7 +85,7 @@ func networkCosts(t *testing.T, profile choose.Profile, row func(...any)) {
 // The server masks every response of a session under one public key: docs/security/linear.md
 // says how often, which the security of the responses is divided by.
 func TestMasksUnderOneKey(t *testing.T) {
-	for name, want := range map[string]int{"mnist_cntk_8": 7, "resnet20_cifar10": 38, "tm_cxr_mobilenetv2_035": 364} {
+	for name, want := range map[string]int{"mnist_cntk_8": 7, "resnet20_cifar10": 39, "tm_cxr_mobilenetv2_035": 364} {
 		n, err := preparedNetwork(t, name).Network(t.Context(), choose.Profile{})
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func (l *lowering) conv(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 	if v.Proto == string(plan.ProtoLinearOT) {
 		lin = overOT(v, lin)
 	} else {
-		lin.NormLog2 = normLog2(w.Ints, lin.COut)
+		lin.NormLog2 = max(leastNorm(lin), normLog2(w.Ints, lin.COut))
 		l.linear = append(l.linear, linearStep{node: v.Name, linear: lin, weights: w.Ints})
 	}
 	s := plan.Step{Proto: plan.Proto(v.Proto), Attrs: lin}
@@ -64,10 +64,16 @@ func normLog2(w []int64, filters int) int {
 		}
 		largest = math.Max(largest, sum)
 	}
-	if largest == 0 {
-		return minNorm
+	return int(math.Ceil(math.Log2(max(largest, 1)) / 2))
+}
+
+// leastNorm is the smallest bound on a filter's norm that a plan states: of digits of
+// weights, which are much alike, a smaller one.
+func leastNorm(l *plan.Linear) int {
+	if l.Exact && l.Shift == 0 {
+		return plan.DigitNorm
 	}
-	return max(minNorm, int(math.Ceil(math.Log2(largest)/2)))
+	return minNorm
 }
 
 // sumPool lowers windowed sums over one or two dimensions.

@@ -83,6 +83,9 @@ func (l Linear) Known() bool {
 // accurateBits is the ring of activations for TargetAccuracy.
 const accurateBits = 18
 
+// firstBits is the ring that is tried first.
+const firstBits = 16
+
 // Config is what passes share while they run on one graph.
 type Config struct {
 	Options
@@ -95,8 +98,6 @@ type Config struct {
 	grown     int                // by how many bits the ring is wider than the first one tried
 	grows     bool               // if these formats do not do, wider ones are tried
 	outgrown  bool               // they do not, whatever comparisons drop
-	spared    bool               // products that round exactly may give up few bits of their weights only
-	worn      bool               // one has given up more
 	trials    *trials            // of the fixed graph
 	findings  Findings           // what the passes over the real graph measured
 	factors   map[int][]float32  // what equalise multiplied a value's channels by, by the value's number; none: nothing
@@ -107,7 +108,7 @@ type Config struct {
 // NewConfig fills in the defaults of options that were left out.
 func NewConfig(o Options) *Config {
 	if o.Bits == 0 {
-		o.Bits = 16
+		o.Bits = firstBits
 		if o.Target == TargetAccuracy {
 			o.Bits = accurateBits
 		}

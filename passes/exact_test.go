@@ -2,6 +2,8 @@ package passes
 
 import (
 	"math"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -212,48 +214,103 @@ func TestGrid(t *testing.T) {
 	}
 }
 
-// Answers round exactly where that costs little of the weights; where it would
-// spoil them they round by chance, unless exactness was asked for.
-func TestExactRoundingGivesWayToWeights(t *testing.T) {
+// Answers round exactly where that costs little of the weights, and by digits of them where
+// it would cost much; only what not even digits have room for rounds by chance, unless
+// exactness was asked for.
+func TestExactRoundingCutsWeights(t *testing.T) {
 	for _, c := range []struct {
-		want, room int
-		asked      bool
-		bits       int
-		exact      bool
-		worn       bool
+		want, room, base int
+		asked            bool
+		bits             int
+		exact, cut       bool
 	}{
-		{10, 12, false, 10, true, false},
-		{12, 8, false, 8, true, false},
-		{13, 8, false, 8, true, true},
-		{14, 8, false, 8, true, true},
-		{15, 8, false, 15, false, false},
-		{15, 8, true, 8, true, false},
+		{10, 12, 16, false, 10, true, false},
+		{12, 8, 16, false, 8, true, false},
+		{15, 8, 16, false, 14, true, true},
+		{15, 8, 16, true, 14, true, true},
+		{15, 8, 22, false, 11, true, true},
+		{15, 8, 26, false, 15, false, false},
+		{15, 8, 26, true, 8, true, false},
 	} {
-		v := &ir.Value{Op: ir.OpConv, Name: "last"}
-		f := &formats{exact: map[*ir.Value]bool{v: true}, dear: dearWeightBits, asked: c.asked}
-		if bits := f.exactWeightBits(v, c.want, c.room); bits != c.bits || f.exact[v] != c.exact || (len(f.rough) == 1) == c.exact || f.worn != c.worn {
-			t.Errorf("%+v: %d bits, exact %v, worn %v, named %v", c, bits, f.exact[v], f.worn, f.rough)
+		b := newBuilder(t)
+		v := b.op(ir.OpConv, &ir.ConvAttrs{}, b.input(1, 2048, 1, 1), b.weights(0.02, 10, 2048, 1, 1))
+		f := &formats{exact: map[*ir.Value]bool{v: true}, digits: map[*ir.Value]digits{}, asked: c.asked}
+		bits := f.exactWeightBits(v, c.want, c.room, c.base)
+		if bits != c.bits || f.exact[v] != c.exact || (len(f.rough) == 1) == c.exact || (f.digits[v].count > 1) != c.cut {
+			t.Errorf("%+v: %d bits, exact %v, digits %v, named %v", c, bits, f.exact[v], f.digits[v], f.rough)
 		}
 	}
 }
 
-// Answers that exact rounding has cost too many bits of the weights round by chance in the
-// same ring; where they are good enough all the same they stay exact.
-func TestExactRoundingGivesWayToRings(t *testing.T) {
-	for _, c := range []struct {
-		drop   float64
-		chance bool
-	}{{0.01, false}, {0.005, true}} {
-		b := newBuilder(t)
-		h := b.op(ir.OpRelu, nil, b.op(ir.OpMatMul, nil, b.input(1, 16), b.weights(0.3, 16, 1024)))
-		b.g.Outputs = []*ir.Value{b.op(ir.OpMatMul, nil, h, b.weights(0.3, 1024, 10))}
-		made, err := Compile(b.g, Options{Calibration: b.samples(enoughInputs), Target: TargetAccuracy, MaxDrop: c.drop})
-		if err != nil {
-			t.Fatal(err)
+// The digits of a weight add up to it, group by group, and their filters stay within the norm.
+func TestDigitsAddUp(t *testing.T) {
+	const groups, filters, fan = 2, 6, 700
+	w := make([]float32, filters*fan)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range w {
+		w[i] = float32(r.NormFloat64())
+	}
+	for base := 12; base <= 20; base++ {
+		s, d, ok := cut(w, filters, 13, 9, base)
+		if !ok {
+			t.Fatalf("accumulator of %d bits beside the weights': no room", base)
 		}
-		said := strings.Contains(strings.Join(made.Warnings, "; "), "rounds by chance")
-		if k := ringOf(made.Fixed); k != accurateBits || said != c.chance {
-			t.Errorf("of a drop of %g: %d bits, warnings %q; want %d, by chance: %v", c.drop, k, made.Warnings, accurateBits, c.chance)
+		ints := rounded(w, s)
+		all, size := d.split(ints, groups), len(ints)/groups
+		if n := largestNorm(all, d.count*filters); n > math.Exp2(float64(digitRoom-base-s)) {
+			t.Errorf("base %d: a digit's filter has norm %.0f, there is room for 2^%d", base, n, digitRoom-base-s)
+		}
+		for i, x := range ints {
+			sum, at := int64(0), i/size*d.count*size+i%size
+			for n := d.count - 1; n >= 0; n-- {
+				sum = sum<<d.bits + all[at+n*size]
+			}
+			if sum != x {
+				t.Fatalf("base %d, %+v: digits of weight %d add up to %d, not %d", base, d, i, sum, x)
+			}
+		}
+	}
+}
+
+// What the client learns of a last layer is exact in every shape: no rounding by chance is
+// left, and answers do not change from run to run.
+func TestLastLayersAreExact(t *testing.T) {
+	for _, c := range []struct {
+		in, w   []int
+		groups  int
+		size    float64
+		options Options
+	}{
+		{[]int{1, 2048, 1, 1}, []int{100, 2048, 1, 1}, 1, 0.022, Options{}},
+		{[]int{1, 2048, 1, 1}, []int{100, 2048, 1, 1}, 1, 1, Options{Target: TargetAccuracy}},
+		{[]int{1, 2048, 1, 1}, []int{100, 2048, 1, 1}, 1, 0.022, Options{Target: TargetCost}},
+		{[]int{1, 4096, 1, 1}, []int{20, 4096, 1, 1}, 1, 0.1, Options{Bits: 20}},
+		{[]int{1, 512, 3, 3}, []int{8, 512, 3, 3}, 1, 0.05, Options{}},
+		{[]int{2, 512, 4, 4}, []int{8, 128, 3, 3}, 4, 0.5, Options{Target: TargetAccuracy}},
+		{[]int{1, 2048, 1, 1}, []int{100, 2048, 1, 1}, 1, 0.022, Options{Exact: true}},
+	} {
+		b := newBuilder(t)
+		g := b.g
+		g.Outputs = []*ir.Value{b.op(ir.OpConv, &ir.ConvAttrs{Group: c.groups}, b.input(c.in...), b.weights(c.size, c.w...), b.weights(1, c.w[0]))}
+		c.options.Calibration = b.samples(enoughInputs)
+		made, err := Compile(g, c.options)
+		if err != nil {
+			t.Errorf("%v by %v: %v", c.in, c.w, err)
+			continue
+		}
+		if said := strings.Join(made.Warnings, "; "); strings.Contains(said, "by chance") {
+			t.Errorf("%v by %v, %+v: %s", c.in, c.w, c.options.Bits, said)
+		}
+		var outputs [2][]*ir.FixedTensor
+		for i := range outputs {
+			r, err := ir.Simulate(made.Fixed, c.options.Calibration[0], ir.SimOptions{Seed: uint64(i + 1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			outputs[i] = r.Outputs
+		}
+		if !reflect.DeepEqual(outputs[0], outputs[1]) {
+			t.Errorf("%v by %v: answers change from run to run", c.in, c.w)
 		}
 	}
 }

@@ -49,8 +49,6 @@ type formats struct {
 	margin    map[*ir.Value]float64
 	exact     map[*ir.Value]bool // products that round exactly
 	asked     bool               // because the user wants all of them to
-	dear      int                // bits of weights that are too many to give up for it
-	worn      bool               // one has given up more than fewWeightBits
 	rough     []string           // nodes whose answers round by chance, for lack of room
 	target    Target
 	spans     map[*ir.Value]span
@@ -64,6 +62,7 @@ type formats struct {
 	late      map[*ir.Value]bool      // sums made in the wide ring, because they would cost too much precision in the narrow one
 	weight    map[*ir.Value]int       // fraction bits of an operator's weights
 	tiles     map[*ir.Value]tileBits  // of a convolution by Winograd's algorithm: those of each place
+	digits    map[*ir.Value]digits    // of one whose weights are cut
 }
 
 func (f *formats) root(v *ir.Value) *ir.Value {
@@ -200,7 +199,7 @@ func (f *formats) findWide(g *ir.Graph) {
 		for _, y := range read[v] {
 			switch {
 			case y == nil || !f.secret[y] || f.held[y]:
-			case y.Op == ir.OpConv:
+			case y.Op == ir.OpConv && (!f.exact[y] || tileOf(y) != nil): // exactness has no room for more
 				bits = min(bits, f.k+heldExtra)
 			default:
 				bits = f.k
@@ -306,31 +305,40 @@ func (f *formats) weightBits(v *ir.Value, norm float64) int {
 	if norm > 0 {
 		n := int(math.Ceil(math.Log2(norm)))
 		s = min(s, maxNorm-n)
-		s = f.exactWeightBits(v, s, (exactRoom-f.k-f.fracOf(v.Args[0])+f.fracOf(v)-n)/2)
+		base := f.k + f.fracOf(v.Args[0]) - f.fracOf(v)
+		s = f.exactWeightBits(v, s, (exactRoom-base-n)/2, base)
 	}
 	return min(s, maxRing-f.k-f.fracOf(v.Args[0])+f.fracOf(v))
 }
 
-// dearWeightBits is how many fraction bits of weights are too many to give up for
-// answers that round exactly, and fewWeightBits how many no answer suffers from: the last
-// layers of networks in 16 bits give up 1 to 4. What is between is given up if the answers
-// stay good enough.
-const dearWeightBits, fewWeightBits = 6, 4
+// fewWeightBits is how many fraction bits weights give up for answers that round exactly
+// before they are cut into digits: no answer suffers from so many. The last layers of
+// networks in 16 bits give up 1 to 4.
+const fewWeightBits = 4
 
 // exactWeightBits bounds the fraction bits of a product that rounds exactly, which
-// is re-shared in the whole accumulator. An answer that would be spoilt by it
-// rounds by chance, unless the user asked for exactness.
-func (f *formats) exactWeightBits(v *ir.Value, want, room int) int {
-	switch {
-	case !f.exact[v]:
-		return want
-	case want-room > f.dear && !f.asked:
-		delete(f.exact, v)
-		f.rough = append(f.rough, v.Name)
+// is re-shared in the whole accumulator; base bits of that are not the weights'. Where
+// not even digits have room there, it rounds by chance, unless the user asked for exactness.
+func (f *formats) exactWeightBits(v *ir.Value, want, room, base int) int {
+	delete(f.digits, v)
+	if !f.exact[v] {
 		return want
 	}
-	f.worn = f.worn || want-room > fewWeightBits && !f.asked
-	return min(want, room)
+	if want-room <= fewWeightBits {
+		return min(want, room)
+	}
+	filters := v.Args[1].Type.Shape[0]
+	least := want - fewWeightBits - min(max(f.k-firstBits, 0), fewWeightBits) // a last place counts the less the more there are
+	if s, d, ok := cut(data(v.Args[1]), filters, want, least, base); ok {
+		f.digits[v] = d
+		return s
+	}
+	if f.asked {
+		return min(want, room)
+	}
+	delete(f.exact, v)
+	f.rough = append(f.rough, v.Name)
+	return want
 }
 
 // filterNorm is the largest l2 norm of a filter (or the largest slope).

@@ -33,7 +33,7 @@ func formatted(g *ir.Graph, o Options) (*ir.Graph, *Config, error) {
 	}
 	var tried attempts
 	for bits := before.Bits; ; bits = wider(bits) {
-		f, err := before.try(real, pipeline[split:], bits)
+		f, err := before.format(real, pipeline[split:], bits)
 		if err != nil && tried.best != nil { // there is no room for more bits
 			return tried.chosen().judged()
 		}
@@ -113,22 +113,6 @@ type formatting struct {
 	real, fixed *ir.Graph
 	cfg         *Config
 	answer      answer
-}
-
-// try makes formats in a ring of some width. Where answers are not good enough, and
-// rounding them exactly has cost weights several bits, they round by chance: a wider ring
-// would leave exactness less room yet, and cost bytes.
-func (c *Config) try(real *ir.Graph, pipeline []Pass, bits int) (*formatting, error) {
-	f, err := c.format(real, pipeline, bits)
-	if err != nil || c.named != 0 || !f.cfg.worn || f.cfg.satisfied(f.answer) {
-		return f, err
-	}
-	other := *c
-	other.spared = true
-	if g, err := other.format(real, pipeline, bits); err == nil && g.cfg.satisfied(g.answer) {
-		return g, nil
-	}
-	return f, nil
 }
 
 // format runs the passes that read how wide the ring is, and the rehearsal.

@@ -20,20 +20,16 @@ func scale(g *ir.Graph, cfg *Config) error {
 	}
 	cfg.say("formats", 0, 0)
 	f := &formats{
-		k: cfg.Bits, grown: cfg.grown, margin: map[*ir.Value]float64{}, exact: exactRoundings(g, cfg, tail, spans), dear: dearWeightBits, asked: cfg.Exact, target: cfg.Target, spans: spans,
+		k: cfg.Bits, grown: cfg.grown, margin: map[*ir.Value]float64{}, exact: exactRoundings(g, cfg, tail, spans), asked: cfg.Exact, target: cfg.Target, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		summed: map[*ir.Value]bool{}, late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
-		tiles: map[*ir.Value]tileBits{},
-	}
-	if cfg.spared {
-		f.dear = fewWeightBits
+		tiles: map[*ir.Value]tileBits{}, digits: map[*ir.Value]digits{},
 	}
 	f.findHeld(g)
 	f.setMargins(g, cfg)
 	if err := f.solve(g); err != nil {
 		return err
 	}
-	cfg.worn = f.worn
 	for _, name := range slices.Compact(f.rough) {
 		cfg.warn(fmt.Sprintf("node %q rounds by chance: its ring has no room to round exactly what the client learns, so that many answers to one input tell more of its weights", name))
 	}
@@ -392,6 +388,9 @@ func (b *fixer) lateIn(v *ir.Value, bits int) (*ir.Value, error) {
 }
 
 func (b *fixer) conv(v *ir.Value) (*ir.Value, error) {
+	if d := b.digits[v]; d.count > 1 {
+		return b.byDigits(v, d)
+	}
 	a := *v.Attrs.(*ir.ConvAttrs)
 	a.Shift, a.Exact = b.shift(v), b.exact[v]
 	l, s := b.ring(v), b.weight[v]

@@ -187,7 +187,7 @@ func (b *fixer) tiled(v *ir.Value, k *tileKernel) (*ir.Value, error) {
 
 func (b *fixer) addBias(v, x *ir.Value) (*ir.Value, error) {
 	c := v.Args[2]
-	bias, err := b.fixConst(c, x.Type.Elem, v.Name)
+	bias, err := b.fixBias(c, x.Type.Elem, v.Name)
 	if err != nil {
 		return nil, err
 	}

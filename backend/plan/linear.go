@@ -45,6 +45,10 @@ type Linear struct {
 // last one, so that the protocol's own error never reaches the accumulator.
 const ExactGuard = 2
 
+// DigitNorm is the smallest exponent of a norm that is stated of filters that are digits
+// of weights.
+const DigitNorm = 6
+
 // Limits of one linear operator.
 const (
 	maxLinearSide  = 1 << 16
