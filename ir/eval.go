@@ -33,48 +33,60 @@ func workersOf(n int) int {
 // Eval computes the outputs of a real graph: the reference that everything else
 // is measured against. inputs are float32, in the order and shapes of g.Inputs.
 func Eval(g *Graph, inputs []*num.Tensor, opt EvalOptions) ([]*num.Tensor, error) {
+	outs, err := EvalVariants(g, inputs, nil, opt)
+	if err != nil {
+		return nil, err
+	}
+	return outs[0], nil
+}
+
+// Variant is a graph in which the elements of some values are changed before anybody
+// reads them.
+type Variant struct {
+	Changes func(v *Value) bool
+	Change  func(v *Value, x []float32)
+}
+
+// EvalVariants computes the outputs of a real graph, and then those of variants of it,
+// all on the way: what does not differ is computed once. Values of the graph itself are
+// what is observed.
+func EvalVariants(g *Graph, inputs []*num.Tensor, variants []Variant, opt EvalOptions) ([][]*num.Tensor, error) {
 	in, err := checkInputs(g, inputs)
 	if err != nil {
 		return nil, err
 	}
-	left := g.Uses()
-	vals := make(map[*Value]realTensor, len(g.Values))
+	e := evaluation{variants: variants, vals: make([]map[*Value]realTensor, 1+len(variants)), memory: num.TensorMemory[float32](), workers: workersOf(opt.Workers)}
+	defer e.memory.Close()
+	for i := range e.vals {
+		e.vals[i] = map[*Value]realTensor{}
+	}
 	for i, v := range g.Inputs {
-		vals[v] = realTensor{in[i], false}
+		e.vals[0][v] = realTensor{in[i], false}
 	}
-	memory := num.TensorMemory[float32]()
-	defer memory.Close()
-	gone := func(t realTensor) {
-		if t.loan {
-			memory.Put(t.data)
-		}
-	}
+	left := g.Uses()
 	for _, v := range g.Values {
 		if err := asked(opt.Stop); err != nil {
 			return nil, err
 		}
-		if err := evalNext(v, vals, memory, workersOf(opt.Workers)); err != nil {
+		if err := e.next(v); err != nil {
 			return nil, err
 		}
 		if opt.Observe != nil {
-			opt.Observe(v, NewReal(v.Type.Shape, vals[v].data))
+			opt.Observe(v, NewReal(v.Type.Shape, e.vals[0][v].data))
 		}
-		release(v, left, vals, gone)
+		release(v, left, e.forget)
 	}
-	outs := make([]*num.Tensor, len(g.Outputs))
-	for i, o := range g.Outputs {
-		outs[i] = NewReal(o.Type.Shape, slices.Clone(vals[o].data))
+	outs := make([][]*num.Tensor, len(e.vals))
+	for i := range outs {
+		for _, o := range g.Outputs {
+			outs[i] = append(outs[i], NewReal(o.Type.Shape, slices.Clone(e.of(i, o).data)))
+		}
 	}
 	return outs, nil
 }
 
-// release forgets v and its arguments as soon as nothing will read them, and
-// says goodbye to each.
-func release[T any](v *Value, left map[*Value]int, vals map[*Value]T, gone func(T)) {
-	forget := func(x *Value) {
-		gone(vals[x])
-		delete(vals, x)
-	}
+// release forgets v and its arguments as soon as nothing will read them.
+func release(v *Value, left map[*Value]int, forget func(*Value)) {
 	for _, a := range v.Args {
 		if left[a]--; left[a] == 0 {
 			forget(a)
@@ -92,19 +104,66 @@ type realTensor struct {
 	loan bool
 }
 
-func evalNext(v *Value, vals map[*Value]realTensor, memory *num.Buffers[float32], workers int) error {
-	if v.Op == OpInput {
-		return nil
+// evaluation is of a graph, number 0, and of its variants.
+type evaluation struct {
+	variants []Variant
+	vals     []map[*Value]realTensor // of a variant: what differs from the graph
+	memory   *num.Buffers[float32]
+	workers  int
+}
+
+// of is a value of the graph or of a variant.
+func (e *evaluation) of(i int, v *Value) realTensor {
+	if t, ok := e.vals[i][v]; ok {
+		return t
 	}
+	return e.vals[0][v]
+}
+
+func (e *evaluation) forget(v *Value) {
+	for _, vals := range e.vals {
+		if t := vals[v]; t.loan {
+			e.memory.Put(t.data)
+		}
+		delete(vals, v)
+	}
+}
+
+// next computes v, and its elements in variants where they may differ.
+func (e *evaluation) next(v *Value) error {
+	if v.Op != OpInput {
+		if err := e.compute(0, v); err != nil {
+			return err
+		}
+	}
+	for j, variant := range e.variants {
+		i, changes := j+1, variant.Changes(v)
+		switch {
+		case slices.ContainsFunc(v.Args, func(a *Value) bool { _, differs := e.vals[i][a]; return differs }):
+			if err := e.compute(i, v); err != nil {
+				return err
+			}
+		case changes:
+			x := e.memory.Get(v.Type.N())
+			copy(x, e.vals[0][v].data)
+			e.vals[i][v] = realTensor{x, true}
+		}
+		if changes {
+			variant.Change(v, e.vals[i][v].data)
+		}
+	}
+	return nil
+}
+
+func (e *evaluation) compute(i int, v *Value) error {
 	args := make([][]float32, len(v.Args))
-	for i, a := range v.Args {
-		args[i] = vals[a].data
-		if args[i] == nil {
+	for k, a := range v.Args {
+		if args[k] = e.of(i, a).data; args[k] == nil {
 			return v.errorf("argument %s is not computed before it", a.where())
 		}
 	}
-	out, err := evalReal(v, args, memory.Get, workers)
-	vals[v] = realTensor{out, v.Op != OpConst}
+	out, err := evalReal(v, args, e.memory.Get, e.workers)
+	e.vals[i][v] = realTensor{out, v.Op != OpConst}
 	return err
 }
 

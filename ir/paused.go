@@ -57,10 +57,11 @@ func (p *Paused) Advance(at int) (*Paused, error) {
 			p.opt.Observe(v, q.vals[v])
 			q.vals[v].loan = false // it may have been kept
 		}
-		release(v, q.left, q.vals, func(t *FixedTensor) {
-			if t.loan {
+		release(v, q.left, func(x *Value) {
+			if t := q.vals[x]; t.loan {
 				s.memory.Put(t.Ints)
 			}
+			delete(q.vals, x)
 		})
 	}
 	for _, t := range q.vals {

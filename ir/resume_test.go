@@ -3,6 +3,7 @@ package ir
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 
 	"secc.example/secc/ir/num"
@@ -262,4 +263,49 @@ func pickInt(c bool, x, y int64) int64 {
 		return x
 	}
 	return y
+}
+
+// A variant answers like a graph in which the changes are operators, and the graph as it
+// would alone, also where changes meet and where a changed value is an output.
+func TestVariants(t *testing.T) {
+	g := &Graph{Name: "variants"}
+	must := func(v *Value, err error) *Value {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	x := must(g.Input("x", []int{1, 4}))
+	a := must(g.New(OpRelu, "a", nil, x))
+	b := must(g.New(OpNeg, "b", nil, x))
+	c := must(g.New(OpAdd, "c", nil, a, b))
+	g.Outputs = []*Value{c, b, must(g.New(OpNeg, "d", nil, a))}
+	in := []*num.Tensor{NewReal([]int{1, 4}, []float32{1, -2, 3, -4})}
+	add := func(by float32, to ...*Value) Variant {
+		return Variant{func(v *Value) bool { return slices.Contains(to, v) }, func(_ *Value, x []float32) {
+			for i := range x {
+				x[i] += by
+			}
+		}}
+	}
+	outs, err := EvalVariants(g, in, []Variant{add(10, a), add(100, a, b), add(1000, c), add(5, x), add(1)}, EvalOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := []float32{0, 2, 0, 4}
+	for i, want := range [][3][]float32{
+		{same, {-1, 2, -3, 4}, {-1, 0, -3, 0}},
+		{{10, 12, 10, 14}, {-1, 2, -3, 4}, {-11, -10, -13, -10}},
+		{{200, 202, 200, 204}, {99, 102, 97, 104}, {-101, -100, -103, -100}},
+		{{1000, 1002, 1000, 1004}, {-1, 2, -3, 4}, {-1, 0, -3, 0}},
+		{{0, 0, 0, 0}, {-6, -3, -8, -1}, {-6, -3, -8, -1}},
+		{same, {-1, 2, -3, 4}, {-1, 0, -3, 0}},
+	} {
+		for o := range want {
+			got := Floats(outs[i][o])
+			if !slices.EqualFunc(got, want[o], func(x, y float32) bool { return x == y }) {
+				t.Errorf("variant %d, output %d: %v, want %v", i, o, got, want[o])
+			}
+		}
+	}
 }

@@ -17,6 +17,7 @@ const randomInputs = 4
 type calibration struct {
 	spans     map[int]span  // by the ID of a value
 	reference [][][]float32 // outputs, by calibration input
+	quiets    quiets        // of functions; nil: not measured yet
 }
 
 // calibrate evaluates the network on the calibration inputs and notes the

@@ -15,10 +15,10 @@ import (
 // shares into a ring that is narrower by as many is local.
 
 // The noise that a function may add by the rounding of its argument, and again by that of
-// its result: 2^-quiet of the root mean square of its results, half of that for each bit
-// of the ring beyond the first that is tried. A network that makes more of this noise
-// than may be given up does not answer well in one ring, and so gets less of it in the
-// next.
+// its result: 2^-quiet of the root mean square of its results where nothing was measured
+// (see noise.go), half of that for each bit of the ring beyond the first that is tried. A
+// network that makes more of this noise than may be given up does not answer well in one
+// ring, and so gets less of it in the next.
 const quiet = 9.5
 
 // roundingNoise is the standard deviation of rounding by chance, in ulp.
@@ -48,17 +48,24 @@ const rareFunctions = 100
 // of v changes by slope for each unit of it.
 func (f *formats) quietFrac(v *ir.Value, slope float64) int {
 	bits := quiet + float64(f.grown)
+	if q, ok := f.quiets[v.ID]; ok { // rounded to the nearest bit: only all together must keep to what they may add
+		bits = q - 0.5 + float64(f.grown)
+	}
 	return int(math.Ceil(math.Log2(roundingNoise*slope/f.spans[v].rms()) + bits))
 }
 
-// quieten takes fraction bits from the results of functions that have more than they
-// need. Whatever shares their format must come from functions too.
-func (f *formats) quieten(g *ir.Graph) {
+// countFunctions adds up the elements that functions are taken of.
+func (f *formats) countFunctions(g *ir.Graph) {
 	for _, v := range g.Values {
 		if v.Op == ir.OpFunc && f.secret[v] {
 			f.functions += v.Type.N()
 		}
 	}
+}
+
+// quieten takes fraction bits from the results of functions that have more than they
+// need. Whatever shares their format must come from functions too.
+func (f *formats) quieten(g *ir.Graph) {
 	need, other := map[*ir.Value]int{}, map[*ir.Value]bool{}
 	for _, v := range g.Values {
 		r := f.root(v)

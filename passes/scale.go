@@ -26,6 +26,11 @@ func scale(g *ir.Graph, cfg *Config) error {
 		tiles: map[*ir.Value]tileBits{}, digits: map[*ir.Value]digits{},
 	}
 	f.findHeld(g)
+	f.countFunctions(g)
+	if err := cfg.seen.hear(g, f, cfg); err != nil {
+		return err
+	}
+	f.quiets = cfg.seen.quiets
 	f.setMargins(g, cfg)
 	if err := f.solve(g); err != nil {
 		return err

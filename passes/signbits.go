@@ -96,15 +96,20 @@ func (s *signSearch) run() error {
 
 // groups cuts the comparisons into runs of about equal numbers of elements:
 // dropping a bit saves about as many bytes in each.
-func (s *signSearch) groups() (groups [][]*ir.Value) {
+func (s *signSearch) groups() [][]*ir.Value {
+	return inParts(s.all, signGroups, func(v *ir.Value) int { return v.Args[0].Type.N() })
+}
+
+// inParts cuts values into runs of about equal sizes.
+func inParts(all []*ir.Value, parts int, size func(v *ir.Value) int) (groups [][]*ir.Value) {
 	total, sum := 0, 0
-	for _, v := range s.all {
-		total += v.Args[0].Type.N()
+	for _, v := range all {
+		total += size(v)
 	}
 	var now []*ir.Value
-	for _, v := range s.all {
-		now, sum = append(now, v), sum+v.Args[0].Type.N()
-		if sum*signGroups >= total*(len(groups)+1) {
+	for _, v := range all {
+		now, sum = append(now, v), sum+size(v)
+		if sum*parts >= total*(len(groups)+1) {
 			groups, now = append(groups, now), nil
 		}
 	}

@@ -1,5 +1,7 @@
 package num
 
+import "slices"
+
 // Window describes a convolution of one image and one group: how weights meet
 // the (padded, and for a transposed convolution spread) input.
 type Window struct {
@@ -79,6 +81,10 @@ func grid(counts, steps, dims []int) []int32 {
 // the kernel wants them.
 func Convolve[T Number](out, x, weights []T, packed [][]T, images, groups, c, m int, w Window, mk Micro[T], workers int) {
 	ni, no, dims := Numel(w.In), Numel(w.Out), w.In
+	if images > 1 && groups == 1 && no == 1 && w.isPlain() && slices.Equal(w.In, w.Kernel) {
+		matMulRows(out, x, weights, images, c*ni, m, mk, workers)
+		return
+	}
 	var padded []T
 	if !w.isPlain() {
 		dims = w.padded()
@@ -118,6 +124,14 @@ func Convolve[T Number](out, x, weights []T, packed [][]T, images, groups, c, m 
 			}
 		})
 	}
+}
+
+// matMulRows multiplies images that are one window each, such as the rows that a product
+// by weights was written for: a column of the result at a time would use one of a
+// kernel's columns.
+func matMulRows[T Number](out, x, weights []T, images, k, m int, mk Micro[T], workers int) {
+	base, off := grid([]int{m}, []int{1}, []int{m, k}), grid([]int{k}, []int{1}, []int{k})
+	gemm[T]{out: out, a: x, src: weights, m: images, base: base, off: off}.run(mk, workers)
 }
 
 // FlipWeights turns the weights [group*c][m][k] of a transposed convolution
