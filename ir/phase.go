@@ -11,18 +11,6 @@ const (
 	Selected                  // and names its protocol
 )
 
-func (p Phase) String() string {
-	switch p {
-	case Real:
-		return "real"
-	case Fixed:
-		return "fixed"
-	case Selected:
-		return "selected"
-	}
-	return fmt.Sprintf("phase(%d)", uint8(p))
-}
-
 // Verify checks that a graph is well formed and obeys the rules of its phase.
 // Errors name the value and the model's node.
 func Verify(g *Graph, p Phase) error {
