@@ -47,6 +47,7 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if err := l.choosePackings(); err != nil {
 		return nil, nil, err
 	}
+	l.plan.Remember() // every tree that is tried asks what all steps cost
 	if err := l.chooseTrees(); err != nil {
 		return nil, nil, err
 	}
@@ -96,7 +97,6 @@ func (l *lowering) finish() error {
 	if keys.N != 0 {
 		l.plan.Modulus = Modulus()
 	}
-	l.plan.Remember()
 	l.plan.OT = l.options.Profile.OT(l.plan.COTs())
 	return l.plan.Validate()
 }
