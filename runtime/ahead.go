@@ -192,7 +192,7 @@ type preparation struct {
 	conn   transport.Lane
 	seed   poly.Seed // client: of its masks
 	keeps  []keeps
-	to     io.Writer
+	to     *store.Draft
 	at     int64    // what was written
 	shares [][]byte // of products, by call: later ones may follow from them
 	walk   *walker
@@ -200,7 +200,7 @@ type preparation struct {
 
 // prepareOne makes the next prepared run: the masks first, then what depends on them. What is
 // known is written at once.
-func (s *session) prepareOne(to io.Writer) error {
+func (s *session) prepareOne(to *store.Draft) error {
 	k := s.kept[s.party.Role]
 	p := &preparation{session: s, conn: s.aheadLane, keeps: k.calls, to: to, shares: make([][]byte, s.calls), walk: zeroWalker(s.Program)}
 	if s.party.Role == transport.Client {
@@ -254,6 +254,14 @@ func (p *preparation) write(at part, b []byte) error {
 	return err
 }
 
+// room is where a part is made that is the next to be written.
+func (p *preparation) room(at part) []byte {
+	if b := p.to.AvailableBuffer(); int64(cap(b)) >= at.size {
+		return b[:at.size:at.size]
+	}
+	return make([]byte, at.size)
+}
+
 // hear takes in the peer's early messages of a call: the server's when all of the client's have left, the client's as
 // they come, for what it sends ahead of the next call stands behind them.
 func (p *preparation) hear(call int) error {
@@ -261,7 +269,7 @@ func (p *preparation) hear(call int) error {
 	if k.size == 0 {
 		return nil
 	}
-	early := make([]byte, k.size)
+	early := p.room(k)
 	if err := p.conn.Recv(early); err != nil {
 		return err
 	}
@@ -307,10 +315,12 @@ func (p *preparation) group(g plan.Group) error {
 }
 
 func (p *preparation) keep(s *plan.Step, y Vec) error {
-	bits := shareBits(s)
-	b := make([]byte, ring.PackedLen(len(y), bits))
+	at, bits := p.callOf[s], shareBits(s)
+	b := p.room(p.keeps[at].share)
+	if len(b) != ring.PackedLen(len(y), bits) {
+		return fmt.Errorf("BUG: %d shares of %d bits, the plan says %d bytes", len(y), bits, len(b))
+	}
 	ring.Pack(b, y, bits)
-	at := p.callOf[s]
 	p.shares[at] = b
 	return p.write(p.keeps[at].share, b)
 }
@@ -325,12 +335,13 @@ func (p *preparation) multiply(g plan.Group) error {
 		if err != nil {
 			return err
 		}
-		w, err := p.party.Weights.Ints(s.W+"/w", s.Linear().NumWeights())
+		w, err := ints(p.party.Weights, s.W+"/w", s.Linear().NumWeights(), &p.aheadMemory)
 		if err != nil {
 			return err
 		}
 		engine := p.party.Linear.server
 		mask, err := engine.Multiply(p.ctx, p.conn, engine.TurnAhead(), op, w, p.party.Threads)
+		p.aheadMemory.Reset()
 		if err != nil {
 			return named([]*plan.Step{s}, err)
 		}
@@ -409,7 +420,7 @@ func (p *preparation) with(conn transport.Conn, tape *nonlinear.Tape) *Party {
 	if q.Receiver != nil {
 		q.Receiver = polite[*ot.RecvBatch]{q.Receiver, p.session}
 	}
-	q.Conn, q.Tape, q.Rand = conn, tape, p.aheadRand
+	q.Conn, q.Tape, q.Rand, q.Memory = conn, tape, p.aheadRand, &p.aheadMemory
 	return &q
 }
 
@@ -426,10 +437,11 @@ func (p *preparation) record(at int, call []*plan.Step) error {
 			return err
 		}
 	}
-	tape := nonlinear.NewTape(k.tape.size, k.sent, p.conn)
+	tape := nonlinear.NewTape(p.to.AvailableBuffer(), k.tape.size, k.sent, p.conn)
 	if _, err := p.table[call[0].Proto].Run(p.ctx, p.with(nonlinear.Nowhere{}, tape), c); err != nil {
 		return err
 	}
+	p.aheadMemory.Reset()
 	recorded, early := tape.Bytes()
 	if int64(len(early)) != k.sent {
 		return fmt.Errorf("BUG: %d bytes are sent ahead, the plan says %d", len(early), k.sent)

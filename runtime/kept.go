@@ -129,8 +129,8 @@ func (m *made) take(call int) (c madeCall, err error) {
 		if p.size == 0 {
 			continue
 		}
-		*p.to = make([]byte, p.size)
-		if _, err := m.run.ReadAt(*p.to, p.at); err != nil {
+		var err error
+		if *p.to, err = m.run.Bytes(p.at, p.size); err != nil {
 			return madeCall{}, fmt.Errorf("a prepared run: %w", err)
 		}
 	}
@@ -151,11 +151,11 @@ func (m *madeCall) product(p *Party, c *Call) (Vec, error) {
 	l := c.Linear()
 	var acc Vec
 	if p.Role == transport.Server {
-		w, b, err := linearWeights(p.Weights, c)
+		w, b, err := linearWeights(p.Weights, c, p.Memory)
 		if err != nil {
 			return nil, err
 		}
-		if acc, err = accumulate(l, c.In[0], w, b, p.Threads); err != nil {
+		if acc, err = accumulate(l, c.In[0], w, b, p); err != nil {
 			return nil, err
 		}
 		if c.Proto != plan.ProtoLinearOT {

@@ -74,13 +74,15 @@ type Party struct {
 	Tape *nonlinear.Tape // of what the call takes of correlated OTs, recorded or played; nil: it takes them
 	Made *madeCall       // of a prepared call; nil: nothing is
 
+	Memory *nonlinear.Memory // of what a call uses in passing; nil: none is kept
+
 	Finish *he.Finisher // of prepared products, at the server
 	Share  Vec          // client: its share of the call's result, where that was drawn (plan.Step.Draws)
 }
 
 // crossing is the party as the protocols of comparisons and products know it.
 func (p *Party) crossing() *nonlinear.Party {
-	return &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver), Tape: p.Tape, Rand: p.Rand, Share: p.Share}
+	return &nonlinear.Party{Role: p.Role, Conn: p.Conn, Corr: nonlinear.From(p.Sender, p.Receiver), Tape: p.Tape, Rand: p.Rand, Share: p.Share, Memory: p.Memory}
 }
 
 // kernels is the table of all protocols. (A function: the tables of the

@@ -102,8 +102,10 @@ func runEncryptedBy(ctx context.Context, p *Party, c *Call, truncate *nonlinear.
 // runLinearAhead is an operator whose product was prepared or, without one, what follows the
 // product, of which only the correlated OTs matter.
 func runLinearAhead(ctx context.Context, p *Party, c *Call) ([]Vec, error) {
-	y := make(Vec, c.Linear().NumOut())
-	if p.Made != nil {
+	var y Vec
+	if p.Made == nil {
+		y = p.Memory.Words(c.Linear().NumOut())
+	} else {
 		var err error
 		if y, err = p.Made.product(p, c); err != nil {
 			return nil, err
@@ -139,7 +141,7 @@ func runLinear(ctx context.Context, p *Party, c *Call) (Vec, error) {
 	}
 	t := he.Term{Op: op, Turn: p.Linear.turns[0], In: c.In[0]}
 	if p.Role == transport.Server {
-		if t.Weights, t.Bias, err = linearWeights(p.Weights, c); err != nil {
+		if t.Weights, t.Bias, err = linearWeights(p.Weights, c, p.Memory); err != nil {
 			return nil, err
 		}
 	}
@@ -177,8 +179,8 @@ func operatorOf(l *plan.Linear, y he.Map) *he.Op {
 	return op
 }
 
-func linearWeights(w Weights, c *Call) (weights, bias []int64, err error) {
-	if weights, err = w.Ints(c.W+"/w", c.Linear().NumWeights()); err != nil {
+func linearWeights(w Weights, c *Call, m *nonlinear.Memory) (weights, bias []int64, err error) {
+	if weights, err = ints(w, c.W+"/w", c.Linear().NumWeights(), m); err != nil {
 		return nil, nil, err
 	}
 	if bias, err = w.Ints(c.W+"/b", c.Linear().COut); err != nil {
@@ -187,9 +189,21 @@ func linearWeights(w Weights, c *Call) (weights, bias []int64, err error) {
 	return weights, bias, nil
 }
 
+// ints reads a tensor into a call's memory, where there is one and the weights can be read so.
+func ints(w Weights, name string, n int, m *nonlinear.Memory) ([]int64, error) {
+	from, ok := w.(interface {
+		IntsInto(out []int64, name string) error
+	})
+	if !ok || m == nil {
+		return w.Ints(name, n)
+	}
+	out := m.Ints(n)
+	return out, from.IntsInto(out, name)
+}
+
 // idealLinear is the operator on cleartext, rounding halves up.
 func idealLinear(c *Call, w Weights) ([]Vec, error) {
-	weights, bias, err := linearWeights(w, c)
+	weights, bias, err := linearWeights(w, c, nil)
 	if err != nil {
 		return nil, err
 	}

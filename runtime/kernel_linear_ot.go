@@ -21,7 +21,7 @@ func runLinearOT(ctx context.Context, p *nonlinear.Party, c *Call, w Weights) ([
 	var weights, bias []int64
 	if w != nil {
 		var err error
-		if weights, bias, err = linearWeights(w, c); err != nil {
+		if weights, bias, err = linearWeights(w, c, p.Memory); err != nil {
 			return nil, err
 		}
 	}

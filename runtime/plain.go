@@ -5,8 +5,8 @@ import (
 	"secc.example/secc/internal/gemm"
 )
 
-// accumulate is the operator in the clear: w*x + bias in Z_2^InBits.
-func accumulate(l *plan.Linear, x Vec, w, bias []int64, threads int) (Vec, error) {
+// accumulate is the operator in the clear: w*x + bias in Z_2^InBits. It is in the call's memory.
+func accumulate(l *plan.Linear, x Vec, w, bias []int64, p *Party) (Vec, error) {
 	shape := gemm.Shape{Groups: l.G, In: l.CIn, Out: l.COut, Window: gemm.Window{
 		In: []int{l.H, l.W}, Out: []int{l.OH, l.OW}, Kernel: []int{l.KH, l.KW}, Stride: []int{l.SH, l.SW}, Dilation: []int{l.DH, l.DW},
 		Origin: []int{l.PT, l.PL}, Spread: []int{1, 1},
@@ -20,17 +20,21 @@ func accumulate(l *plan.Linear, x Vec, w, bias []int64, threads int) (Vec, error
 	if err != nil {
 		return nil, err
 	}
-	acc := make(Vec, l.NumOut())
+	defer conv.Free()
+	acc := p.Memory.Words(l.NumOut())
 	each, in := shape.NumOut(), shape.NumIn()
 	for at := 0; at*each < len(acc); at++ {
-		conv.Add(acc[at*each:][:each], x[at*in:][:in], threads)
+		conv.Add(acc[at*each:][:each], x[at*in:][:in], p.Threads)
 	}
 	if rows {
 		acc = transposed(acc, l.COut, l.Batch)
 	}
 	m, plane := mask(l.InBits), l.OH*l.OW
-	for i := range acc {
-		acc[i] = (acc[i] + uint64(bias[i/plane%l.COut])) & m
+	for at := 0; at < len(acc); at += plane {
+		b := uint64(bias[at/plane%l.COut])
+		for i, v := range acc[at:][:plane] {
+			acc[at+i] = (v + b) & m
+		}
 	}
 	return acc, nil
 }

@@ -18,6 +18,7 @@ import (
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/mpc/he"
+	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/store"
 	"secc.example/secc/runtime/transport"
 )
@@ -135,6 +136,9 @@ type session struct {
 
 	aheadRand io.Reader // of what is prepared, beside inferences that run
 
+	memory      []nonlinear.Memory // what calls use in passing, by lane
+	aheadMemory nonlinear.Memory   // beside them
+
 	start time.Time
 	ready time.Duration // what hello and set-up took
 	stage stage
@@ -173,7 +177,7 @@ func newSession(ctx context.Context, conn net.Conn, role transport.Role, g *Prog
 	cfg.Transport.Hold, cfg.Transport.Window = true, int(g.queues.Window)
 	s.mux = transport.NewMux(ctx, conn, cfg.Transport)
 	s.lanes = s.mux.Lanes(ids...)
-	s.aheadLane = s.mux.Lanes(chanPrepare).Conn(0)
+	s.aheadLane, s.memory = s.mux.Lanes(chanPrepare).Conn(0), make([]nonlinear.Memory, len(ids))
 	s.party = &Party{Role: role, Threads: cfg.Threads}
 	return s
 }

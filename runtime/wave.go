@@ -129,6 +129,7 @@ func (e *execution) carryOut(ctx context.Context, p *Party, lane int, c *Call) r
 	if err != nil {
 		return result{lane: lane, err: err}
 	}
+	p.Memory.Reset()
 	c.check(out)
 	if p.Tape != nil {
 		if err := p.Tape.Done(); err != nil {
@@ -145,7 +146,7 @@ func (e *execution) carryOut(ctx context.Context, p *Party, lane int, c *Call) r
 // the others are set apart before any starts.
 func (e *execution) lane(ctx context.Context, i int, steps []*plan.Step, live bool, cots plan.COTs) (*Party, error) {
 	p, lane := *e.party, e.lanes.Conn(i)
-	p.Conn = lane
+	p.Conn, p.Memory = lane, &e.memory[i]
 	prepared := e.made != nil
 	if operators := len(e.plan.Encrypted(steps[0])); operators > 0 && (!prepared || steps[0].Linear() == nil) {
 		p.Linear = p.Linear.next(operators)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"secc.example/secc/backend/plan/wire"
 )
@@ -271,12 +272,12 @@ func (y *Layout) Terms(group, i int) (exponent, index []int32) {
 func (y *Layout) FilterStep() int { return y.p.High * y.chanStride << y.p.Low }
 
 // Response lists the useful coefficients of tile t's response m, in the order
-// they are sent: the coefficient and the output element it is.
-func (y *Layout) Response(t, m int) (coef, elem []int32) {
+// they are sent: the coefficient and the output element it is. The lists that are given are overwritten.
+func (y *Layout) Response(t, m int, coef, elem []int32) ([]int32, []int32) {
 	b, ty, tx := y.split(t)
 	h, w := y.y.size(ty), y.x.size(tx)
 	n := y.ResponseLen(t, m)
-	coef, elem = make([]int32, 0, n), make([]int32, 0, n)
+	coef, elem = slices.Grow(coef[:0], n), slices.Grow(elem[:0], n)
 	for q := range min(1<<y.p.Merge, y.OutBlocks()-m<<y.p.Merge) {
 		_, first, count := y.OutBlock(m<<y.p.Merge + q)
 		leaf := y.LeafOffset(q)
@@ -308,11 +309,13 @@ func (y *Layout) appendElems(elem []int32, b, o, r, c, w int) []int32 {
 	if y.pointwise { // a position counts over the whole batch
 		b, at = c/plane, c%plane
 	}
-	for range w {
-		elem = append(elem, int32((b*y.l.COut+o)*plane+at))
-		if at++; at == plane {
-			b, at = b+1, 0
+	for w > 0 {
+		n, e := min(w, plane-at), int32((b*y.l.COut+o)*plane+at)
+		for range n {
+			elem = append(elem, e)
+			e++
 		}
+		b, at, w = b+1, 0, w-n
 	}
 	return elem
 }

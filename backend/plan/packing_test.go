@@ -76,7 +76,7 @@ func checkLayout(t *testing.T, r *rand.Rand, l *Linear, y *Layout) {
 			uploads = append(uploads, uploadPoly(t, r, y, tile, i, in))
 		}
 		for m := range y.Responses() {
-			coef, elem := y.Response(tile, m)
+			coef, elem := y.Response(tile, m, nil, nil)
 			if len(coef) != y.ResponseLen(tile, m) {
 				t.Errorf("response of %d coefficients, announced %d", len(coef), y.ResponseLen(tile, m))
 			}

@@ -82,8 +82,8 @@ func (m *Mul) NewCrossLayout(t, bits int) (*CrossLayout, error) {
 }
 
 // Response lists useful coefficients and the product's elements that they are.
-func (y *CrossLayout) Response(t, r int) (coef, elem []int32) {
-	coef, elem = y.Layout.Response(t, r)
+func (y *CrossLayout) Response(t, r int, coef, elem []int32) ([]int32, []int32) {
+	coef, elem = y.Layout.Response(t, r, coef, elem)
 	for i, e := range elem {
 		elem[i] = int32(y.of.crossElem(y.term, int(e)))
 	}

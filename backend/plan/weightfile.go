@@ -212,32 +212,60 @@ func (w *Weights) Len(name string) int {
 
 // Ints reads a tensor of exactly n elements.
 func (w *Weights) Ints(name string, n int) ([]int64, error) {
-	t, ok := w.tensors[name]
-	if !ok || w.Len(name) != n {
-		return nil, fmt.Errorf("weights: no tensor %.60q of %d elements", name, n)
-	}
-	width := dtypeBytes(t.DType)
-	raw := make([]byte, int64(n)*width)
-	if _, err := w.src.ReadAt(raw, w.base+t.Offsets[0]); err != nil {
-		return nil, fmt.Errorf("weights: tensor %.60q: %w", name, err)
+	if w.Len(name) != n {
+		return nil, noTensor(name, n)
 	}
 	out := make([]int64, n)
-	for i := range out {
-		out[i] = littleEndian(raw[int64(i)*width:], width)
-	}
-	return out, nil
+	return out, w.IntsInto(out, name)
 }
 
-func littleEndian(b []byte, width int64) int64 {
+func noTensor(name string, n int) error {
+	return fmt.Errorf("weights: no tensor %.60q of %d elements", name, n)
+}
+
+// IntsInto is Ints into the caller's memory.
+func (w *Weights) IntsInto(out []int64, name string) error {
+	t, ok := w.tensors[name]
+	if !ok || w.Len(name) != len(out) {
+		return noTensor(name, len(out))
+	}
+	width, at := dtypeBytes(t.DType), w.base+t.Offsets[0]
+	raw := make([]byte, min(readPiece, int64(len(out))*width))
+	for len(out) > 0 {
+		n := min(len(out), readPiece/int(width))
+		piece := raw[:int64(n)*width]
+		if _, err := w.src.ReadAt(piece, at); err != nil {
+			return fmt.Errorf("weights: tensor %.60q: %w", name, err)
+		}
+		widen(out[:n], piece, width)
+		out, at = out[n:], at+int64(len(piece))
+	}
+	return nil
+}
+
+// readPiece is how much of a tensor is read at once: little enough to stay in the cache.
+const readPiece = 64 << 10
+
+// widen reads numbers of some bytes each.
+func widen(out []int64, raw []byte, width int64) {
 	switch width {
 	case 1:
-		return int64(int8(b[0]))
+		for i, b := range raw[:len(out)] {
+			out[i] = int64(int8(b))
+		}
 	case 2:
-		return int64(int16(binary.LittleEndian.Uint16(b)))
+		for i := range out {
+			out[i] = int64(int16(binary.LittleEndian.Uint16(raw[2*i:])))
+		}
 	case 4:
-		return int64(int32(binary.LittleEndian.Uint32(b)))
+		for i := range out {
+			out[i] = int64(int32(binary.LittleEndian.Uint32(raw[4*i:])))
+		}
+	default:
+		for i := range out {
+			out[i] = int64(binary.LittleEndian.Uint64(raw[8*i:]))
+		}
 	}
-	return int64(binary.LittleEndian.Uint64(b))
 }
 
 // WeightTensor is one tensor to write.

@@ -34,7 +34,8 @@ func (s Shape) validate() error {
 }
 
 // Conv is a convolution modulo 2^bits with weights that are known beforehand,
-// laid out for the kernels. It may be used by several goroutines at once.
+// laid out for the kernels. It may be used by several goroutines at once, and then freed, which gives its
+// memory to the next.
 type Conv struct {
 	shape  Shape
 	narrow *conv[uint32] // at most 32 bits
@@ -63,6 +64,16 @@ func NewConv[W int32 | int64](s Shape, weights []W, bits int) (*Conv, error) {
 		c.wide = newConv[uint64](s, weights, Ring64())
 	}
 	return c, nil
+}
+
+// Free ends the use of c. It need not be called.
+func (c *Conv) Free() {
+	if c.wide != nil {
+		giveBack(c.wide.memory)
+	} else {
+		giveBack(c.narrow.memory)
+	}
+	c.narrow, c.wide = nil, nil
 }
 
 // Add adds the convolution of x to out, on up to workers goroutines. Bits above those of the ring
@@ -94,6 +105,7 @@ type conv[T uint32 | uint64] struct {
 	spans   []span // where there are few rows
 	off     []int32
 	weights []T // [filter][k], or by groups as packLeft leaves them
+	memory  *[]T
 	packed  bool
 }
 
@@ -108,18 +120,24 @@ func newConv[T uint32 | uint64, W int32 | int64](s Shape, weights []W, ks Kernel
 		c.spans = c.cols.spans(chunk)
 	}
 	if !c.packed {
-		c.weights = make([]T, len(weights))
+		c.take(len(weights))
 		for i, w := range weights {
 			c.weights[i] = T(w)
 		}
 		return c
 	}
 	n, size := m*len(c.off), packedLen(m, len(c.off), ks.rows)
-	c.weights = make([]T, s.Groups*size)
+	c.take(s.Groups * size)
 	for g := range s.Groups {
 		packLeft(c.weights[g*size:][:size], weights[g*n:][:n], m, ks.rows)
 	}
 	return c
+}
+
+// take takes memory for n weights.
+func (c *conv[T]) take(n int) {
+	c.memory = borrow[T](n)
+	c.weights = *c.memory
 }
 
 // slack lets vectors read beyond the last element.

@@ -121,6 +121,15 @@ func (d *Draft) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// AvailableBuffer is an empty slice of the memory that the run's next bytes will be in, if that is RAM: what is
+// appended to it and then given to Write, before anything else is, is not copied.
+func (d *Draft) AvailableBuffer() []byte {
+	if d.over {
+		return nil
+	}
+	return d.draft.available()
+}
+
 // Commit makes the run one that may be reserved. Until then a crash leaves nothing of it.
 func (d *Draft) Commit() error {
 	if d.over || d.left != 0 {

@@ -3,15 +3,24 @@ package store
 import (
 	"bytes"
 	"io"
+	"sync"
 	"sync/atomic"
+
+	"secc.example/secc/internal/largepage"
 )
 
 // Memory is a store in RAM of at most so many bytes; 0: any number. What it holds ends with the
 // process.
-func Memory(maxBytes int64) *Store { return empty(new(ram), maxBytes) }
+func Memory(maxBytes int64) *Store { return empty(&ram{keep: maxBytes == 0}, maxBytes) }
 
 // ram keeps runs as they are. It has no past that could be restored.
-type ram struct{ made atomic.Int64 }
+type ram struct {
+	made atomic.Int64
+	keep bool // the memory of an erased run for the next one
+
+	mu    sync.Mutex
+	spare []byte
+}
 
 func (*ram) overhead(int64) int64 { return 0 }
 func (*ram) log(record) error     { return nil }
@@ -20,25 +29,65 @@ func (*ram) close() error         { return nil }
 func (*ram) id() string           { return "" }
 
 func (m *ram) begin(_ Binding, size int64) (draft, error) {
-	return &ramRun{m: m, b: make([]byte, 0, size)}, nil
+	return &ramRun{m: m, b: m.bytes(int(size))[:0]}, nil
+}
+
+// bytes gives n bytes, those of an erased run if they fit.
+func (m *ram) bytes(n int) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b := m.spare; n > 0 && cap(b) == n {
+		m.spare = nil
+		return b[:n]
+	}
+	return largepage.Bytes(n)
 }
 
 type ramRun struct {
-	m *ram
-	b []byte
+	m    *ram
+	b    []byte
+	lent bool // somebody reads of b
 }
 
 func (r *ramRun) Write(p []byte) (int, error) {
+	if room := r.available(); len(p) > 0 && len(p) <= cap(room) && &p[0] == &room[:1][0] { // it is there
+		r.b = r.b[:len(r.b)+len(p)]
+		return len(p), nil
+	}
 	r.b = append(r.b, p...)
 	return len(p), nil
 }
 
+func (r *ramRun) available() []byte { return r.b[len(r.b):] }
+
 func (r *ramRun) finish() (content, int64, error) { return r, r.m.made.Add(1), nil }
 func (r *ramRun) discard() error                  { return r.erase() }
-func (r *ramRun) open() (io.ReaderAt, error)      { return bytes.NewReader(r.b), nil }
+func (r *ramRun) open() (io.ReaderAt, error)      { return r, nil }
 
+func (r *ramRun) ReadAt(p []byte, off int64) (int, error) {
+	return bytes.NewReader(r.b).ReadAt(p, off)
+}
+
+// lend gives bytes of the run that are read where they are.
+func (r *ramRun) lend(off, n int64) []byte {
+	r.lent = true
+	return r.b[off : off+n : off+n]
+}
+
+func (r *ramRun) returned() { r.lent = false }
+
+// erase forgets the run. Bytes that somebody may still read are left as they are, until nobody has them: whoever
+// read zeros for pads would send what they should have masked.
 func (r *ramRun) erase() error {
-	clear(r.b)
-	r.b = nil
+	b := r.b
+	if r.b = nil; r.lent {
+		return nil
+	}
+	clear(b)
+	if r.m.keep {
+		r.m.mu.Lock()
+		defer r.m.mu.Unlock()
+		r.m.spare = b
+	}
 	return nil
 }

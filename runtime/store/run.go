@@ -103,8 +103,30 @@ func (r *Run) ReadAt(p []byte, off int64) (int, error) {
 	return r.content.ReadAt(p, off)
 }
 
-// Spend ends a run that was used.
-func (r *Run) Spend() error { return r.end(&r.s.stats.Spent) }
+// lender is content that can be read where it is.
+type lender interface {
+	lend(off, n int64) []byte
+	returned()
+}
+
+// Bytes gives n bytes of the run, under ReadAt's terms. They are the run's own if it is in RAM, and good until
+// it is spent; whoever has them when it is burned keeps them as they are.
+func (r *Run) Bytes(off, n int64) ([]byte, error) {
+	if l, ok := r.content.(lender); ok && r.agreed && !r.over && off >= 0 && n >= 0 && n <= r.e.size-off {
+		return l.lend(off, n), nil
+	}
+	b := make([]byte, n)
+	_, err := r.ReadAt(b, off)
+	return b, err
+}
+
+// Spend ends a run that was used, and nobody reads of any more.
+func (r *Run) Spend() error {
+	if l, ok := r.content.(lender); ok && !r.over {
+		l.returned()
+	}
+	return r.end(&r.s.stats.Spent)
+}
 
 // Burn ends a run that will not be used, or not to the end. After Spend it does nothing.
 func (r *Run) Burn() error { return r.end(&r.s.stats.Burned) }

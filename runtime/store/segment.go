@@ -134,6 +134,8 @@ func (w *segmentDraft) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
+func (w *segmentDraft) available() []byte { return nil }
+
 func (w *segmentDraft) flush() error {
 	_, err := w.file.Write(w.aead.Seal(w.chunk[:0], nonceOf(w.next), w.chunk, nil))
 	w.next++

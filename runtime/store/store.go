@@ -108,6 +108,7 @@ type medium interface {
 // draft is a run that is being written.
 type draft interface {
 	io.Writer
+	available() []byte               // see Draft.AvailableBuffer
 	finish() (content, int64, error) // and when it was made
 	discard() error
 }

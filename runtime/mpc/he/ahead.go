@@ -84,7 +84,7 @@ func NewFinisher(spec wire.LinearKeys) (*Finisher, error) {
 	return &Finisher{ring}, err
 }
 
-// Finish gives the server's share of the result: acc is w*xS + bias in Z_2^InBits.
+// Finish gives the server's share of the result: acc is w*xS + bias in Z_2^InBits, and is overwritten.
 func (f *Finisher) Finish(m *Mask, op *Op, acc []uint64) []uint64 {
 	if m.used {
 		panic("BUG: he: masks used twice")
@@ -93,15 +93,19 @@ func (f *Finisher) Finish(m *Mask, op *Op, acc []uint64) []uint64 {
 	r := f.ring
 	random, mask, masks := poly.NewSampler(m.Seed), r.NewPoly(), make([]uint64, op.NumOut)
 	tiles := op.Map.Tiles()
+	var coef, elem []int32
 	for response := range op.Map.Responses() {
 		for t := range tiles {
-			_, elem := op.Map.Response(t, response)
+			coef, elem = op.Map.Response(t, response, coef, elem)
 			mask := mask[:len(elem)]
 			random.Uniform(r, mask, maskIndex(response, tiles, t))
 			for k, at := range elem {
 				masks[at] = mask[k]
 			}
 		}
+	}
+	for i, x := range acc {
+		acc[i] = -x
 	}
 	return shareOf(r, op, masks, acc)
 }

@@ -185,6 +185,8 @@ type decryptor struct {
 	c1     []uint64
 	phase  []uint64
 	vals   []uint64
+
+	coef, elem []int32 // of the tile at hand
 }
 
 func (c *Client) newDecryptor(op *Op, phases []uint64) *decryptor {
@@ -239,8 +241,9 @@ func (d *decryptor) uniformHalf(b []byte) error {
 
 // tile adds the phase of a tile at the useful coefficients.
 func (d *decryptor) tile(t, m int, b []byte) error {
-	coef, elem := d.op.Map.Response(t, m)
-	open, err := d.open(t, coef, b)
+	d.coef, d.elem = d.op.Map.Response(t, m, d.coef, d.elem)
+	elem := d.elem
+	open, err := d.open(t, d.coef, b)
 	if err != nil {
 		return transport.Violation("linear response %d: %v", m, err)
 	}

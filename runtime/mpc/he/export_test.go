@@ -56,7 +56,7 @@ func (c *Client) phases(op *Op, response []byte) []uint64 {
 			response = response[n:]
 			from, to := op.tilesOf(set)
 			for t := from; t < to; t++ {
-				coef, elem := op.Map.Response(t, m)
+				coef, elem := op.Map.Response(t, m, nil, nil)
 				n := d.p0.Len(len(coef))
 				open, err := d.open(t, coef, response[:n])
 				if err != nil {
@@ -78,7 +78,7 @@ func (c *Client) masks(op *Op, seed poly.Seed) []uint64 {
 	random := poly.NewSampler(seed)
 	for m := range op.Map.Responses() {
 		for t := range op.Map.Tiles() {
-			_, elem := op.Map.Response(t, m)
+			_, elem := op.Map.Response(t, m, nil, nil)
 			mask := make([]uint64, len(elem))
 			random.Uniform(c.ring, mask, uint64(m*op.Map.Tiles()+t))
 			for k, e := range elem {

@@ -49,7 +49,8 @@ func (m rows) Upload(_, i int, src []int32) (coef, source []int32) {
 	return coef, src
 }
 
-func (m rows) Response(_, o int) (coef, elem []int32) {
+func (m rows) Response(_, o int, coef, elem []int32) ([]int32, []int32) {
+	coef, elem = coef[:0], elem[:0]
 	for f := range m.filters {
 		coef, elem = append(coef, int32(f*m.n+m.n-1)), append(elem, int32(o*m.filters+f))
 	}
@@ -419,11 +420,11 @@ func (m gated) Upload(t, i int, src []int32) (coef, source []int32) {
 	return m.rows.Upload(t, i, src)
 }
 
-func (m gated) Response(t, o int) (coef, elem []int32) {
+func (m gated) Response(t, o int, coef, elem []int32) ([]int32, []int32) {
 	if o == m.out-1 {
 		m.wait()
 	}
-	return m.rows.Response(t, o)
+	return m.rows.Response(t, o, coef, elem)
 }
 
 // gatedConn sends the second message only after wait, and opens a gate when

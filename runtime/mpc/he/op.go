@@ -33,8 +33,8 @@ type Map interface {
 	Upload(t, i int, src []int32) (coef, source []int32)
 	UploadLen(t, i int) int
 	ResponseLen(t, m int) int
-	// Response lists useful coefficients and the output elements they are.
-	Response(t, m int) (coef, elem []int32)
+	// Response lists useful coefficients and the output elements they are, in lists that it is given.
+	Response(t, m int, coef, elem []int32) ([]int32, []int32)
 }
 
 // Op is one linear operator as this package sees it. All of it is public.

@@ -67,6 +67,8 @@ type responder struct {
 	vals    []uint64
 	mask    []uint64
 
+	coef, elem []int32 // of the tile at hand
+
 	supports map[[3]int]*support
 }
 
@@ -210,9 +212,9 @@ func (w *responder) finish(m int, ct ciphertext) []byte {
 		rest = rest[n:]
 		from, to := e.op.tilesOf(set)
 		for t := from; t < to; t++ {
-			coef, elem := e.op.Map.Response(t, m)
-			n := w.p0.Len(len(coef))
-			w.ownHalf(rest[:n], ct[t], t, m, coef, elem)
+			w.coef, w.elem = e.op.Map.Response(t, m, w.coef, w.elem)
+			n := w.p0.Len(len(w.coef))
+			w.ownHalf(rest[:n], ct[t], t, m, w.coef, w.elem)
 			rest = rest[n:]
 		}
 	}

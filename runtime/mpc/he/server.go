@@ -63,16 +63,19 @@ func (s *Server) Sum(ctx context.Context, conn transport.Conn, terms []Term, own
 		}
 		e.x = nil
 	}
-	return shareOf(s.ring, op, masks, own), nil
-}
-
-// shareOf rounds what the server's own tensor is above the masks.
-func shareOf(r *poly.Ring, op *Op, masks, own []uint64) []uint64 {
-	if own != nil { // -(masks - own)
-		negated := make([]uint64, len(own))
+	var negated []uint64
+	if own != nil {
+		negated = make([]uint64, len(own))
 		for i, x := range own {
 			negated[i] = -x
 		}
+	}
+	return shareOf(s.ring, op, masks, negated), nil
+}
+
+// shareOf rounds what the server's own tensor is above the masks, from the negative of that, if there is one.
+func shareOf(r *poly.Ring, op *Op, masks, negated []uint64) []uint64 {
+	if negated != nil { // -(masks - own)
 		r.EncodeAdd(masks, negated, op.InBits)
 	}
 	r.Round(masks, masks, op.OutBits)

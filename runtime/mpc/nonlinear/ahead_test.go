@@ -21,11 +21,11 @@ type protocol[T any] func(ctx context.Context, p *Party, x []uint64) (T, error)
 // and gives the tape to be played.
 func prepare[T any](ctx context.Context, p *Party, x []uint64, f protocol[T]) (*Tape, error) {
 	room := int64(1000*len(x) + 1<<14)
-	tape := NewTape(room, room, p.Conn)
+	tape := NewTape(nil, room, room, p.Conn)
 	if p.isServer() {
 		x = make([]uint64, len(x))
 	}
-	if _, err := f(ctx, &Party{Role: p.Role, Conn: Nowhere{}, Corr: p.Corr, Tape: tape}, x); err != nil {
+	if _, err := f(ctx, &Party{Role: p.Role, Conn: Nowhere{}, Corr: p.Corr, Tape: tape, Memory: used(len(x))}, x); err != nil {
 		return nil, err
 	}
 	recorded, early := tape.Bytes()
@@ -46,13 +46,24 @@ func prepare[T any](ctx context.Context, p *Party, x []uint64, f protocol[T]) (*
 	return Recorded(bytes.Clone(recorded), theirs), nil
 }
 
+// used is memory of which others have made use before.
+func used(n int) *Memory {
+	m := &Memory{blocks: [][]uint64{make([]uint64, 8), make([]uint64, 10*n+100)}}
+	for _, b := range m.blocks {
+		for i := range b {
+			b[i] = ^uint64(i)
+		}
+	}
+	return m
+}
+
 // ahead prepares and runs a protocol.
 func ahead[T any](ctx context.Context, p *Party, x []uint64, f protocol[T]) (y T, err error) {
 	tape, err := prepare(ctx, p, x, f)
 	if err != nil {
 		return y, err
 	}
-	play := &Party{Role: p.Role, Conn: p.Conn, Tape: tape} // without correlations
+	play := &Party{Role: p.Role, Conn: p.Conn, Tape: tape, Memory: used(len(x))} // without correlations
 	if y, err = f(ctx, play, x); err != nil {
 		return y, err
 	}
@@ -207,7 +218,7 @@ func TestTapeEnds(t *testing.T) {
 // What the client sends ahead has one encoding.
 func TestAheadIsHeldToItsEncoding(t *testing.T) {
 	server, client := mpctest.Pipe()
-	p := &Party{Role: transport.Server, Tape: NewTape(0, 0, server)}
+	p := &Party{Role: transport.Server, Tape: NewTape(nil, 0, 0, server)}
 	for bits, take := range map[int]func() error{
 		3: func() error { return p.aheadBits(make([]uint64, 1), 3) },
 		5: func() error { return p.aheadWords(make([]uint64, 1), 5) },

@@ -29,15 +29,15 @@ type gate struct {
 // corrections by the pad that the peer lacks.
 func (p *Party) joins(ctx context.Context, n int, gates []gate, chains []chain) error {
 	for i := range gates {
-		gates[i].alloc(n)
+		gates[i].alloc(p, n)
 	}
 	for i := range chains {
-		chains[i].alloc(n)
+		chains[i].alloc(p, n)
 	}
 	err := p.eachJoin(n, gates, chains,
 		func(g *gate, lo, n int) error { return p.mask(ctx, g, lo, n) },
 		func(c *chain, lo, n int) error { return p.maskChain(ctx, c, lo, n) })
-	if err != nil {
+	if err != nil || p.recording() {
 		return err
 	}
 	if err := p.Conn.Flush(); err != nil {
@@ -62,9 +62,9 @@ func (p *Party) eachJoin(n int, gates []gate, chains []chain, one func(*gate, in
 	})
 }
 
-func (g *gate) alloc(n int) {
+func (g *gate) alloc(p *Party, n int) {
 	w := len(g.y)
-	all := ring.Planes(2+3*w, n)
+	all := p.Memory.Planes(2+3*w, n)
 	g.a, g.dx = all[0], all[1]
 	g.b, g.c, g.dy = all[2:2+w], all[2+w:2+2*w], all[2+2*w:]
 }
@@ -73,7 +73,7 @@ func (g *gate) alloc(n int) {
 func (p *Party) mask(ctx context.Context, g *gate, lo, n int) error {
 	a, b, c := window(g.a, lo, n), windows(g.b, lo, n), windows(g.c, lo, n)
 	t := windows(g.dy, lo, n) // the received pads, until dy is known
-	if err := p.triples(ctx, n, a, b, c, t); err != nil {
+	if err := p.triples(ctx, n, a, b, c, t); err != nil || p.recording() {
 		return err
 	}
 	dx, x := window(g.dx, lo, n), window(g.x, lo, n)
@@ -107,7 +107,7 @@ func triple(a, b, c, t []uint64) {
 
 // open receives the peer's masked operands and finishes the products.
 func (p *Party) open(g *gate, lo, n int) error {
-	in := make([]uint64, ring.Words(n))
+	in := p.spare(0, ring.Words(n))
 	a, dx := window(g.a, lo, n), window(g.dx, lo, n)
 	if err := p.recvBits(in, n); err != nil {
 		return err

@@ -26,7 +26,7 @@ type node struct{ gen, prop, bit []uint64 }
 // Where the client's numbers are known ahead leaves are one flight (tables.go). With the first flight
 // travels what stands beside; nil is nothing.
 func (p *Party) carries(ctx context.Context, n int, own [][][]uint64, c *wire.Carries, with beside) ([][]uint64, error) {
-	nodes, leaves := plant(n, own, c)
+	nodes, leaves := p.plant(n, own, c)
 	if with == nil {
 		with = several(nil)
 	}
@@ -96,7 +96,7 @@ func (p *Party) fill(ctx context.Context, n int, leaves []leaf, t wire.Tree, wit
 
 // plant makes the nodes of a circuit, as far as they are there before any
 // join, and the leaves that fill them.
-func plant(n int, own [][][]uint64, c *wire.Carries) ([]node, []leaf) {
+func (p *Party) plant(n int, own [][][]uint64, c *wire.Carries) ([]node, []leaf) {
 	nodes := make([]node, len(c.Nodes))
 	for i, at := range c.Nodes {
 		if at.Lone {
@@ -109,7 +109,7 @@ func plant(n int, own [][][]uint64, c *wire.Carries) ([]node, []leaf) {
 		l.Leaf = &c.Leaves[i]
 		for _, s := range l.Sums {
 			nd := &nodes[s.Node]
-			out := ring.Planes(2, n)
+			out := p.Memory.Planes(2, n)
 			nd.gen = out[0]
 			if l.Asked {
 				nd.prop = out[1]
@@ -130,7 +130,7 @@ func (p *Party) join(n int, low, high node) (gate, node) {
 	g := gate{x: high.prop, y: [][]uint64{low.gen}, z: [][]uint64{high.gen}}
 	u := node{gen: high.gen}
 	if low.prop != nil {
-		u.prop = make([]uint64, ring.Words(n))
+		u.prop = p.Memory.Words(ring.Words(n))
 		g.y, g.z = append(g.y, low.prop), append(g.z, u.prop)
 	}
 	return g, u
@@ -139,7 +139,7 @@ func (p *Party) join(n int, low, high node) (gate, node) {
 // majority is the carry out of s + c + g: (s ^ g)(c ^ g) ^ g. The server's share
 // of s ^ g holds s, the client's share of c ^ g holds c.
 func (p *Party) majority(n int, g, bit []uint64) (gate, node) {
-	out := ring.Planes(2, n)
+	out := p.Memory.Planes(2, n)
 	with, z := out[0], out[1]
 	copy(z, g)
 	copy(with, g)

@@ -31,10 +31,10 @@ type chain struct {
 	prod, fix [][]uint64 // shares of m's products, in the order of upper; the corrections
 }
 
-func (c *chain) alloc(n int) {
-	c.gate.alloc(n)
+func (c *chain) alloc(p *Party, n int) {
+	c.gate.alloc(p, n)
 	k := wire.ChainPads(len(c.y))
-	all := ring.Planes(4+2*k, n)
+	all := p.Memory.Planes(4+2*k, n)
 	c.m, c.dtop, c.e, c.dadd = all[0], all[1], all[2], all[3]
 	c.prod, c.fix = all[4:4+k], all[4+k:]
 }
@@ -63,11 +63,13 @@ func (p *Party) maskChain(ctx context.Context, c *chain, lo, n int) error {
 	if err != nil {
 		return err
 	}
-	if err := p.sendMasked(c.top, m, c.dtop, lo, n); err != nil {
-		return err
-	}
-	if err := p.sendMasked(c.add, e, c.dadd, lo, n); err != nil {
-		return err
+	if !p.recording() {
+		if err := p.sendMasked(c.top, m, c.dtop, lo, n); err != nil {
+			return err
+		}
+		if err := p.sendMasked(c.add, e, c.dadd, lo, n); err != nil {
+			return err
+		}
 	}
 	for _, f := range fix[1:] {
 		if err := p.sends(c.early)(f, n); err != nil {
@@ -80,7 +82,7 @@ func (p *Party) maskChain(ctx context.Context, c *chain, lo, n int) error {
 // drawChain makes the mask of the upper factor, that of what is added, this party's shares of
 // the products and the corrections.
 func (p *Party) drawChain(ctx context.Context, c *chain, m []uint64, prod, fix [][]uint64, lo, n int) error {
-	received := ring.Planes(len(prod), n)
+	received := p.Memory.Planes(len(prod), n)
 	err := p.bothWays(
 		func() error { return p.sendPlanes(ctx, n, prod, fix) },
 		func() error { return p.recvPlanes(ctx, n, m, received) },
@@ -125,7 +127,7 @@ func (p *Party) openChain(c *chain, lo, n int) error {
 		}
 	}
 	m, prod := window(c.m, lo, n), windows(c.prod, lo, n)
-	in := make([]uint64, ring.Words(n))
+	in := p.spare(0, ring.Words(n))
 	for _, q := range prod[1:] {
 		if err := p.receives(c.early)(in, n); err != nil {
 			return err
@@ -142,7 +144,7 @@ func (p *Party) openChain(c *chain, lo, n int) error {
 
 // recvXor adds the peer's masked operand to this party's.
 func (p *Party) recvXor(d []uint64, n int) error {
-	in := make([]uint64, ring.Words(n))
+	in := p.spare(0, ring.Words(n))
 	if err := p.recvBits(in, n); err != nil {
 		return err
 	}

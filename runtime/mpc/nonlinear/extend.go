@@ -75,6 +75,14 @@ func (p *Party) plus(x []uint64, c uint64, bits int) []uint64 {
 	return y
 }
 
+// shift is plus in place.
+func (p *Party) shift(x []uint64, c uint64, bits int) {
+	m := ring.Mask(bits)
+	for i, v := range x {
+		x[i] = (v + c) & m
+	}
+}
+
 // ToArith turns shared bits into shared numbers.
 //
 // Functionality: <b> -> shares of b in Z_2^bits: b = bS + bC - 2 bS bC. One flight, both

@@ -73,20 +73,24 @@ func (l *labelled) width() (bits int) {
 // hand runs a labelled multiplexer on the sign of x, n numbers.
 func (p *Party) hand(ctx context.Context, x []uint64, s Sign, flip *Flip, l *labelled) error {
 	n, m := len(x), s.Hi-s.Lo-1
-	planes := ring.Planes(m+1, n)
+	planes := p.Memory.Planes(m+1, n)
 	ring.Slice(planes, x, s.Lo)
 	c := wire.NewCarries(m, 0, 1, s.Tree)
-	if c.Factors() == 0 || !p.isServer() && l.next == nil {
+	if c.Factors() == 0 || !p.isServer() && !p.recording() && l.next == nil {
 		return errors.New("BUG: nonlinear: labels for another circuit, or without the client's share")
 	}
 	l.own, l.join = planes[m], c.Levels[0][0]
 	flip.turn(l.own)
 	p.not(l.own)
 	var leaves []leaf
-	l.nodes, leaves = plant(n, [][][]uint64{planes[:m]}, c)
+	l.nodes, leaves = p.plant(n, [][][]uint64{planes[:m]}, c)
 	l.labels = make([]label, c.Factors()+1)
 	if err := p.tabled(ctx, n, leaves, l); err != nil {
 		return fmt.Errorf("sign: %w", err)
+	}
+	if p.recording() { // results that were drawn now may be operands
+		l.settle()
+		return nil
 	}
 	if p.isServer() {
 		return chunks(n, func(lo, n int) error { return p.receiveHanded(l, lo, n) })
@@ -97,22 +101,39 @@ func (p *Party) hand(ctx context.Context, x []uint64, s Sign, flip *Flip, l *lab
 	return p.Conn.Flush()
 }
 
+// alloc makes room for the labels of n elements.
+func (l *labelled) alloc(p *Party, n int) {
+	l.part = p.Memory.Words(ring.Words(n))
+	if !p.isServer() {
+		l.differ = p.Memory.Words(n)
+	}
+	for j := range l.labels {
+		l.labels[j] = label{p.Memory.Words(ring.Words(n)), nil, p.Memory.Words(n)}
+	}
+}
+
+// zero clears what drawing adds to.
+func (l *labelled) zero() {
+	clear(l.part)
+	for _, b := range l.labels {
+		clear(b.choice)
+	}
+}
+
 // start takes the OTs and, at the server, says all it has to say.
 func (l *labelled) start(ctx context.Context, p *Party, n int) error {
 	if err := l.masked.start(ctx, p, n); err != nil {
 		return err
 	}
-	l.part = make([]uint64, ring.Words(n))
-	if !p.isServer() {
-		l.differ = make([]uint64, n)
-	}
-	for j := range l.labels {
-		l.labels[j] = label{make([]uint64, ring.Words(n)), nil, make([]uint64, n)}
-	}
+	l.alloc(p, p.kept(n))
 	err := chunks(n, func(lo, n int) error {
-		return p.material(func() error { return p.drawLabels(ctx, l, lo, n) }, func(t *Tape) error { return l.moveLabels(t, p.Role, lo, n) })
+		if p.recording() {
+			l.zero()
+		}
+		at := p.from(lo)
+		return p.material(func() error { return p.drawLabels(ctx, l, at, n) }, func(t *Tape) error { return l.moveLabels(t, p.Role, at, n) })
 	})
-	if err != nil || !p.isServer() {
+	if err != nil || !p.isServer() || p.recording() {
 		return err
 	}
 	known, factors := l.serverFactors(n)
@@ -125,7 +146,7 @@ func (l *labelled) start(ctx context.Context, p *Party, n int) error {
 		}
 	}
 	return chunks(n, func(lo, n int) error {
-		said := make([]uint64, ring.Words(n))
+		said := p.spare(0, ring.Words(n))
 		for _, b := range l.labels {
 			copy(said, window(b.bit, lo, n))
 			xor(said, window(b.choice, lo, n))
@@ -139,16 +160,16 @@ func (l *labelled) start(ctx context.Context, p *Party, n int) error {
 
 // end receives, at the client, what the server has said.
 func (l *labelled) end(p *Party, n int) error {
-	if err := l.masked.end(p, n); err != nil || p.isServer() {
+	if err := l.masked.end(p, n); err != nil || p.isServer() || p.recording() {
 		return err
 	}
 	return chunks(n, func(lo, n int) error {
-		said, part := make([]uint64, ring.Words(n)), window(l.part, lo, n)
+		said, part := p.spare(0, ring.Words(n)), window(l.part, lo, n)
 		for j, b := range l.labels {
 			if err := p.recvBits(said, n); err != nil {
 				return err
 			}
-			addSelected(b.key[lo:lo+n], l.differ[lo:lo+n], said)
+			ring.XorWhere(b.key[lo:lo+n], l.differ[lo:lo+n], said)
 			for i, a := range window(b.choice, lo, n) {
 				if j > 0 {
 					part[i] ^= a & said[i]
@@ -157,13 +178,6 @@ func (l *labelled) end(p *Party, n int) error {
 		}
 		return nil
 	})
-}
-
-// addSelected adds numbers, by XOR, where bits are set.
-func addSelected(to, x, by []uint64) {
-	for i, v := range x {
-		to[i] ^= v & -ring.Bit(by, i)
-	}
 }
 
 // drawLabels makes what is kept of a chunk's labels.
@@ -189,7 +203,7 @@ func (p *Party) sendLabel(ctx context.Context, l *labelled, b label, factor bool
 	if err != nil {
 		return err
 	}
-	low, p1 := b.key[lo:lo+n], make([]uint64, n)
+	low, p1 := b.key[lo:lo+n], p.spare(0, n)
 	differ := l.differ[lo : lo+n]
 	if !factor {
 		batch.PadsInto(w, low, p1)
@@ -221,7 +235,7 @@ func (p *Party) receiveLabel(ctx context.Context, l *labelled, b label, factor b
 		return nil
 	}
 	batch.PadsInto(w+1, choice, key)
-	part, fix := window(l.part, lo, n), make([]uint64, n)
+	part, fix := window(l.part, lo, n), p.spare(0, n)
 	for i, v := range key {
 		part[i/64] ^= v >> w & 1 << (i % 64)
 		key[i] = v & ring.Mask(w)
@@ -229,7 +243,7 @@ func (p *Party) receiveLabel(ctx context.Context, l *labelled, b label, factor b
 	if err := p.aheadWords(fix, w); err != nil {
 		return err
 	}
-	addSelected(key, fix, choice)
+	ring.XorWhere(key, fix, choice)
 	return nil
 }
 
@@ -327,10 +341,15 @@ func (p *Party) handAll(l *labelled, n int) error {
 		xor(factors[j], b.choice)
 	}
 	err := chunks(n, func(lo, n int) error { return p.handChunk(l, own, factors, lo, n) })
-	for k, o := range l.operands {
-		copy(o.val, l.next[k])
-	}
+	l.settle()
 	return err
+}
+
+// settle makes the client's shares of the results what was drawn, where anything was.
+func (l *labelled) settle() {
+	for k, r := range l.next {
+		copy(l.operands[k].val, r)
+	}
 }
 
 // handChunk is handAll of a chunk.
@@ -339,16 +358,16 @@ func (p *Party) handChunk(l *labelled, turn []uint64, coefficients [][]uint64, l
 	differ := l.differ[lo : lo+n]
 	for j, c := range coefficients {
 		c = window(c, lo, n)
-		addSelected(q, l.labels[j+1].key[lo:lo+n], c)
+		ring.XorWhere(q, l.labels[j+1].key[lo:lo+n], c)
 		if err := p.sendBits(c, n); err != nil {
 			return err
 		}
 	}
-	addSelected(q, differ, window(turn, lo, n))
+	ring.XorWhere(q, differ, window(turn, lo, n))
 	if err := p.sendBits(window(turn, lo, n), n); err != nil {
 		return err
 	}
-	unset, set := q, make([]uint64, n)
+	unset, set := q, p.spare(0, n)
 	for i, v := range q {
 		set[i] = v ^ differ[i]
 	}
@@ -370,12 +389,12 @@ func (p *Party) handChunk(l *labelled, turn []uint64, coefficients [][]uint64, l
 // receiveHanded takes in what the client hands over of a chunk.
 func (p *Party) receiveHanded(l *labelled, lo, n int) error {
 	q := l.labels[0].key[lo : lo+n]
-	s, c := window(l.labels[0].bit, lo, n), make([]uint64, ring.Words(n))
+	s, c := window(l.labels[0].bit, lo, n), p.spare(2, ring.Words(n))
 	for _, b := range l.labels[1:] {
 		if err := p.recvBits(c, n); err != nil {
 			return err
 		}
-		addSelected(q, b.key[lo:lo+n], c)
+		ring.XorWhere(q, b.key[lo:lo+n], c)
 		for i, v := range window(b.bit, lo, n) {
 			s[i] ^= c[i] & v
 		}
@@ -384,7 +403,7 @@ func (p *Party) receiveHanded(l *labelled, lo, n int) error {
 		return err
 	}
 	w := l.width()
-	unset, set := make([]uint64, n), make([]uint64, n)
+	unset, set := p.scratch(n)
 	if err := errors.Join(p.recvWords(unset, w), p.recvWords(set, w)); err != nil {
 		return err
 	}
@@ -411,7 +430,7 @@ func (p *Party) drawNext(l *labelled, n int) error {
 		return nil
 	}
 	for _, o := range l.operands {
-		r := make([]uint64, n)
+		r := p.Memory.Words(n)
 		err := chunks(n, func(lo, n int) error {
 			part := r[lo : lo+n]
 			return p.material(func() error { return p.random(part, o.width) }, func(t *Tape) error { return t.words(o.width, part) })

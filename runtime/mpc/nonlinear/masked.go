@@ -3,6 +3,7 @@ package nonlinear
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
@@ -71,58 +72,101 @@ func (m *masked) pads() (client, server int) {
 	return s.Pads()
 }
 
-func (m *masked) alloc(n int, role transport.Role) {
-	m.mask = make([]uint64, ring.Words(n))
+// alloc makes room for n elements.
+func (m *masked) alloc(p *Party, n int) {
+	m.mask = p.Memory.Words(ring.Words(n))
 	for i := range m.operands {
 		o := &m.operands[i]
-		o.prod = make([]uint64, n)
-		if role == transport.Server && !o.fixed {
-			o.diff = make([]uint64, n)
+		o.prod = p.Memory.Words(n)
+		if p.isServer() && !o.fixed {
+			o.diff = p.Memory.Words(n)
 		}
 	}
 	if w := m.wide; w != nil {
-		w.flip, w.both, w.sel, w.part = make([]uint64, ring.Words(n)), make([]uint64, n), make([]uint64, n), make([]uint64, n)
+		w.flip = p.Memory.Words(ring.Words(n))
+		w.both, w.sel, w.part = p.Memory.Words(n), p.Memory.Words(n), p.Memory.Words(n)
+	}
+}
+
+// of is the part of elements [lo, lo+n): of what was given those, of what alloc made those from own on.
+func (m *masked) of(lo, own, n int) *masked {
+	part := *m
+	part.mask = window(m.mask, own, n)
+	part.operands = slices.Clone(m.operands)
+	for i := range part.operands {
+		o := &part.operands[i]
+		o.val, o.prod = o.val[lo:lo+n], o.prod[own:own+n]
+		if o.diff != nil {
+			o.diff = o.diff[own : own+n]
+		}
+	}
+	if m.wide != nil {
+		w := *m.wide
+		w.top, w.flip = window(w.top, lo, n), window(w.flip, own, n)
+		w.both, w.sel, w.part = w.both[own:own+n], w.sel[own:own+n], w.part[own:own+n]
+		part.wide = &w
+	}
+	return &part
+}
+
+// zero clears what was drawn.
+func (m *masked) zero() {
+	clear(m.mask)
+	for _, o := range m.operands {
+		clear(o.prod)
+		clear(o.diff)
+	}
+	if w := m.wide; w != nil {
+		for _, x := range [][]uint64{w.flip, w.both, w.sel, w.part} {
+			clear(x)
+		}
 	}
 }
 
 // start takes the OTs and, at the server, sends its numbers under them.
 func (m *masked) start(ctx context.Context, p *Party, n int) error {
-	m.alloc(n, p.Role)
+	m.alloc(p, p.kept(n))
 	return chunks(n, func(lo, n int) error {
-		err := p.material(func() error { return p.drawMasked(ctx, m, lo, n) }, func(t *Tape) error { return m.move(t, p.Role, lo, n) })
-		if err != nil || !p.isServer() {
+		part := m.of(lo, p.from(lo), n)
+		if p.recording() {
+			part.zero()
+		}
+		err := p.material(func() error { return p.drawMasked(ctx, part, n) }, func(t *Tape) error { return part.move(t, p.Role, n) })
+		if err != nil || p.recording() || !p.isServer() {
 			return err
 		}
-		return p.offer(m, lo, n)
+		return p.offer(part, n)
 	})
 }
 
 // end receives the server's numbers.
 func (m *masked) end(p *Party, n int) error {
-	if p.isServer() {
-		m.widen()
+	if p.recording() {
 		return nil
 	}
-	err := chunks(n, func(lo, n int) error { return p.accept(m, lo, n) })
+	var err error
+	if !p.isServer() {
+		err = chunks(n, func(lo, n int) error { return p.accept(m.of(lo, lo, n), n) })
+	}
 	m.widen()
 	return err
 }
 
 // move tells a tape what is kept.
-func (m *masked) move(t *Tape, role transport.Role, lo, n int) error {
+func (m *masked) move(t *Tape, role transport.Role, n int) error {
 	if !m.alone || role == transport.Client {
-		if err := t.planes(n, window(m.mask, lo, n)); err != nil {
+		if err := t.planes(n, m.mask); err != nil {
 			return err
 		}
 	}
 	for _, o := range m.operands {
-		if err := t.words(o.width, o.prod[lo:lo+n]); err != nil {
+		if err := t.words(o.width, o.prod); err != nil {
 			return err
 		}
 		if o.diff == nil {
 			continue
 		}
-		if err := t.words(o.width, o.diff[lo:lo+n]); err != nil {
+		if err := t.words(o.width, o.diff); err != nil {
 			return err
 		}
 	}
@@ -131,27 +175,27 @@ func (m *masked) move(t *Tape, role transport.Role, lo, n int) error {
 		return nil
 	}
 	if role == transport.Server {
-		if err := t.planes(n, window(w.flip, lo, n)); err != nil {
+		if err := t.planes(n, w.flip); err != nil {
 			return err
 		}
 	}
 	if m.alone {
-		return t.words(w.by, w.both[lo:lo+n], w.sel[lo:lo+n])
+		return t.words(w.by, w.both, w.sel)
 	}
-	return t.words(w.by, w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n])
+	return t.words(w.by, w.both, w.sel, w.part)
 }
 
 // drawMasked makes what is kept of a chunk.
-func (p *Party) drawMasked(ctx context.Context, m *masked, lo, n int) error {
+func (p *Party) drawMasked(ctx context.Context, m *masked, n int) error {
 	client, server := m.pads()
-	asSender, asReceiver := func() error { return nil }, func() error { return p.receiveFixed(ctx, m, client, lo, n) }
+	asSender, asReceiver := func() error { return nil }, func() error { return p.receiveFixed(ctx, m, client, n) }
 	if server > 0 {
-		asSender = func() error { return p.sendOnline(ctx, m, server, lo, n) }
+		asSender = func() error { return p.sendOnline(ctx, m, server, n) }
 	}
 	if !p.isServer() {
-		asSender, asReceiver = func() error { return p.sendFixed(ctx, m, client, lo, n) }, func() error { return nil }
+		asSender, asReceiver = func() error { return p.sendFixed(ctx, m, client, n) }, func() error { return nil }
 		if server > 0 {
-			asReceiver = func() error { return p.receiveOnline(ctx, m, server, lo, n) }
+			asReceiver = func() error { return p.receiveOnline(ctx, m, server, n) }
 		}
 	}
 	return p.bothWays(asSender, asReceiver)
@@ -165,32 +209,32 @@ type fields struct {
 
 // next fills out with the next bits of every pad.
 func (f *fields) next(out []uint64, bits int) {
-	mask := ring.Mask(bits)
-	for i, w := range f.words {
+	mask, words := ring.Mask(bits), f.words[:len(out)]
+	for i, w := range words {
 		out[i] = w >> f.at & mask
 	}
 	f.at += bits
 }
 
 // receiveOnline, at the client: its share of the mask, and the pads of the numbers to come.
-func (p *Party) receiveOnline(ctx context.Context, m *masked, bits, lo, n int) error {
+func (p *Party) receiveOnline(ctx context.Context, m *masked, bits, n int) error {
 	batch, err := p.Corr.Recv(ctx, n)
 	if err != nil {
 		return err
 	}
 	w, _ := p.scratch(n)
-	batch.PadsInto(max(bits, 2), window(m.mask, lo, n), w)
+	batch.PadsInto(max(bits, 2), m.mask, w)
 	f := fields{words: w}
 	for _, o := range m.operands {
 		if !o.fixed {
-			f.next(o.prod[lo:lo+n], o.width)
+			f.next(o.prod, o.width)
 		}
 	}
 	return nil
 }
 
 // sendOnline, at the server: the pads of its numbers to come.
-func (p *Party) sendOnline(ctx context.Context, m *masked, bits, lo, n int) error {
+func (p *Party) sendOnline(ctx context.Context, m *masked, bits, n int) error {
 	batch, err := p.Corr.Send(ctx, n)
 	if err != nil {
 		return err
@@ -202,153 +246,152 @@ func (p *Party) sendOnline(ctx context.Context, m *masked, bits, lo, n int) erro
 		if o.fixed {
 			continue
 		}
-		prod, diff := o.prod[lo:lo+n], o.diff[lo:lo+n]
-		f0.next(prod, o.width)
-		f1.next(diff, o.width)
-		for i, v := range prod {
+		f0.next(o.prod, o.width)
+		f1.next(o.diff, o.width)
+		diff := o.diff[:len(o.prod)]
+		for i, v := range o.prod {
 			diff[i] -= v
-			prod[i] = -v
+			o.prod[i] = -v
 		}
 	}
 	return nil
 }
 
 // sendFixed, at the client: its shares times the server's share of the mask.
-func (p *Party) sendFixed(ctx context.Context, m *masked, bits, lo, n int) error {
+func (p *Party) sendFixed(ctx context.Context, m *masked, bits, n int) error {
 	if m.alone {
-		m.selectOwn(lo, n)
-	} else if err := p.sendMask(ctx, m, bits, lo, n); err != nil {
+		m.selectOwn()
+	} else if err := p.sendMask(ctx, m, bits, n); err != nil {
 		return err
 	}
 	if m.wide == nil {
 		return nil
 	}
-	return p.sendWide(ctx, m.wide, lo, n)
+	return p.sendWide(ctx, m.wide, n)
 }
 
-// selectOwn selects the client's numbers of a chunk by a mask that is its alone.
-func (m *masked) selectOwn(lo, n int) {
-	mask := window(m.mask, lo, n)
+// selectOwn selects the client's numbers by a mask that is its alone.
+func (m *masked) selectOwn() {
 	for _, o := range m.operands {
-		val, prod := o.val[lo:lo+n], o.prod[lo:lo+n]
-		for i, v := range val {
-			prod[i] += v & -ring.Bit(mask, i)
-		}
+		ring.AddWhere(o.prod, o.val, m.mask)
 	}
 	if m.wide != nil {
-		m.wide.selectOwn(mask, lo, n)
+		m.wide.selectOwn(m.mask)
 	}
 }
 
 // selectOwn is m*c where the client knows both.
-func (w *widening) selectOwn(mask []uint64, lo, n int) {
-	top, part := window(w.top, lo, n), w.part[lo:lo+n]
-	for i := range part {
-		part[i] = ring.Bit(mask, i) & ring.Bit(top, i)
+func (w *widening) selectOwn(mask []uint64) {
+	for i := range w.part {
+		w.part[i] = ring.Bit(mask, i) & ring.Bit(w.top, i)
 	}
 }
 
 // sendMask is what the client sends for the server's share of the mask.
-func (p *Party) sendMask(ctx context.Context, m *masked, bits, lo, n int) error {
+func (p *Party) sendMask(ctx context.Context, m *masked, bits, n int) error {
 	batch, err := p.Corr.Send(ctx, n)
 	if err != nil {
 		return err
 	}
-	w0, w1 := make([]uint64, n), make([]uint64, n)
+	w0, w1 := p.pads(n)
 	batch.PadsInto(max(bits, 2), w0, w1)
-	mask := window(m.mask, lo, n)
 	if _, server := m.pads(); server == 0 { // the server knows one of the two pads
-		for i := range n {
-			mask[i/64] |= (w0[i] ^ w1[i]) >> (bits - 1) & 1 << (i % 64)
+		for i, w := range w0 {
+			m.mask[i/64] |= (w ^ w1[i]) >> (bits - 1) & 1 << (i % 64)
 		}
 	}
 	f0, f1 := fields{words: w0}, fields{words: w1}
 	for _, o := range m.operands {
-		if err := p.sendSelected(mask, o.val[lo:lo+n], o.prod[lo:lo+n], o.width, &f0, &f1); err != nil {
+		if err := p.sendSelected(m.mask, o.val, o.prod, o.width, &f0, &f1); err != nil {
 			return err
 		}
 	}
 	if m.wide == nil {
 		return nil
 	}
-	return p.sendSelected(mask, unpackBits(m.wide.top, lo, n), m.wide.part[lo:lo+n], m.wide.by, &f0, &f1)
+	return p.sendSelected(m.mask, p.unpackBits(m.wide.top, n), m.wide.part, m.wide.by, &f0, &f1)
 }
 
 // sendWide is what the client sends for the server's bit of what widens.
-func (p *Party) sendWide(ctx context.Context, w *widening, lo, n int) error {
+func (p *Party) sendWide(ctx context.Context, w *widening, n int) error {
 	batch, err := p.Corr.Send(ctx, n)
 	if err != nil {
 		return err
 	}
-	w0, w1, none := make([]uint64, n), make([]uint64, n), make([]uint64, ring.Words(n))
+	w0, w1 := p.pads(n)
 	batch.PadsInto(max(2*w.by, 2), w0, w1)
 	f0, f1 := fields{words: w0}, fields{words: w1}
-	if err := p.sendSelected(none, unpackBits(w.top, lo, n), w.both[lo:lo+n], w.by, &f0, &f1); err != nil {
+	if err := p.sendSelected(nil, p.unpackBits(w.top, n), w.both, w.by, &f0, &f1); err != nil {
 		return err
 	}
-	return p.sendSelected(none, w.part[lo:lo+n], w.sel[lo:lo+n], w.by, &f0, &f1)
+	return p.sendSelected(nil, w.part, w.sel, w.by, &f0, &f1)
 }
 
-// sendSelected multiplies numbers of the client's by the XOR of a bit of its own and the choice of an OT
+// sendSelected multiplies numbers of the client's by the XOR of a bit of its own (nil: none) and the choice of an OT
 // that it sends, and adds its share to out.
 func (p *Party) sendSelected(own, val, out []uint64, bits int, f0, f1 *fields) error {
 	p0, p1 := p.scratch(len(val))
 	f0.next(p0, bits)
 	f1.next(p1, bits)
+	out = out[:len(val)]
+	if own != nil {
+		ring.AddWhere(out, val, own)
+		val = ring.NegateWhere(p.spare(5, len(val)), val, own)
+	}
 	for i, v := range val {
-		b := -ring.Bit(own, i)
-		out[i] += v&b - p0[i]
-		p1[i] = v ^ b - b - p1[i] + p0[i]
+		q := p0[i]
+		out[i] -= q
+		p1[i] = v - p1[i] + q
 	}
 	return p.aheadWords(p1, bits)
 }
 
 // receiveFixed, at the server: its share of the mask, and what that selects of the client's.
-func (p *Party) receiveFixed(ctx context.Context, m *masked, bits, lo, n int) error {
+func (p *Party) receiveFixed(ctx context.Context, m *masked, bits, n int) error {
 	if !m.alone {
-		if err := p.receiveMask(ctx, m, bits, lo, n); err != nil {
+		if err := p.receiveMask(ctx, m, bits, n); err != nil {
 			return err
 		}
 	}
 	if m.wide == nil {
 		return nil
 	}
-	return p.receiveWide(ctx, m.wide, lo, n)
+	return p.receiveWide(ctx, m.wide, n)
 }
 
 // receiveMask is the server's side of sendMask.
-func (p *Party) receiveMask(ctx context.Context, m *masked, bits, lo, n int) error {
+func (p *Party) receiveMask(ctx context.Context, m *masked, bits, n int) error {
 	batch, err := p.Corr.Recv(ctx, n)
 	if err != nil {
 		return err
 	}
-	pads, mask := make([]uint64, n), window(m.mask, lo, n)
-	batch.PadsInto(max(bits, 2), mask, pads)
+	pads, _ := p.pads(n)
+	batch.PadsInto(max(bits, 2), m.mask, pads)
 	f := fields{words: pads}
 	for _, o := range m.operands {
-		if err := p.receiveSelected(mask, o.prod[lo:lo+n], o.width, &f); err != nil {
+		if err := p.receiveSelected(m.mask, o.prod, o.width, &f); err != nil {
 			return err
 		}
 	}
 	if m.wide == nil {
 		return nil
 	}
-	return p.receiveSelected(mask, m.wide.part[lo:lo+n], m.wide.by, &f)
+	return p.receiveSelected(m.mask, m.wide.part, m.wide.by, &f)
 }
 
 // receiveWide is the server's side of sendWide.
-func (p *Party) receiveWide(ctx context.Context, w *widening, lo, n int) error {
+func (p *Party) receiveWide(ctx context.Context, w *widening, n int) error {
 	batch, err := p.Corr.Recv(ctx, n)
 	if err != nil {
 		return err
 	}
-	pads, flip := make([]uint64, n), window(w.flip, lo, n)
-	batch.PadsInto(max(2*w.by, 2), flip, pads)
+	pads, _ := p.pads(n)
+	batch.PadsInto(max(2*w.by, 2), w.flip, pads)
 	f := fields{words: pads}
-	if err := p.receiveSelected(flip, w.both[lo:lo+n], w.by, &f); err != nil {
+	if err := p.receiveSelected(w.flip, w.both, w.by, &f); err != nil {
 		return err
 	}
-	return p.receiveSelected(flip, w.sel[lo:lo+n], w.by, &f)
+	return p.receiveSelected(w.flip, w.sel, w.by, &f)
 }
 
 // receiveSelected is the server's side of sendSelected.
@@ -358,25 +401,24 @@ func (p *Party) receiveSelected(choice, out []uint64, bits int, f *fields) error
 	if err := p.aheadWords(msg, bits); err != nil {
 		return err
 	}
-	for i, v := range msg {
-		out[i] += pad[i] + v&-ring.Bit(choice, i)
+	ring.AddWhere(pad, msg, choice)
+	for i, v := range pad {
+		out[i] += v
 	}
 	return nil
 }
 
 // offer sends the server's numbers of a chunk.
-func (p *Party) offer(m *masked, lo, n int) error {
-	mask := window(m.mask, lo, n)
+func (p *Party) offer(m *masked, n int) error {
 	msg, _ := p.scratch(n)
 	for _, o := range m.operands {
 		if o.fixed {
 			continue
 		}
-		val, prod, diff := o.val[lo:lo+n], o.prod[lo:lo+n], o.diff[lo:lo+n]
-		for i, v := range val {
-			b := -ring.Bit(mask, i)
-			msg[i] = v ^ b - b - diff[i]
-			prod[i] += v & b
+		ring.AddWhere(o.prod, o.val, m.mask)
+		ring.NegateWhere(msg, o.val, m.mask)
+		for i, v := range o.diff {
+			msg[i] -= v
 		}
 		if err := p.sendWords(msg, o.width); err != nil {
 			return err
@@ -386,15 +428,13 @@ func (p *Party) offer(m *masked, lo, n int) error {
 	if w == nil {
 		return nil
 	}
-	flip, top := window(w.flip, lo, n), window(w.top, lo, n)
-	xor(flip, top)
-	w.turn(flip, top, lo, n)
-	return p.sendBits(flip, n)
+	xor(w.flip, w.top)
+	w.turn(w.flip, w.top)
+	return p.sendBits(w.flip, n)
 }
 
 // accept receives the server's numbers of a chunk.
-func (p *Party) accept(m *masked, lo, n int) error {
-	mask := window(m.mask, lo, n)
+func (p *Party) accept(m *masked, n int) error {
 	msg, _ := p.scratch(n)
 	for _, o := range m.operands {
 		if o.fixed {
@@ -403,25 +443,21 @@ func (p *Party) accept(m *masked, lo, n int) error {
 		if err := p.recvWords(msg, o.width); err != nil {
 			return err
 		}
-		prod := o.prod[lo : lo+n]
-		for i, v := range msg {
-			prod[i] += v & -ring.Bit(mask, i)
-		}
+		ring.AddWhere(o.prod, msg, m.mask)
 	}
 	w := m.wide
 	if w == nil {
 		return nil
 	}
-	flip, top := window(w.flip, lo, n), window(w.top, lo, n)
-	if err := p.recvBits(flip, n); err != nil {
+	if err := p.recvBits(w.flip, n); err != nil {
 		return err
 	}
 	if m.alone {
-		w.selectOwn(mask, lo, n)
+		w.selectOwn(m.mask)
 	}
-	w.turn(flip, flip, lo, n)
-	for i, both := 0, w.both[lo:lo+n]; i < n; i++ {
-		both[i] += ring.Bit(top, i) & ring.Bit(flip, i)
+	w.turn(w.flip, w.flip)
+	for i := range w.both {
+		w.both[i] += ring.Bit(w.top, i) & ring.Bit(w.flip, i)
 	}
 	return nil
 }
@@ -429,13 +465,10 @@ func (p *Party) accept(m *masked, lo, n int) error {
 // turn makes shares of a*c and a*m*c of those whose bit was a's mask: e = a ^ mask is public, and
 // a*y = e*y + (1-2e)*mask*y. Of its own part of y = m*c a party adds that which by selects: the
 // server knows a, the client e.
-func (w *widening) turn(e, by []uint64, lo, n int) {
-	both, sel, part := w.both[lo:lo+n], w.sel[lo:lo+n], w.part[lo:lo+n]
-	for i := range both {
-		minus := -ring.Bit(e, i)
-		both[i] = both[i] ^ minus - minus
-		sel[i] = sel[i] ^ minus - minus + part[i]&-ring.Bit(by, i)
-	}
+func (w *widening) turn(e, by []uint64) {
+	ring.NegateWhere(w.both, w.both, e)
+	ring.NegateWhere(w.sel, w.sel, e)
+	ring.AddWhere(w.sel, w.part, by)
 }
 
 // widen adds what the first operand's shares lack.
@@ -451,11 +484,14 @@ func (m *masked) widen() {
 	}
 }
 
-// unpackBits gives the bits of elements [lo, lo+n) as numbers.
-func unpackBits(b []uint64, lo, n int) []uint64 {
-	x := make([]uint64, n)
-	for i := range x {
-		x[i] = ring.Bit(b, lo+i)
+// unpackBits gives n bits of a chunk as numbers.
+func (p *Party) unpackBits(b []uint64, n int) []uint64 {
+	x := p.spare(2, n)
+	for lo := 0; lo < n; lo += 64 {
+		w, part := b[lo/64], x[lo:min(lo+64, n)]
+		for i := range part {
+			part[i] = w >> i & 1
+		}
 	}
 	return x
 }
@@ -468,9 +504,11 @@ type selection struct {
 
 // selects opens the bits under their masks and makes the operands' products of them, in place.
 func (p *Party) selects(n int, all ...selection) error {
-	open := make([][]uint64, len(all))
+	if p.recording() {
+		return nil
+	}
+	open := p.Memory.Planes(len(all), n)
 	for k, s := range all {
-		open[k] = make([]uint64, ring.Words(n))
 		copy(open[k], s.by)
 		xor(open[k], s.mask)
 	}
@@ -493,19 +531,27 @@ func (p *Party) selects(n int, all ...selection) error {
 			if err := p.recvXor(window(d, lo, n), n); err != nil {
 				return err
 			}
-			all[k].finish(d, lo, n)
+			all[k].of(lo, lo, n).finish(window(d, lo, n))
 		}
 		return nil
 	})
 }
 
 // finish makes the products of a chunk's operands and the opened bit's.
-func (m *masked) finish(open []uint64, lo, n int) {
+func (m *masked) finish(open []uint64) {
 	for _, o := range m.operands {
-		val, prod, low := o.val[lo:lo+n], o.prod[lo:lo+n], ring.Mask(o.width)
-		for i := range val {
-			d := -ring.Bit(open, lo+i)
+		o.finish(open)
+	}
+}
+
+func (o *operand) finish(open []uint64) {
+	low, val, prod := ring.Mask(o.width), o.val, o.prod[:len(o.val)]
+	for lo := 0; lo < len(val); lo += 64 {
+		w := open[lo/64]
+		for i := lo; i < min(lo+64, len(val)); i++ {
+			d := -(w & 1)
 			val[i] = (val[i]&d + (prod[i] ^ d - d)) & low
+			w >>= 1
 		}
 	}
 }
@@ -522,14 +568,19 @@ func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flip *Flip, to int
 	if to > s.Bits && flip != nil {
 		off = 1 << (s.Bits - 2)
 	}
-	y := p.plus(x, off, s.Bits)
+	y := x // nobody writes to it
+	if !p.recording() {
+		y = p.plus(x, off, s.Bits)
+	}
 	if to > s.Bits {
 		m.wide = p.widening(y, s.Bits, to)
-		y = p.plus(y, -off-1<<s.Bits, to)
+		if p.isServer() && !p.recording() {
+			p.shift(y, -off-1<<s.Bits, to)
+		}
 	}
 	m.operands[0].val = y
 	if s.Tree.Labelled {
-		return y, p.hand(ctx, x, s, flip, p.newLabelled(*m, p.shares(n)))
+		return y, p.hand(ctx, x, s, flip, p.newLabelled(*m, p.shares()))
 	}
 	b, err := p.above(ctx, x, []int64{0}, s, m)
 	if err != nil {
@@ -543,19 +594,16 @@ func (p *Party) relu(ctx context.Context, x []uint64, s Sign, flip *Flip, to int
 }
 
 // shares is the client's share of a result, if that is drawn.
-func (p *Party) shares(n int) [][]uint64 {
-	switch {
-	case p.Share != nil:
-		return [][]uint64{p.Share}
-	case p.Tape != nil && !p.Tape.play: // nothing that is recorded depends on it
-		return [][]uint64{make([]uint64, n)}
+func (p *Party) shares() [][]uint64 {
+	if p.Share == nil { // while a tape is recorded nothing depends on it
+		return nil
 	}
-	return nil
+	return [][]uint64{p.Share}
 }
 
 // widening is that of numbers y from one ring to another.
 func (p *Party) widening(y []uint64, from, to int) *widening {
-	top := ring.Planes(1, len(y))
+	top := p.Memory.Planes(1, len(y))
 	ring.Slice(top, y, from-1)
 	for i := range top[0] {
 		top[0][i] = ^top[0][i]
@@ -571,8 +619,11 @@ func (p *Party) widening(y []uint64, from, to int) *widening {
 // is sent. Exact; leaks nothing.
 func (p *Party) fix(x []uint64, bits int) error {
 	return chunks(len(x), func(lo, n int) error {
-		part, r := x[lo:lo+n], make([]uint64, n)
+		part, r := x[lo:lo+n], p.spare(0, n)
 		if p.isServer() {
+			if p.recording() {
+				return nil
+			}
 			if err := p.recvWords(r, bits); err != nil {
 				return err
 			}

@@ -53,8 +53,10 @@ type Party struct {
 
 	Share []uint64 // client: its share of the result of a relu with labels, known ahead
 
-	wire         []byte   // one message part
-	wide0, wide1 []uint64 // pads as words, before they are sliced
+	Memory *Memory // of what is used in passing
+
+	wire   []byte // one message part
+	spares spares
 }
 
 // chunks visits [0, n) in pieces of at most wire.Chunk elements.
@@ -121,13 +123,23 @@ func (p *Party) random(x []uint64, bits int) error {
 	return nil
 }
 
-// scratch gives two vectors of n words.
-func (p *Party) scratch(n int) (a, b []uint64) {
-	if cap(p.wide0) < n {
-		p.wide0, p.wide1 = make([]uint64, n), make([]uint64, n)
+// spare is vector i of n words of any content.
+func (p *Party) spare(i, n int) []uint64 {
+	s := &p.spares
+	if p.Memory != nil {
+		s = &p.Memory.spares
 	}
-	return p.wide0[:n], p.wide1[:n]
+	if cap(s[i]) < n {
+		s[i] = make([]uint64, max(n, wire.Chunk))
+	}
+	return s[i][:n]
 }
+
+// scratch gives two vectors of n words.
+func (p *Party) scratch(n int) (a, b []uint64) { return p.spare(0, n), p.spare(1, n) }
+
+// pads gives two more, for pads of which several numbers are cut.
+func (p *Party) pads(n int) (a, b []uint64) { return p.spare(3, n), p.spare(4, n) }
 
 // sendPlanes takes n random OTs as their sender and gives the pads bit-sliced.
 func (p *Party) sendPlanes(ctx context.Context, n int, p0, p1 [][]uint64) error {

@@ -46,8 +46,14 @@ func (p *Party) above(ctx context.Context, x []uint64, at []int64, s Sign, with 
 	m := s.Hi - s.Lo - 1
 	own, signs := make([][][]uint64, len(at)), make([][]uint64, len(at))
 	for i, t := range at {
-		planes := ring.Planes(s.Hi-s.Lo, len(x))
-		ring.Slice(planes, p.plus(x, -uint64(t), s.Bits), s.Lo)
+		planes := p.Memory.Planes(s.Hi-s.Lo, len(x))
+		from := x
+		if t != 0 && p.isServer() {
+			from = p.plus(x, -uint64(t), s.Bits)
+		}
+		if !p.recording() || !p.isServer() {
+			ring.Slice(planes, from, s.Lo)
+		}
 		own[i], signs[i] = planes[:m], planes[m]
 	}
 	if m == 0 && with != nil {

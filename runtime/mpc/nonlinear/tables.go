@@ -25,17 +25,9 @@ func (p *Party) tabled(ctx context.Context, n int, groups []leaf, with beside) e
 		return errors.New("BUG: nonlinear: tables without a tape")
 	}
 	err := p.travel(ctx, n, with, func() error {
-		if !p.isServer() {
-			return eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.drawTable(ctx, l, lo, n) })
-		}
-		return eachLeaf(n, groups, func(l *leaf, lo, n int) error {
-			if err := p.drawTable(ctx, l, lo, n); err != nil {
-				return err
-			}
-			return p.pointOut(l, lo, n)
-		})
+		return eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.layOut(ctx, l, lo, n) })
 	}, func() error {
-		if p.isServer() {
+		if p.isServer() || p.recording() {
 			return nil
 		}
 		return eachLeaf(n, groups, p.followUp)
@@ -46,12 +38,28 @@ func (p *Party) tabled(ctx context.Context, n int, groups []leaf, with beside) e
 	return err
 }
 
-// drawTable makes this party's share of a chunk's table. At the client the leaf keeps it until the
-// server has said which entry is meant.
+// layOut makes this party's share of a chunk's table, and says at the server which entry is meant. Until it
+// has heard that the client keeps the table.
+func (p *Party) layOut(ctx context.Context, l *leaf, lo, n int) error {
+	if !p.isServer() && !p.recording() {
+		return p.drawTable(ctx, l, lo, n)
+	}
+	mark := p.Memory.given()
+	defer func() {
+		l.table, l.choice = nil, nil
+		p.Memory.giveBack(mark)
+	}()
+	if err := p.drawTable(ctx, l, lo, n); err != nil || p.recording() {
+		return err
+	}
+	return p.pointOut(l, lo, n)
+}
+
+// drawTable makes this party's share of a chunk's table.
 func (p *Party) drawTable(ctx context.Context, l *leaf, lo, n int) error {
-	table := ring.Planes(l.Entries(), n)
+	table := p.Memory.Planes(l.Entries(), n)
 	if p.isServer() {
-		l.choice, l.table = ring.Planes(l.Size, n), [][][]uint64{table}
+		l.choice, l.table = p.Memory.Planes(l.Size, n), [][][]uint64{table}
 	} else {
 		l.table = append(l.table, table)
 	}
@@ -73,7 +81,7 @@ func (p *Party) sendTable(ctx context.Context, l *leaf, table [][]uint64, lo, n 
 			propagates(entry, own, e&(1<<l.Size-1))
 		}
 	}
-	p0, p1 := ring.Planes(len(table)/2, n), ring.Planes(len(table)/2, n)
+	p0, p1 := p.Memory.Planes(len(table)/2, n), p.Memory.Planes(len(table)/2, n)
 	for i := range l.Size {
 		if err := p.sendPlanes(ctx, n, p0, p1); err != nil {
 			return err
@@ -96,7 +104,7 @@ func (p *Party) sendTable(ctx context.Context, l *leaf, table [][]uint64, lo, n 
 
 // receiveTable is the server's side: its choices, and what it gets of the entries.
 func (p *Party) receiveTable(ctx context.Context, l *leaf, table [][]uint64, n int) error {
-	pads, msg := ring.Planes(len(table)/2, n), make([]uint64, ring.Words(n))
+	pads, msg := p.Memory.Planes(len(table)/2, n), p.spare(2, ring.Words(n))
 	for i := range l.Size {
 		rho := l.choice[i]
 		if err := p.recvPlanes(ctx, n, rho, pads); err != nil {
@@ -150,7 +158,9 @@ func (p *Party) pointOut(l *leaf, lo, n int) error {
 
 // followUp receives which entry is meant, and looks it up.
 func (p *Party) followUp(l *leaf, lo, n int) error {
-	at := ring.Planes(l.Size, n)
+	mark := p.Memory.given()
+	defer p.Memory.giveBack(mark)
+	at := p.Memory.Planes(l.Size, n)
 	for _, u := range at {
 		if err := p.recvBits(u, n); err != nil {
 			return err

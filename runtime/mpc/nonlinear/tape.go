@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/transport"
 )
@@ -31,9 +32,12 @@ type Tape struct {
 }
 
 // NewTape is an empty tape with room for so many bytes and so many of early messages, and what
-// goes ahead goes over a connection.
-func NewTape(size, early int64, ahead transport.Conn) *Tape {
-	return &Tape{buf: make([]byte, 0, size), early: make([]byte, 0, early), ahead: ahead}
+// goes ahead goes over a connection. It is written to where there is room for it, if that is large enough.
+func NewTape(where []byte, size, early int64, ahead transport.Conn) *Tape {
+	if int64(cap(where)) < size {
+		where = make([]byte, size)
+	}
+	return &Tape{buf: where[:0:size], early: make([]byte, 0, early), ahead: ahead}
 }
 
 // aheadBits moves n bits from the client's b to the server's, while they record.
@@ -60,6 +64,27 @@ func (p *Party) aheadWords(x []uint64, bits int) error {
 		return err
 	}
 	return violation(ring.Unpack(x, w, bits))
+}
+
+// recording tells whether what this party does is for a tape. Then it takes OTs and sends what goes ahead or
+// early; what would follow from the operands it leaves out, for nobody has them.
+func (p *Party) recording() bool { return p.Tape != nil && !p.Tape.play }
+
+// kept is for how many of n elements there must be room: of what is recorded nobody looks at a
+// chunk again that is on the tape.
+func (p *Party) kept(n int) int {
+	if p.recording() {
+		return min(n, wire.Chunk)
+	}
+	return n
+}
+
+// from is where in that room the chunk from element lo on lies.
+func (p *Party) from(lo int) int {
+	if p.recording() {
+		return 0
+	}
+	return lo
 }
 
 // Bytes is what was recorded, and the early messages.

@@ -111,8 +111,9 @@ func (b *batch) pads(bits int, dst []uint64, off prg.Block) {
 	for _, p := range b.parts {
 		for x := p.blocks; len(x) > 0; {
 			n := min(len(x), len(w), pk.room())
-			b.hash.Words(w[:n], x[:n], off, at)
-			pk.take(bits, w[:n])
+			to := pk.place(bits, w[:n])
+			b.hash.Words(to, x[:n], off, at)
+			pk.take(bits, to)
 			x, at = x[n:], at+uint64(n)
 		}
 	}
@@ -130,9 +131,10 @@ func (b *batch) pairs(bits int, dst0, dst1 []uint64, off0, off1 prg.Block) {
 	for _, p := range b.parts {
 		for x := p.blocks; len(x) > 0; {
 			n := min(len(x), len(w0), pk0.room())
-			b.hash.WordPairs(w0[:n], w1[:n], x[:n], off0, off1, at)
-			pk0.take(bits, w0[:n])
-			pk1.take(bits, w1[:n])
+			to0, to1 := pk0.place(bits, w0[:n]), pk1.place(bits, w1[:n])
+			b.hash.WordPairs(to0, to1, x[:n], off0, off1, at)
+			pk0.take(bits, to0)
+			pk1.take(bits, to1)
 			x, at = x[n:], at+uint64(n)
 		}
 	}
@@ -147,8 +149,13 @@ func (b *batch) choices(dst []uint64) {
 	}
 	pk := packer{dst: dst}
 	for _, p := range b.parts {
-		for i := range p.blocks {
-			pk.bit(p.blocks[i][0])
+		x := p.blocks
+		for len(x) >= 64 && pk.n == 0 {
+			pk.dst[0] = lowBitsOf((*[64]prg.Block)(x))
+			pk.dst, x = pk.dst[1:], x[64:]
+		}
+		for i := range x {
+			pk.bit(x[i][0])
 		}
 	}
 	pk.flush()
@@ -161,16 +168,24 @@ type packer struct {
 	n   int // bits in acc
 }
 
-// take puts pads of the given width, a word each unless it is 1.
+// place is where pads of the given width are made: aside those of one bit, which are packed, and
+// words where they go.
+func (p *packer) place(bits int, aside []uint64) []uint64 {
+	if bits == 1 {
+		return aside
+	}
+	return p.dst[:len(aside)]
+}
+
+// take puts pads that were made there.
 func (p *packer) take(bits int, w []uint64) {
 	if bits == 1 {
 		p.put(w)
 		return
 	}
 	mask := ^uint64(0) >> (64 - bits)
-	dst := p.dst[:len(w)]
-	for i, x := range w {
-		dst[i] = x & mask
+	for i := range w {
+		w[i] &= mask
 	}
 	p.dst = p.dst[len(w):]
 }
@@ -200,6 +215,13 @@ func (p *packer) flush() {
 		p.dst[0] = p.acc
 		p.dst, p.acc, p.n = p.dst[1:], 0, 0
 	}
+}
+
+func lowBitsOf(w *[64]prg.Block) (x uint64) {
+	for i := range w {
+		x |= w[i][0] & 1 << i
+	}
+	return x
 }
 
 func lowBits(w *[64]uint64) (x uint64) {
