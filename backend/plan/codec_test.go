@@ -181,8 +181,6 @@ func TestDecodeRefusesOtherBytes(t *testing.T) {
 	}
 }
 
-// FuzzDecode: any bytes give a plan or an error; what decodes, encodes to itself
-// and can be printed.
 // The same plan in other bytes has another digest: it is no plan, as nothing is that is too
 // large for one.
 func TestDecodeRefusesOtherForms(t *testing.T) {
@@ -202,6 +200,8 @@ func TestDecodeRefusesOtherForms(t *testing.T) {
 	}
 }
 
+// FuzzDecode: any bytes give a plan or an error; what decodes, encodes to itself
+// and can be printed.
 func FuzzDecode(f *testing.F) {
 	b, _ := Encode(small())
 	f.Add(b)

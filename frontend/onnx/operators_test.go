@@ -12,7 +12,7 @@ import (
 	"secc.example/secc/ir"
 )
 
-// rest are the operators that no published case here covers: x is [0.5 -2 / 3 1].
+// restX is x, [0.5 -2 / 3 1].
 var restX = []float32{0.5, -2, 3, 1}
 
 type restCase struct {
@@ -39,6 +39,7 @@ func floatAttr(name string, f float32) *onnxpb.Attribute {
 	return &onnxpb.Attribute{Name: name, Type: onnxpb.Attribute_FLOAT, F: f}
 }
 
+// rest are the operators that no published case here covers.
 func rest() map[string]restCase {
 	log := func(x float64) float32 { return float32(math.Log(x)) }
 	exp := math.Exp

@@ -150,7 +150,7 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
-// stacked is a series of slices, some of them frames of one file.
+// stackedSeries is a series of slices, some of them frames of one file.
 func stackedSeries(t *testing.T, dir string, frames int, instance, number string, levels ...byte) {
 	t.Helper()
 	var pixels []byte
