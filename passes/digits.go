@@ -20,31 +20,48 @@ type digits struct{ count, bits int }
 
 // A digit's norm and the accumulator's bits have room together for up to digitRoom bits. A
 // bit less is up to four times fewer bytes, as weight polynomials hold filters for as many
-// results as their noise allows; below cheapRoom nothing is left to gain.
+// results as their noise allows; below leastRoom nothing is left to gain. Some bits of the
+// weights may go for having cheapRoom.
 const (
-	cheapRoom  = 36
+	leastRoom  = 36
+	cheapRoom  = 38
 	digitRoom  = 41
 	mostDigits = 8
+	fewFilters = 128
 )
 
 // cut finds how many fraction bits, from want down to least, weights may have so that few
-// digits of them have room in an accumulator of base more bits.
-func cut(w []float32, filters, want, least, base int) (s int, d digits, ok bool) {
-	for room := cheapRoom; room <= digitRoom; room++ {
-		for s = want; s >= least; s-- {
-			norm := room - base - s
-			if norm < plan.DigitNorm {
-				continue
-			}
-			ints := rounded(w, s)
-			for bits := norm; bits > 0; bits-- {
-				if n := countDigits(ints, filters, bits, math.Exp2(float64(norm))); n > 0 {
-					return s, digits{n, bits}, true
+// digits of them have room in an accumulator of base more bits. Where there are more than
+// few filters, bytes count for more than bits down to fair.
+func cut(w []float32, filters, want, fair, least, base int) (s int, d digits, ok bool) {
+	tries := [][2]int{{fair, cheapRoom}, {fair, digitRoom}, {least, digitRoom}}
+	if filters <= fewFilters {
+		tries = tries[1:]
+	}
+	for _, try := range tries {
+		for s = want; s >= try[0]; s-- {
+			for room := leastRoom; room <= try[1]; room++ {
+				if d, ok := cutTo(w, filters, s, room-base-s); ok {
+					return s, d, true
 				}
 			}
 		}
 	}
 	return 0, digits{}, false
+}
+
+// cutTo finds the fewest digits of weights of s fraction bits within a norm's exponent.
+func cutTo(w []float32, filters, s, norm int) (digits, bool) {
+	if norm < plan.DigitNorm {
+		return digits{}, false
+	}
+	ints := rounded(w, s)
+	for bits := norm; bits > 0; bits-- {
+		if n := countDigits(ints, filters, bits, math.Exp2(float64(norm))); n > 0 {
+			return digits{n, bits}, true
+		}
+	}
+	return digits{}, false
 }
 
 func rounded(w []float32, s int) []int64 {

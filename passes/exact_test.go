@@ -226,9 +226,9 @@ func TestExactRoundingCutsWeights(t *testing.T) {
 	}{
 		{10, 12, 16, false, 10, true, false},
 		{12, 8, 16, false, 8, true, false},
-		{15, 8, 16, false, 14, true, true},
-		{15, 8, 16, true, 14, true, true},
-		{15, 8, 22, false, 11, true, true},
+		{15, 8, 16, false, 15, true, true},
+		{15, 8, 16, true, 15, true, true},
+		{15, 8, 22, false, 13, true, true},
 		{15, 8, 26, false, 15, false, false},
 		{15, 8, 26, true, 8, true, false},
 	} {
@@ -251,7 +251,7 @@ func TestDigitsAddUp(t *testing.T) {
 		w[i] = float32(r.NormFloat64())
 	}
 	for base := 12; base <= 20; base++ {
-		s, d, ok := cut(w, filters, 13, 9, base)
+		s, d, ok := cut(w, filters, 13, 11, 9, base)
 		if !ok {
 			t.Fatalf("accumulator of %d bits beside the weights': no room", base)
 		}

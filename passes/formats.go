@@ -329,8 +329,8 @@ func (f *formats) exactWeightBits(v *ir.Value, want, room, base int) int {
 		return min(want, room)
 	}
 	filters := v.Args[1].Type.Shape[0]
-	least := want - fewWeightBits - min(max(f.k-firstBits, 0), fewWeightBits) // a last place counts the less the more there are
-	if s, d, ok := cut(data(v.Args[1]), filters, want, least, base); ok {
+	spare := min(max(f.k-firstBits, 0), fewWeightBits) // a last place counts the less the more there are
+	if s, d, ok := cut(data(v.Args[1]), filters, want, want-fewWeightBits/2-spare, want-fewWeightBits-spare, base); ok {
 		f.digits[v] = d
 		return s
 	}
