@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/guard"
 	"secc.example/secc/runtime/mpc/he"
 	"secc.example/secc/runtime/mpc/nonlinear"
@@ -301,6 +302,7 @@ func (p *preparation) group(g plan.Group) error {
 		if err := c.Upload(p.ctx, p.conn, c.TurnAhead(), ops[i], in, p.party.Threads); err != nil {
 			return named([]*plan.Step{s}, err)
 		}
+		p.aheadMemory.Reset()
 	}
 	for i, s := range g.Calls {
 		y, err := p.party.Linear.client.Download(p.ctx, p.conn, ops[i], p.party.Threads)
@@ -367,6 +369,7 @@ func (p *preparation) overOT(s *plan.Step) error {
 		return err
 	}
 	with := p.with(p.conn, nil)
+	defer p.aheadMemory.Reset()
 	y, err := (&nonlinear.Party{Role: with.Role, Conn: p.conn, Corr: nonlinear.From(with.Sender, with.Receiver)}).LinearOT(p.ctx, in, convOT(l), weights, bias)
 	if err != nil {
 		return named([]*plan.Step{s}, err)
@@ -377,7 +380,7 @@ func (p *preparation) overOT(s *plan.Step) error {
 // share is the client's share of a slot that is fixed.
 func (p *preparation) share(x plan.Slot) (Vec, error) {
 	if p.ahead.Drawn[x] {
-		return drawn(p.plan, p.seed, x), nil
+		return drawn(p.plan, p.seed, x, &p.aheadMemory), nil
 	}
 	s := p.writer[x]
 	if s.Linear() != nil {
@@ -403,7 +406,7 @@ func (p *preparation) share(x plan.Slot) (Vec, error) {
 
 // product is the client's share of a linear operator's result.
 func (p *preparation) product(s *plan.Step) (Vec, error) {
-	y, err := unpackShare(s, p.shares[p.callOf[s]])
+	y, err := unpackShare(s, p.shares[p.callOf[s]], &p.aheadMemory)
 	if err != nil {
 		return nil, err
 	}
@@ -496,7 +499,7 @@ func zeroWalker(g *Program) *walker {
 func (e *execution) hand(p *Party, at int, call []*plan.Step) error {
 	if p.Role == transport.Client && call[0].Draws() {
 		for _, s := range call {
-			p.Share = append(p.Share, drawn(e.plan, e.made.seed, s.Out[0])...)
+			p.Share = append(p.Share, drawn(e.plan, e.made.seed, s.Out[0], nil)...)
 		}
 	}
 	c, err := e.made.take(at)
@@ -516,38 +519,51 @@ func (e *execution) moves(wave int) error {
 		move = e.sendMove
 	}
 	for _, x := range e.ahead.Moves[wave] {
-		msg := make([]byte, e.plan.MoveBytes(x))
-		if err := move(c, x, msg); err != nil {
+		if err := move(c, x); err != nil {
 			return fmt.Errorf("%s: %w", e.writer[x].Name, err)
 		}
+		e.memory[0].Reset()
 	}
 	return c.Flush()
 }
 
-func (e *execution) sendMove(c transport.Conn, x plan.Slot, msg []byte) error {
-	r, diff := drawn(e.plan, e.made.seed, x), make(Vec, len(e.walk.slots[x]))
-	for k, v := range e.walk.slots[x] {
-		diff[k] = v - r[k]
-	}
-	ring.Pack(msg, diff, e.plan.Slots[x].Bits)
-	e.walk.slots[x] = r
-	return c.Send(msg)
+// pieces visits a vector of n numbers of some bits in pieces, with room for one of them and for its message.
+func (e *execution) pieces(n, bits int, f func(lo int, piece Vec, msg []byte) error) error {
+	room := e.memory[0].Dirty(wire.Chunk)
+	msg := make([]byte, ring.PackedLen(min(n, wire.Chunk), bits))
+	return wire.Slabs(n, wire.Chunk, func(lo, n int) error { return f(lo, room[:n], msg[:ring.PackedLen(n, bits)]) })
 }
 
-func (e *execution) receiveMove(c transport.Conn, x plan.Slot, msg []byte) error {
-	if err := c.Recv(msg); err != nil {
-		return err
-	}
-	y, bits := make(Vec, len(e.walk.slots[x])), e.plan.Slots[x].Bits
-	if err := unpack(y, msg, bits); err != nil {
-		return err
-	}
-	for k, v := range e.walk.slots[x] {
-		y[k] += v
-	}
-	ring.Reduce(y, bits)
+func (e *execution) sendMove(c transport.Conn, x plan.Slot) error {
+	r, old, bits := drawn(e.plan, e.made.seed, x, nil), e.walk.slots[x], e.plan.Slots[x].Bits
+	e.walk.slots[x] = r
+	return e.pieces(len(r), bits, func(lo int, diff Vec, msg []byte) error {
+		part := old[lo:][:len(diff)]
+		for k, v := range r[lo:][:len(diff)] {
+			diff[k] = part[k] - v
+		}
+		ring.Pack(msg, diff, bits)
+		return c.Send(msg)
+	})
+}
+
+func (e *execution) receiveMove(c transport.Conn, x plan.Slot) error {
+	old, bits := e.walk.slots[x], e.plan.Slots[x].Bits
+	y, m := make(Vec, len(old)), mask(bits)
 	e.walk.slots[x] = y
-	return nil
+	return e.pieces(len(y), bits, func(lo int, diff Vec, msg []byte) error {
+		if err := c.Recv(msg); err != nil {
+			return err
+		}
+		if err := unpack(diff, msg, bits); err != nil {
+			return err
+		}
+		part := y[lo:][:len(diff)]
+		for k, v := range old[lo:][:len(diff)] {
+			part[k] = (v + diff[k]) & m
+		}
+		return nil
+	})
 }
 
 // countMoves adds what a wave's moves sent to the operators that they are for.

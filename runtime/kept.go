@@ -7,6 +7,7 @@ import (
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/runtime/mpc/he"
+	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/mpc/ring"
 	"secc.example/secc/runtime/store"
@@ -138,8 +139,8 @@ func (m *made) take(call int) (c madeCall, err error) {
 }
 
 // drawn is the client's share of a slot that is drawn, of a run with such a seed.
-func drawn(p *plan.Plan, seed poly.Seed, x plan.Slot) Vec {
-	r := make(Vec, p.Slots[x].N())
+func drawn(p *plan.Plan, seed poly.Seed, x plan.Slot, m *nonlinear.Memory) Vec {
+	r := m.Dirty(p.Slots[x].N())
 	poly.NewSampler(seed).Words(r, uint64(x))
 	ring.Reduce(r, p.Slots[x].Bits)
 	return r
@@ -166,7 +167,7 @@ func (m *madeCall) product(p *Party, c *Call) (Vec, error) {
 			return p.Finish.Finish(&he.Mask{Seed: poly.Seed(m.share)}, op, acc), nil
 		}
 	}
-	y, err := unpackShare(c.Step, m.share)
+	y, err := unpackShare(c.Step, m.share, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -184,8 +185,8 @@ func shareBits(s *plan.Step) int {
 	return s.Linear().EngineBits()
 }
 
-func unpackShare(s *plan.Step, kept []byte) (Vec, error) {
-	y := make(Vec, s.Linear().NumOut())
+func unpackShare(s *plan.Step, kept []byte, m *nonlinear.Memory) (Vec, error) {
+	y := m.Dirty(s.Linear().NumOut())
 	return y, ring.Unpack(y, kept, shareBits(s))
 }
 

@@ -84,10 +84,13 @@ func (c *channel) flushSome() error {
 		return err
 	}
 	f := c.buf
-	if headerLen+n < len(f) {
+	switch {
+	case headerLen+n < len(f):
 		f = append(make([]byte, headerLen, headerLen+n), c.buf[headerLen:headerLen+n]...)
 		c.buf = c.buf[:headerLen+copy(c.buf[headerLen:], c.buf[headerLen+n:])]
-	} else {
+	case len(f) <= smallFrame: // many of them may wait to be written
+		f, c.buf = append(make([]byte, 0, len(f)), f...), f[:0]
+	default:
 		c.buf = nil
 	}
 	c.credit -= int64(n)

@@ -7,8 +7,9 @@ import "sync"
 // costs more than the bytes' way through the kernel. What is in a buffer is
 // overwritten before it is read. The one used last goes first: it is still in a cache.
 type spares struct {
-	mu   sync.Mutex
-	free [][]byte
+	mu    sync.Mutex
+	free  [][]byte
+	small [][]byte // of bulkSend bytes
 }
 
 const (
@@ -38,15 +39,28 @@ func (s *spares) whole() []byte {
 	return b
 }
 
-// give takes a buffer back that nobody reads or writes any more.
-func (s *spares) give(b []byte) {
-	if cap(b) != frameSize {
-		return
-	}
+// begin gives room for a frame that is being filled.
+func (s *spares) begin() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.free) < spareFrames {
+	last := len(s.small) - 1
+	if last < 0 {
+		return make([]byte, 0, bulkSend)
+	}
+	b := s.small[last]
+	s.small = s.small[:last]
+	return b[:0]
+}
+
+// give takes a buffer back that nobody reads or writes any more.
+func (s *spares) give(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case cap(b) == frameSize && len(s.free) < spareFrames:
 		s.free = append(s.free, b[:frameSize])
+	case cap(b) == bulkSend && len(s.small) < spareFrames:
+		s.small = append(s.small, b)
 	}
 }
 
@@ -56,9 +70,11 @@ func (s *spares) extend(buf, p []byte) []byte {
 	switch {
 	case need <= cap(buf):
 	case need > bulkSend:
-		buf = append(s.whole()[:0], buf...)
+		whole := append(s.whole()[:0], buf...)
+		s.give(buf)
+		buf = whole
 	case buf == nil:
-		buf = make([]byte, 0, max(need, 1<<10))
+		buf = s.begin()
 	}
 	return append(buf[:max(len(buf), headerLen)], p...)
 }
