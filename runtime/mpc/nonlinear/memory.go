@@ -43,11 +43,15 @@ func (m *Memory) Dirty(n int) []uint64 {
 	if m == nil {
 		return make([]uint64, n)
 	}
+	none := m.mark == mark{}
 	for ; m.mark.block < len(m.blocks); m.mark = (mark{m.mark.block + 1, 0}) {
 		if b := m.blocks[m.mark.block]; m.mark.at+n <= len(b) {
 			m.mark.at += n
 			return b[m.mark.at-n : m.mark.at : m.mark.at]
 		}
+	}
+	if none { // nobody has any of the smaller blocks
+		m.blocks, m.mark.block = nil, 0
 	}
 	m.blocks = append(m.blocks, largepage.Words(max(n, memoryBlock)))
 	m.mark.at = n
