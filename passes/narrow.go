@@ -18,7 +18,9 @@ import (
 // its result: 2^-quiet of the root mean square of its results where nothing was measured
 // (see noise.go), half of that for each bit of the ring beyond the first that is tried. A
 // network that makes more of this noise than may be given up does not answer well in one
-// ring, and so gets less of it in the next.
+// ring, and so gets less of it in the next. Where it was measured, functions are not what a
+// narrow ring suffers from: they get more bits in rings beyond that of --target accuracy only,
+// against errors that are no noise.
 const quiet = 9.5
 
 // roundingNoise is the standard deviation of rounding by chance, in ulp.
@@ -49,7 +51,7 @@ const rareFunctions = 100
 func (f *formats) quietFrac(v *ir.Value, slope float64) int {
 	bits := quiet + float64(f.grown)
 	if q, ok := f.quiets[v.ID]; ok { // rounded to the nearest bit: only all together must keep to what they may add
-		bits = q - 0.5 + float64(f.grown)
+		bits = q - 0.5 + float64(max(f.k-accurateBits, 0))
 	}
 	return int(math.Ceil(math.Log2(roundingNoise*slope/f.spans[v].rms()) + bits))
 }

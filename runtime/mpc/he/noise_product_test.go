@@ -22,17 +22,20 @@ func TestNoiseOfProducts(t *testing.T) {
 		bits   int
 		digits [2]int
 		runs   int
+		whole  bool // nothing is left out of uploads and responses
 	}{
-		"one digit":    {plan.Mul{Batch: 2, M: 16, K: 64, N: 16, Shift: 7}, 22, [2]int{1, 1}, 4},
-		"two digits":   {plan.Mul{Batch: 2, M: 16, K: 64, N: 16, Shift: 12}, 28, [2]int{2, 2}, 4},
-		"both ways":    {plan.Mul{Batch: 1, M: 40, K: 100, N: 7, Shift: 12}, 28, [2]int{2, 3}, 6},
-		"exact":        {plan.Mul{Batch: 1, M: 16, K: 64, N: 16, Shift: 9, Exact: true}, 25, [2]int{4, 4}, 6},
-		"one by many":  {plan.Mul{Batch: 1, M: 1, K: 300, N: 50, Shift: 14}, 30, [2]int{2, 2}, 20},
-		"outer":        {plan.Mul{Batch: 1, M: 30, K: 1, N: 30, Shift: 10}, 26, [2]int{1, 2}, 2},
-		"three digits": {plan.Mul{Batch: 1, M: 12, K: 64, N: 12, Shift: 20}, 40, [2]int{3, 3}, 8},
+		"one digit":    {plan.Mul{Batch: 2, M: 16, K: 64, N: 16, Shift: 7}, 22, [2]int{1, 1}, 4, false},
+		"two digits":   {plan.Mul{Batch: 2, M: 16, K: 64, N: 16, Shift: 12}, 28, [2]int{2, 2}, 4, false},
+		"both ways":    {plan.Mul{Batch: 1, M: 40, K: 100, N: 7, Shift: 12}, 28, [2]int{2, 3}, 6, false},
+		"exact":        {plan.Mul{Batch: 1, M: 16, K: 64, N: 16, Shift: 9, Exact: true}, 25, [2]int{4, 4}, 6, false},
+		"one by many":  {plan.Mul{Batch: 1, M: 1, K: 300, N: 50, Shift: 14}, 30, [2]int{2, 2}, 20, false},
+		"outer":        {plan.Mul{Batch: 1, M: 30, K: 1, N: 30, Shift: 10}, 26, [2]int{1, 2}, 2, false},
+		"three digits": {plan.Mul{Batch: 1, M: 12, K: 64, N: 12, Shift: 20}, 40, [2]int{3, 3}, 8, false},
+		// Where digits are small and nothing is left out, encryptions of zero are what is heard.
+		"small digits": {plan.Mul{Batch: 1, M: 20, K: 1, N: 20, Shift: 4}, 26, [2]int{7, 7}, 3, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := sharedProduct{m: c.m, bits: c.bits}
+			o := sharedProduct{m: c.m, bits: c.bits, whole: c.whole}
 			o.pack(t, c.digits)
 			for run := range c.runs {
 				o.run(t, byte(run))
@@ -47,6 +50,7 @@ func TestNoiseOfProducts(t *testing.T) {
 type sharedProduct struct {
 	m     plan.Mul
 	bits  int
+	whole bool
 	terms [2]*plan.Linear
 	seen  spread
 }
@@ -62,6 +66,9 @@ func (o *sharedProduct) pack(t *testing.T, digits [2]int) {
 			t.Fatal(err)
 		}
 		l.Packing.C0Bits = l.Packing.C1Bits // what rounding c0 adds is bounded and would hide the rest
+		if o.whole {
+			l.Packing = plan.Packing{N: 2048, TileH: 1, TileW: l.Batch, High: 1, Filters: 1, Keys: 1, UploadBits: wire.QBits, C0Bits: wire.QBits, C1Bits: wire.QBits}
+		}
 		o.m.Cross[i].Packing = l.Packing
 		o.terms[i] = o.m.CrossTerm(i, o.bits)
 	}
@@ -132,7 +139,11 @@ func (o *sharedProduct) hold(t *testing.T) {
 	for i, l := range o.terms {
 		n := analysis(t, l, uniformNorm(o.m.Cross[i], o.m.K, o.bits))
 		upload, rest, bounded = upload+n.Upload, rest+n.Rest, bounded+n.Bounded
-		bound += analysis(t, l, math.Exp2(float64(l.NormLog2))).Bound()
+		worst := worstNorm(o.m.Cross[i], o.m.K, o.bits)
+		if declared := math.Exp2(float64(l.NormLog2)); declared < worst || declared >= 2*worst {
+			t.Errorf("digits have a norm of %.0f at their worst, 2^%d is declared", worst, l.NormLog2)
+		}
+		bound += analysis(t, l, worst).Bound()
 	}
 	bounded += math.Exp2(float64(o.terms[0].EngineBits() - o.fine())) // the result's own rounding
 	v, mean := o.seen.variance(), o.seen.mean()
@@ -151,6 +162,15 @@ func (o *sharedProduct) hold(t *testing.T) {
 	if e := 6 * o.seen.meanError(); math.Abs(mean) > e {
 		t.Errorf("mean %+.4f, %.4f at most is chance", mean, e)
 	}
+}
+
+// worstNorm is the norm of k elements' digits where all are as large as they get.
+func worstNorm(c plan.Cross, k, bits int) float64 {
+	sum := 0.0
+	for left := bits; left > 0; left -= c.Digit {
+		sum += float64(k) * math.Exp2(float64(2*(min(left, c.Digit)-1)))
+	}
+	return math.Sqrt(sum)
 }
 
 // uniformNorm is the norm of k elements' digits when shares are uniform.
