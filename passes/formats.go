@@ -54,6 +54,7 @@ type formats struct {
 	spans     map[*ir.Value]span
 	functions int                     // elements that functions are taken of
 	quiets    quiets                  // how quiet they must be, where that was measured
+	inputs    int                     // calibration inputs
 	secret    map[*ir.Value]bool      // has a format: computed before anything is revealed
 	parent    map[*ir.Value]*ir.Value // union-find: values that share one format
 	frac      map[*ir.Value]int       // by root

@@ -18,9 +18,7 @@ import (
 // its result: 2^-quiet of the root mean square of its results where nothing was measured
 // (see noise.go), half of that for each bit of the ring beyond the first that is tried. A
 // network that makes more of this noise than may be given up does not answer well in one
-// ring, and so gets less of it in the next. Where it was measured, functions are not what a
-// narrow ring suffers from: they get more bits in rings beyond that of --target accuracy only,
-// against errors that are no noise.
+// ring, and so gets less of it in the next (see quieter).
 const quiet = 9.5
 
 // roundingNoise is the standard deviation of rounding by chance, in ulp.
@@ -49,11 +47,21 @@ const rareFunctions = 100
 // quietFrac is how many fraction bits keep the noise of a rounding low, where the result
 // of v changes by slope for each unit of it.
 func (f *formats) quietFrac(v *ir.Value, slope float64) int {
-	bits := quiet + float64(f.grown)
+	bits := quiet
 	if q, ok := f.quiets[v.ID]; ok { // rounded to the nearest bit: only all together must keep to what they may add
-		bits = q - 0.5 + float64(max(f.k-accurateBits, 0))
+		bits = q - 0.5
 	}
-	return int(math.Ceil(math.Log2(roundingNoise*slope/f.spans[v].rms()) + bits))
+	return int(math.Ceil(math.Log2(roundingNoise*slope/f.spans[v].rms()) + bits + float64(f.quieter())))
+}
+
+// quieter is how many bits less noise functions make because answers were not good enough
+// in narrower rings. What enough inputs have measured is not what these suffered from: there
+// it takes rings beyond that of --target accuracy, against errors that are no noise.
+func (f *formats) quieter() int {
+	if len(f.quiets) > 0 && f.inputs >= enoughInputs {
+		return max(min(f.grown, f.k-accurateBits), 0)
+	}
+	return f.grown
 }
 
 // countFunctions adds up the elements that functions are taken of.

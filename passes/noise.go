@@ -25,16 +25,18 @@ const (
 	noiseGroups = 12
 	testNoise   = 1. / 256
 	// leastQuiet and mostQuiet bound what is asked of a function. Errors of less than so
-	// many bits are no noise.
-	leastQuiet, mostQuiet = 6, 14
+	// many bits are no noise, and inputs that calibration did not see may bear less.
+	leastQuiet, mostQuiet = 7, 14
 )
 
 // quiets is how far below a function's results its noise must be, in bits, by the
 // function's number.
 type quiets map[int]float64
 
-// hear measures how quiet functions must be, where calibration inputs tell.
-func (c *calibration) hear(g *ir.Graph, f *formats, cfg *Config) error {
+// hear measures how quiet functions must be, where calibration inputs tell. What counts
+// is what the client learns, before it computes a softmax or a sigmoid of it: of certain
+// answers these show no noise, of others they would.
+func (c *calibration) hear(g *ir.Graph, f *formats, cfg *Config, tail map[*ir.Value]bool) error {
 	if c.quiets != nil {
 		return nil
 	}
@@ -43,7 +45,8 @@ func (c *calibration) hear(g *ir.Graph, f *formats, cfg *Config) error {
 	if len(groups) == 0 || len(cfg.Calibration) == 0 || cfg.Made {
 		return nil
 	}
-	moved, err := f.moved(g, groups, cfg)
+	shown, least := judged(g, tail)
+	moved, err := f.moved(shown, groups, cfg)
 	if err != nil {
 		return err
 	}
@@ -63,10 +66,25 @@ func (c *calibration) hear(g *ir.Graph, f *formats, cfg *Config) error {
 			continue
 		}
 		for _, v := range group {
-			c.quiets[v.ID] = min(max(q, leastQuiet), mostQuiet)
+			c.quiets[v.ID] = min(max(q, least), mostQuiet)
 		}
 	}
 	return nil
+}
+
+// judged is the graph whose outputs noise is judged by, and how quiet functions are at least.
+func judged(g *ir.Graph, tail map[*ir.Value]bool) (shown *ir.Graph, least float64) {
+	shown, least = &ir.Graph{Name: g.Name, Inputs: g.Inputs, Values: g.Values}, leastQuiet
+	revealed := revealedValues(g, tail)
+	for _, v := range g.Values {
+		if revealed[v] {
+			shown.Outputs = append(shown.Outputs, v)
+		}
+		if v.Op == ir.OpArgMax || jumps(v) { // noise that decides nothing on some inputs may do so on others
+			least = quiet
+		}
+	}
+	return shown, least
 }
 
 // noisy cuts the functions that may be computed on fewer bits into groups: of one kind,

@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"testing"
@@ -38,7 +39,7 @@ func TestFunctionsAreAsQuietAsAnswersNeed(t *testing.T) {
 	for _, drop := range []float64{0.01, 0.002} {
 		b := newBuilder(t)
 		b.g.Outputs = []*ir.Value{layered(b)}
-		fixed, cfg, err := formatted(b.g, Options{Calibration: b.samples(16), Bits: 22, MaxDrop: drop})
+		fixed, cfg, err := formatted(b.g, Options{Calibration: b.samples(16), Bits: 22, MaxDrop: drop, RevealStochastic: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,6 +101,36 @@ func TestGroupsOfFunctions(t *testing.T) {
 		}
 		if !slices.Equal(got, want) || !slices.Equal(all, vs) {
 			t.Errorf("%d parts of ten: %v, want %v", parts, got, want)
+		}
+	}
+}
+
+// What the client computes of an answer does not hide its noise, and where numbers are
+// chosen among none is so small that it could not decide.
+func TestNoiseIsJudgedByWhatIsRevealed(t *testing.T) {
+	quietsOf := func(last func(b *builder, y *ir.Value) *ir.Value) quiets {
+		b := newBuilder(t)
+		b.g.Outputs = []*ir.Value{last(b, layered(b))}
+		_, cfg, err := formatted(b.g, Options{Calibration: b.samples(2), Bits: 18, Force: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg.seen.quiets
+	}
+	plain := quietsOf(func(_ *builder, y *ir.Value) *ir.Value { return y })
+	certain := quietsOf(func(b *builder, y *ir.Value) *ir.Value { return b.op(ir.OpSoftmax, &ir.AxisAttrs{Axis: 1}, y) })
+	if len(plain) != 2 || !maps.Equal(plain, certain) {
+		t.Errorf("functions in front of a softmax of the client: %v, without it %v", certain, plain)
+	}
+	chosen := quietsOf(func(b *builder, y *ir.Value) *ir.Value {
+		return b.op(ir.OpArgMax, &ir.ReduceAttrs{Axes: []int{1}}, y)
+	})
+	if len(chosen) != 2 {
+		t.Errorf("%d functions measured, want 2", len(chosen))
+	}
+	for _, q := range chosen {
+		if q < quiet {
+			t.Errorf("functions that a class is chosen by: %v, want %v at least", chosen, quiet)
 		}
 	}
 }

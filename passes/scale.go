@@ -20,14 +20,14 @@ func scale(g *ir.Graph, cfg *Config) error {
 	}
 	cfg.say("formats", 0, 0)
 	f := &formats{
-		k: cfg.Bits, grown: cfg.grown, margin: map[*ir.Value]float64{}, exact: exactRoundings(g, cfg, tail, spans), asked: cfg.Exact, target: cfg.Target, spans: spans,
+		k: cfg.Bits, grown: cfg.grown, inputs: len(cfg.Calibration), margin: map[*ir.Value]float64{}, exact: exactRoundings(g, cfg, tail, spans), asked: cfg.Exact, target: cfg.Target, spans: spans,
 		secret: secrets(g, tail), parent: map[*ir.Value]*ir.Value{}, frac: map[*ir.Value]int{},
 		summed: map[*ir.Value]bool{}, late: map[*ir.Value]bool{}, held: map[*ir.Value]bool{}, wideIn: map[*ir.Value]int{}, weight: map[*ir.Value]int{},
 		tiles: map[*ir.Value]tileBits{}, digits: map[*ir.Value]digits{},
 	}
 	f.findHeld(g)
 	f.countFunctions(g)
-	if err := cfg.seen.hear(g, f, cfg); err != nil {
+	if err := cfg.seen.hear(g, f, cfg, tail); err != nil {
 		return err
 	}
 	f.quiets = cfg.seen.quiets
