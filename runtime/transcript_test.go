@@ -20,7 +20,7 @@ import (
 
 // transcript is the digest of what the two parties of one small session say, channel by
 // channel, with fixed randomness.
-const transcript = "protocol 10: 57178aa7c0f834abfc3f12b57351eb21"
+const transcript = "protocol 11: d1eae2876642d3c48b7f7fbf55e97afd"
 
 // A transcript that changed means that two versions of this program, each of which takes
 // the other for its like, would misunderstand each other. If the change is meant, count

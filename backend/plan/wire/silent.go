@@ -41,16 +41,38 @@ const (
 	HelloBytes  = TagBytes + SeedBytes + PointBytes // receiver to sender
 	PointsBytes = SeedBytes + BaseOTs*PointBytes    // sender to receiver
 	SumsBytes   = BaseOTs * 2 * BlockBytes          // receiver to sender: sums of the levels of SoftSpoken's trees
+	DigestBytes = 32                                // ends every consistency check
 )
 
-// SoftRowsUnit is what the last message of SoftSpoken is rounded up to, in OTs.
-const SoftRowsUnit = 512
+// TreesBytes is what SoftSpoken's trees take for groups of k bits, receiver to sender: the sums
+// of their levels and, for the check, a sum of the leaves of each tree and a digest of all leaves.
+func TreesBytes(k int) int64 { return SumsBytes + BaseOTs/int64(k)*BlockBytes + DigestBytes }
 
-// SoftRows rounds a number of OTs up to what SoftSpoken makes for it.
-func SoftRows(n int64) int64 { return (n + SoftRowsUnit - 1) / SoftRowsUnit * SoftRowsUnit }
+// A message of SoftSpoken makes a multiple of SoftRowsUnit OTs, SoftRows at most. SoftSpent of
+// them hide the others in the check, which takes SoftCheckBytes, and are thrown away.
+const (
+	SoftRowsUnit   = 512
+	SoftRows       = 8192
+	SoftSpent      = 128
+	SoftCheckBytes = BlockBytes + DigestBytes
+)
+
+// SoftMessage is how many OTs the next message of SoftSpoken makes when so many are still wanted.
+func SoftMessage(left int64) int64 {
+	return min(SoftRows, (left+SoftSpent+SoftRowsUnit-1)/SoftRowsUnit*SoftRowsUnit)
+}
+
+// SoftMessageBytes is the size of a message that makes so many OTs in groups of k bits.
+func SoftMessageBytes(k int, rows int64) int64 {
+	return (BaseOTs/int64(k)-1)*rows/8 + SoftCheckBytes
+}
 
 // SoftBytes is what n OTs of SoftSpoken with groups of k bits take, receiver to sender.
-func SoftBytes(k int, n int64) int64 { return (BaseOTs/int64(k) - 1) * SoftRows(n) / 8 }
+func SoftBytes(k int, n int64) int64 {
+	const each = SoftRows - SoftSpent
+	full := (n - 1) / each // all messages but the last
+	return full*SoftMessageBytes(k, SoftRows) + SoftMessageBytes(k, SoftMessage(n-full*each))
+}
 
 // BootstrapK is SoftSpoken's group size for the OTs that Ferret begins with.
 const BootstrapK = 8
@@ -125,13 +147,19 @@ func (p FerretSet) First(total int64) int {
 	return p.K + t*p.Depth
 }
 
-// Bytes is what total OTs take, sender to receiver: Depth-1 blocks a tree.
+// TreeCheckBytes is what a tree's check takes.
+const TreeCheckBytes = 8
+
+// TreeBytes is the size of a tree's message: a block a level but the first, and its check.
+func (p FerretSet) TreeBytes() int { return (p.Depth-1)*BlockBytes + TreeCheckBytes }
+
+// Bytes is what total OTs take, sender to receiver: the trees, and a digest an iteration.
 func (p FerretSet) Bytes(total int64) int64 {
-	trees, each := int64(0), int64(p.Rows()-p.Reserve())
+	full, each := int64(0), int64(p.Rows()-p.Reserve())
 	if rows := int64(p.Rows()); total > rows { // all iterations but the last
-		full := (total - rows + each - 1) / each
-		trees, total = full*int64(p.Trees), total-full*each
+		full = (total - rows + each - 1) / each
+		total -= full * each
 	}
 	last, _ := p.Grown(total)
-	return (trees + int64(last)) * int64(p.Depth-1) * BlockBytes
+	return (full*int64(p.Trees)+int64(last))*int64(p.TreeBytes()) + (full+1)*DigestBytes
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"filippo.io/edwards25519"
 
@@ -27,7 +28,7 @@ type session struct{ id [sha256.Size]byte }
 
 func newSession(tag [sha256.Size]byte, ofReceiver, ofSender []byte) session {
 	h := sha256.New()
-	h.Write([]byte("secc.ot/2 session"))
+	h.Write([]byte("secc.ot/3 session"))
 	h.Write(tag[:])
 	h.Write(ofReceiver)
 	h.Write(ofSender)
@@ -38,15 +39,20 @@ func newSession(tag [sha256.Size]byte, ofReceiver, ofSender []byte) session {
 
 // key derives a public key for one purpose.
 func (s session) key(purpose string) prg.Block {
-	d := sha256.Sum256(append(append([]byte("secc.ot/2 key "), purpose...), s.id[:]...))
+	d := sha256.Sum256(append(append([]byte("secc.ot/3 key "), purpose...), s.id[:]...))
 	return prg.Load(d[:])
+}
+
+// binding is what challenges to the receiver are drawn from once it has sent a message.
+func (s session) binding(message []byte) [sha256.Size]byte {
+	return sha256.Sum256(slices.Concat([]byte("secc.ot/3 binding "), s.id[:], message))
 }
 
 // baseKey hashes a Diffie-Hellman value to the key of base OT i. Everything
 // that was sent for it goes in, so keys of different runs are unrelated.
 func (s session) baseKey(i int, a, b []byte, dh *edwards25519.Point) prg.Block {
 	h := sha256.New()
-	h.Write([]byte("secc.ot/2 base"))
+	h.Write([]byte("secc.ot/3 base"))
 	h.Write(s.id[:])
 	var n [8]byte
 	binary.LittleEndian.PutUint64(n[:], uint64(i))

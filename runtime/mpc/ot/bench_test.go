@@ -73,6 +73,22 @@ func benchSilent(b *testing.B) {
 	}
 }
 
+// BenchmarkTreeCheck is what the check adds to it.
+func BenchmarkTreeCheck(b *testing.B) { kerneltest.Bench(b, benchTreeCheck, weighing, prg.Kernel) }
+
+func benchTreeCheck(b *testing.B) {
+	for depth := 10; depth <= 13; depth++ {
+		b.Run(fmt.Sprint("set", depth), func(b *testing.B) {
+			leaves, c := randomVector(1<<depth), newTreeCheck(prg.Block{1, 2})
+			var word [wire.TreeCheckBytes]byte
+			for b.Loop() {
+				c.vouch(word[:], leaves)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(leaves)), "ns/COT")
+		})
+	}
+}
+
 func BenchmarkGather(b *testing.B) { kerneltest.Bench(b, benchGather, gathering, prg.Kernel) }
 
 func benchGather(b *testing.B) {
@@ -99,4 +115,21 @@ func benchTranspose(b *testing.B) {
 		transpose(rows, cols)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(rows)), "ns/row")
+}
+
+// BenchmarkColumns is what the check adds to SoftSpoken, for either party.
+func BenchmarkColumns(b *testing.B) { kerneltest.Bench(b, benchColumns, multiplying, prg.Kernel) }
+
+func benchColumns(b *testing.B) {
+	for _, k := range []int{2, 4, 8} {
+		b.Run(fmt.Sprint("k", k), func(b *testing.B) {
+			s := newSoft(nil, k, randomVector(wire.BaseOTs/k<<k), [32]byte{}, 1<<20)
+			copy(s.cols, randomVector(len(s.cols)))
+			_, msg, said := s.message(wire.SoftRows)
+			for b.Loop() {
+				s.hash(msg, wire.SoftRows).respond(said, s.cols)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/wire.SoftRows, "ns/COT")
+		})
+	}
 }

@@ -19,7 +19,8 @@ import (
 // The choice bits of the OTs are random, and so may the noisy places be: bit j of
 // the place is the complement of the choice of the tree's OT j. Hence the receiver
 // sends nothing. The sender sends depth-1 blocks a tree (the first level is the OT
-// itself), all in one flight: an iteration needs nothing but OTs of the one before.
+// itself) and its word for the check (treecheck.go), all in one flight: an iteration needs
+// nothing but OTs of the one before.
 type ferret struct {
 	wire.FerretSet
 	conn     transport.Conn
@@ -39,6 +40,7 @@ type ferret struct {
 	row           uint64
 	index         []prg.Block // scratch: indices of rowsAtOnce rows
 	msg           []byte
+	check         *treeCheck
 }
 
 // rowsAtOnce rows share one call of the index generator, and of gather, which looks ahead no
@@ -47,14 +49,15 @@ const rowsAtOnce = 512
 
 // newFerret starts with the OTs that FerretSet.First asks for.
 func newFerret(conn transport.Conn, p wire.FerretSet, key prg.Block, total int64, first []prg.Block) *ferret {
-	var k [2]prg.Block
+	var k [3]prg.Block
 	prg.NewCipher(key).Fill(k[:], 0)
 	f := &ferret{
 		FerretSet: p, conn: conn, want: total,
 		keys: prg.NewCipher(k[0]), code: prg.NewCipher(k[1]),
 		leaves: make([]prg.Block, 1<<p.Depth), used: 1 << p.Depth,
 		index: make([]prg.Block, indexBlocks(rowsAtOnce)),
-		msg:   make([]byte, (p.Depth-1)*prg.BlockSize),
+		msg:   make([]byte, p.TreeBytes()),
+		check: newTreeCheck(k[2]),
 	}
 	f.next = first
 	return f
@@ -139,10 +142,29 @@ func (f *ferret) grow() error {
 	ots := f.base[:f.Depth]
 	f.base = f.base[f.Depth:]
 	f.used = 0
+	grow, end := f.growSender, f.endSender
 	if f.receives {
-		return f.growReceiver(ots)
+		grow, end = f.growReceiver, f.endReceiver
 	}
-	return f.growSender(ots)
+	if err := grow(ots); err != nil || f.left > 0 {
+		return err
+	}
+	return end()
+}
+
+// word is the end of a tree's message.
+func (f *ferret) word() []byte { return f.msg[len(f.msg)-wire.TreeCheckBytes:] }
+
+// endSender ends an iteration.
+func (f *ferret) endSender() error { return f.conn.Send(f.check.sum()) }
+
+// endReceiver holds the iteration's trees to the sender's digest.
+func (f *ferret) endReceiver() error {
+	said := make([]byte, wire.DigestBytes)
+	if err := f.conn.Recv(said); err != nil {
+		return err
+	}
+	return f.check.check(said)
 }
 
 // growSender: level 1 is (q, q ^ Delta), so every level sums to Delta; of the
@@ -155,6 +177,7 @@ func (f *ferret) growSender(ots []prg.Block) error {
 		sum.Xor(ots[j]).Put(f.msg[(j-1)*prg.BlockSize:])
 	}
 	prg.Finish(v, prg.Block{}, 0, 0, 0)
+	f.check.vouch(f.word(), v)
 	return f.conn.Send(f.msg)
 }
 
@@ -179,5 +202,6 @@ func (f *ferret) growReceiver(ots []prg.Block) error {
 		path += (1 - ots[j][0]&1) << j
 	}
 	prg.Finish(w, fix, at, path, 1)
+	f.check.take(f.word(), w, path)
 	return nil
 }

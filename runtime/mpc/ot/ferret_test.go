@@ -3,6 +3,7 @@ package ot
 import (
 	"bytes"
 	"crypto/aes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"testing"
@@ -17,8 +18,10 @@ import (
 type reference struct {
 	wire.FerretSet
 	treeKeys, codeKey prg.Block
+	checkKey          prg.Block
 	delta             prg.Block
 	messages          []byte
+	checked           []byte // what the digests are of
 }
 
 // counter is block i of the AES-CTR stream of a key.
@@ -57,7 +60,33 @@ func (r *reference) leaves(i uint64, ots []prg.Block) []prg.Block {
 	for j := range level {
 		level[j][0] &^= 1
 	}
+	r.vouch(i, level)
 	return level
+}
+
+// vouch ends the message of tree number i with the xor of what the sums of its sixteenths hash to. Leaf
+// number 4k+t of a sixteenth counts times x^(n/4-1-k) * (x+1)^t.
+func (r *reference) vouch(i uint64, leaves []prg.Block) {
+	word := uint64(0)
+	for g := range uint64(16) {
+		n := uint64(len(leaves) / 16)
+		var sum prg.Block
+		for j, x := range leaves[g*n : (g+1)*n] {
+			for range n/4 - 1 - uint64(j)/4 {
+				x = prg.Block{double(x[0]), double(x[1])}
+			}
+			for range j % 4 {
+				x = x.Xor(prg.Block{double(x[0]), double(x[1])})
+			}
+			sum = sum.Xor(x)
+		}
+		at := i*16 + g
+		s := prg.Block{sum[1], sum[0] ^ sum[1]}
+		h := aesOf(counter(r.checkKey, at>>8), s.Xor(prg.Block{at}).Bytes()).Xor(s)[0]
+		r.checked = binary.LittleEndian.AppendUint64(r.checked, h)
+		word ^= h
+	}
+	r.messages = binary.LittleEndian.AppendUint64(r.messages, word)
 }
 
 // row adds ten entries of x to a leaf, the same ten lines of four for four rows,
@@ -76,8 +105,8 @@ func (r *reference) row(number uint64, leaf prg.Block, x []prg.Block) prg.Block 
 func TestFerretIsItsDefinition(t *testing.T) {
 	a, b := mpctest.Pipe()
 	defer a.Close()
-	p := wire.FerretSet{K: 64, Trees: 5, Depth: 5} // 160 rows, 128 of which are kept: three iterations
-	const total = 32 + 32 + 130
+	p := wire.FerretSet{K: 64, Trees: 5, Depth: 6} // 320 rows, 128 of which are kept: three iterations
+	const total = 192 + 192 + 130
 	if p.Reserve() != 128 {
 		t.Fatalf("reserve %d", p.Reserve())
 	}
@@ -95,7 +124,7 @@ func TestFerretIsItsDefinition(t *testing.T) {
 	if err := f.flush(); err != nil {
 		t.Fatal(err)
 	}
-	r := reference{FerretSet: p, treeKeys: counter(key, 0), codeKey: counter(key, 1), delta: f.delta}
+	r := reference{FerretSet: p, treeKeys: counter(key, 0), codeKey: counter(key, 1), checkKey: counter(key, 2), delta: f.delta}
 	want := r.run(first, total)
 	for i := range want {
 		if got[i] != want[i] {
@@ -127,6 +156,8 @@ func (r *reference) run(first []prg.Block, total int) (out []prg.Block) {
 			}
 			tree++
 		}
+		digest := sha256.Sum256(r.checked)
+		r.messages = append(r.messages, digest[:]...)
 		if total-len(out) <= r.Rows() {
 			return append(out, made[:total-len(out)]...)
 		}
@@ -139,7 +170,7 @@ func (r *reference) run(first []prg.Block, total int) (out []prg.Block) {
 // lines, but for one group of every block. By this much, and no more, lines that turn help an
 // attacker (docs/security/ot.md): all attacks are counted against what is left.
 func TestFoldedInstances(t *testing.T) {
-	p := wire.FerretSet{K: 64, Trees: 12, Depth: 5}
+	p := wire.FerretSet{K: 64, Trees: 12, Depth: 6}
 	total := int64(p.Rows())
 	key, delta := prg.Block{9, 8}, prg.Block{0x77 | 1, 0x55}
 	a, b := mpctest.Pipe()

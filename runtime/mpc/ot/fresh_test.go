@@ -87,7 +87,7 @@ func TestNumbersGoOn(t *testing.T) {
 // TestBlocksNeverRepeat: over several messages of SoftSpoken and several
 // iterations of Ferret no row comes twice, and choices are balanced and do not follow the ones before.
 func TestBlocksNeverRepeat(t *testing.T) {
-	const total = 4 * rowsMax
+	const total = 4 * wire.SoftRows
 	for _, cfg := range []Config{{Kind: wire.SoftSpoken, K: 2}, {Kind: wire.SoftSpoken, K: 8}, {Kind: wire.Ferret, Set: 10}} {
 		s, r, _, _ := pair(t, cfg, total)
 		done := make(chan []prg.Block, 1)
@@ -112,7 +112,7 @@ func TestBlocksNeverRepeat(t *testing.T) {
 				t.Errorf("%s: the %s has a row twice", cfg.name(), who)
 			}
 		}
-		for _, step := range []int{1, wire.SoftRowsUnit, rowsMax} {
+		for _, step := range []int{1, wire.SoftRowsUnit, wire.SoftRows} {
 			same := 0
 			for i := step; i < total; i++ {
 				same += int(1 ^ (rows["receiver"][i][0]^rows["receiver"][i-step][0])&1)

@@ -11,3 +11,5 @@ func gatherAhead(kernel.Variant, *uint64, *uint64, *uint64, uint32, *uint64, int
 func gatherNear(kernel.Variant, *uint64, *uint64, *uint64, uint32, *uint64, int) {
 	panic(unreachable)
 }
+
+func multiply(kernel.Variant, *uint64, *uint64, *uint64, int) { panic(unreachable) }

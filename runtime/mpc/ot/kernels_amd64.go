@@ -63,3 +63,23 @@ func xorWire256(dst *byte, a *uint64, b *uint64, n int)
 //
 //go:noescape
 func addMasked256(dst *uint64, src *byte, mask uint64, n int)
+
+// multiply512 writes to dst the sums of the products of n blocks' halves: low by low, low by high and high by low, high by high; n is a multiple of 4 and not 0.
+//
+//go:noescape
+func multiply512(dst *uint64, a *uint64, b *uint64, n int)
+
+// multiply128 writes to dst the sums of the products of n blocks' halves: low by low, low by high and high by low, high by high; n is a multiple of 4 and not 0.
+//
+//go:noescape
+func multiply128(dst *uint64, a *uint64, b *uint64, n int)
+
+// weigh512 takes vectors of n blocks, one behind the other: of each it adds up every fourth block, times x to the number of those that follow, in words of GF(2^64). n is a multiple of 4 and not 0.
+//
+//go:noescape
+func weigh512(dst *uint64, src *uint64, n int)
+
+// weigh256 takes vectors of n blocks, one behind the other: of each it adds up every fourth block, times x to the number of those that follow, in words of GF(2^64). n is a multiple of 4 and not 0.
+//
+//go:noescape
+func weigh256(dst *uint64, src *uint64, n int)

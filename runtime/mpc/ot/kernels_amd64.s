@@ -1464,3 +1464,189 @@ addMasked:
 addMasked_end:
 	VZEROUPPER
 	RET
+
+// func multiply512(dst *uint64, a *uint64, b *uint64, n int)
+// Requires: AVX, AVX512F, AVX512VL, VPCLMULQDQ
+TEXT ·multiply512(SB), NOSPLIT, $0-32
+	MOVQ   dst+0(FP), AX
+	MOVQ   a+8(FP), CX
+	MOVQ   b+16(FP), DX
+	MOVQ   n+24(FP), BX
+	VPXORQ Z0, Z0, Z0
+	VPXORQ Z1, Z1, Z1
+	VPXORQ Z2, Z2, Z2
+	VPXORQ Z3, Z3, Z3
+
+multiply:
+	CMPQ       BX, $0x00000004
+	JLT        multiply_end
+	VMOVDQU64  (CX), Z4
+	VMOVDQU64  (DX), Z5
+	VPCLMULQDQ $0x00, Z5, Z4, Z6
+	VPXORQ     Z6, Z0, Z0
+	VPCLMULQDQ $0x01, Z5, Z4, Z6
+	VPXORQ     Z6, Z1, Z1
+	VPCLMULQDQ $0x10, Z5, Z4, Z6
+	VPXORQ     Z6, Z2, Z2
+	VPCLMULQDQ $0x11, Z5, Z4, Z4
+	VPXORQ     Z4, Z3, Z3
+	ADDQ       $0x40, CX
+	ADDQ       $0x40, DX
+	SUBQ       $0x00000004, BX
+	JMP        multiply
+
+multiply_end:
+	VPXORQ        Z1, Z2, Z1
+	VEXTRACTI64X4 $0x01, Z0, Y7
+	VPXORQ        Z7, Z0, Z0
+	VEXTRACTI32X4 $0x01, Z0, X7
+	VPXORQ        Z7, Z0, Z0
+	VMOVDQU64     X0, (AX)
+	VEXTRACTI64X4 $0x01, Z1, Y7
+	VPXORQ        Z7, Z1, Z1
+	VEXTRACTI32X4 $0x01, Z1, X7
+	VPXORQ        Z7, Z1, Z1
+	VMOVDQU64     X1, 16(AX)
+	VEXTRACTI64X4 $0x01, Z3, Y7
+	VPXORQ        Z7, Z3, Z3
+	VEXTRACTI32X4 $0x01, Z3, X7
+	VPXORQ        Z7, Z3, Z3
+	VMOVDQU64     X3, 32(AX)
+	VZEROUPPER
+	RET
+
+// func multiply128(dst *uint64, a *uint64, b *uint64, n int)
+// Requires: AVX, PCLMULQDQ
+TEXT ·multiply128(SB), NOSPLIT, $0-32
+	MOVQ  dst+0(FP), AX
+	MOVQ  a+8(FP), CX
+	MOVQ  b+16(FP), DX
+	MOVQ  n+24(FP), BX
+	VPXOR X0, X0, X0
+	VPXOR X1, X1, X1
+	VPXOR X2, X2, X2
+	VPXOR X3, X3, X3
+
+multiply:
+	CMPQ       BX, $0x00000001
+	JLT        multiply_end
+	VMOVDQU    (CX), X4
+	VMOVDQU    (DX), X5
+	VPCLMULQDQ $0x00, X5, X4, X6
+	VPXOR      X6, X0, X0
+	VPCLMULQDQ $0x01, X5, X4, X6
+	VPXOR      X6, X1, X1
+	VPCLMULQDQ $0x10, X5, X4, X6
+	VPXOR      X6, X2, X2
+	VPCLMULQDQ $0x11, X5, X4, X4
+	VPXOR      X4, X3, X3
+	ADDQ       $0x10, CX
+	ADDQ       $0x10, DX
+	SUBQ       $0x00000001, BX
+	JMP        multiply
+
+multiply_end:
+	VPXOR   X1, X2, X1
+	VMOVDQU X0, (AX)
+	VMOVDQU X1, 16(AX)
+	VMOVDQU X3, 32(AX)
+	RET
+
+// func weigh512(dst *uint64, src *uint64, n int)
+// Requires: AVX, AVX512F
+TEXT ·weigh512(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         DX, BX
+	SHLQ         $0x04, BX
+	LEAQ         (BX)(BX*2), SI
+	VPXORQ       Z0, Z0, Z0
+	VPXORQ       Z1, Z1, Z1
+	VPXORQ       Z2, Z2, Z2
+	VPXORQ       Z3, Z3, Z3
+	MOVQ         $0x000000000000001b, DI
+	VPBROADCASTQ DI, Z4
+
+weigh:
+	CMPQ       DX, $0x00000004
+	JLT        weigh_end
+	VPSRAQ     $0x3f, Z0, Z5
+	VPADDQ     Z0, Z0, Z0
+	VPANDQ     Z4, Z5, Z5
+	VPTERNLOGQ $0x96, (CX), Z5, Z0
+	VPSRAQ     $0x3f, Z1, Z5
+	VPADDQ     Z1, Z1, Z1
+	VPANDQ     Z4, Z5, Z5
+	VPTERNLOGQ $0x96, (CX)(BX*1), Z5, Z1
+	VPSRAQ     $0x3f, Z2, Z5
+	VPADDQ     Z2, Z2, Z2
+	VPANDQ     Z4, Z5, Z5
+	VPTERNLOGQ $0x96, (CX)(BX*2), Z5, Z2
+	VPSRAQ     $0x3f, Z3, Z5
+	VPADDQ     Z3, Z3, Z3
+	VPANDQ     Z4, Z5, Z5
+	VPTERNLOGQ $0x96, (CX)(SI*1), Z5, Z3
+	ADDQ       $0x40, CX
+	SUBQ       $0x00000004, DX
+	JMP        weigh
+
+weigh_end:
+	VMOVDQU64 Z0, (AX)
+	VMOVDQU64 Z1, 64(AX)
+	VMOVDQU64 Z2, 128(AX)
+	VMOVDQU64 Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func weigh256(dst *uint64, src *uint64, n int)
+// Requires: AVX, AVX2
+TEXT ·weigh256(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         DX, BX
+	SHLQ         $0x04, BX
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y5, Y5, Y5
+	MOVQ         $0x000000000000001b, SI
+	VMOVQ        SI, X4
+	VPBROADCASTQ X4, Y4
+
+weigh:
+	CMPQ     DX, $0x00000004
+	JLT      weigh_end
+	VPCMPGTQ Y0, Y5, Y6
+	VPADDQ   Y0, Y0, Y0
+	VPAND    Y4, Y6, Y6
+	VPXOR    (CX), Y6, Y6
+	VPXOR    Y6, Y0, Y0
+	VPCMPGTQ Y1, Y5, Y6
+	VPADDQ   Y1, Y1, Y1
+	VPAND    Y4, Y6, Y6
+	VPXOR    32(CX), Y6, Y6
+	VPXOR    Y6, Y1, Y1
+	VPCMPGTQ Y2, Y5, Y6
+	VPADDQ   Y2, Y2, Y2
+	VPAND    Y4, Y6, Y6
+	VPXOR    (CX)(BX*1), Y6, Y6
+	VPXOR    Y6, Y2, Y2
+	VPCMPGTQ Y3, Y5, Y6
+	VPADDQ   Y3, Y3, Y3
+	VPAND    Y4, Y6, Y6
+	VPXOR    32(CX)(BX*1), Y6, Y6
+	VPXOR    Y6, Y3, Y3
+	ADDQ     $0x40, CX
+	SUBQ     $0x00000004, DX
+	JMP      weigh
+
+weigh_end:
+	VMOVDQU Y0, (AX)
+	VMOVDQU Y1, 32(AX)
+	VMOVDQU Y2, 64(AX)
+	VMOVDQU Y3, 96(AX)
+	VZEROUPPER
+	RET

@@ -87,3 +87,30 @@ group:
 
 done:
 	RET
+
+// func multiplyNEON(dst, a, b *uint64, n int)
+TEXT ·multiplyNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD b+16(FP), R2
+	MOVD n+24(FP), R3
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+
+multiply:
+	VLD1.P  16(R1), [V3.B16]
+	VLD1.P  16(R2), [V4.B16]
+	VEXT    $8, V4.B16, V4.B16, V5.B16
+	VPMULL  V3.D1, V4.D1, V6.Q1
+	VPMULL  V3.D1, V5.D1, V7.Q1
+	VPMULL2 V3.D2, V4.D2, V8.Q1
+	VPMULL2 V3.D2, V5.D2, V9.Q1
+	VEOR    V6.B16, V0.B16, V0.B16
+	VEOR    V7.B16, V1.B16, V1.B16
+	VEOR    V8.B16, V2.B16, V2.B16
+	VEOR    V9.B16, V1.B16, V1.B16
+	SUBS    $1, R3, R3
+	BNE     multiply
+	VST1    [V0.B16, V1.B16, V2.B16], (R0)
+	RET

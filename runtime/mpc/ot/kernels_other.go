@@ -13,3 +13,5 @@ func transpose256(rows, cols *uint64, stride int, tmp *uint64) { panic(unreachab
 func xor256(dst, a, b *uint64, n int)                          { panic(unreachable) }
 func xorWire256(dst *byte, a, b *uint64, n int)                { panic(unreachable) }
 func addMasked256(dst *uint64, src *byte, mask uint64, n int)  { panic(unreachable) }
+func weigh512(dst, src *uint64, n int)                         { panic(unreachable) }
+func weigh256(dst, src *uint64, n int)                         { panic(unreachable) }

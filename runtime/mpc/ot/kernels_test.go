@@ -112,3 +112,41 @@ func testXor(t *testing.T) {
 		}
 	}
 }
+
+func TestWeigh(t *testing.T) { kerneltest.Each(t, testWeigh, weighing) }
+
+// testWeigh also sees that no two leaves of a group have the same factor.
+func testWeigh(t *testing.T) {
+	for _, n := range []int{4, 8, 64, 512} { // leaves of a group
+		leaves := randomVector(n * treeGroups)
+		var got, want [treeGroups]prg.Block
+		weigh(&got, leaves)
+		factors := map[uint64]bool{}
+		for i := range n {
+			factor := uint64(1)
+			for range n/4 - 1 - i/4 {
+				factor = double(factor)
+			}
+			for range i % 4 {
+				factor ^= double(factor)
+			}
+			factors[factor] = true
+			for g := range want {
+				for bit := range 64 {
+					f := -(factor >> bit & 1)
+					x := leaves[g*n+i]
+					for range bit {
+						x = prg.Block{double(x[0]), double(x[1])}
+					}
+					want[g] = want[g].Xor(x.And(f))
+				}
+			}
+		}
+		if got != want {
+			t.Fatalf("n = %d: %x, want %x", n, got, want)
+		}
+		if len(factors) != n {
+			t.Errorf("%d leaves have %d factors", n, len(factors))
+		}
+	}
+}

@@ -41,7 +41,7 @@ func (c Config) check(total int64) error {
 
 // tag is what both parties must agree on.
 func (c Config) tag(total int64) [sha256.Size]byte {
-	return sha256.Sum256(fmt.Appendf(nil, "secc.ot/2 %s %d %d %d", c.Kind, c.K, c.Set, total))
+	return sha256.Sum256(fmt.Appendf(nil, "secc.ot/3 %s %d %d %d", c.Kind, c.K, c.Set, total))
 }
 
 // extension makes OTs; Delta is fixed.

@@ -1,6 +1,9 @@
 package ot
 
 import (
+	"crypto/sha256"
+	"crypto/subtle"
+
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
@@ -10,19 +13,54 @@ import (
 // the children of a node being the first two blocks of its AES-CTR stream. Of
 // each level the receiver of the extension offers the xor of the left and of the right
 // nodes under the two keys of a base OT; the sender opens the side it does not
-// descend. One flight of 128*2*16 bytes. Node i of a level of n has its children at i and n+i.
+// descend. Node i of a level of n has its children at i and n+i.
+//
+// Sums that do not belong to a tree would give the sender seeds that depend on Delta. For the
+// check (Roy, Crypto 2022, section 6) every leaf has a witness, a block that is far out in its
+// stream. The receiver sends the sum of a tree's witnesses, from which the sender has that of the
+// leaf that it does not know, and a digest of them all. One flight of wire.TreesBytes.
 
-const puncturedSize = wire.SumsBytes
+// witness is which block of a leaf's stream is its witness; OTs use blocks below 2^38.
+const witness = 1 << 62
 
 func children(x prg.Block) (c [2]prg.Block) {
 	prg.NewCipher(x).Fill(c[:], 0)
 	return c
 }
 
-// sendSeeds draws roots from rand, sends the level sums and returns all seeds.
-func sendSeeds(conn transport.Conn, k int, roots []prg.Block, keys *[wire.BaseOTs][2]prg.Block) ([]prg.Block, error) {
+// witnesses of the leaves of a tree.
+func witnesses(leaves []prg.Block) []prg.Block {
+	out := make([]prg.Block, len(leaves))
+	var c prg.Cipher
+	for i, x := range leaves {
+		c.Reset(x)
+		c.Fill(out[i:i+1], witness)
+	}
+	return out
+}
+
+// sumOf is the xor of blocks.
+func sumOf(x []prg.Block) (sum prg.Block) {
+	for _, b := range x {
+		sum = sum.Xor(b)
+	}
+	return sum
+}
+
+// put writes blocks in wire form.
+func put(to []byte, x []prg.Block) []byte {
+	for _, b := range x {
+		p := b.Bytes()
+		to = append(to, p[:]...)
+	}
+	return to
+}
+
+// sendSeeds sends what makes the trees of the roots and returns all seeds and the message.
+func sendSeeds(conn transport.Conn, k int, roots []prg.Block, keys *[wire.BaseOTs][2]prg.Block) ([]prg.Block, []byte, error) {
 	seeds := make([]prg.Block, wire.BaseOTs/k<<k)
-	msg := make([]byte, puncturedSize)
+	msg := make([]byte, wire.SumsBytes, wire.TreesBytes(k))
+	var all []byte
 	for g, root := range roots {
 		tree := seeds[g<<k : (g+1)<<k]
 		tree[0] = root
@@ -38,18 +76,24 @@ func sendSeeds(conn transport.Conn, k int, roots []prg.Block, keys *[wire.BaseOT
 			sum[0].Xor(keys[at][0]).Put(msg[at*2*prg.BlockSize:])
 			sum[1].Xor(keys[at][1]).Put(msg[(at*2+1)*prg.BlockSize:])
 		}
+		known := witnesses(tree)
+		msg = put(msg, []prg.Block{sumOf(known)})
+		all = put(all, known)
 	}
-	return seeds, conn.Send(msg)
+	digest := sha256.Sum256(all)
+	msg = append(msg, digest[:]...)
+	return seeds, msg, conn.Send(msg)
 }
 
 // receiveSeeds returns the seeds in the order of their distance from Delta:
 // place y of a group holds seed y ^ Delta_g; place 0 is unknown and zero. keys are
-// those chosen by ^delta. Neither time nor memory access depends on delta.
-func receiveSeeds(conn transport.Conn, k int, delta prg.Block, keys *[wire.BaseOTs]prg.Block) ([]prg.Block, error) {
-	msg := make([]byte, puncturedSize)
+// those chosen by ^delta. Neither time nor memory access depends on delta. The message comes back, too.
+func receiveSeeds(conn transport.Conn, k int, delta prg.Block, keys *[wire.BaseOTs]prg.Block) ([]prg.Block, []byte, error) {
+	msg := make([]byte, wire.TreesBytes(k))
 	if err := conn.Recv(msg); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var all []byte
 	seeds := make([]prg.Block, wire.BaseOTs/k<<k)
 	for g := range wire.BaseOTs / k {
 		tree := seeds[g<<k : (g+1)<<k]
@@ -63,9 +107,19 @@ func receiveSeeds(conn transport.Conn, k int, delta prg.Block, keys *[wire.BaseO
 			openLevel(tree, 1<<j, path, bit, known)
 			path += bit << j
 		}
+		known := witnesses(tree)
+		missing := sumOf(known).Xor(prg.Load(msg[wire.SumsBytes+g*prg.BlockSize:]))
+		for i := range known { // in the path's place stands that of no seed
+			known[i] = known[i].Xor(missing.And(sameMask(i, path)))
+		}
+		all = put(all, known)
 		sortByDistance(tree, delta, g*k)
 	}
-	return seeds, nil
+	digest := sha256.Sum256(all)
+	if subtle.ConstantTimeCompare(digest[:], msg[len(msg)-len(digest):]) != 1 {
+		return nil, nil, transport.Violation("the seeds of correlated OTs fail their consistency check: the sums of levels do not belong to the trees")
+	}
+	return seeds, msg, nil
 }
 
 // openLevel expands tree[:n], of which node path is unknown, given the xor of

@@ -1,6 +1,7 @@
 package ot
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/sha256"
 	"encoding/binary"
@@ -44,16 +45,19 @@ func TestAllButOneSeeds(t *testing.T) {
 			both, known := treeKeys(delta)
 			roots := randomVector(wire.BaseOTs / k)
 			a, b := mpctest.Pipe()
-			seeds, err := sendSeeds(a, k, roots, &both)
+			seeds, sent, err := sendSeeds(a, k, roots, &both)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := a.Flush(); err != nil {
 				t.Fatal(err)
 			}
-			got, err := receiveSeeds(b, k, delta, &known)
+			got, heard, err := receiveSeeds(b, k, delta, &known)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if !bytes.Equal(sent, heard) || int64(len(sent)) != wire.TreesBytes(k) {
+				t.Fatalf("k = %d: %d bytes were sent and %d came", k, len(sent), len(heard))
 			}
 			for g, root := range roots {
 				hidden := int(delta[g*k/64]>>(g*k%64)) & (1<<k - 1)
@@ -79,14 +83,14 @@ func TestAllButOneSeeds(t *testing.T) {
 
 // Known answers, so that the format cannot change unnoticed: seeds and message for given roots and keys.
 func TestSeedsKnownAnswers(t *testing.T) {
-	for k, want := range map[int]string{2: "f884cf7db9d6825d4b7820116f31b90a", 4: "c3dbf935d0fb1515394f205bcc9034b8", 8: "706ba721a09816544df25fbeb67e981e"} {
+	for k, want := range map[int]string{2: "536e2f5e55bb30de9a24e3904ac959dc", 4: "e5c2f1461fb5410f2d0f09fe745758d7", 8: "16acb3e51dd2383abe75d73f12df8150"} {
 		both, _ := treeKeys(prg.Block{1, 0})
 		a, b := mpctest.Pipe()
-		seeds, err := sendSeeds(a, k, randomVector(wire.BaseOTs/k), &both)
+		seeds, _, err := sendSeeds(a, k, randomVector(wire.BaseOTs/k), &both)
 		if err != nil {
 			t.Fatal(err)
 		}
-		msg := make([]byte, puncturedSize)
+		msg := make([]byte, wire.TreesBytes(k))
 		if err := a.Flush(); err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 //
 //	receiver -> sender  hello, 96 bytes
 //	sender -> receiver  points, 4128 bytes
-//	receiver -> sender  level sums, 4096 bytes, then all SoftSpoken corrections
+//	receiver -> sender  level sums and their check, then all SoftSpoken corrections
 //	sender -> receiver  all tree messages (Ferret only)
 //
 // The last two are streamed as OTs are made; nothing goes back and forth after the setup.
@@ -26,11 +26,11 @@ func setupSender(conn transport.Conn, cfg Config, total int64, delta prg.Block, 
 		return nil, sess, err
 	}
 	soft := func(k int, n int64) (extension, error) {
-		seeds, err := receiveSeeds(conn, k, delta, &keys)
+		seeds, msg, err := receiveSeeds(conn, k, delta, &keys)
 		if err != nil {
 			return nil, err
 		}
-		return &softSender{soft: newSoft(conn, k, seeds, n), delta: delta}, nil
+		return &softSender{soft: newSoft(conn, k, seeds, sess.binding(msg), n), delta: delta}, nil
 	}
 	ext, err := stack(cfg, total, sess, soft, func(p wire.FerretSet, key prg.Block, n int64, first []prg.Block) extension {
 		f := newFerret(conn, p, key, n, first)
@@ -51,11 +51,11 @@ func setupReceiver(conn transport.Conn, cfg Config, total int64, rand io.Reader)
 		if err != nil {
 			return nil, err
 		}
-		seeds, err := sendSeeds(conn, k, roots, &keys)
+		seeds, msg, err := sendSeeds(conn, k, roots, &keys)
 		if err != nil {
 			return nil, err
 		}
-		return &softReceiver{newSoft(conn, k, seeds, n)}, nil
+		return &softReceiver{newSoft(conn, k, seeds, sess.binding(msg), n)}, nil
 	}
 	ext, err := stack(cfg, total, sess, soft, func(p wire.FerretSet, key prg.Block, n int64, first []prg.Block) extension {
 		f := newFerret(conn, p, key, n, first)

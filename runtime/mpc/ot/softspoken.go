@@ -1,12 +1,14 @@
 package ot
 
 import (
+	"crypto/sha256"
+
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
 )
 
-// SoftSpoken OT extension (Roy, Crypto 2022, section 5, semi-honest) with the
+// SoftSpoken OT extension (Roy, Crypto 2022, section 5) with the
 // repetition code: Delta is cut into 128/k groups of k bits; for each group the
 // receiver holds 2^k seeds and the sender all of them but number Delta_g.
 //
@@ -18,13 +20,8 @@ import (
 // in column 0 the sender then puts 0 and the receiver r, which keeps the
 // relation and makes the lowest bit of a receiver's block its choice.
 //
-// One flight, receiver to sender, of (128/k - 1)/8 bytes a COT.
-
-// rowsMax is the number of COTs a message carries; the last one carries what is
-// left, rounded up to wire.SoftRowsUnit.
-const rowsMax = 8192
-
-func softRows(left int64) int { return int(min(rowsMax, wire.SoftRows(left))) }
+// One flight, receiver to sender, of (128/k - 1)/8 bytes a COT. A message ends with what the
+// sender checks its columns by (columns.go).
 
 // soft is what both sides of SoftSpoken share: the streams and the matrices.
 type soft struct {
@@ -39,18 +36,22 @@ type soft struct {
 	msg  []byte
 	rows []prg.Block // made and not handed out yet
 	out  []prg.Block // backing of rows
+
+	binding [sha256.Size]byte // of what was sent before
+	factors []prg.Block       // room for those of the columns' hash
 }
 
-func newSoft(conn transport.Conn, k int, seeds []prg.Block, total int64) soft {
-	s := soft{conn: conn, k: k, left: total, seed: make([]prg.Cipher, len(seeds))}
+func newSoft(conn transport.Conn, k int, seeds []prg.Block, binding [sha256.Size]byte, total int64) soft {
+	s := soft{conn: conn, k: k, left: total, seed: make([]prg.Cipher, len(seeds)), binding: binding}
 	for i := range seeds {
 		s.seed[i].Reset(seeds[i])
 	}
-	n := softRows(total)
+	n := int(wire.SoftMessage(total))
 	s.cols = make([]prg.Block, n)
 	s.sum = make([]prg.Block, n/128)
+	s.factors = make([]prg.Block, n/128)
 	s.part = make([]prg.Block, 5*n/128)
-	s.msg = make([]byte, (128/k-1)*n/8)
+	s.msg = make([]byte, wire.SoftMessageBytes(k, int64(n)))
 	s.out = make([]prg.Block, n)
 	return s
 }
@@ -86,24 +87,38 @@ func (s *soft) flush() error { return s.conn.Flush() }
 func (s *soft) fill(dst []prg.Block, next func(rows int) error) error {
 	for len(dst) > 0 {
 		if len(s.rows) == 0 {
-			n := softRows(s.left)
+			n := int(wire.SoftMessage(s.left))
 			if err := next(n); err != nil {
 				return err
 			}
+			good := n - wire.SoftSpent
 			s.next += uint64(n / 128)
-			s.left -= min(int64(n), s.left)
-			if n <= len(dst) { // no need to go by way of s.out
+			s.left -= min(int64(good), s.left)
+			if n <= len(dst) { // no need to go by way of s.out: what comes next goes over those that are spent
 				transpose(dst[:n], s.cols[:n])
-				dst = dst[n:]
+				dst = dst[good:]
 				continue
 			}
 			transpose(s.out[:n], s.cols[:n])
-			s.rows = s.out[:n]
+			s.rows = s.out[:good]
 		}
 		n := copy(dst, s.rows)
 		dst, s.rows = dst[n:], s.rows[n:]
 	}
 	return nil
+}
+
+// message is the part of the buffer for so many OTs: the whole, the corrections, and what is said
+// of the columns.
+func (s *soft) message(rows int) (whole, corrections, said []byte) {
+	whole = s.msg[:wire.SoftMessageBytes(s.k, int64(rows))]
+	n := len(whole) - wire.SoftCheckBytes
+	return whole, whole[:n], whole[n:]
+}
+
+// hash is that of the columns of the message at hand.
+func (s *soft) hash(corrections []byte, rows int) columnHash {
+	return newColumnHash(s.factors[:rows/128], s.binding, s.next, corrections)
 }
 
 // softSender makes q.
@@ -117,8 +132,8 @@ func (s *softSender) fill(dst []prg.Block) error { return s.soft.fill(dst, s.bat
 func (s *softSender) batch(rows int) error {
 	w := rows / 128
 	groups := 128 / s.k
-	msg := s.msg[:(groups-1)*w*prg.BlockSize]
-	if err := s.conn.Recv(msg); err != nil {
+	whole, msg, said := s.message(rows)
+	if err := s.conn.Recv(whole); err != nil {
 		return err
 	}
 	for g := range groups {
@@ -134,7 +149,7 @@ func (s *softSender) batch(rows int) error {
 			addMasked(s.cols[bit*w:(bit+1)*w], part, mask)
 		}
 	}
-	return nil
+	return s.hash(msg, rows).check(said, s.cols[:rows], s.delta)
 }
 
 // softReceiver makes t.
@@ -146,7 +161,7 @@ func (s *softReceiver) batch(rows int) error {
 	w := rows / 128
 	groups := 128 / s.k
 	choice := s.cols[:w] // column 0
-	msg := s.msg[:(groups-1)*w*prg.BlockSize]
+	whole, msg, said := s.message(rows)
 	for g := range groups {
 		s.group(g, w)
 		if g == 0 {
@@ -155,5 +170,6 @@ func (s *softReceiver) batch(rows int) error {
 		}
 		xorWire(msg[(g-1)*w*prg.BlockSize:], s.sum[:w], choice)
 	}
-	return s.conn.Send(msg)
+	s.hash(msg, rows).respond(said, s.cols[:rows])
+	return s.conn.Send(whole)
 }

@@ -19,6 +19,10 @@ func main() {
 	for _, bytes := range []int{64, 32} {
 		xor(bytes)
 	}
+	multiply512()
+	multiply128()
+	weigh512()
+	weigh256()
 	Generate()
 }
 
@@ -360,5 +364,140 @@ func xor(bytes int) {
 		ADDQ(Imm(64), src)
 		ADDQ(Imm(64), dst)
 	})
+	end()
+}
+
+// multiplyDoc is what both kernels do.
+const multiplyDoc = " writes to dst the sums of the products of n blocks' halves: low by low, low by high and high by low, high by high; n is a multiple of 4 and not 0."
+
+// halves are which halves of two blocks are multiplied; the middle two make one sum.
+var halves = []uint64{0x00, 0x01, 0x10, 0x11}
+
+// multiply512 takes four blocks at a time.
+func multiply512() {
+	begin("multiply512", "(dst *uint64, a *uint64, b *uint64, n int)", "multiply512"+multiplyDoc)
+	dst, a, b, n := gp("dst"), gp("a"), gp("b"), gp("n")
+	sums := zmms(4)
+	for _, v := range sums {
+		VPXORQ(v, v, v)
+	}
+	x, y, p := ZMM(), ZMM(), zmms(4)
+	loop("multiply", n, 4, func() {
+		VMOVDQU64(Mem{Base: a}, x)
+		VMOVDQU64(Mem{Base: b}, y)
+		for i, half := range halves {
+			VPCLMULQDQ(Imm(half), y, x, p[i])
+			VPXORQ(p[i], sums[i], sums[i])
+		}
+		ADDQ(Imm(64), a)
+		ADDQ(Imm(64), b)
+	})
+	VPXORQ(sums[1], sums[2], sums[1])
+	for to, from := range []int{0, 1, 3} {
+		v, high := sums[from], ZMM()
+		VEXTRACTI64X4(Imm(1), v, high.AsY())
+		VPXORQ(high, v, v)
+		VEXTRACTI32X4(Imm(1), v, high.AsX())
+		VPXORQ(high, v, v)
+		VMOVDQU64(v.AsX(), Mem{Base: dst, Disp: 16 * to})
+	}
+	end()
+}
+
+// multiply128 takes a block at a time.
+func multiply128() {
+	begin("multiply128", "(dst *uint64, a *uint64, b *uint64, n int)", "multiply128"+multiplyDoc)
+	dst, a, b, n := gp("dst"), gp("a"), gp("b"), gp("n")
+	var sums [4]VecVirtual
+	for i := range sums {
+		sums[i] = XMM()
+		VPXOR(sums[i], sums[i], sums[i])
+	}
+	x, y := XMM(), XMM()
+	loop("multiply", n, 1, func() {
+		VMOVDQU(Mem{Base: a}, x)
+		VMOVDQU(Mem{Base: b}, y)
+		for i, half := range halves {
+			p := XMM()
+			VPCLMULQDQ(Imm(half), y, x, p)
+			VPXOR(p, sums[i], sums[i])
+		}
+		ADDQ(Imm(16), a)
+		ADDQ(Imm(16), b)
+	})
+	VPXOR(sums[1], sums[2], sums[1])
+	for to, from := range []int{0, 1, 3} {
+		VMOVDQU(sums[from], Mem{Base: dst, Disp: 16 * to})
+	}
+	RET()
+}
+
+// weighDoc is what both kernels do.
+const weighDoc = " takes vectors of n blocks, one behind the other: of each it adds up every fourth block, times x to the number of those that follow, in words of GF(2^64). n is a multiple of 4 and not 0."
+
+// weigh512 does four vectors.
+func weigh512() {
+	begin("weigh512", "(dst *uint64, src *uint64, n int)", "weigh512"+weighDoc)
+	dst, src, n := gp("dst"), gp("src"), gp("n")
+	stride, third := GP64(), GP64()
+	MOVQ(n, stride)
+	SHLQ(Imm(4), stride)
+	LEAQ(Mem{Base: stride, Index: stride, Scale: 2}, third)
+	sums := zmms(4)
+	for _, v := range sums {
+		VPXORQ(v, v, v)
+	}
+	poly, word := ZMM(), GP64()
+	MOVQ(U64(0x1b), word)
+	VPBROADCASTQ(word, poly)
+	from := []Mem{{Base: src}, {Base: src, Index: stride, Scale: 1}, {Base: src, Index: stride, Scale: 2}, {Base: src, Index: third, Scale: 1}}
+	over := zmms(4)
+	loop("weigh", n, 4, func() {
+		for i, v := range sums {
+			VPSRAQ(Imm(63), v, over[i])
+			VPADDQ(v, v, v)
+			VPANDQ(poly, over[i], over[i])
+			VPTERNLOGQ(Imm(0x96), from[i], over[i], v)
+		}
+		ADDQ(Imm(64), src)
+	})
+	for i, v := range sums {
+		VMOVDQU64(v, Mem{Base: dst, Disp: 64 * i})
+	}
+	end()
+}
+
+// weigh256 does two.
+func weigh256() {
+	begin("weigh256", "(dst *uint64, src *uint64, n int)", "weigh256"+weighDoc)
+	dst, src, n := gp("dst"), gp("src"), gp("n")
+	stride := GP64()
+	MOVQ(n, stride)
+	SHLQ(Imm(4), stride)
+	var sums [4]VecVirtual
+	for i := range sums {
+		sums[i] = YMM()
+		VPXOR(sums[i], sums[i], sums[i])
+	}
+	poly, zero, word := YMM(), YMM(), GP64()
+	VPXOR(zero, zero, zero)
+	MOVQ(U64(0x1b), word)
+	VMOVQ(word, poly.AsX())
+	VPBROADCASTQ(poly.AsX(), poly)
+	from := []Mem{{Base: src}, {Base: src, Disp: 32}, {Base: src, Index: stride, Scale: 1}, {Base: src, Index: stride, Scale: 1, Disp: 32}}
+	loop("weigh", n, 4, func() {
+		for i, v := range sums {
+			over := YMM()
+			VPCMPGTQ(v, zero, over)
+			VPADDQ(v, v, v)
+			VPAND(poly, over, over)
+			VPXOR(from[i], over, over)
+			VPXOR(over, v, v)
+		}
+		ADDQ(Imm(64), src)
+	})
+	for i, v := range sums {
+		VMOVDQU(v, Mem{Base: dst, Disp: 32 * i})
+	}
 	end()
 }
