@@ -32,11 +32,11 @@ const (
 
 // cut finds how many fraction bits, from want down to least, weights may have so that few
 // digits of them have room in an accumulator of base more bits. Where there are more than
-// few filters, bytes count for more than bits down to fair.
+// few filters, bytes count for more than bits.
 func cut(w []float32, filters, want, fair, least, base int) (s int, d digits, ok bool) {
-	tries := [][2]int{{fair, cheapRoom}, {fair, digitRoom}, {least, digitRoom}}
+	tries := [][2]int{{fair, cheapRoom}, {least, cheapRoom + 1}, {fair, digitRoom}, {least, digitRoom}}
 	if filters <= fewFilters {
-		tries = tries[1:]
+		tries = tries[2:]
 	}
 	for _, try := range tries {
 		for s = want; s >= try[0]; s-- {
