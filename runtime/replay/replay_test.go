@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"net"
 	"os"
@@ -103,6 +104,14 @@ func TestReplay(t *testing.T) {
 		b[parts[kind]+at] ^= 1
 		return b
 	}
+	claims := func(old, text string) []byte {
+		b := bytes.Replace(file, []byte(old), []byte(text), 1)
+		if len(b) != len(file) || bytes.Equal(b, file) {
+			t.Fatalf("the recording does not say %s", old)
+		}
+		return b
+	}
+	version := runtime.ProtocolVersion()
 	other := compiled(t, 18)
 	for name, x := range map[string]struct {
 		by   *network
@@ -115,6 +124,8 @@ func TestReplay(t *testing.T) {
 		"the server's words": {n, changed('f', 70), replay.ErrDamaged},
 		"another session":    {n, ahead, replay.ErrOther},
 		"another plan":       {other, file, transport.ErrMismatch},
+		"another version":    {n, claims(fmt.Sprintf(`"protocol":%d,`, version), fmt.Sprintf(`"protocol":%d,`, version-1)), transport.ErrVersion},
+		"inputs are missing": {n, claims(`"inferences":2,`, `"inferences":3,`), replay.ErrDamaged},
 	} {
 		if err := x.by.replayed(t.Context(), x.file, said); !errors.Is(err, x.want) {
 			t.Errorf("%s: %v", name, err)

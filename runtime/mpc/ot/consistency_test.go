@@ -222,6 +222,25 @@ func TestChoicesThatDiffer(t *testing.T) {
 	}
 }
 
+// TestSpentOTsAreNotHandedOut: of a message the OTs that hide the others in the check stay unused,
+// whether they are handed out at once or in pieces.
+func TestSpentOTsAreNotHandedOut(t *testing.T) {
+	const total, each, blocks = 30_000, wire.SoftRows - wire.SoftSpent, wire.SoftRows / 128
+	for _, pieces := range [][]int{{each, 1}, {wire.SoftRows}, {5, each}, {2*each + 1}} {
+		s := &softReceiver{newSoft(sink{}, 8, randomVector(wire.BaseOTs/8<<8), [32]byte{}, total)}
+		wanted := 0
+		for _, n := range pieces {
+			wanted += n
+			if err := s.fill(make([]prg.Block, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if messages := uint64((wanted + each - 1) / each); s.next != messages*blocks {
+			t.Errorf("%d OTs in pieces of %d are of %d blocks, want %d messages of %d", wanted, pieces, s.next, messages, blocks)
+		}
+	}
+}
+
 // TestTreesThatDeviate: of all places that the noise of a tree can have, a sender that deviates
 // must name those for which it wants to pass. With another Delta, or a wrong sum, it is one at most.
 func TestTreesThatDeviate(t *testing.T) {
