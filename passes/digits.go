@@ -151,15 +151,7 @@ func (b *fixer) byDigits(v *ir.Value, d digits) (*ir.Value, error) {
 	if x, err = b.weighed(v.Name, x, d, groups); err != nil {
 		return nil, err
 	}
-	if len(v.Args) == 3 {
-		if x, err = b.addBias(v, x); err != nil {
-			return nil, err
-		}
-	}
-	if b.shift(v) == 0 {
-		return x, nil
-	}
-	return b.out.New(ir.OpTruncate, v.Name, &ir.TruncateAttrs{Shift: b.shift(v), Bits: b.k, Exact: true}, x)
+	return b.finished(v, x)
 }
 
 // weighed adds up the products of digits, each by what its digit counts.

@@ -174,6 +174,11 @@ func (b *fixer) tiled(v *ir.Value, k *tileKernel) (*ir.Value, error) {
 	if x, err = b.out.New(ir.OpTileOut, v.Name, out, x); err != nil {
 		return nil, err
 	}
+	return b.finished(v, x)
+}
+
+// finished adds the bias to a product in its accumulator, and rounds.
+func (b *fixer) finished(v, x *ir.Value) (_ *ir.Value, err error) {
 	if len(v.Args) == 3 {
 		if x, err = b.addBias(v, x); err != nil {
 			return nil, err
