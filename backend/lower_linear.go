@@ -27,7 +27,7 @@ func (l *lowering) conv(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 	if v.Proto == string(plan.ProtoLinearOT) {
 		lin = overOT(v, lin)
 	} else {
-		lin.NormLog2 = max(leastNorm(lin), normLog2(w.Ints, lin.COut))
+		lin.NormLog2 = normLog2(v.Attrs.(*ir.ConvAttrs), w.Ints, lin.COut)
 		l.linear = append(l.linear, linearStep{node: v.Name, linear: lin, weights: w.Ints})
 	}
 	s := plan.Step{Proto: plan.Proto(v.Proto), Attrs: lin}
@@ -54,26 +54,14 @@ func convGeometry(v *ir.Value) *plan.Linear {
 // operators state it, so that the plan says as little as possible of the weights.
 const minNorm = 8
 
-// normLog2 bounds the l2 norm of every filter by a power of two.
-func normLog2(w []int64, filters int) int {
-	n, largest := len(w)/filters, 0.0
-	for o := range filters {
-		sum := 0.0
-		for _, x := range w[o*n : (o+1)*n] {
-			sum += float64(x) * float64(x)
-		}
-		largest = math.Max(largest, sum)
+// normLog2 bounds the l2 norm of every filter by a power of two. Of digits of weights,
+// which are much alike, a smaller one is stated.
+func normLog2(a *ir.ConvAttrs, w []int64, filters int) int {
+	least := minNorm
+	if a.OfDigits() {
+		least = plan.DigitNorm
 	}
-	return int(math.Ceil(math.Log2(max(largest, 1)) / 2))
-}
-
-// leastNorm is the smallest bound on a filter's norm that a plan states: of digits of
-// weights, which are much alike, a smaller one.
-func leastNorm(l *plan.Linear) int {
-	if l.Exact && l.Shift == 0 {
-		return plan.DigitNorm
-	}
-	return minNorm
+	return max(least, int(math.Ceil(math.Log2(max(plan.LargestNorm(w, filters), 1)))))
 }
 
 // sumPool lowers windowed sums over one or two dimensions.

@@ -31,7 +31,7 @@ func CheaperOverOT(convs []*ir.Value, p choose.Profile, stop func() error) ([]bo
 	rlwe, ot := make([]*plan.Linear, len(convs)), make([]float64, len(convs))
 	for i, v := range convs {
 		rlwe[i] = convGeometry(v)
-		rlwe[i].NormLog2 = normLog2(v.Args[1].Attrs.(*ir.ConstAttrs).Ints, rlwe[i].COut)
+		rlwe[i].NormLog2 = normLog2(v.Attrs.(*ir.ConvAttrs), v.Args[1].Attrs.(*ir.ConstAttrs).Ints, rlwe[i].COut)
 		rlwe[i].ClientInput = v.Args[0].Type.Holder == ir.Client
 		ot[i] = p.OverOT(overOT(v, rlwe[i]))
 	}

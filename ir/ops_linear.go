@@ -25,6 +25,10 @@ type ConvAttrs struct {
 	LinearAttrs
 }
 
+// OfDigits reports a product by the digits of weights: it is exact and stays in its
+// accumulator, until the products of all digits are added up and truncated.
+func (a *ConvAttrs) OfDigits() bool { return a.Exact && a.Shift == 0 }
+
 // PoolAttrs describes windows over NC followed by 1, 2 or 3 spatial dimensions.
 // What lies outside is absent for a maximum and zero for a sum. With Ceil the
 // number of windows is rounded up, but every window starts inside the input or

@@ -77,14 +77,14 @@ func rounded(w []float32, s int) []int64 {
 func countDigits(ints []int64, filters, bits int, norm float64) int {
 	rest := slices.Clone(ints)
 	for n := 1; n <= mostDigits; n++ {
-		if largestNorm(rest, filters) <= norm {
+		if plan.LargestNorm(rest, filters) <= norm {
 			return n
 		}
 		low := make([]int64, len(rest))
 		for i, x := range rest {
 			low[i], rest[i] = lowDigit(x, bits)
 		}
-		if largestNorm(low, filters) > norm {
+		if plan.LargestNorm(low, filters) > norm {
 			return 0
 		}
 	}
@@ -95,18 +95,6 @@ func countDigits(ints []int64, filters, bits int, norm float64) int {
 func lowDigit(x int64, bits int) (low, rest int64) {
 	low = ir.Wrap(x, bits)
 	return low, (x - low) >> bits
-}
-
-func largestNorm(ints []int64, filters int) float64 {
-	n, largest := len(ints)/filters, 0.0
-	for o := range filters {
-		sum := 0.0
-		for _, x := range ints[o*n : (o+1)*n] {
-			sum += float64(x) * float64(x)
-		}
-		largest = max(largest, sum)
-	}
-	return math.Sqrt(largest)
 }
 
 // split is the filters of all digits, lowest first, group by group.

@@ -257,7 +257,7 @@ func TestDigitsAddUp(t *testing.T) {
 		}
 		ints := rounded(w, s)
 		all, size := d.split(ints, groups), len(ints)/groups
-		if n := largestNorm(all, d.count*filters); n > math.Exp2(float64(digitRoom-base-s)) {
+		if n := plan.LargestNorm(all, d.count*filters); n > math.Exp2(float64(digitRoom-base-s)) {
 			t.Errorf("base %d: a digit's filter has norm %.0f, there is room for 2^%d", base, n, digitRoom-base-s)
 		}
 		for i, x := range ints {
@@ -300,6 +300,11 @@ func TestLastLayersAreExact(t *testing.T) {
 		}
 		if said := strings.Join(made.Warnings, "; "); strings.Contains(said, "by chance") {
 			t.Errorf("%v by %v, %+v: %s", c.in, c.w, c.options.Bits, said)
+		}
+		for _, v := range made.Fixed.Values { // the simulation does not see the noise of one that is not
+			if a, ok := v.Attrs.(*ir.ConvAttrs); ok && !a.Exact {
+				t.Errorf("%v by %v: a product is not exact", c.in, c.w)
+			}
 		}
 		var outputs [2][]*ir.FixedTensor
 		for i := range outputs {

@@ -183,16 +183,23 @@ func CheckNoise(l *Linear, weights []int64) error {
 const MaxWeight = 1<<31 - 1
 
 func maxFilterNorm(l *Linear, weights []int64) (float64, error) {
-	worst := 0.0
-	for n := l.FilterLen(); len(weights) > 0; weights = weights[n:] {
-		sum := 0.0
-		for _, w := range weights[:n] {
-			if w > MaxWeight || w < -MaxWeight {
-				return 0, fmt.Errorf("linear: weight %d exceeds %d", w, MaxWeight)
-			}
-			sum += float64(w) * float64(w)
+	for _, w := range weights {
+		if w > MaxWeight || w < -MaxWeight {
+			return 0, fmt.Errorf("linear: weight %d exceeds %d", w, MaxWeight)
 		}
-		worst = max(worst, sum)
 	}
-	return math.Sqrt(worst), nil
+	return LargestNorm(weights, l.COut), nil
+}
+
+// LargestNorm is the largest l2 norm of so many filters.
+func LargestNorm(weights []int64, filters int) float64 {
+	n, largest := len(weights)/filters, 0.0
+	for o := range filters {
+		sum := 0.0
+		for _, x := range weights[o*n : (o+1)*n] {
+			sum += float64(x) * float64(x)
+		}
+		largest = max(largest, sum)
+	}
+	return math.Sqrt(largest)
 }

@@ -57,7 +57,7 @@ func FormatsOf(g *ir.Graph) (u Formats) {
 	for _, v := range g.Values {
 		compare, wide := comparison(v)
 		product := v.Op == ir.OpConv || v.Op == ir.OpMul || v.Op == ir.OpPRelu
-		if product && !digits(v) || v.Op == ir.OpTruncate || compare != nil {
+		if product && !ofDigits(v) || v.Op == ir.OpTruncate || compare != nil {
 			u.Ring.add(v.Type.Elem.Bits, v.Type.N())
 			u.Fraction.add(v.Type.Elem.Frac, v.Type.N())
 		}
@@ -76,11 +76,10 @@ func FormatsOf(g *ir.Graph) (u Formats) {
 	return u
 }
 
-// digits reports a product of the digits of weights, which stays in its accumulator until
-// it is added up and truncated.
-func digits(v *ir.Value) bool {
+// ofDigits reports what is no activation yet.
+func ofDigits(v *ir.Value) bool {
 	a, ok := v.Attrs.(*ir.ConvAttrs)
-	return ok && a.Exact && a.Shift == 0
+	return ok && a.OfDigits()
 }
 
 // comparison gives the bits that a value's signs are computed on, and how many
