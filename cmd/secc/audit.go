@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/runtime/receipt"
 	"secc.example/secc/server"
 )
@@ -110,7 +111,7 @@ weights stand there by a commitment: equal for equal weights.`,
 			if s.Client != nil {
 				client = s.Client.PublicKey
 			}
-			return printJSON(c.OutOrStdout(), struct {
+			return out.JSON(c.OutOrStdout(), struct {
 				*receipt.Receipt
 				SignedBy        string `json:"signed_by"`
 				CountersignedBy string `json:"countersigned_by,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend"
+	"secc.example/secc/cmd/internal/out"
 )
 
 const backbonesSchema = "secc.backbones/1"
@@ -83,7 +84,7 @@ func (f *explainFlags) explainBackbones(c *cobra.Command, paths []string) error 
 		}
 	}
 	if f.asJSON {
-		return printJSON(c.OutOrStdout(), all)
+		return out.JSON(c.OutOrStdout(), all)
 	}
 	all.print(c)
 	if f.html != "" {

@@ -20,6 +20,8 @@ import (
 	"secc.example/secc"
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
+	"secc.example/secc/cmd/secc/internal/bench"
 	"secc.example/secc/frontend/input"
 )
 
@@ -87,12 +89,12 @@ CPU seconds, bytes, rounds and peak memory of both. The first calibration input
 	fl.IntSliceVar(&f.threads, "threads", []int{1}, "cores of each party; several values make several runs")
 	fl.BoolVar(&f.operators, "operators", false, "report every operator too (with --json)")
 	fl.BoolVar(&f.prepared, "prepared", false, "prepare the inference, and tell what is left for when the input is there")
-	fl.BoolVar(&f.json, "json", false, "print JSON ("+benchSchema+")")
+	fl.BoolVar(&f.json, "json", false, "print JSON ("+bench.Schema+")")
 	return c
 }
 
 func (f *benchNetworkFlags) run(c *cobra.Command, models []string) error {
-	rep := benchReport[networkRow]{Schema: benchSchema, Machine: machine()}
+	rep := bench.Report[networkRow]{Schema: bench.Schema, Machine: bench.Machine()}
 	for _, path := range models {
 		rows, err := f.model(c, path)
 		if err != nil {
@@ -101,7 +103,7 @@ func (f *benchNetworkFlags) run(c *cobra.Command, models []string) error {
 		rep.Rows = append(rep.Rows, rows...)
 	}
 	if f.json {
-		return printJSON(c.OutOrStdout(), rep)
+		return out.JSON(c.OutOrStdout(), rep)
 	}
 	printNetworks(c.OutOrStdout(), rep)
 	return nil
@@ -275,7 +277,7 @@ func (f *benchNetworkFlags) inference(c *cobra.Command, dir, file, link string, 
 
 func cpuSecondsOf(s *os.ProcessState) float64 { return (s.UserTime() + s.SystemTime()).Seconds() }
 
-func printNetworks(w io.Writer, rep benchReport[networkRow]) {
+func printNetworks(w io.Writer, rep bench.Report[networkRow]) {
 	fmt.Fprintln(w, rep.Machine)
 	t := table.NewWriter()
 	t.SetOutputMirror(w)

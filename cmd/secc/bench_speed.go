@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/choose"
+	"secc.example/secc/cmd/internal/out"
+	"secc.example/secc/cmd/internal/process"
+	"secc.example/secc/cmd/secc/internal/bench"
 	"secc.example/secc/internal/kernel"
 )
 
@@ -25,22 +28,22 @@ work takes 1.3 times as long here. "secc bench network" corrects its predictions
 			if err != nil {
 				return err
 			}
-			rep := benchReport[choose.Speed]{Schema: benchSchema, Machine: machine() + "; " + kernel.Summary(), Rows: []choose.Speed{s}}
+			rep := bench.Report[choose.Speed]{Schema: bench.Schema, Machine: bench.Machine() + "; " + kernel.Summary(), Rows: []choose.Speed{s}}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), rep)
+				return out.JSON(c.OutOrStdout(), rep)
 			}
 			fmt.Fprintf(c.OutOrStdout(), "%s\nlinear operators take %.2f times as long here, all else %.2f times\n", rep.Machine, s.Linear, s.Nonlinear)
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+bench.Schema+")")
 	return c
 }
 
 // speedHere runs bench speed in a process of its own: in this one a heap full of
 // what was compiled would make the collector part of what is measured.
 func speedHere(ctx context.Context) (s choose.Speed, err error) {
-	cmd, err := self(ctx, "bench", "speed", "--json")
+	cmd, err := process.Again(ctx, "bench", "speed", "--json")
 	if err != nil {
 		return s, err
 	}
@@ -48,7 +51,7 @@ func speedHere(ctx context.Context) (s choose.Speed, err error) {
 	if err != nil {
 		return s, fmt.Errorf("bench speed: %w", err)
 	}
-	var rep benchReport[choose.Speed]
+	var rep bench.Report[choose.Speed]
 	if err := json.Unmarshal(out, &rep); err != nil {
 		return s, fmt.Errorf("bench speed: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc"
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/frontend/onnx"
 	"secc.example/secc/passes"
 )
@@ -72,7 +73,7 @@ func (f *compileFlags) check(c *cobra.Command, path string) error {
 		r.Share = float64(r.Supported) / float64(r.Nodes)
 	}
 	if f.json {
-		err = printJSON(c.OutOrStdout(), r)
+		err = out.JSON(c.OutOrStdout(), r)
 	} else {
 		r.print(c.OutOrStdout())
 	}

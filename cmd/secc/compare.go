@@ -6,6 +6,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/cmd/secc/internal/evaluate"
 	"secc.example/secc/frontend/input"
 )
@@ -61,7 +63,7 @@ func (f *compareFlags) run(c *cobra.Command, path string) error {
 		return err
 	}
 	if f.json {
-		return printJSON(c.OutOrStdout(), r)
+		return out.JSON(c.OutOrStdout(), r)
 	}
 	printComparison(c.OutOrStdout(), r)
 	return nil

@@ -16,6 +16,7 @@ import (
 	"secc.example/secc"
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/cmd/secc/internal/evaluate"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/frontend/onnx"
@@ -125,7 +126,7 @@ func (f *compileFlags) run(c *cobra.Command, path string) error {
 		at.table(c.ErrOrStderr())
 	}
 	if f.json {
-		return printJSON(c.OutOrStdout(), made.Report)
+		return out.JSON(c.OutOrStdout(), made.Report)
 	}
 	return f.print(c.OutOrStdout(), made)
 }

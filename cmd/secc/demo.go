@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +21,8 @@ import (
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/answer"
+	"secc.example/secc/cmd/internal/out"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/testdata"
 )
 
@@ -84,7 +85,7 @@ func demo(c *cobra.Command, dir string, asJSON bool) error {
 		return fmt.Errorf("demo: %w", err)
 	}
 	if asJSON {
-		return printJSON(c.OutOrStdout(), report)
+		return out.JSON(c.OutOrStdout(), report)
 	}
 	say("")
 	if err := answer.Print(c.OutOrStdout(), report); err != nil {
@@ -169,7 +170,7 @@ func startServer(ctx context.Context, log io.Writer, dir, file string, more ...s
 	}
 	var stderr bytes.Buffer
 	args := []string{"run", "--party=server", "--once", "--plan", file, "--listen", "127.0.0.1:0", "--ready-file", ready}
-	cmd, err := self(ctx, append(args, more...)...)
+	cmd, err := process.Again(ctx, append(args, more...)...)
 	if err != nil {
 		return nil, "", err
 	}
@@ -200,7 +201,7 @@ func startServer(ctx context.Context, log io.Writer, dir, file string, more ...s
 // runClient runs the client as a process of its own on a file and reads its report.
 func runClient(c *cobra.Command, file, addr, input string, more ...string) (*plan.Report, *os.ProcessState, error) {
 	args := []string{"run", "--party=client", "--plan", file, "--connect", addr, "--input", input, "--json"}
-	cmd, err := self(c.Context(), append(args, more...)...)
+	cmd, err := process.Again(c.Context(), append(args, more...)...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -221,17 +222,4 @@ func runClient(c *cobra.Command, file, addr, input string, more ...string) (*pla
 		return nil, nil, fmt.Errorf("client: %w", err)
 	}
 	return &r, cmd.ProcessState, readErr
-}
-
-// self runs this program with other arguments; it gets a chance to say goodbye
-// when the context ends.
-func self(ctx context.Context, args ...string) (*exec.Cmd, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, exe, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 5 * time.Second
-	return cmd, nil
 }

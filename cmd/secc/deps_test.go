@@ -19,7 +19,8 @@ var everybodys = []string{"internal/kernel", "internal/gemm", "internal/largepag
 var mayImport = map[string][]string{
 	"secc.example/secc":          {"*"}, // the front door
 	"cmd/secc":                   {"*"},
-	"cmd/secc/internal/evaluate": {"*"}, // of cmd/secc
+	"cmd/secc/internal/bench":    {"*"}, // of cmd/secc
+	"cmd/secc/internal/evaluate": {"*"},
 	"cmd/secc-client":            {"backend/plan", "cmd/internal/answer", "cmd/internal/ask", "cmd/internal/exit", "cmd/internal/out", "frontend/input", "runtime", "runtime/client", "runtime/transport"},
 	"cmd/secc-wasm":              {"backend/plan", "cmd/internal/answer", "cmd/internal/exit", "frontend/input", "runtime", "runtime/client", "runtime/transport"},
 	"cmd/internal/ask":           {"backend/plan", "cmd/internal/answer", "cmd/internal/exit", "cmd/internal/out", "cmd/internal/process", "cmd/internal/progress", "frontend/input", "frontend/input/dicom", "internal/safefile", "runtime", "runtime/client", "runtime/receipt", "runtime/remote", "runtime/replay", "runtime/store", "runtime/transport"},
@@ -57,7 +58,7 @@ var onlyIn = map[string][]string{
 	"gorgonia.org/tensor":            {"secc.example/secc"},
 	"google.golang.org/protobuf":     {"frontend/onnx", "frontend/onnx/internal/onnxpb", "frontend/onnx/onnxtest", "frontend/input"},
 	"github.com/mmcloughlin/avo":     {},
-	"github.com/spf13/cobra":         {"cmd/secc"},
+	"github.com/spf13/cobra":         {"cmd/secc", "cmd/secc/internal/bench"},
 	"github.com/coder/websocket":     {"runtime/remote", "server"},
 	"github.com/prometheus":          {"server"},
 	"go.etcd.io/bbolt":               {"server"},

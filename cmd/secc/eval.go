@@ -9,6 +9,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+
 	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/cmd/secc/internal/evaluate"
 )
@@ -77,7 +78,7 @@ func (f *evalFlags) run(c *cobra.Command, path string) error {
 		return err
 	}
 	if f.json {
-		err = printJSON(c.OutOrStdout(), r)
+		err = out.JSON(c.OutOrStdout(), r)
 	} else {
 		printEvaluation(c.OutOrStdout(), r)
 	}

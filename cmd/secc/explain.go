@@ -8,6 +8,7 @@ import (
 
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime/mpc/poly"
 	"secc.example/secc/runtime/mpc/prg"
@@ -114,9 +115,9 @@ func (f *explainFlags) print(c *cobra.Command, path string, r *plan.Report) erro
 	}
 	switch {
 	case f.asJSON && ladder.Ladder == nil:
-		return printJSON(c.OutOrStdout(), r)
+		return out.JSON(c.OutOrStdout(), r)
 	case f.asJSON:
-		return printJSON(c.OutOrStdout(), ladder)
+		return out.JSON(c.OutOrStdout(), ladder)
 	case ladder.Ladder != nil:
 		ladder.print(c.OutOrStdout())
 	default:

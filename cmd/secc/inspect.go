@@ -56,7 +56,7 @@ func newInspectCmd() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), v)
+				return out.JSON(c.OutOrStdout(), v)
 			}
 			return v.print(c.OutOrStdout())
 		},

@@ -8,6 +8,8 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/answer"
 	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/out"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/cmd/internal/progress"
 	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime/client"
@@ -32,7 +34,7 @@ func (q *question) ask(c *cobra.Command, with client.Client) error {
 	if err := checkLabels(p, labels); err != nil {
 		return err
 	}
-	show := &answer.Show{To: c.OutOrStdout(), Plan: p, Labels: labels, Most: answer.Most{Classes: q.top, AllFindings: !c.Flags().Changed("top")}, JSON: q.json, Peak: peakRSS}
+	show := &answer.Show{To: c.OutOrStdout(), Plan: p, Labels: labels, Most: answer.Most{Classes: q.top, AllFindings: !c.Flags().Changed("top")}, JSON: q.json, Peak: process.PeakRSS}
 	var cases [][][]float32
 	if len(q.inputs) > 0 || with.Session.Keep == 0 {
 		if cases, err = q.read(c, p, show); err != nil {
@@ -52,8 +54,8 @@ func (q *question) ask(c *cobra.Command, with client.Client) error {
 // prepared says what a session without inferences took.
 func (q *question) prepared(c *cobra.Command, r *plan.Report) error {
 	if q.json {
-		r.PeakRSS = peakRSS()
-		return printJSON(c.OutOrStdout(), r)
+		r.PeakRSS = process.PeakRSS()
+		return out.JSON(c.OutOrStdout(), r)
 	}
 	_, err := fmt.Fprintln(c.OutOrStdout(), answer.Summary(r))
 	return err

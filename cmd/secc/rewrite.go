@@ -8,6 +8,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/internal/safefile"
 	"secc.example/secc/passes"
 )
@@ -53,7 +54,7 @@ func (f *compileFlags) rewrite(c *cobra.Command, path string) error {
 		return err
 	}
 	if f.json {
-		return printJSON(c.OutOrStdout(), struct {
+		return out.JSON(c.OutOrStdout(), struct {
 			Schema string `json:"schema"`
 			Output string `json:"output"`
 			*passes.XReport

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -207,12 +206,6 @@ func (f *runFlags) client(c *cobra.Command, cfg runtime.Config, link transport.L
 		}
 	}
 	return f.ask(c, client.Client{Plan: p, Address: f.connect, TLS: conf, Insecure: f.insecure, Link: link, Session: cfg})
-}
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }
 
 // newLog writes to standard error: standard output holds results only.

@@ -19,6 +19,8 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/answer"
 	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/out"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/service"
 	"secc.example/secc/runtime/transport"
@@ -131,8 +133,8 @@ func (o *outlets) done(log *slog.Logger, r *plan.Report, asJSON bool) {
 
 // report prints what an inference or a session took.
 func (o *outlets) report(r *plan.Report) {
-	r.PeakRSS = peakRSS()
-	if err := printJSON(o.out, r); err != nil {
+	r.PeakRSS = process.PeakRSS()
+	if err := out.JSON(o.out, r); err != nil {
 		o.log.Error("report", "err", err)
 	}
 	if n := o.out.Dropped(); n > 0 {

@@ -8,6 +8,7 @@ import (
 
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/cmd/secc/internal/evaluate"
 	"secc.example/secc/ir"
 	"secc.example/secc/ir/num"
@@ -20,7 +21,7 @@ import (
 // this process, and compares the processor time with the prediction.
 func measureSpeed(ctx context.Context) (choose.Speed, error) {
 	one := choose.Speed{Linear: 1, Nonlinear: 1}
-	if cpuSeconds() == 0 {
+	if process.CPUSeconds() == 0 {
 		return one, nil // this system does not tell processor time
 	}
 	var took [3]float64
@@ -138,11 +139,11 @@ const probeRuns = 3
 
 func (p *probe) run(ctx context.Context) (seconds float64, err error) {
 	for i := range probeRuns {
-		before := cpuSeconds()
+		before := process.CPUSeconds()
 		if _, err := p.Secure(ctx, p.in, [2]func(plan.Slot, runtime.Vec){}); err != nil {
 			return 0, fmt.Errorf("measuring this machine: %w", err)
 		}
-		if t := cpuSeconds() - before; i == 0 || t < seconds {
+		if t := process.CPUSeconds() - before; i == 0 || t < seconds {
 			seconds = t
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/passes"
 )
 
@@ -33,7 +34,7 @@ type stageTime struct {
 
 func follow(w io.Writer, what string) *stages {
 	s := &stages{w: w, what: what, start: time.Now(), stop: make(chan struct{}), ended: make(chan struct{})}
-	s.since, s.cpu = s.start, cpuSeconds()
+	s.since, s.cpu = s.start, process.CPUSeconds()
 	next := time.NewTimer(2 * time.Second)
 	go func() {
 		defer close(s.ended)
@@ -77,7 +78,7 @@ func (s *stages) at(now passes.Stage) {
 
 // note books the time since the stage began.
 func (s *stages) note() {
-	t, cpu := time.Now(), cpuSeconds()
+	t, cpu := time.Now(), process.CPUSeconds()
 	i := slices.IndexFunc(s.took, func(x stageTime) bool { return x.name == s.now.Name })
 	if i < 0 {
 		i, s.took = len(s.took), append(s.took, stageTime{name: s.now.Name})

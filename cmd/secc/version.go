@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"secc.example/secc/backend/plan"
+	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/internal/kernel"
 )
 
@@ -23,7 +24,7 @@ func newVersionCmd() *cobra.Command {
 			}
 			v := versionInfo()
 			if asJSON {
-				return printJSON(c.OutOrStdout(), v)
+				return out.JSON(c.OutOrStdout(), v)
 			}
 			_, err := fmt.Fprintf(c.OutOrStdout(), "%s\nkernels: %s\n", v, kernel.Summary())
 			return err

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
 	"secc.example/secc/cmd/internal/exit"
 )
 

@@ -1,10 +1,14 @@
-// Package process sets up a process that runs sessions.
+// Package process sets up a process that runs sessions, and tells what it has used.
 package process
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	goruntime "runtime"
 	"runtime/debug"
+	"syscall"
+	"time"
 )
 
 // Tune makes this process one that runs sessions on so many cores (0: all), and says how
@@ -18,4 +22,17 @@ func Tune(threads int) int {
 		goruntime.GOMAXPROCS(threads) // the correlated OTs are made on other goroutines than the plan's
 	}
 	return threads
+}
+
+// Again is this program with other arguments; it gets a chance to say goodbye when the
+// context ends.
+func Again(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, exe, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd, nil
 }

@@ -1,17 +1,21 @@
-package main
+package bench
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/ir"
 	secc "secc.example/secc/runtime"
 	"secc.example/secc/runtime/mpc/he"
@@ -55,48 +59,24 @@ func benchedProducts() (names []string, ms []*plan.Mul) {
 	}
 }
 
-func newBenchProductsCmd() *cobra.Command {
-	var asJSON bool
-	var profile, connect string
-	c := &cobra.Command{
-		Use:   "products",
-		Short: "Measure products of two shared matrices under encryption: an attention layer of BERT-base",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
+func productsCommand() *cobra.Command {
+	var profile string
+	return two[productRow]{
+		name: "products", short: "Measure products of two shared matrices under encryption: an attention layer of BERT-base",
+		flags: func(fl *pflag.FlagSet) {
+			fl.StringVar(&profile, "profile", "lan", "network that encodings are chosen for: lan, wan, loopback or rtt=40ms,bw=400M")
+		},
+		ready: func() (measurement[productRow], error) {
 			p, err := choose.ParseProfile(profile)
 			if err != nil {
-				return usage("%v", err)
+				return nil, exit.Usagef("%v", err)
 			}
 			names, ms := benchedProducts()
-			if err := (choose.Search{Profile: p}).Products(productFormat.bits, ms...); err != nil {
-				return err
-			}
 			b := &productBench{names: names, products: ms, profile: p.Name}
-			if connect != "" {
-				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
-					_, err := b.run(ctx, m, transport.Client)
-					return err
-				})
-			}
-			rep := benchReport[productRow]{Schema: benchSchema, Machine: machine()}
-			err = benchPair(c, []string{"bench", "products", "--profile", profile}, func(ctx context.Context, m *transport.Mux) (err error) {
-				rep.Rows, err = b.run(ctx, m, transport.Server)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), rep)
-			}
-			return printProducts(c, rep)
+			return b.run, (choose.Search{Profile: p}).Products(productFormat.bits, ms...)
 		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
-	c.Flags().StringVar(&profile, "profile", "lan", "network that encodings are chosen for: lan, wan, loopback or rtt=40ms,bw=400M")
-	c.Flags().StringVar(&connect, "connect", "", "address of the first process")
-	_ = c.Flags().MarkHidden("connect") // the flag exists
-	return c
+		print: printProducts,
+	}.command()
 }
 
 // productBench is products that share a session's keys.
@@ -150,25 +130,25 @@ func (b *productBench) one(ctx context.Context, sync, conn transport.Conn, party
 	row.BytesKeys = toClient + toServer
 	ot := plan.CostMul(0, bits, &plan.Mul{Batch: m.Batch, M: m.M, K: m.K, N: m.N})
 	row.BytesGilbert = ot.ToServer() + ot.ToClient()
-	x, err := benchShare(m.Batch*m.M*m.K, bits)
+	x, err := randomShare(m.Batch*m.M*m.K, bits)
 	if err != nil {
 		return row, err
 	}
-	y, err := benchShare(m.Batch*m.K*m.N, bits)
+	y, err := randomShare(m.Batch*m.K*m.N, bits)
 	if err != nil {
 		return row, err
 	}
 	before := conn.Stats()
-	if err := benchSync(sync); err != nil {
+	if err := barrier(sync); err != nil {
 		return row, err
 	}
-	start, cpu := time.Now(), cpuSeconds()
+	start, cpu := time.Now(), process.CPUSeconds()
 	z, err := party.product(ctx, conn, m, x, y)
 	if err != nil {
 		return row, err
 	}
-	row.ServerCPU = cpuSeconds() - cpu
-	if row.ClientCPU, err = exchangeSeconds(sync, row.ServerCPU); err != nil {
+	row.ServerCPU = process.CPUSeconds() - cpu
+	if row.ClientCPU, err = exchange(sync, row.ServerCPU); err != nil {
 		return row, err
 	}
 	row.Seconds = time.Since(start).Seconds()
@@ -201,40 +181,29 @@ func (p *linearParty) product(ctx context.Context, conn transport.Conn, m *plan.
 	return p.client.Sum(ctx, conn, terms, own, 1)
 }
 
+// wrongProducts: the client opens its shares to the server, which counts the
+// results that are off by more than one.
 func wrongProducts(conn transport.Conn, role transport.Role, m *plan.Mul, x, y, z []uint64) (wrong int, err error) {
-	bits, out := productFormat.bits, productFormat.bits-m.Shift
-	all := []struct {
-		share []uint64
-		bits  int
-	}{{x, bits}, {y, bits}, {z, out}}
-	for _, v := range all {
-		if role == transport.Client {
-			if err := benchSend(conn, v.share, v.bits); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		theirs, err := benchReceive(conn, len(v.share), v.bits)
-		if err != nil {
-			return 0, err
-		}
-		for i, s := range theirs {
-			v.share[i] += s
-		}
+	bits, result := productFormat.bits, productFormat.bits-m.Shift
+	if x, err = opened(conn, role, x, bits); err != nil {
+		return 0, err
 	}
-	if role == transport.Client {
-		return 0, conn.Flush()
+	if y, err = opened(conn, role, y, bits); err != nil {
+		return 0, err
+	}
+	if z, err = opened(conn, role, z, result); err != nil || role == transport.Client {
+		return 0, err
 	}
 	for i, acc := range secc.OwnProduct(m, x, y) {
 		want := ring.Signed(acc+1<<(m.Shift-1), bits) >> m.Shift
-		if d := ring.Signed(z[i]-uint64(want), out); d < -1 || d > 1 {
+		if d := ring.Signed(z[i]-uint64(want), result); d < -1 || d > 1 {
 			wrong++
 		}
 	}
 	return wrong, nil
 }
 
-func printProducts(c *cobra.Command, rep benchReport[productRow]) error {
+func printProducts(w io.Writer, rep Report[productRow]) error {
 	t := table.NewWriter()
 	t.AppendHeader(table.Row{"product", "bits", "digits", "MiB", "to server", "to client", "over OT", "seconds", "server CPU s", "client CPU s", "wrong"})
 	mib := func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/(1<<20)) }
@@ -244,7 +213,7 @@ func printProducts(c *cobra.Command, rep benchReport[productRow]) error {
 			fmt.Sprintf("%.2f", r.Seconds), fmt.Sprintf("%.2f", r.ServerCPU), fmt.Sprintf("%.2f", r.ClientCPU), r.Wrong})
 		sum += r.BytesTotal
 	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "%s; encodings for %s, one core a party; %s MiB together, keys of %s MiB left out\n%s\n",
+	_, err := fmt.Fprintf(w, "%s; encodings for %s, one core a party; %s MiB together, keys of %s MiB left out\n%s\n",
 		rep.Machine, rep.Rows[0].Profile, mib(sum), mib(rep.Rows[0].BytesKeys), t.Render())
 	return err
 }

@@ -1,17 +1,21 @@
-package main
+package bench
 
 import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
@@ -47,46 +51,25 @@ func otBenches() []otBench {
 	}
 }
 
-func newBenchOTCmd() *cobra.Command {
-	var asJSON bool
+func otCommand() *cobra.Command {
 	var total int64
 	var runs int
-	var connect string
-	c := &cobra.Command{
-		Use:   "ot",
-		Short: "Measure how fast correlated OTs are made, and how many bits each takes",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if total < 1 || total > wire.MaxOTs || runs < 1 || runs > 100 {
-				return usage("--cots or --runs out of range")
-			}
-			if connect != "" {
-				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
-					_, err := benchOT(ctx, m, total, runs, transport.Client)
-					return err
-				})
-			}
-			rep := benchReport[otRow]{Schema: benchSchema, Machine: machine()}
-			args := []string{"bench", "ot", "--cots", fmt.Sprint(total), "--runs", fmt.Sprint(runs)}
-			err := benchPair(c, args, func(ctx context.Context, m *transport.Mux) (err error) {
-				rep.Rows, err = benchOT(ctx, m, total, runs, transport.Server)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), rep)
-			}
-			return printOT(c, rep)
+	return two[otRow]{
+		name: "ot", short: "Measure how fast correlated OTs are made, and how many bits each takes",
+		flags: func(fl *pflag.FlagSet) {
+			fl.Int64Var(&total, "cots", 1<<25, "correlated OTs to make with each extension")
+			fl.IntVar(&runs, "runs", 3, "runs of each; the median rate counts")
 		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
-	c.Flags().Int64Var(&total, "cots", 1<<25, "correlated OTs to make with each extension")
-	c.Flags().IntVar(&runs, "runs", 3, "runs of each; the median rate counts")
-	c.Flags().StringVar(&connect, "connect", "", "address of the first process")
-	_ = c.Flags().MarkHidden("connect") // the flag exists
-	return c
+		ready: func() (measurement[otRow], error) {
+			if total < 1 || total > wire.MaxOTs || runs < 1 || runs > 100 {
+				return nil, exit.Usagef("--cots or --runs out of range")
+			}
+			return func(ctx context.Context, m *transport.Mux, role transport.Role) ([]otRow, error) {
+				return benchOT(ctx, m, total, runs, role)
+			}, nil
+		},
+		print: printOT,
+	}.command()
 }
 
 // benchOT makes total COTs with every extension, the server as OT sender.
@@ -120,7 +103,7 @@ func benchOneOT(ctx context.Context, m *transport.Mux, cfg ot.Config, total int6
 	cfg.Ahead = 1 << 16 // little is made before the clock starts
 	sync, conn := m.Channel(0), m.Channel(1)
 	before := conn.Stats()
-	if err := benchSync(sync); err != nil {
+	if err := barrier(sync); err != nil {
 		return row, err
 	}
 	start := time.Now()
@@ -133,24 +116,24 @@ func benchOneOT(ctx context.Context, m *transport.Mux, cfg ot.Config, total int6
 		return row, err
 	}
 	row.SetupSeconds = time.Since(start).Round(time.Microsecond).Seconds()
-	if err := benchSync(sync); err != nil { // both have ended their setup
+	if err := barrier(sync); err != nil { // both have ended their setup
 		return row, err
 	}
 	start = time.Now()
-	cpu := cpuSeconds()
+	cpu := process.CPUSeconds()
 	buf := make([]prg.Block, 1<<14)
 	for left := total; left > 0; left -= int64(len(buf)) {
 		if err := take(buf[:min(left, int64(len(buf)))]); err != nil {
 			return row, err
 		}
 	}
-	cpu = cpuSeconds() - cpu
-	theirs, err := benchTell(sync, int64(1e9*cpu)) // both have all of them
+	cpu = process.CPUSeconds() - cpu
+	theirs, err := exchange(sync, cpu) // both have all of them
 	if err != nil {
 		return row, err
 	}
 	row.COTsPerSecond = float64(total) / time.Since(start).Seconds()
-	if busier := max(cpu, float64(theirs)/1e9); busier > 0 {
+	if busier := max(cpu, theirs); busier > 0 {
 		row.PerCPUSecond = float64(total) / busier
 	}
 	after := conn.Stats()
@@ -183,7 +166,7 @@ func otDirection(ctx context.Context, conn transport.Conn, cfg ot.Config, total 
 	}, err
 }
 
-func printOT(c *cobra.Command, rep benchReport[otRow]) error {
+func printOT(w io.Writer, rep Report[otRow]) error {
 	t := table.NewWriter()
 	t.AppendHeader(table.Row{"extension", "million COT/s", "a CPU second", "bits a COT", "setup s", "setup bytes"})
 	for _, r := range rep.Rows {
@@ -191,6 +174,6 @@ func printOT(c *cobra.Command, rep benchReport[otRow]) error {
 			r.Name, fmt.Sprintf("%.1f", r.COTsPerSecond/1e6), fmt.Sprintf("%.1f", r.PerCPUSecond/1e6), fmt.Sprintf("%.3f", r.BitsPerCOT), fmt.Sprintf("%.3f", r.SetupSeconds), r.SetupBytes,
 		})
 	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "%s; %d COTs each, one core a party\n%s\n", rep.Machine, rep.Rows[0].COTs, t.Render())
+	_, err := fmt.Fprintf(w, "%s; %d COTs each, one core a party\n%s\n", rep.Machine, rep.Rows[0].COTs, t.Render())
 	return err
 }

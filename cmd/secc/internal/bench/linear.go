@@ -1,21 +1,24 @@
-package main
+package bench
 
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	mrand "math/rand/v2"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"secc.example/secc/backend"
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/process"
 	secc "secc.example/secc/runtime"
 	"secc.example/secc/runtime/mpc/he"
 	"secc.example/secc/runtime/mpc/poly"
@@ -48,61 +51,30 @@ type linearBench struct {
 	keys             wire.LinearKeys
 }
 
-func newBenchLinearCmd() *cobra.Command {
-	var asJSON bool
+func linearCommand() *cobra.Command {
 	var networks, profiles []string
 	var kernels bool
-	var connect string
-	c := &cobra.Command{
-		Use:   "linear",
-		Short: "Measure the convolutions of whole networks under encryption, and the kernels below them",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			benches, err := linearBenches(networks, profiles)
-			if err != nil {
-				return err
-			}
-			if connect != "" {
-				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
-					_, err := benchLinear(ctx, m, benches, transport.Client)
-					return err
-				})
-			}
-			rep := benchReport[linearRow]{Schema: benchSchema, Machine: machine()}
-			args := []string{"bench", "linear"}
-			for _, n := range networks {
-				args = append(args, "--network", n)
-			}
-			for _, p := range profiles {
-				args = append(args, "--profile", p)
-			}
-			err = benchPair(c, args, func(ctx context.Context, m *transport.Mux) (err error) {
-				rep.Rows, err = benchLinear(ctx, m, benches, transport.Server)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if kernels {
-				rows, err := kernelRows()
-				if err != nil {
-					return err
-				}
-				rep.Rows = append(rep.Rows, rows...)
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), rep)
-			}
-			return printLinear(c, rep)
+	return two[linearRow]{
+		name: "linear", short: "Measure the convolutions of whole networks under encryption, and the kernels below them",
+		flags: func(fl *pflag.FlagSet) {
+			fl.StringArrayVar(&networks, "network", []string{"resnet50", "densenet121", "squeezenet1_1"}, "networks to measure")
+			fl.StringArrayVar(&profiles, "profile", []string{"wan", "loopback"}, "profiles to choose encodings for")
+			fl.BoolVar(&kernels, "kernels", true, "measure the kernels too")
 		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
-	c.Flags().StringArrayVar(&networks, "network", []string{"resnet50", "densenet121", "squeezenet1_1"}, "networks to measure")
-	c.Flags().StringArrayVar(&profiles, "profile", []string{"wan", "loopback"}, "profiles to choose encodings for")
-	c.Flags().BoolVar(&kernels, "kernels", true, "measure the kernels too")
-	c.Flags().StringVar(&connect, "connect", "", "address of the first process")
-	_ = c.Flags().MarkHidden("connect") // the flag exists
-	return c
+		ready: func() (measurement[linearRow], error) {
+			benches, err := linearBenches(networks, profiles)
+			return func(ctx context.Context, m *transport.Mux, role transport.Role) ([]linearRow, error) {
+				return benchLinear(ctx, m, benches, role)
+			}, err
+		},
+		more: func() ([]linearRow, error) {
+			if !kernels {
+				return nil, nil
+			}
+			return kernelRows()
+		},
+		print: printLinear,
+	}.command()
 }
 
 func linearBenches(networks, profiles []string) ([]linearBench, error) {
@@ -110,12 +82,12 @@ func linearBenches(networks, profiles []string) ([]linearBench, error) {
 	var all []linearBench
 	for _, n := range networks {
 		if shapes[n] == nil {
-			return nil, usage("unknown network %q", n)
+			return nil, exit.Usagef("unknown network %q", n)
 		}
 		for _, name := range profiles {
 			p, err := choose.ParseProfile(name)
 			if err != nil {
-				return nil, usage("%v", err)
+				return nil, exit.Usagef("%v", err)
 			}
 			b := linearBench{network: n, profile: name}
 			for i, s := range shapes[n]() {
@@ -154,15 +126,15 @@ func benchLinear(ctx context.Context, m *transport.Mux, benches []linearBench, r
 func (b *linearBench) run(ctx context.Context, m *transport.Mux, role transport.Role) (linearRow, error) {
 	row := linearRow{Network: b.network, Profile: b.profile, Convolutions: len(b.ops)}
 	sync, conn := m.Channel(0), m.Channel(1)
-	party := linearParty{role: role, share: randomShare(b.ops)}
+	party := linearParty{role: role, share: drawShare(b.ops)}
 	if role == transport.Server {
 		party.drawWeights(b.ops)
 	}
 	before := conn.Stats()
-	if err := benchSync(sync); err != nil {
+	if err := barrier(sync); err != nil {
 		return row, err
 	}
-	start, cpu := time.Now(), cpuSeconds()
+	start, cpu := time.Now(), process.CPUSeconds()
 	if err := party.setUp(ctx, conn, wire.LinearKeys{N: b.keys.N, Modulus: backend.Modulus(), Secrets: b.keys.Secrets, Levels: b.keys.Levels}); err != nil {
 		return row, err
 	}
@@ -172,8 +144,8 @@ func (b *linearBench) run(ctx context.Context, m *transport.Mux, role transport.
 			return row, fmt.Errorf("convolution %d: %w", i, err)
 		}
 	}
-	cpu = cpuSeconds() - cpu
-	theirs, err := exchangeSeconds(sync, cpu)
+	cpu = process.CPUSeconds() - cpu
+	theirs, err := exchange(sync, cpu)
 	if err != nil {
 		return row, err
 	}
@@ -186,17 +158,6 @@ func (b *linearBench) run(ctx context.Context, m *transport.Mux, role transport.
 	return row, nil
 }
 
-// exchangeSeconds tells the peer a time and returns the peer's.
-func exchangeSeconds(c transport.Conn, s float64) (float64, error) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], math.Float64bits(s))
-	if err := c.Send(b[:]); err != nil {
-		return 0, err
-	}
-	err := c.Recv(b[:])
-	return math.Float64frombits(binary.LittleEndian.Uint64(b[:])), err
-}
-
 // linearParty is one side of the benchmark.
 type linearParty struct {
 	role    transport.Role
@@ -207,7 +168,7 @@ type linearParty struct {
 	bias    []int64
 }
 
-func randomShare(ops []*plan.Linear) []uint64 {
+func drawShare(ops []*plan.Linear) []uint64 {
 	n := 0
 	for _, l := range ops {
 		n = max(n, l.NumIn())
@@ -269,7 +230,7 @@ func kernelRows() ([]linearRow, error) {
 	return rows, nil
 }
 
-func printLinear(c *cobra.Command, rep benchReport[linearRow]) error {
+func printLinear(w io.Writer, rep Report[linearRow]) error {
 	nets, kernels := table.NewWriter(), table.NewWriter()
 	nets.AppendHeader(table.Row{"network", "profile", "MiB", "to server", "to client", "keys", "seconds", "server CPU s", "client CPU s"})
 	kernels.AppendHeader(table.Row{"kernel", "variant", "ns"})
@@ -288,6 +249,6 @@ func printLinear(c *cobra.Command, rep benchReport[linearRow]) error {
 	if kernels.Length() > 0 {
 		out += kernels.Render() + "\n"
 	}
-	_, err := fmt.Fprint(c.OutOrStdout(), out)
+	_, err := fmt.Fprint(w, out)
 	return err
 }

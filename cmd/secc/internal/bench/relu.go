@@ -1,19 +1,21 @@
-package main
+package bench
 
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
-	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/ring"
@@ -60,45 +62,24 @@ func reluBenches() []reluBench {
 	}
 }
 
-func newBenchReluCmd() *cobra.Command {
-	var asJSON bool
+func reluCommand() *cobra.Command {
 	var n, runs int
-	var connect string
-	c := &cobra.Command{
-		Use:   "relu",
-		Short: "Measure ReLU on shares: rate, bits and rounds, correlated OTs included",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if n < 1 || n > 1<<26 || runs < 1 || runs > 100 {
-				return usage("--elements or --runs out of range")
-			}
-			if connect != "" {
-				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
-					_, err := benchRelu(ctx, m, transport.Client, n, runs)
-					return err
-				})
-			}
-			rep := benchReport[reluRow]{Schema: benchSchema, Machine: machine()}
-			args := []string{"bench", "relu", "--elements", fmt.Sprint(n), "--runs", fmt.Sprint(runs)}
-			err := benchPair(c, args, func(ctx context.Context, m *transport.Mux) (err error) {
-				rep.Rows, err = benchRelu(ctx, m, transport.Server, n, runs)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), rep)
-			}
-			return printRelu(c, rep)
+	return two[reluRow]{
+		name: "relu", short: "Measure ReLU on shares: rate, bits and rounds, correlated OTs included",
+		flags: func(fl *pflag.FlagSet) {
+			fl.IntVar(&n, "elements", 1<<21, "elements of a layer")
+			fl.IntVar(&runs, "runs", 3, "runs of each; the median rate counts")
 		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
-	c.Flags().IntVar(&n, "elements", 1<<21, "elements of a layer")
-	c.Flags().IntVar(&runs, "runs", 3, "runs of each; the median rate counts")
-	c.Flags().StringVar(&connect, "connect", "", "address of the first process")
-	_ = c.Flags().MarkHidden("connect") // the flag exists
-	return c
+		ready: func() (measurement[reluRow], error) {
+			if n < 1 || n > 1<<26 || runs < 1 || runs > 100 {
+				return nil, exit.Usagef("--elements or --runs out of range")
+			}
+			return func(ctx context.Context, m *transport.Mux, role transport.Role) ([]reluRow, error) {
+				return benchRelu(ctx, m, role, n, runs)
+			}, nil
+		},
+		print: printRelu,
+	}.command()
 }
 
 func benchRelu(ctx context.Context, m *transport.Mux, role transport.Role, n, runs int) ([]reluRow, error) {
@@ -126,7 +107,7 @@ func benchOneRelu(ctx context.Context, m *transport.Mux, role transport.Role, b 
 	cost := plan.CostRelu(n, &b.c)
 	row := reluRow{Name: b.name, RingBits: b.c.Bits, ComparedBits: b.c.Hi - b.c.Lo, Elements: n}
 	row.COTs = (cost.COTs.ServerSends + cost.COTs.ClientSends) / int64(n)
-	share, err := benchShare(n, b.c.Bits)
+	share, err := randomShare(n, b.c.Bits)
 	if err != nil {
 		return row, err
 	}
@@ -140,21 +121,21 @@ func benchOneRelu(ctx context.Context, m *transport.Mux, role transport.Role, b 
 	}
 	defer done()
 	sync := m.Channel(reluChannels - 1)
-	if err := benchSync(sync); err != nil {
+	if err := barrier(sync); err != nil {
 		return row, err
 	}
-	start, cpu := time.Now(), cpuSeconds()
+	start, cpu := time.Now(), process.CPUSeconds()
 	y, err := reluOf(ctx, p, &b.c, share)
 	if err != nil {
 		return row, err
 	}
-	cpu = cpuSeconds() - cpu
-	theirs, err := benchTell(sync, int64(1e9*cpu))
+	cpu = process.CPUSeconds() - cpu
+	theirs, err := exchange(sync, cpu)
 	if err != nil {
 		return row, err
 	}
 	row.ElementsPerSecond = float64(n) / time.Since(start).Seconds()
-	if busier := max(cpu, float64(theirs)/1e9); busier > 0 {
+	if busier := max(cpu, theirs); busier > 0 {
 		row.PerCPUSecond = float64(n) / busier
 	}
 	*depth = depth.After(cost.Flights)
@@ -181,19 +162,6 @@ func (r *reluRow) count(m *transport.Mux, before [reluChannels]transport.Stats, 
 	r.OTBits = (bits[1] + bits[2] - 8*float64(r.SetupBytes)) / n
 	r.BitsPerElement = (bits[0] + bits[1] + bits[2]) / n
 	r.AsPredicted = exec.Sent-before[0].Sent == cost.ToClient() && exec.Received-before[0].Received == cost.ToServer()
-}
-
-// benchShare is a random share of a random vector.
-func benchShare(n, bits int) ([]uint64, error) {
-	raw := make([]byte, 8*n)
-	if _, err := rand.Read(raw); err != nil {
-		return nil, err
-	}
-	x := make([]uint64, n)
-	for i := range x {
-		x[i] = binary.LittleEndian.Uint64(raw[8*i:]) & ring.Mask(bits)
-	}
-	return x, nil
 }
 
 // reluParty starts the OTs of one run and waits for their setup.
@@ -254,27 +222,7 @@ func wrongRelus(conn transport.Conn, role transport.Role, c *plan.Relu, x, y []u
 	return wrong, nil
 }
 
-// opened gives the server the values that are shared.
-func opened(conn transport.Conn, role transport.Role, share []uint64, bits int) ([]uint64, error) {
-	b := make([]byte, ring.PackedLen(len(share), bits))
-	if role == transport.Client {
-		ring.Pack(b, share, bits)
-		return nil, errors.Join(conn.Send(b), conn.Flush())
-	}
-	if err := conn.Recv(b); err != nil {
-		return nil, err
-	}
-	values := make([]uint64, len(share))
-	if err := ring.Unpack(values, b, bits); err != nil {
-		return nil, err
-	}
-	for i := range values {
-		values[i] = (values[i] + share[i]) & ring.Mask(bits)
-	}
-	return values, nil
-}
-
-func printRelu(c *cobra.Command, rep benchReport[reluRow]) error {
+func printRelu(w io.Writer, rep Report[reluRow]) error {
 	t := table.NewWriter()
 	t.AppendHeader(table.Row{"name", "ring", "compared", "bits an element", "online", "OT", "COTs", "rounds", "million a second", "a CPU second", "wrong"})
 	for _, r := range rep.Rows {
@@ -283,6 +231,6 @@ func printRelu(c *cobra.Command, rep benchReport[reluRow]) error {
 			fmt.Sprintf("%.1f", r.OTBits), r.COTs, r.Rounds, fmt.Sprintf("%.3f", r.ElementsPerSecond/1e6), fmt.Sprintf("%.3f", r.PerCPUSecond/1e6), r.Wrong,
 		})
 	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "%s; %d elements, one core a party, set-up counted in the bits\n%s\n", rep.Machine, rep.Rows[0].Elements, t.Render())
+	_, err := fmt.Fprintf(w, "%s; %d elements, one core a party, set-up counted in the bits\n%s\n", rep.Machine, rep.Rows[0].Elements, t.Render())
 	return err
 }

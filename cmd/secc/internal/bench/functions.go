@@ -1,17 +1,21 @@
-package main
+package bench
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
+	"secc.example/secc/cmd/internal/exit"
+	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/ir"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ot"
@@ -45,49 +49,29 @@ var functionFormats = []ir.Elem{{Bits: 16, Frac: 9}, {Bits: 16, Frac: 11}, {Bits
 // functionNames are the functions measured: what networks have most of.
 var functionNames = []string{"tanh", "sigmoid", "gelu", "silu", "exp_nonpos", "erf", "softplus", "elu", "reciprocal", "rsqrt", "log", "sqrt"}
 
-func newBenchFunctionsCmd() *cobra.Command {
-	var asJSON bool
+func functionsCommand() *cobra.Command {
 	var n int
-	var profile, connect string
-	c := &cobra.Command{
-		Use:   "functions",
-		Short: "Measure elementwise functions on shares: bits, flights, error and rate, correlated OTs included",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
+	var profile string
+	return two[functionRow]{
+		name: "functions", short: "Measure elementwise functions on shares: bits, flights, error and rate, correlated OTs included",
+		flags: func(fl *pflag.FlagSet) {
+			fl.IntVar(&n, "elements", 1<<16, "elements of a vector")
+			fl.StringVar(&profile, "profile", "lan", "network that the lines are chosen for: lan, wan, loopback or rtt=40ms,bw=400M")
+		},
+		ready: func() (measurement[functionRow], error) {
 			if n < 1 || n > 1<<24 {
-				return usage("--elements out of range")
+				return nil, exit.Usagef("--elements out of range")
 			}
 			p, err := choose.ParseProfile(profile)
 			if err != nil {
-				return usage("%v", err)
+				return nil, exit.Usagef("%v", err)
 			}
-			if connect != "" {
-				return benchConnect(c.Context(), connect, func(ctx context.Context, m *transport.Mux) error {
-					_, err := benchFunctions(ctx, m, transport.Client, n, p)
-					return err
-				})
-			}
-			rep := benchReport[functionRow]{Schema: benchSchema, Machine: machine()}
-			args := []string{"bench", "functions", "--elements", fmt.Sprint(n), "--profile", profile}
-			err = benchPair(c, args, func(ctx context.Context, m *transport.Mux) (err error) {
-				rep.Rows, err = benchFunctions(ctx, m, transport.Server, n, p)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(c.OutOrStdout(), rep)
-			}
-			return printFunctions(c, rep)
+			return func(ctx context.Context, m *transport.Mux, role transport.Role) ([]functionRow, error) {
+				return benchFunctions(ctx, m, role, n, p)
+			}, nil
 		},
-	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON ("+benchSchema+")")
-	c.Flags().IntVar(&n, "elements", 1<<16, "elements of a vector")
-	c.Flags().StringVar(&profile, "profile", "lan", "network that the lines are chosen for: lan, wan, loopback or rtt=40ms,bw=400M")
-	c.Flags().StringVar(&connect, "connect", "", "address of the first process")
-	_ = c.Flags().MarkHidden("connect") // the flag exists
-	return c
+		print: printFunctions,
+	}.command()
 }
 
 func benchFunctions(ctx context.Context, m *transport.Mux, role transport.Role, n int, p choose.Profile) (rows []functionRow, err error) {
@@ -114,11 +98,11 @@ func benchFunction(ctx context.Context, m *transport.Mux, role transport.Role, f
 	cost, kind := plan.CostFunc(n, e.Bits, e.Bits, f), ot.Config{Kind: wire.Ferret, Set: 11}
 	row := functionRow{K: e.Bits, F: e.Frac, Elements: n, MaxErrorULP: f.Error(), Flights: len(cost.Flights), Rounds: plan.Depth{}.After(cost.Flights).Rounds()}
 	row.COTs = (cost.COTs.ServerSends + cost.COTs.ClientSends) / int64(n)
-	share, err := benchShare(n, e.Bits)
+	share, err := randomShare(n, e.Bits)
 	if err != nil {
 		return row, err
 	}
-	if err := benchPromise(m.Channel(reluChannels-1), role, share, e.Bits); err != nil {
+	if err := keepPromise(m.Channel(reluChannels-1), role, share, e.Bits); err != nil {
 		return row, err
 	}
 	var before [reluChannels]transport.Stats
@@ -131,21 +115,21 @@ func benchFunction(ctx context.Context, m *transport.Mux, role transport.Role, f
 	}
 	defer done()
 	sync := m.Channel(reluChannels - 1)
-	if err := benchSync(sync); err != nil {
+	if err := barrier(sync); err != nil {
 		return row, err
 	}
-	start, cpu := time.Now(), cpuSeconds()
+	start, cpu := time.Now(), process.CPUSeconds()
 	y, err := functionOf(ctx, p, f, e.Bits, share)
 	if err != nil {
 		return row, err
 	}
-	cpu = cpuSeconds() - cpu
-	theirs, err := benchTell(sync, int64(1e9*cpu))
+	cpu = process.CPUSeconds() - cpu
+	theirs, err := exchange(sync, cpu)
 	if err != nil {
 		return row, err
 	}
 	row.ElementsPerSecond = float64(n) / time.Since(start).Seconds()
-	if busier := max(cpu, float64(theirs)/1e9); busier > 0 {
+	if busier := max(cpu, theirs); busier > 0 {
 		row.PerCPUSecond = float64(n) / busier
 	}
 	var r reluRow
@@ -156,38 +140,18 @@ func benchFunction(ctx context.Context, m *transport.Mux, role transport.Role, f
 	return row, err
 }
 
-// benchPromise halves what is shared until |x| < 2^(bits-2): the client tells the
+// keepPromise halves what is shared until |x| < 2^(bits-2): the client tells the
 // server its shares, and the server changes its own.
-func benchPromise(conn transport.Conn, role transport.Role, share []uint64, bits int) error {
-	if role == transport.Client {
-		if err := benchSend(conn, share, bits); err != nil {
-			return err
-		}
-		return conn.Flush()
-	}
-	theirs, err := benchReceive(conn, len(share), bits)
-	if err != nil {
+func keepPromise(conn transport.Conn, role transport.Role, share []uint64, bits int) error {
+	values, err := opened(conn, role, share, bits)
+	if err != nil || role == transport.Client {
 		return err
 	}
-	for i, c := range theirs {
-		x := ring.Signed(share[i]+c, bits) >> 1
-		share[i] = (uint64(max(x, 1-1<<(bits-2))) - c) & ring.Mask(bits)
+	for i, v := range values {
+		x := ring.Signed(v, bits) >> 1
+		share[i] = (share[i] + uint64(max(x, 1-1<<(bits-2))) - v) & ring.Mask(bits)
 	}
 	return nil
-}
-
-func benchSend(conn transport.Conn, x []uint64, bits int) error {
-	b := make([]byte, ring.PackedLen(len(x), bits))
-	ring.Pack(b, x, bits)
-	return conn.Send(b)
-}
-
-func benchReceive(conn transport.Conn, n, bits int) ([]uint64, error) {
-	b, x := make([]byte, ring.PackedLen(n, bits)), make([]uint64, n)
-	if err := conn.Recv(b); err != nil {
-		return nil, err
-	}
-	return x, ring.Unpack(x, b, bits)
 }
 
 func functionOf(ctx context.Context, p *nonlinear.Party, f *plan.Func, bits int, x []uint64) ([]uint64, error) {
@@ -202,26 +166,15 @@ func functionOf(ctx context.Context, p *nonlinear.Party, f *plan.Func, bits int,
 // wrongFunctions: the client opens its shares to the server, which counts the
 // results that are not the lines' value rounded up or down.
 func wrongFunctions(conn transport.Conn, role transport.Role, f *plan.Func, bits int, x, y []uint64) (wrong int, err error) {
-	if role == transport.Client {
-		if err := benchSend(conn, x, bits); err != nil {
-			return 0, err
-		}
-		if err := benchSend(conn, y, bits); err != nil {
-			return 0, err
-		}
-		return 0, conn.Flush()
-	}
-	cx, err := benchReceive(conn, len(x), bits)
-	if err != nil {
+	if x, err = opened(conn, role, x, bits); err != nil {
 		return 0, err
 	}
-	cy, err := benchReceive(conn, len(y), bits)
-	if err != nil {
+	if y, err = opened(conn, role, y, bits); err != nil || role == transport.Client {
 		return 0, err
 	}
 	for i := range x {
-		got := float64(ring.Signed(y[i]+cy[i], bits))
-		exact := math.Ldexp(float64(f.Eval(ring.Signed(x[i]+cx[i], bits))), -f.Frac())
+		got := float64(ring.Signed(y[i], bits))
+		exact := math.Ldexp(float64(f.Eval(ring.Signed(x[i], bits))), -f.Frac())
 		if got != math.Floor(exact) && got != math.Floor(exact)+1 {
 			wrong++
 		}
@@ -229,7 +182,7 @@ func wrongFunctions(conn transport.Conn, role transport.Role, f *plan.Func, bits
 	return wrong, nil
 }
 
-func printFunctions(c *cobra.Command, rep benchReport[functionRow]) error {
+func printFunctions(w io.Writer, rep Report[functionRow]) error {
 	t := table.NewWriter()
 	t.AppendHeader(table.Row{"function", "k", "f", "bits an element", "online", "COTs", "flights", "rounds", "error in ulp", "million a second", "a CPU second", "wrong"})
 	for _, r := range rep.Rows {
@@ -237,6 +190,6 @@ func printFunctions(c *cobra.Command, rep benchReport[functionRow]) error {
 			fmt.Sprintf("%.2f", r.MaxErrorULP), fmt.Sprintf("%.3f", r.ElementsPerSecond/1e6), fmt.Sprintf("%.3f", r.PerCPUSecond/1e6), r.Wrong})
 	}
 	first := rep.Rows[0]
-	_, err := fmt.Fprintf(c.OutOrStdout(), "%s; %d elements, profile %s, one core a party, set-up left out\n%s\n", rep.Machine, first.Elements, first.Profile, t.Render())
+	_, err := fmt.Fprintf(w, "%s; %d elements, profile %s, one core a party, set-up left out\n%s\n", rep.Machine, first.Elements, first.Profile, t.Render())
 	return err
 }

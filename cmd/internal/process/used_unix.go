@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package process
 
 import (
 	"os"
@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// peakRSS is the largest resident size this process has had, in bytes. Where
+// PeakRSS is the largest resident size this process has had, in bytes. Where
 // Linux tells, it is that of this program alone: what getrusage says there
 // includes the process it was started from, as large as that was at the time.
-func peakRSS() int64 {
+func PeakRSS() int64 {
 	if b, err := os.ReadFile("/proc/self/status"); err == nil {
 		_, rest, _ := strings.Cut(string(b), "VmHWM:")
 		line, _, _ := strings.Cut(rest, "\n")
@@ -35,8 +35,8 @@ func rssBytes(u *syscall.Rusage) int64 {
 	return int64(u.Maxrss) << 10
 }
 
-// cpuSeconds is the processor time this process has used.
-func cpuSeconds() float64 {
+// CPUSeconds is the processor time this process has used.
+func CPUSeconds() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
