@@ -27,7 +27,7 @@ func TestOTValidate(t *testing.T) {
 
 func TestOTBitsPerCOT(t *testing.T) {
 	const n = 1e9
-	for set, most := range map[int]float64{10: 1.42, 11: 0.75, 12: 0.40, 13: 0.22} {
+	for set, most := range map[int]float64{10: 1.50, 11: 0.78, 12: 0.42, 13: 0.225} {
 		o := OT{ClientSends: OTKind{Kind: wire.Ferret, Set: set}}
 		c := o.Cost(COTs{ClientSends: n})
 		all := c.Setup.Add(c.Stream)

@@ -41,12 +41,13 @@ const (
 	HelloBytes  = TagBytes + SeedBytes + PointBytes // receiver to sender
 	PointsBytes = SeedBytes + BaseOTs*PointBytes    // sender to receiver
 	SumsBytes   = BaseOTs * 2 * BlockBytes          // receiver to sender: sums of the levels of SoftSpoken's trees
-	DigestBytes = 32                                // ends every consistency check
+	DigestBytes = 32                                // ends the checks of SoftSpoken
+	Witness     = 2                                 // blocks of a leaf's witness: two of 128 bits collide after 2^64 tries
 )
 
 // TreesBytes is what SoftSpoken's trees take for groups of k bits, receiver to sender: the sums
 // of their levels and, for the check, a sum of the leaves of each tree and a digest of all leaves.
-func TreesBytes(k int) int64 { return SumsBytes + BaseOTs/int64(k)*BlockBytes + DigestBytes }
+func TreesBytes(k int) int64 { return SumsBytes + BaseOTs/int64(k)*Witness*BlockBytes + DigestBytes }
 
 // A message of SoftSpoken makes a multiple of SoftRowsUnit OTs, SoftRows at most. SoftSpent of
 // them hide the others in the check, which takes SoftCheckBytes, and are thrown away.
@@ -147,13 +148,13 @@ func (p FerretSet) First(total int64) int {
 	return p.K + t*p.Depth
 }
 
-// TreeCheckBytes is what a tree's check takes.
-const TreeCheckBytes = 8
+// TreeCheckBytes is what a tree's check takes: the sum of its hashes, and a digest of them.
+const TreeCheckBytes = 16
 
 // TreeBytes is the size of a tree's message: a block a level but the first, and its check.
 func (p FerretSet) TreeBytes() int { return (p.Depth-1)*BlockBytes + TreeCheckBytes }
 
-// Bytes is what total OTs take, sender to receiver: the trees, and a digest an iteration.
+// Bytes is what total OTs take, sender to receiver.
 func (p FerretSet) Bytes(total int64) int64 {
 	full, each := int64(0), int64(p.Rows()-p.Reserve())
 	if rows := int64(p.Rows()); total > rows { // all iterations but the last
@@ -161,5 +162,5 @@ func (p FerretSet) Bytes(total int64) int64 {
 		total -= full * each
 	}
 	last, _ := p.Grown(total)
-	return (full*int64(p.Trees)+int64(last))*int64(p.TreeBytes()) + (full+1)*DigestBytes
+	return (full*int64(p.Trees) + int64(last)) * int64(p.TreeBytes())
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	rand2 "math/rand/v2"
 	"slices"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestEveryFlippedBitIsNoticed(t *testing.T) {
 		sums(128) + 20, trees - 1, trees + 77, second - 40, second - 1, second + 999,
 	}
 	tree := wire.FerretSet{Depth: 10}.TreeBytes()
-	silent := []int{pointsSize + 3, pointsSize + tree - 9, pointsSize + tree - 1, pointsSize + 8*tree + 100, pointsSize + 9*tree, pointsSize + 9*tree + 31}
+	silent := []int{pointsSize + 3, pointsSize + tree - 9, pointsSize + tree - 1, pointsSize + 8*tree + 100, pointsSize + 9*tree - 17, pointsSize + 9*tree - 1}
 	for _, c := range []struct {
 		cfg        Config
 		byReceiver bool
@@ -244,104 +245,209 @@ func TestSpentOTsAreNotHandedOut(t *testing.T) {
 // TestTreesThatDeviate: of all places that the noise of a tree can have, a sender that deviates
 // must name those for which it wants to pass. With another Delta, or a wrong sum, it is one at most.
 func TestTreesThatDeviate(t *testing.T) {
-	p := wire.FerretSet{K: 64, Trees: 2, Depth: 6}
-	expect := func(what string, change func(*deviant), want ...int) {
-		t.Helper()
-		var passes []int
-		for place := range 1 << p.Depth {
-			if treesPass(t, p, place, change) {
-				passes = append(passes, place)
-			}
-		}
-		if !slices.Equal(passes, want) {
-			t.Errorf("%s: passes for places %d, want %d", what, passes, want)
-		}
-	}
-	all := make([]int, 1<<p.Depth)
+	small := newTrees(wire.FerretSet{K: 64, Trees: 2, Depth: 6})
+	last := 1<<small.set.Depth - 1
+	all := make([]int, last+1)
 	for i := range all {
 		all[i] = i
 	}
-	expect("an honest sender", func(*deviant) {}, all...)
+	small.expect(t, "an honest sender", small.honest(t, small.delta), all, all)
 	// On the last path no OT opens Delta.
-	expect("another Delta in a tree", func(d *deviant) { d.other = prg.Block{0, 1 << 40} }, 1<<p.Depth-1)
-	for at := range p.TreeBytes() + wire.DigestBytes {
-		if at%5 == 0 || at >= p.TreeBytes()-wire.TreeCheckBytes {
-			expect(fmt.Sprintf("byte %d of its tree's message changed", at), func(d *deviant) { d.at = p.TreeBytes() + at })
+	small.expect(t, "another Delta in a tree", small.honest(t, small.delta.Xor(prg.Block{0, 1 << 40})), all, []int{last})
+	for at := range small.set.TreeBytes() {
+		if at%5 == 0 || at >= small.set.TreeBytes()-wire.TreeCheckBytes {
+			said := small.honest(t, small.delta)
+			said[1][at] ^= 2
+			small.expect(t, fmt.Sprintf("byte %d of its message changed", at), said, all, nil)
 		}
 	}
-	for _, guess := range []int{0, 13, 36, 1<<p.Depth - 1} {
-		expect("a wrong sum of leaves, vouched for at a place", func(d *deviant) { d.guess = guess }, guess)
+	for _, guess := range []int{0, 13, 36, last} {
+		small.expect(t, "a wrong last sum that only one leaf tells of", small.vouched(t, small.set.Depth-2, guess, true), all, []int{guess})
 	}
 }
 
-// deviant is a sender of two trees that deviates in the second.
-type deviant struct {
-	*ferret
-	other prg.Block // is added to Delta
-	at    int       // byte that is changed, if not negative
-	guess int       // place for which it computes the check of a wrong last sum, if not negative
-}
-
-// bend is what is sent instead of message p. Of the wrong last sum a receiver has its noisy leaf and
-// the other child of its parent off, by as much.
-func (d *deviant) bend(p []byte, check *treeCheck) []byte {
-	off := prg.Block{1 << 9, 3}
-	switch tree := len(p) == d.TreeBytes(); {
-	case d.guess < 0:
-		return p
-	case !tree:
-		return check.sum()
-	case d.left == 1:
-		check.vouch(make([]byte, wire.TreeCheckBytes), d.leaves)
-		return p
+// TestDeepTreesThatDeviate is the same for the trees that are in use. A sender that makes another
+// tree below a node passes for the places that are below it, for which it is a tree like any other. If
+// it changes the sum of a level only, the sums after it fit no tree but that of a place and of its
+// neighbour.
+func TestDeepTreesThatDeviate(t *testing.T) {
+	r := rand2.New(rand2.NewPCG(7, 8))
+	for depth := 10; depth <= 13; depth++ {
+		p, _ := wire.FerretOf(depth)
+		p.K, p.Trees = 64, 2
+		f := newTrees(p)
+		guess, neighbour := r.IntN(1<<depth), 1<<(depth-1)
+		places := []int{guess, 0, 1<<depth - 1}
+		for bit := range depth {
+			places = append(places, guess^1<<bit, guess^r.IntN(1<<(depth-bit))<<bit)
+		}
+		slices.Sort(places)
+		places = slices.Compact(places)
+		those := func(mask int) []int {
+			return slices.DeleteFunc(slices.Clone(places), func(at int) bool { return (at^guess)&mask != 0 })
+		}
+		f.expect(t, "an honest sender", f.honest(t, f.delta), places, places)
+		f.expect(t, "another Delta in a tree", f.honest(t, f.delta.Xor(prg.Block{2})), places, []int{1<<depth - 1})
+		for sum := range depth - 1 {
+			f.expect(t, fmt.Sprintf("another tree from sum %d on", sum), f.another(t, sum, guess), places, those(1<<(sum+1)-1))
+			f.expect(t, fmt.Sprintf("sum %d", sum), f.vouched(t, sum, guess, false), places, those(neighbour-1))
+		}
+		f.expect(t, "a wrong last sum that only one leaf tells of", f.vouched(t, depth-2, guess, true), places, []int{guess})
 	}
-	p = bytes.Clone(p)
-	last := p[(d.Depth-2)*prg.BlockSize:]
-	prg.Load(last).Xor(off).Put(last)
-	leaves, sibling := slices.Clone(d.leaves), d.guess^len(d.leaves)/2
-	leaves[sibling] = leaves[sibling].Xor(off)
-	check.vouch(last[prg.BlockSize:], leaves)
-	return p
 }
 
-// treesPass runs two trees, the second with its noise at a place.
-func treesPass(t *testing.T, p wire.FerretSet, place int, change func(*deviant)) bool {
-	t.Helper()
-	delta := prg.Block{0x77 | 1, 0x55}
-	total := int64(p.Rows())
-	first := randomVector(p.First(total))
-	theirs := make([]prg.Block, len(first))
-	for i := range first {
+// trees is two trees, in the second of which a sender deviates.
+type trees struct {
+	set   wire.FerretSet
+	delta prg.Block
+	first []prg.Block // what the sender begins with
+}
+
+func newTrees(p wire.FerretSet) trees {
+	f := trees{p, prg.Block{0x77, 0x55}, randomVector(p.First(int64(p.Rows())))}
+	for i := range f.first {
+		f.first[i][0] &^= 1
+	}
+	return f
+}
+
+// ferret is a party with these OTs, new each time.
+func (f trees) ferret(conn transport.Conn, ots []prg.Block) *ferret {
+	return newFerret(conn, f.set, prg.Block{6}, int64(f.set.Rows()), slices.Clone(ots))
+}
+
+// theirs is what a receiver begins with whose second tree has its noise at a place.
+func (f trees) theirs(place int) []prg.Block {
+	out := slices.Clone(f.first)
+	for i := range out {
 		r := uint64(i) & 1
-		if j := i - p.K - p.Depth; j >= 0 {
+		if j := i - f.set.K - f.set.Depth; j >= 0 {
 			r = 1 - uint64(place>>j&1)
 		}
-		first[i][0] &^= 1
-		theirs[i] = first[i].Xor(delta.And(-r))
+		out[i] = out[i].Xor(f.delta.And(-r))
 	}
-	a, b := mpctest.Pipe()
-	defer a.Close()
-	key := prg.Block{6}
-	d := &deviant{at: -1, guess: -1}
-	change(d)
-	check := newTreeCheck(counter(key, 2))
-	conn := rewritten{flip(a, d.at), func(p []byte) []byte { return d.bend(p, check) }}
-	d.ferret = newFerret(conn, p, key, total, first)
-	r := newFerret(b, p, key, total, theirs)
-	r.receives = true
-	for tree := range p.Trees {
-		d.delta = delta
-		if tree == 1 {
-			d.delta = delta.Xor(d.other)
+	return out
+}
+
+// honest is what a sender says that has this Delta in the second tree.
+func (f trees) honest(t *testing.T, second prg.Block) (said [][]byte) {
+	t.Helper()
+	s := f.ferret(recorded{to: &said}, f.first)
+	for tree := range f.set.Trees {
+		if s.delta = f.delta; tree == 1 {
+			s.delta = second
 		}
-		if err := d.fill(make([]prg.Block, 1<<p.Depth)); err != nil {
+		if err := s.fill(make([]prg.Block, 1<<f.set.Depth)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := d.flush(); err != nil {
+	return said
+}
+
+// another is what a sender says whose second tree is another one below a node on the way to a place:
+// something is added to both children of it.
+func (f trees) another(t *testing.T, sum, place int) [][]byte {
+	t.Helper()
+	said := f.honest(t, f.delta)
+	s := f.ferret(nil, f.first)
+	s.check.trees = 1
+	var key [1]prg.Block
+	s.keys.Fill(key[:], 1)
+	s.tree.Reset(key[0])
+	ots, v, off := f.first[f.set.K+f.set.Depth:], s.leaves, prg.Block{1 << 9, 3}
+	fix := func(j int) (prg.Block, uint64) { // what is added before level j is expanded
+		if j != sum+2 {
+			return prg.Block{}, 0
+		}
+		return off, uint64(place) & (1<<(sum+1) - 1)
+	}
+	v[0], v[1] = ots[0], ots[0].Xor(f.delta)
+	for j := 1; j < f.set.Depth; j++ {
+		by, at := fix(j)
+		left := s.tree.Expand(v, 1<<j, by, at).Xor(ots[j])
+		if j == sum+1 {
+			left = left.Xor(off)
+		}
+		left.Put(said[1][(j-1)*prg.BlockSize:])
+	}
+	by, at := fix(f.set.Depth)
+	prg.Finish(v, by, at, 0, 0)
+	s.check.vouch(said[1][len(said[1])-wire.TreeCheckBytes:], v)
+	return said
+}
+
+// vouched is what a sender says that adds something to a sum of the second tree, and vouches for
+// the leaves that a receiver then has whose noise is at a place, the noisy one put right. Alone: for
+// them with the one in the noise's place as an honest sender has it.
+func (f trees) vouched(t *testing.T, sum, place int, alone bool) [][]byte {
+	t.Helper()
+	said := f.honest(t, f.delta)
+	to := said[1][sum*prg.BlockSize:]
+	off := prg.Block{1 << 9, 3}
+	prg.Load(to).Xor(off).Put(to)
+	r := f.ferret(&recited{said: said}, f.theirs(place))
+	r.receives = true
+	if err := r.fill(make([]prg.Block, 1<<f.set.Depth)); err != nil {
 		t.Fatal(err)
 	}
-	return !noticed(t, r.fill(make([]prg.Block, total)))
+	if err := r.grow(); !errors.Is(err, transport.ErrViolation) {
+		t.Fatalf("a wrong sum with an honest word: %v", err)
+	}
+	leaves, check := r.leaves, r.check
+	leaves[place] = leaves[place].Xor(f.delta)
+	if alone {
+		leaves[place] = leaves[place].Xor(off)
+	}
+	check.trees = 1
+	check.vouch(said[1][len(said[1])-wire.TreeCheckBytes:], leaves)
+	return said
+}
+
+// expect holds what was said to receivers with their noise at these places, and says which of them
+// should find nothing wrong.
+func (f trees) expect(t *testing.T, what string, said [][]byte, places, want []int) {
+	t.Helper()
+	var passes []int
+	for _, place := range places {
+		r := f.ferret(&recited{said: said}, f.theirs(place))
+		r.receives = true
+		rows := make([]prg.Block, 1<<f.set.Depth)
+		if err := r.fill(rows); err != nil {
+			t.Fatal(err)
+		}
+		clear(rows)
+		if !noticed(t, r.fill(rows)) {
+			passes = append(passes, place)
+		} else if !slices.Equal(rows, make([]prg.Block, len(rows))) {
+			t.Errorf("depth %d, %s: rows of a wrong tree are handed out", f.set.Depth, what)
+		}
+	}
+	if !slices.Equal(passes, want) {
+		t.Errorf("depth %d, %s: passes for places %d, want %d", f.set.Depth, what, passes, want)
+	}
+}
+
+// recorded keeps what is sent.
+type recorded struct {
+	transport.Conn
+	to *[][]byte
+}
+
+func (c recorded) Send(p []byte) error {
+	*c.to = append(*c.to, bytes.Clone(p))
+	return nil
+}
+
+// recited is a peer that has said something.
+type recited struct {
+	transport.Conn
+	said [][]byte
+}
+
+func (c *recited) Recv(p []byte) error {
+	copy(p, c.said[0])
+	c.said = c.said[1:]
+	return nil
 }
 
 // TestInnerProducts compares with school multiplication.

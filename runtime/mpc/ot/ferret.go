@@ -142,30 +142,15 @@ func (f *ferret) grow() error {
 	ots := f.base[:f.Depth]
 	f.base = f.base[f.Depth:]
 	f.used = 0
-	grow, end := f.growSender, f.endSender
+	grow := f.growSender
 	if f.receives {
-		grow, end = f.growReceiver, f.endReceiver
+		grow = f.growReceiver
 	}
-	if err := grow(ots); err != nil || f.left > 0 {
-		return err
-	}
-	return end()
+	return grow(ots)
 }
 
 // word is the end of a tree's message.
 func (f *ferret) word() []byte { return f.msg[len(f.msg)-wire.TreeCheckBytes:] }
-
-// endSender ends an iteration.
-func (f *ferret) endSender() error { return f.conn.Send(f.check.sum()) }
-
-// endReceiver holds the iteration's trees to the sender's digest.
-func (f *ferret) endReceiver() error {
-	said := make([]byte, wire.DigestBytes)
-	if err := f.conn.Recv(said); err != nil {
-		return err
-	}
-	return f.check.check(said)
-}
 
 // growSender: level 1 is (q, q ^ Delta), so every level sums to Delta; of the
 // deeper levels the left sum goes out under the OT of that level.
@@ -202,6 +187,5 @@ func (f *ferret) growReceiver(ots []prg.Block) error {
 		path += (1 - ots[j][0]&1) << j
 	}
 	prg.Finish(w, fix, at, path, 1)
-	f.check.take(f.word(), w, path)
-	return nil
+	return f.check.check(f.word(), w, path)
 }

@@ -21,7 +21,6 @@ type reference struct {
 	checkKey          prg.Block
 	delta             prg.Block
 	messages          []byte
-	checked           []byte // what the digests are of
 }
 
 // counter is block i of the AES-CTR stream of a key.
@@ -64,10 +63,11 @@ func (r *reference) leaves(i uint64, ots []prg.Block) []prg.Block {
 	return level
 }
 
-// vouch ends the message of tree number i with the xor of what the sums of its sixteenths hash to. Leaf
+// vouch ends the message of tree number i with the xor of what the sums of its sixteenths hash to, and
+// a digest of these hashes. Leaf
 // number 4k+t of a sixteenth counts times x^(n/4-1-k) * (x+1)^t.
 func (r *reference) vouch(i uint64, leaves []prg.Block) {
-	word := uint64(0)
+	word, hashes := uint64(0), []byte(nil)
 	for g := range uint64(16) {
 		n := uint64(len(leaves) / 16)
 		var sum prg.Block
@@ -83,10 +83,11 @@ func (r *reference) vouch(i uint64, leaves []prg.Block) {
 		at := i*16 + g
 		s := prg.Block{sum[1], sum[0] ^ sum[1]}
 		h := aesOf(counter(r.checkKey, at>>8), s.Xor(prg.Block{at}).Bytes()).Xor(s)[0]
-		r.checked = binary.LittleEndian.AppendUint64(r.checked, h)
+		hashes = binary.LittleEndian.AppendUint64(hashes, h)
 		word ^= h
 	}
-	r.messages = binary.LittleEndian.AppendUint64(r.messages, word)
+	digest := sha256.Sum256(hashes)
+	r.messages = append(binary.LittleEndian.AppendUint64(r.messages, word), digest[:8]...)
 }
 
 // row adds ten entries of x to a leaf, the same ten lines of four for four rows,
@@ -156,8 +157,6 @@ func (r *reference) run(first []prg.Block, total int) (out []prg.Block) {
 			}
 			tree++
 		}
-		digest := sha256.Sum256(r.checked)
-		r.messages = append(r.messages, digest[:]...)
 		if total-len(out) <= r.Rows() {
 			return append(out, made[:total-len(out)]...)
 		}

@@ -16,12 +16,15 @@ import (
 // descend. Node i of a level of n has its children at i and n+i.
 //
 // Sums that do not belong to a tree would give the sender seeds that depend on Delta. For the
-// check (Roy, Crypto 2022, section 6) every leaf has a witness, a block that is far out in its
+// check (Roy, Crypto 2022, section 6) every leaf has a witness, two blocks that are far out in its
 // stream. The receiver sends the sum of a tree's witnesses, from which the sender has that of the
 // leaf that it does not know, and a digest of them all. One flight of wire.TreesBytes.
 
-// witness is which block of a leaf's stream is its witness; OTs use blocks below 2^38.
-const witness = 1 << 62
+// witnessAt is where in a leaf's stream its witness begins; OTs use blocks below 2^38.
+const witnessAt = 1 << 62
+
+// witness is a leaf's.
+type witness [wire.Witness]prg.Block
 
 func children(x prg.Block) (c [2]prg.Block) {
 	prg.NewCipher(x).Fill(c[:], 0)
@@ -29,29 +32,39 @@ func children(x prg.Block) (c [2]prg.Block) {
 }
 
 // witnesses of the leaves of a tree.
-func witnesses(leaves []prg.Block) []prg.Block {
-	out := make([]prg.Block, len(leaves))
+func witnesses(leaves []prg.Block) []witness {
+	out := make([]witness, len(leaves))
 	var c prg.Cipher
 	for i, x := range leaves {
 		c.Reset(x)
-		c.Fill(out[i:i+1], witness)
+		c.Fill(out[i][:], witnessAt)
 	}
 	return out
 }
 
-// sumOf is the xor of blocks.
-func sumOf(x []prg.Block) (sum prg.Block) {
-	for _, b := range x {
-		sum = sum.Xor(b)
+// sumOf is the xor of witnesses.
+func sumOf(x []witness) (sum witness) {
+	for _, w := range x {
+		sum = sum.add(w, ^uint64(0))
 	}
 	return sum
 }
 
-// put writes blocks in wire form.
-func put(to []byte, x []prg.Block) []byte {
-	for _, b := range x {
-		p := b.Bytes()
-		to = append(to, p[:]...)
+// add is w ^ x where the mask is all ones, w where it is zero.
+func (w witness) add(x witness, mask uint64) witness {
+	for i, b := range x {
+		w[i] = w[i].Xor(b.And(mask))
+	}
+	return w
+}
+
+// put writes witnesses in wire form.
+func put(to []byte, x ...witness) []byte {
+	for _, w := range x {
+		for _, b := range w {
+			p := b.Bytes()
+			to = append(to, p[:]...)
+		}
 	}
 	return to
 }
@@ -77,8 +90,8 @@ func sendSeeds(conn transport.Conn, k int, roots []prg.Block, keys *[wire.BaseOT
 			sum[1].Xor(keys[at][1]).Put(msg[(at*2+1)*prg.BlockSize:])
 		}
 		known := witnesses(tree)
-		msg = put(msg, []prg.Block{sumOf(known)})
-		all = put(all, known)
+		msg = put(msg, sumOf(known))
+		all = put(all, known...)
 	}
 	digest := sha256.Sum256(all)
 	msg = append(msg, digest[:]...)
@@ -108,11 +121,14 @@ func receiveSeeds(conn transport.Conn, k int, delta prg.Block, keys *[wire.BaseO
 			path += bit << j
 		}
 		known := witnesses(tree)
-		missing := sumOf(known).Xor(prg.Load(msg[wire.SumsBytes+g*prg.BlockSize:]))
-		for i := range known { // in the path's place stands that of no seed
-			known[i] = known[i].Xor(missing.And(sameMask(i, path)))
+		missing := sumOf(known)
+		for i := range missing {
+			missing[i] = missing[i].Xor(prg.Load(msg[wire.SumsBytes+(g*wire.Witness+i)*prg.BlockSize:]))
 		}
-		all = put(all, known)
+		for i := range known { // in the path's place stands that of no seed
+			known[i] = known[i].add(missing, sameMask(i, path))
+		}
+		all = put(all, known...)
 		sortByDistance(tree, delta, g*k)
 	}
 	digest := sha256.Sum256(all)
