@@ -9,7 +9,13 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"secc.example/secc/internal/largepage"
 )
+
+// heap is of how many bytes the first ones are on large pages: what a few sessions hold. They
+// are addresses; memory is taken as it is touched.
+const heap = 1 << 30
 
 // Tune makes this process one that runs sessions on so many cores (0: all), and says how
 // many there are.
@@ -18,6 +24,7 @@ func Tune(threads int) int {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // the most memory counts here, and there is little garbage
 	}
+	largepage.Heap(heap)
 	if threads = min(threads, goruntime.NumCPU()); threads > 0 {
 		goruntime.GOMAXPROCS(threads) // the correlated OTs are made on other goroutines than the plan's
 	}
