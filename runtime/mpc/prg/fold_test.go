@@ -17,8 +17,8 @@ func testFold(t *testing.T) {
 		for i := range seeds {
 			seeds[i].Reset(keys[i])
 		}
-		for _, n := range []int{4, 8, 12, 16, 20, 60, 64} {
-			for _, first := range []uint64{0, 3, 251, 1<<32 - 2, 1 << 40} {
+		for _, n := range []int{4, 8, 12, 16, 20, 60, 64, 300, 520} {
+			for _, first := range []uint64{0, 3, 240, 251, 256, 1<<32 - 2, 1 << 40} {
 				before := randomBlocks(k*n + 1)
 				want, wantSum := make([]Block, k*n), make([]Block, n)
 				for x, key := range keys {

@@ -19,6 +19,7 @@ const epochBits = 8
 // be fixed only after both parties have added randomness to it. A Hash is for one goroutine.
 type Hash struct {
 	keys  *Cipher
+	next  [softWidth]Block // keys of as many epochs, that of epoch among them: they cost what one does
 	epoch uint64
 	perm  Cipher
 	fresh bool
@@ -32,9 +33,10 @@ func (h *Hash) use(epoch uint64) {
 	if h.fresh && h.epoch == epoch {
 		return
 	}
-	var k [1]Block
-	h.keys.Fill(k[:], epoch)
-	h.perm.Reset(k[0])
+	if from := epoch &^ (softWidth - 1); !h.fresh || from != h.epoch&^(softWidth-1) {
+		h.keys.Fill(h.next[:], from)
+	}
+	h.perm.Reset(h.next[epoch%softWidth])
 	h.epoch, h.fresh = epoch, true
 }
 

@@ -39,8 +39,8 @@ func testFill(t *testing.T) {
 	key := randomBlocks(1)[0]
 	k := key.Bytes()
 	std, _ := aes.NewCipher(k[:])
-	for _, n := range []int{1, 2, 3, 4, 5, 31, 32, 33, 64, 100} {
-		for _, first := range []uint64{0, 1, 255, 1<<32 - 2, 1 << 40} {
+	for _, n := range []int{1, 2, 3, 4, 5, 31, 32, 33, 64, 100, 300, 601} {
+		for _, first := range []uint64{0, 1, 255, 256, 1<<32 - 2, 1<<32 - 512, 1 << 40} {
 			var iv [16]byte
 			binary.BigEndian.PutUint64(iv[8:], first)
 			want := make([]byte, 16*n)

@@ -125,19 +125,98 @@ func (s *Soft) Encrypt(x []Block) {
 // are XORed with the counter, big-endian.
 func (s *Soft) Fill(dst []Block, iv Block, first uint64) {
 	var q sliced
-	for len(dst) > 0 {
+	var h head
+	for left := 0; len(dst) > 0; left -= softWidth {
 		var b [softWidth]Block
 		out := &b
 		if len(dst) >= softWidth {
 			out = (*[softWidth]Block)(dst)
 		}
-		q.count(iv, first)
-		s.encrypt(&q)
+		if left <= 0 && len(dst) >= headWorth && first%softWidth == 0 {
+			left = h.begin(s, iv, first)
+		}
+		if left > 0 {
+			h.encrypt(s, &q, first)
+		} else {
+			q.count(iv, first)
+			s.encrypt(&q)
+		}
 		q.unpack(out)
 		n := min(len(dst), softWidth)
 		copy(dst[:n], out[:n])
 		dst, first = dst[n:], first+softWidth
 	}
+}
+
+// head is what two rounds make of a stream's blocks first to first+255, which differ in their
+// last byte alone: after one round that byte has changed a column, after two all of them. What
+// those have in common is computed once.
+type head struct {
+	first  uint64                     // a multiple of headBlocks
+	boxed  [headBlocks / 64][8]uint64 // the last bytes behind the S-box, bit-sliced
+	column [8]uint64                  // after a round, were that byte zero behind the S-box; row r at bit 16*r
+	rest   sliced                     // the other columns behind the S-box of the second round
+}
+
+const (
+	headBlocks = 256
+	headWorth  = 4 * softWidth // from so many blocks on it pays
+)
+
+// begin is for the stream's block at and those after it, and says how many.
+func (h *head) begin(s *Soft, iv Block, at uint64) (blocks int) {
+	h.first = at &^ (headBlocks - 1)
+	h.rest.broadcast(Block{iv[0], iv[1] ^ bits.ReverseBytes64(h.first)})
+	h.rest.add(&s.keys[0])
+	for i := range h.boxed {
+		b := &h.boxed[i]
+		for j, w := range &h.rest[3] {
+			b[j] = -(w >> 63) ^ numbers[j] ^ -uint64(64*i>>j&1)
+		}
+		subBytes(b)
+	}
+	h.rest.substitute()
+	for j := range &h.rest[3] {
+		h.rest[3][j] &= 1<<48 - 1
+	}
+	h.rest.mix(&s.keys[1])
+	for j := range h.column {
+		h.column[j] = h.rest[0][j]&0xffff | h.rest[1][j]&0xffff<<16 | h.rest[2][j]&0xffff<<32 | h.rest[3][j]<<48
+	}
+	h.rest.substitute()
+	for i := range h.rest {
+		for j := range h.rest[i] {
+			h.rest[i][j] &^= 0xffff
+		}
+	}
+	return headBlocks - int(at-h.first)
+}
+
+// encrypt writes blocks at to at+15 of the stream, sliced.
+func (h *head) encrypt(s *Soft, q *sliced, at uint64) {
+	n := uint(at - h.first)
+	boxed, shift := &h.boxed[n/64], n%64
+	high := boxed[7] >> shift & 0xffff
+	// MixColumns of a column whose last byte alone is not zero: once, once, three times, twice.
+	z, before := h.column, uint64(0)
+	for j := range z {
+		v := boxed[j] >> shift & 0xffff
+		twice := before ^ high&-uint64(0x1b>>j&1)
+		z[j] ^= v | v<<16 | (v^twice)<<32 | twice<<48
+		before = v
+	}
+	subBytes(&z)
+	for j, w := range z {
+		q[0][j], q[1][j] = h.rest[0][j]|w&0xffff, h.rest[1][j]|w>>16&0xffff
+		q[2][j], q[3][j] = h.rest[2][j]|w>>32&0xffff, h.rest[3][j]|w>>48
+	}
+	q.mix(&s.keys[2])
+	s.rounds(q, 3)
+}
+
+// numbers are those from 0 to 63, bit-sliced.
+var numbers = [8]uint64{
+	0xaaaaaaaaaaaaaaaa, 0xcccccccccccccccc, 0xf0f0f0f0f0f0f0f0, 0xff00ff00ff00ff00, 0xffff0000ffff0000, 0xffffffff00000000,
 }
 
 // count slices iv XORed with first, first+1, ...: if first is a multiple of their number, the
@@ -206,14 +285,26 @@ func touch(x []Block) (read uint64) {
 func softFold(seeds []Cipher, cols, sum []Block, first uint64) {
 	var counter, q sliced
 	var b [softWidth]Block
-	for at := 0; at < len(sum); at += softWidth {
+	var heads [16]head
+	left := 0
+	for at := 0; at < len(sum); at, left = at+softWidth, left-softWidth {
 		n := min(softWidth, len(sum)-at)
-		counter.count(Block{}, first+uint64(at))
+		count := first + uint64(at)
+		if left <= 0 && len(sum)-at >= headWorth && count%softWidth == 0 {
+			for x := range seeds {
+				left = heads[x].begin(seeds[x].soft, Block{}, count)
+			}
+		}
+		counter.count(Block{}, count)
 		var total sliced
 		var parts [4]sliced
 		for x := range seeds {
-			q = counter
-			seeds[x].soft.encrypt(&q)
+			if left > 0 {
+				heads[x].encrypt(seeds[x].soft, &q, count)
+			} else {
+				q = counter
+				seeds[x].soft.encrypt(&q)
+			}
 			total.add(&q)
 			for j := range parts {
 				if x>>j&1 == 1 {
@@ -233,8 +324,13 @@ func softFold(seeds []Cipher, cols, sum []Block, first uint64) {
 // encrypt runs all rounds on a sliced state.
 func (s *Soft) encrypt(q *sliced) {
 	q.add(&s.keys[0])
+	s.rounds(q, 1)
+}
+
+// rounds runs round from and all after it.
+func (s *Soft) rounds(q *sliced, from int) {
 	last := len(s.keys) - 1
-	for r := 1; r < last; r++ {
+	for r := from; r < last; r++ {
 		q.substitute()
 		q.mix(&s.keys[r])
 	}
