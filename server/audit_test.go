@@ -34,8 +34,9 @@ func TestAudit(t *testing.T) {
 	if err != nil || first.Records != 2 {
 		t.Fatal(first, err)
 	}
-	// A crash left half a record.
-	if err := os.WriteFile(path, append(read(t, path), `{"number":3,"ti`...), 0o600); err != nil {
+	// A crash left half a record, longer than the next one is.
+	half := `{"number":3,"client":"` + strings.Repeat("x", 4000)
+	if err := os.WriteFile(path, append(read(t, path), half...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	write("c", "d")
