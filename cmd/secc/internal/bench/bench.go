@@ -24,7 +24,7 @@ type Report[Row any] struct {
 
 // Commands are the benchmarks of parts: extensions, protocols, operators.
 func Commands() []*cobra.Command {
-	return []*cobra.Command{otCommand(), reluCommand(), functionsCommand(), linearCommand(), productsCommand()}
+	return []*cobra.Command{otCommand(), reluCommand(), functionsCommand(), linearCommand(), productsCommand(), coresCommand()}
 }
 
 // Machine describes where a benchmark ran.
