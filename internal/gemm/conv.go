@@ -3,6 +3,7 @@ package gemm
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // Shape is a convolution of one input: groups of channels, each with its filters.
@@ -42,7 +43,7 @@ type Conv struct {
 	wide   *conv[uint64]
 }
 
-// NewConv lays weights out, signed numbers of 32 bits.
+// NewConv lays weights out, signed numbers of 32 bits, which must stay what they are until c is freed.
 func NewConv[W int32 | int64](s Shape, weights []W, bits int) (*Conv, error) {
 	if err := s.validate(); err != nil {
 		return nil, err
@@ -118,6 +119,10 @@ func newConv[T uint32 | uint64, W int32 | int64](s Shape, weights []W, ks Kernel
 	c.packed = way == byTiles
 	if way == byRows {
 		c.spans = c.cols.spans(chunk)
+	}
+	if !c.packed && unsafe.Sizeof(*new(T)) == unsafe.Sizeof(*new(W)) { // residues of such numbers are what they are
+		c.weights = unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(weights))), len(weights))
+		return c
 	}
 	if !c.packed {
 		c.take(len(weights))

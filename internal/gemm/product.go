@@ -367,6 +367,9 @@ func borrow[T Number](n int) *[]T {
 
 func giveBack[T Number](m *[]T) {
 	var zero T
+	if m == nil {
+		return
+	}
 	if p, ok := scratch.Load(zero); ok {
 		p.(*sync.Pool).Put(m)
 	}

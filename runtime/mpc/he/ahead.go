@@ -24,7 +24,7 @@ import (
 // Upload is the first half of Client.Linear. Uploads may precede the downloads of those before
 // them; either come in the order of the server's operators.
 func (c *Client) Upload(ctx context.Context, conn transport.Conn, turn *Turn, op *Op, in []uint64, threads int) error {
-	if err := op.validate(c.spec, in); err != nil {
+	if err := op.validate(c.spec, len(in)); err != nil {
 		return err
 	}
 	if err := c.upload(ctx, conn, op, turn.spend(), in, threads); err != nil {
@@ -54,11 +54,11 @@ type Mask struct {
 func (s *Server) Multiply(ctx context.Context, conn transport.Conn, turn *Turn, op *Op, weights []int64, threads int) (*Mask, error) {
 	alone := *op
 	alone.ClientInput = true
-	if err := alone.validate(s.spec, make([]uint64, op.NumIn)); err != nil {
+	if err := alone.validate(s.spec, op.NumIn); err != nil {
 		return nil, err
 	}
 	threads = max(1, threads)
-	e := &evaluation{s: s, op: &alone, call: turn.spend(), masks: make([]uint64, op.NumOut)}
+	e := &evaluation{s: s, op: &alone, call: turn.spend()}
 	if err := e.takeWeights(weights); err != nil {
 		return nil, err
 	}

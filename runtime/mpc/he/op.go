@@ -62,9 +62,9 @@ func (o *Op) tilesOf(set int) (from, to int) {
 }
 
 // validate checks what a session relies on; spec is what the session has keys for.
-func (o *Op) validate(spec wire.LinearKeys, in []uint64) error {
-	if o.Map == nil || len(in) != o.NumIn {
-		return fmt.Errorf("he: operator with %d inputs got %d", o.NumIn, len(in))
+func (o *Op) validate(spec wire.LinearKeys, inputs int) error {
+	if o.Map == nil || inputs != o.NumIn {
+		return fmt.Errorf("he: operator with %d inputs got %d", o.NumIn, inputs)
 	}
 	if o.InBits < 1 || o.InBits > 62 || o.OutBits < 1 || o.OutBits > 62 {
 		return fmt.Errorf("he: rings of %d and %d bits", o.InBits, o.OutBits)
@@ -103,7 +103,7 @@ func validateTerms(terms []Term, own []uint64, spec wire.LinearKeys) error {
 	}
 	first := terms[0].Op
 	for _, t := range terms {
-		if err := t.Op.validate(spec, t.In); err != nil {
+		if err := t.Op.validate(spec, len(t.In)); err != nil {
 			return err
 		}
 		if t.Op.NumOut != first.NumOut || t.Op.InBits != first.InBits || t.Op.OutBits != first.OutBits || t.Op.Offset != first.Offset {

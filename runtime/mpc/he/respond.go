@@ -252,6 +252,9 @@ func (w *responder) ownHalf(dst []byte, c0 []uint64, t, m int, coef, elem []int3
 	w.addBias(v, m, len(coef))
 	r.Round(v, v, e.op.C0Bits)
 	w.p0.Pack(dst, v)
+	if e.masks == nil {
+		return
+	}
 	for k, at := range elem {
 		e.masks[at] = reduceOnce(e.masks[at]+mask[k], q)
 	}

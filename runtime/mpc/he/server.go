@@ -96,7 +96,7 @@ type evaluation struct {
 	bias    []int64
 	tiles   int
 	x       [][][]uint64 // by side (tiles, then sets) and block: transformed ciphertext halves
-	masks   []uint64     // by output: what it is masked by, of all terms together
+	masks   []uint64     // by output: what it is masked by, of all terms together; nil where the seed is kept
 	seed    poly.Seed    // of masks, and of all that hides the product
 	free    pool
 }

@@ -103,12 +103,12 @@ func (p *Party) hand(ctx context.Context, x []uint64, s Sign, flip *Flip, l *lab
 
 // alloc makes room for the labels of n elements.
 func (l *labelled) alloc(p *Party, n int) {
-	l.part = p.Memory.Words(ring.Words(n))
+	l.part = p.drawn(ring.Words(n))
 	if !p.isServer() {
-		l.differ = p.Memory.Words(n)
+		l.differ = p.drawn(n)
 	}
 	for j := range l.labels {
-		l.labels[j] = label{p.Memory.Words(ring.Words(n)), nil, p.Memory.Words(n)}
+		l.labels[j] = label{p.drawn(ring.Words(n)), nil, p.drawn(n)}
 	}
 }
 
@@ -430,7 +430,7 @@ func (p *Party) drawNext(l *labelled, n int) error {
 		return nil
 	}
 	for _, o := range l.operands {
-		r := p.Memory.Words(n)
+		r := p.Memory.Dirty(n)
 		err := chunks(n, func(lo, n int) error {
 			part := r[lo : lo+n]
 			return p.material(func() error { return p.random(part, o.width) }, func(t *Tape) error { return t.words(o.width, part) })

@@ -74,17 +74,23 @@ func (m *masked) pads() (client, server int) {
 
 // alloc makes room for n elements.
 func (m *masked) alloc(p *Party, n int) {
-	m.mask = p.Memory.Words(ring.Words(n))
+	m.mask = p.drawn(ring.Words(n))
 	for i := range m.operands {
 		o := &m.operands[i]
-		o.prod = p.Memory.Words(n)
+		o.prod = p.drawn(n)
 		if p.isServer() && !o.fixed {
-			o.diff = p.Memory.Words(n)
+			o.diff = p.drawn(n)
 		}
 	}
 	if w := m.wide; w != nil {
-		w.flip = p.Memory.Words(ring.Words(n))
-		w.both, w.sel, w.part = p.Memory.Words(n), p.Memory.Words(n), p.Memory.Words(n)
+		w.flip = p.drawn(ring.Words(n))
+		w.both, w.sel, w.part = p.drawn(n), p.drawn(n), p.drawn(n)
+	}
+	if m.alone && p.isServer() { // the mask is the client's
+		clear(m.mask)
+		if m.wide != nil {
+			clear(m.wide.part)
+		}
 	}
 }
 

@@ -87,6 +87,15 @@ func (p *Party) from(lo int) int {
 	return lo
 }
 
+// drawn is n words for what OTs give: zeros, to which a protocol adds, but of any content where a tape fills
+// them or where they are cleared chunk by chunk.
+func (p *Party) drawn(n int) []uint64 {
+	if p.Tape != nil {
+		return p.Memory.Dirty(n)
+	}
+	return p.Memory.Words(n)
+}
+
 // Bytes is what was recorded, and the early messages.
 func (t *Tape) Bytes() (recorded, early []byte) { return t.buf, t.early }
 
