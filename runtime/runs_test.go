@@ -84,6 +84,13 @@ func (d *duo) session(t *testing.T, n int, client, server Config) (each [2]*plan
 		each[transport.Server] = r
 		served <- err
 	}()
+	each[transport.Client], errs[transport.Client] = d.g.RunMany(t.Context(), b, d.asks(n), client)
+	errs[transport.Server] = <-served
+	return each, errs
+}
+
+// asks are so many inferences whose answers are checked.
+func (d *duo) asks(n int) Inferences {
 	input := func(i int) []Vec {
 		in := make(Vec, 16)
 		for k := range in {
@@ -91,7 +98,7 @@ func (d *duo) session(t *testing.T, n int, client, server Config) (each [2]*plan
 		}
 		return []Vec{in}
 	}
-	each[transport.Client], errs[transport.Client] = d.g.RunMany(t.Context(), b, Inferences{
+	return Inferences{
 		N:     n,
 		Input: func(i int) ([]Vec, error) { return input(i), nil },
 		Answer: func(i int, out []Vec, _ *plan.Report) error {
@@ -106,9 +113,7 @@ func (d *duo) session(t *testing.T, n int, client, server Config) (each [2]*plan
 			}
 			return nil
 		},
-	}, client)
-	errs[transport.Server] = <-served
-	return each, errs
+	}
 }
 
 // does is session with what is to come of it: how many runs are used, made and kept. What both
