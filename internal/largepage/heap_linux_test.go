@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -11,21 +12,37 @@ import (
 
 var kept []byte
 
-// What the heap grows by lies on large pages, and takes no memory before it is touched.
+// What the heap grows by lies on large pages, and takes no memory before it is touched, whatever
+// was used before and is garbage, nor when it is asked for again.
 func TestHeap(t *testing.T) {
-	const n = 256 << 20
+	const n, used = 256 << 20, 48 << 20
+	kept = make([]byte, used)
+	for i := 0; i < len(kept); i += 4096 {
+		kept[i] = 1
+	}
+	kept = nil
+	runtime.GC()
 	before := resident(t)
-	Heap(n)
+	for range 2 {
+		Heap(n)
+	}
 	if grown := resident(t) - before; grown > n/8 {
 		t.Errorf("%d bytes are resident that nobody has touched", grown)
 	}
-	for range 8 {
-		kept = make([]byte, n/32)
-		if at := uintptr(unsafe.Pointer(unsafe.SliceData(kept))); !advised(t, at) {
+	var all [8][]byte
+	for i := range all {
+		all[i] = make([]byte, n/64)
+		if at := uintptr(unsafe.Pointer(unsafe.SliceData(all[i]))); !advised(t, at) {
 			t.Errorf("memory at %x is on small pages", at)
 		}
 	}
-	Heap(1 << 62) // which no system has
+}
+
+// A system that does not give so many addresses away keeps small pages.
+func TestAvailable(t *testing.T) {
+	if available(1<<62) || !available(1<<20) {
+		t.Error("addresses that no system has, or too few that all have")
+	}
 }
 
 // advised looks up whether the system was told to use large pages at an address.
