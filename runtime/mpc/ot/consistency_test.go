@@ -261,6 +261,8 @@ func TestTreesThatDeviate(t *testing.T) {
 			small.expect(t, fmt.Sprintf("byte %d of its message changed", at), said, all, nil)
 		}
 	}
+	// Each of two places whose siblings lie in the other's group is blind to what is wrong for the other.
+	small.expect(t, "a wrong last sum, vouched for at two places", small.paired(t, 13, 13^32^1), all, []int{13, 13 ^ 32 ^ 1})
 	for _, guess := range []int{0, 13, 36, last} {
 		small.expect(t, "a wrong last sum that only one leaf tells of", small.vouched(t, small.set.Depth-2, guess, true), all, []int{guess})
 	}
@@ -400,6 +402,27 @@ func (f trees) vouched(t *testing.T, sum, place int, alone bool) [][]byte {
 	}
 	check.trees = 1
 	check.vouch(said[1][len(said[1])-wire.TreeCheckBytes:], leaves)
+	return said
+}
+
+// paired is what a sender says that adds something to the last sum, and vouches for leaves that are
+// off in the siblings of both places.
+func (f trees) paired(t *testing.T, places ...int) [][]byte {
+	t.Helper()
+	said := f.honest(t, f.delta)
+	to, off := said[1][(f.set.Depth-2)*prg.BlockSize:], prg.Block{1 << 9, 3}
+	prg.Load(to).Xor(off).Put(to)
+	s := f.ferret(recorded{to: new([][]byte)}, f.first)
+	s.delta = f.delta
+	if err := s.fill(make([]prg.Block, 2<<f.set.Depth)); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range places {
+		sibling := at ^ len(s.leaves)/2
+		s.leaves[sibling] = s.leaves[sibling].Xor(off)
+	}
+	s.check.trees = 1
+	s.check.vouch(to[prg.BlockSize:], s.leaves)
 	return said
 }
 
