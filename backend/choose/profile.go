@@ -116,34 +116,60 @@ func (p Profile) makeCOTs(n plan.COTs) float64 {
 
 // Price fills in the seconds of a report.
 func (p Profile) Price(r *plan.Report) {
-	cpu := p.At(Speed{wholeLinear, wholeNonlinear})
-	cpu.UnitNanos[plan.UnitCOT] = p.UnitNanos[plan.UnitCOT] * wholeCOT
-	p = cpu
+	whole := p.of(wholeNonlinear)
+	walk, recording := whole, plan.Cost{}
+	if r.Total.Prepared != nil {
+		walk, recording = p.of(onlineNonlinear), recorded(r.Total.Online.Cost)
+	}
 	online := 0.0
 	for rest := r.Operators; len(rest) > 0; {
 		n := 1
 		for n < len(rest) && rest[n].Wave == rest[0].Wave {
 			n++
 		}
-		online += p.priceWave(rest[:n])
+		online += walk.priceWave(rest[:n])
 		rest = rest[n:]
 	}
-	all := r.Total.Setup.Cost
+	before := r.Total.Setup.Cost
 	r.Total.Online.Seconds = online
-	r.Total.Setup.Seconds = sessionSeconds + p.busy(all) + p.latency(r.Total.Setup.Rounds)
+	r.Total.Setup.Seconds = sessionSeconds + whole.busy(before) + whole.latency(r.Total.Setup.Rounds)
 	r.Total.Seconds = r.Total.Setup.Seconds + online
+	record := p.of(recordNonlinear)
 	if ahead := r.Total.Prepared; ahead != nil {
-		ahead.Seconds = p.busy(ahead.Cost) + p.latency(ahead.Rounds)
+		ahead.Seconds = whole.busy(ahead.Cost) + whole.latency(ahead.Rounds) + record.busy(recording)
 		r.Total.Seconds += ahead.Seconds
-		all = all.Add(ahead.Cost)
+		before = before.Add(ahead.Cost)
 	}
-	all = all.Add(r.Total.Online.Cost)
-	r.Total.ServerCPU, r.Total.ClientCPU = cpu.cpu(all, all.Work.Server), cpu.cpu(all, all.Work.Client)
+	cpu := func(of func(plan.Work) [plan.NumUnits]float64) float64 {
+		walked := r.Total.Online.Cost
+		return startSeconds + whole.cpu(before, of(before.Work)) + record.cpu(recording, of(recording.Work)) + walk.cpu(walked, of(walked.Work))
+	}
+	r.Total.ServerCPU = cpu(func(w plan.Work) [plan.NumUnits]float64 { return w.Server })
+	r.Total.ClientCPU = cpu(func(w plan.Work) [plan.NumUnits]float64 { return w.Client })
 }
 
-// cpu is a party's processor time: its work, all bytes, and its start.
+// of is the profile of a part of a whole run.
+func (p Profile) of(nonlinear float64) Profile {
+	q := p.At(Speed{wholeLinear, nonlinear})
+	q.UnitNanos[plan.UnitCOT], q.WireNanos = p.UnitNanos[plan.UnitCOT]*wholeCOT, p.WireNanos
+	q.RTT += time.Duration(2 * handSeconds * float64(time.Second))
+	return q
+}
+
+// recorded is what a prepared run does of comparisons and products before their operands are there: OTs are
+// hashed, and what they come to is kept. It is not on the wire.
+func recorded(online plan.Cost) (c plan.Cost) {
+	for u := range plan.NumUnits {
+		if !isLinear(u) {
+			c.Work.Server[u], c.Work.Client[u] = online.Work.Server[u], online.Work.Client[u]
+		}
+	}
+	return c
+}
+
+// cpu is a party's processor time: its work and all bytes.
 func (p Profile) cpu(c plan.Cost, work [plan.NumUnits]float64) float64 {
-	t := startSeconds + float64(c.ToServer()+c.ToClient())*p.WireNanos/1e9
+	t := float64(c.ToServer()+c.ToClient()) * p.WireNanos / 1e9
 	for u, n := range work {
 		t += n * p.UnitNanos[u] / 1e9
 	}
@@ -188,22 +214,27 @@ func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
 
 // What whole runs take beyond the units, which come from kernels measured alone: vectors
 // that leave the caches, the collector and the scheduler. Fitted to idle runs of
-// SqueezeNet, ResNet-50 and DenseNet-121 in one phase (secc bench network, 2026-11-29,
-// docs/evidence/PERFORMANCE.md); choices do not depend on them.
+// SqueezeNet, ResNet-50 and DenseNet-121, prepared and in one phase, on large pages (secc run,
+// 2026-11-29, docs/evidence/PERFORMANCE.md); choices do not depend on them.
 const (
-	wholeLinear    = 1.4
-	wholeCOT       = 1.19
-	wholeNonlinear = 1.95 // all else
+	wholeLinear    = 1.8
+	wholeCOT       = 0.95
+	wholeNonlinear = 1.23 // all else
+
+	// In a prepared run, where that is recorded first and walked when the operands are there.
+	recordNonlinear = 0.84
+	onlineNonlinear = 0.44
+
+	handSeconds = 0.0012 // a round's way from goroutine to goroutine, on a core each party
 )
 
 // Measured beside the units: what a byte takes of either party's processor on its
 // way (framing, checksum, copies, system calls), what a session takes however
-// small it is (memory that is touched for the first time, first of all), and a process's
-// processor time until and in it, of which the same is true.
+// small it is, and a process's processor time until and in it.
 const (
 	wireNanos      = 1.2
-	sessionSeconds = 0.2
-	startSeconds   = 0.25
+	sessionSeconds = 0.05
+	startSeconds   = 0.1
 )
 
 // wire is the processor's part of sending and receiving.
