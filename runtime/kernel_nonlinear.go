@@ -366,7 +366,7 @@ func idealMul(c *Call, _ Weights) ([]Vec, error) {
 func runFunc(ctx context.Context, p *nonlinear.Party, c *Call, _ Weights) ([]Vec, error) {
 	a, bits := c.Attrs.(*plan.Func), c.InTypes[0].Bits
 	if f := a.Piecewise; f != nil {
-		return one(p.Piecewise(ctx, c.In[0], &f.Piecewise, c.OutTypes[0].Bits))
+		return one(p.Piecewise(ctx, c.In[0], &f.Piecewise))
 	}
 	s := a.Spline
 	f := nonlinear.Pieces{Knots: s.Knots, Slope: s.Slope, Offset: s.Offset, Frac: s.Frac}

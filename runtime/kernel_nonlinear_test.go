@@ -427,7 +427,7 @@ func piecewiseCases() map[string]func(float64) float64 {
 
 func TestPiecewiseIsItsIdealAndCost(t *testing.T) {
 	for name, f := range piecewiseCases() {
-		for _, flight := range []float64{10, 110} {
+		for _, flight := range []float64{10, 400} {
 			for _, bits := range []int{10, 14, 16} {
 				in, out := plan.SlotType{Bits: bits, Frac: bits - 6}, plan.SlotType{Bits: 16, Frac: 8}
 				p := choose.FitPiecewise(f, in, out, flight)

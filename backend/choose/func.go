@@ -37,7 +37,7 @@ func (p Profile) FitFunc(f func(float64) float64, in, out plan.SlotType, n int) 
 
 // Bounds of what a flight is worth in bits an element: below the first a function has
 // the fewest bits that it can have, beyond the last it has the fewest flights.
-const leastFlight, mostFlight = 10, 110
+const leastFlight, mostFlight = 10, 400
 
 // flightBits is what crosses in one latency, an element, to a factor of two.
 func (p Profile) flightBits(n int) float64 {

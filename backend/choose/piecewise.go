@@ -56,6 +56,7 @@ type part struct {
 // segment is a stretch of samples and the line on it.
 type segment struct {
 	lo, hi        int
+	from, to      int64 // its arguments
 	slope, offset int64 // in units of 2^SlopeShift and 2^OffsetShift
 }
 
@@ -70,7 +71,8 @@ type segmentFit struct {
 	errors  map[[2]int]float64
 	adders  map[int]adder
 	flight  float64
-	uneven  bool // cells are cut finer only where the function needs it
+	bound   float64 // what is not cheaper nobody wants
+	uneven  bool    // cells are cut finer only where the function needs it
 }
 
 // FitPiecewise fits a function between two formats by lines that the top bits of the
@@ -127,6 +129,7 @@ func (t *segmentFit) symmetry() {
 // x and -x, so that steep lines may not be turned.
 func (t *segmentFit) cheapest(tolerance float64) (best *plan.Piecewise, least float64) {
 	least = math.Inf(1)
+	t.bound = least
 	seen := map[string]bool{}
 	for _, share := range lineShare {
 		for e := range 2 * (t.in.Bits - 1) {
@@ -138,16 +141,10 @@ func (t *segmentFit) cheapest(tolerance float64) (best *plan.Piecewise, least fl
 				seen[key] = true
 			}
 			for _, guard := range t.guards {
-				p := t.quantised(sides, guard, tolerance)
-				if p == nil {
-					continue
-				}
-				for _, inner := range t.inner() {
-					q := *p
-					q.Inner = inner
-					narrow(&q)
-					if c := t.shaped(&q); c < least && q.Check(t.in.Bits, t.out.Bits) == nil {
-						least, best = c, &q
+				for _, p := range t.quantised(sides, guard, tolerance) {
+					if c := t.shaped(p); c < least && p.Check(t.in.Bits, t.out.Bits) == nil {
+						least, best = c, p
+						t.bound = least
 					}
 				}
 			}
@@ -156,43 +153,14 @@ func (t *segmentFit) cheapest(tolerance float64) (best *plan.Piecewise, least fl
 	return best, least
 }
 
-// narrow leaves out the bits of slopes and offsets that the ring does not hold: steep
-// lines that are far from zero have large offsets.
-func narrow(p *plan.Piecewise) {
-	slope, offset := min(p.SlopeBits, p.Wide()-p.SlopeShift), min(p.OffsetBits, p.Wide()-p.OffsetShift)
-	if slope == p.SlopeBits && offset == p.OffsetBits || slope < 0 || offset < 0 {
-		return
-	}
-	terms := p.Terms
-	p.SlopeBits, p.OffsetBits, p.Terms = slope, offset, nil
-	for _, t := range terms {
-		if t.Slope, t.Offset = t.Slope&(1<<slope-1), t.Offset&(1<<offset-1); t.Slope|t.Offset != 0 {
-			p.Terms = append(p.Terms, t)
-		}
-	}
-}
-
-// inner are the rings that results may be computed in: the one asked for, and one
-// that is just wide enough.
-func (t *segmentFit) inner() []int {
-	most := 0.0
-	for _, y := range t.y {
-		most = max(most, math.Abs(y))
-	}
-	if narrow := bits.Len64(uint64(most)+2*uint64(tolerances[len(tolerances)-1])) + 2; narrow < t.out.Bits {
-		return []int{t.out.Bits, narrow}
-	}
-	return []int{t.out.Bits}
-}
-
 // shaped gives a description the adder and the products that suit it and says what
 // it costs, in bits an element.
 func (t *segmentFit) shaped(p *plan.Piecewise) float64 {
 	a := t.adder(p.Low)
-	p.Leaf, p.Arity = a.leaf, a.arity
+	p.Leaf, p.Arity, p.Cross = a.leaf, a.arity, a.cross
 	least, triples := math.Inf(1), false
 	for _, p.Triples = range []bool{false, true} {
-		if c := t.price(plan.CostNamed(priced, t.out.Bits, &p.Piecewise)); c < least {
+		if c := t.price(plan.CostNamed(priced, &p.Piecewise)); c < least {
 			least, triples = c, p.Triples
 		}
 	}
@@ -203,6 +171,7 @@ func (t *segmentFit) shaped(p *plan.Piecewise) float64 {
 // adder is the shape of adder that suits a lowest named bit.
 type adder struct {
 	leaf, arity int
+	cross       bool
 	price       float64
 }
 
@@ -214,9 +183,14 @@ func (t *segmentFit) adder(low int) adder {
 	best.price = math.Inf(1)
 	for leaf := 1; leaf <= 4; leaf++ {
 		for arity := 2; arity <= wire.MaxArity; arity++ {
-			w := wire.NewPrefixes(low, t.in.Bits-2-low, wire.Tree{Leaf: leaf, Arity: arity})
-			if c := t.price(plan.CostCarries(priced, w)); c < best.price {
-				best = adder{leaf, arity, c}
+			for _, cross := range []bool{false, true} {
+				if cross && (leaf == 1 || leaf > wire.MaxCross) {
+					continue
+				}
+				w := wire.NewPrefixes(low, t.in.Bits-2-low, wire.Tree{Leaf: leaf, Arity: arity, Cross: cross})
+				if c := t.price(plan.CostCarries(priced, w)); c < best.price {
+					best = adder{leaf, arity, cross, c}
+				}
 			}
 		}
 	}
@@ -348,20 +322,60 @@ type lines struct {
 	sides            [2]side
 	segments         [2][]segment
 	tolerance, worst float64
+	gated            bool
+	steep            [2]int64 // slopes of both sides that lines are counted from
 }
 
-// quantised rounds lines to the fewest slope bits that keep the tolerance.
-func (t *segmentFit) quantised(sides [2]side, guard int, tolerance float64) *plan.Piecewise {
-	for slope := 0; slope <= mostFrac; slope++ {
+// quantised rounds lines to the fewest slope bits that keep the tolerance, and gives the
+// descriptions that evaluate them: in rings of several widths, behind a gate and without.
+func (t *segmentFit) quantised(sides [2]side, guard int, tolerance float64) (all []*plan.Piecewise) {
+	l, p := t.rounded(lines{segmentFit: t, sides: sides, tolerance: tolerance}, guard, 0)
+	if l == nil {
+		return nil
+	}
+	all = l.descriptions(p)
+	if t.gate(sides) == 0 {
+		return all
+	}
+	gated := *l
+	if gated.gated = true; t.odd { // the tails are others
+		gated.segments, gated.worst = [2][]segment{}, 0
+		if l, p = t.rounded(gated, guard, p.Frac-p.SlopeShift); l == nil {
+			return all
+		}
+		gated = *l
+	}
+	return append(all, gated.descriptions(p)...)
+}
+
+// rounded rounds lines to the fewest slope bits, from some on, that keep the tolerance; nil if none do.
+func (t *segmentFit) rounded(of lines, guard, slope int) (*lines, *plan.Piecewise) {
+	for ; slope <= mostFrac; slope++ {
 		p := &plan.Piecewise{}
-		p.Bits, p.Frac = t.in.Bits, max(slope, guard)
+		p.Bits, p.Frac, p.Out = t.in.Bits, max(slope, guard), t.out.Bits
+		p.Ring = p.Wide()
 		p.SlopeShift, p.OffsetShift = p.Frac-slope, p.Frac-guard
-		l := &lines{segmentFit: t, sides: sides, tolerance: tolerance}
-		if l.round(p); l.worst <= tolerance {
-			return l.describe(p)
+		l := of
+		if l.round(p); l.worst <= l.tolerance {
+			return &l, p
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// gate is the name's bits that are set where any cell is, by their places in x, and the bit above
+// them if only one side has cells.
+func (t *segmentFit) gate(sides [2]side) (bits uint32) {
+	tail := max(sides[0].tail, sides[1].tail)
+	for i := range t.in.Bits - 2 {
+		if int64(1)<<i >= tail {
+			bits |= 1 << i
+		}
+	}
+	if one := len(sides[0].cells) == 0 || len(sides[1].cells) == 0; one {
+		bits |= 1 << (t.in.Bits - 2)
+	}
+	return bits
 }
 
 // round fits a line of the description's format to every segment.
@@ -369,15 +383,50 @@ func (l *lines) round(p *plan.Piecewise) {
 	for s := range l.sides {
 		for _, c := range l.sides[s].cells {
 			for _, q := range c.parts {
-				l.add(p, s, q.from, q.from+1<<q.width)
+				l.add(p, s, q.from, q.from+1<<q.width, l.mirror(p))
 			}
 		}
-		l.add(p, s, l.sides[s].tail, l.top)
+		sum := l.mirror(p)
+		if l.gated {
+			sum-- // of what is beyond the gate, from which the others are counted
+		}
+		l.add(p, s, l.sides[s].tail, l.top, sum)
+	}
+	if l.worst <= l.tolerance {
+		l.steepen()
 	}
 }
 
-func (l *lines) add(p *plan.Piecewise, s int, from, to int64) {
-	g := segment{}
+// steepen finds how steep each side is: as its tail is, or, where that is none, as the power of two next to the
+// farthest line's slope if that leaves less of the lines.
+func (l *lines) steepen() {
+	for s, all := range l.segments {
+		tail := all[len(all)-1]
+		if l.steep[s] = tail.slope; tail.from <= tail.to || len(all) < 2 {
+			continue
+		}
+		far, most := all[len(all)-2].slope, [2]int64{}
+		power := int64(1) << max(bits.Len64(uint64(max(far, -far))*4/3)-1, 0)
+		if far < 0 {
+			power = -power
+		}
+		for _, g := range all[:len(all)-1] {
+			for i, steep := range [...]int64{0, power} {
+				most[i] = max(most[i], max(g.slope-steep, steep-g.slope)*(g.to-g.from))
+			}
+		}
+		if most[1] < most[0] {
+			l.steep[s] = power
+		}
+	}
+}
+
+// add fits a segment's line; sum is that of its offset and its twin's.
+func (l *lines) add(p *plan.Piecewise, s int, from, to, sum int64) {
+	g := segment{from: from, to: to - 1}
+	if s == 1 {
+		g.from, g.to = -to, -from-1
+	}
 	g.lo, g.hi = l.samples(s, from, to)
 	if l.worst > l.tolerance {
 		return // nobody will read it
@@ -391,7 +440,7 @@ func (l *lines) add(p *plan.Piecewise, s int, from, to int64) {
 	}
 	if s == 1 && l.odd { // slopes are the same, offsets the mirror image's
 		twin := l.segments[0][len(l.segments[1])]
-		g.slope, g.offset = twin.slope, l.mirror(p)-twin.offset
+		g.slope, g.offset = twin.slope, sum-twin.offset
 		least, most = l.deviations(g, p)
 	}
 	if g.lo < g.hi {
@@ -418,42 +467,225 @@ func (l *lines) deviations(g segment, p *plan.Piecewise) (least, most float64) {
 	return least, most
 }
 
-// describe makes the table of the lines.
-func (l *lines) describe(p *plan.Piecewise) *plan.Piecewise {
-	slopes, offsets := span{}, span{}
+// form is how lines are written: of each segment slope and offset in the ring of lines, and the step.
+type form struct {
+	ring, shift int       // of the lines; of the steps, which are none in the widest ring
+	step        int64     // that of 0, in units of 2^-Frac
+	values      [2][]line // of the segments
+}
+
+// line is what a segment's terms stand for.
+type line struct{ slope, offset, step int64 }
+
+// descriptions are the tables of the lines: in the ring of results, and in rings that
+// are just wide enough for what is left of lines once steps and what is steep are taken away.
+func (l *lines) descriptions(p *plan.Piecewise) (all []*plan.Piecewise) {
+	add := func(f form) {
+		q := *p
+		if l.describe(&q, f) {
+			all = append(all, &q)
+		}
+	}
+	whole := form{ring: p.Wide()}
 	for s := range l.segments {
 		for _, g := range l.segments[s] {
-			slopes.add(g.slope)
-			offsets.add(g.offset)
+			v := line{slope: g.slope, offset: g.offset}
+			if l.gated {
+				v.slope, v.offset = l.less(s, g)
+			}
+			whole.values[s] = append(whole.values[s], v)
 		}
 	}
-	if l.odd { // as many below the centre as above
-		offsets.add(l.mirror(p) - offsets.least)
-		offsets.add(l.mirror(p) - offsets.most)
-		offsets.least = (l.mirror(p) - 1<<offsets.bits() + 1) / 2
+	add(whole)
+	spread := l.spread(p)
+	for ring := max(bits.Len64(uint64(spread))+1, p.OffsetShift+4); ring < p.Wide() && ring <= bits.Len64(uint64(spread))+3; ring++ {
+		if f, ok := l.inRing(p, ring, spread); ok {
+			add(f)
+		}
 	}
-	p.SlopeBits, p.Slope = slopes.bits(), slopes.least<<p.SlopeShift
-	p.OffsetBits, p.Offset = offsets.bits(), offsets.least<<p.OffsetShift
-	p.Low = l.lowest()
-	if p.OffsetBits+p.OffsetShift > 60 || p.SlopeBits+p.SlopeShift > 60 {
-		return nil
+	return all
+}
+
+// tail is the line far from zero on a side.
+func (l *lines) tail(s int) segment { return l.segments[s][len(l.segments[s])-1] }
+
+// less is a line without what is steep and, behind a gate, without all that is beyond it.
+func (l *lines) less(s int, g segment) (slope, offset int64) {
+	if slope, offset = g.slope-l.steep[s], g.offset; l.gated {
+		offset -= l.tail(s).offset
 	}
-	p.Positive = len(l.sides[1].cells) == 0
-	n := normalForm{named: p.Named(), low: p.Low, terms: map[uint32][2]uint64{}}
+	return slope, offset
+}
+
+// sum is that of such an offset and its twin's.
+func (l *lines) sum(p *plan.Piecewise) int64 {
+	if l.gated {
+		return 1
+	}
+	return l.mirror(p)
+}
+
+// ends are what such a line is at its ends, in units of 2^-Frac.
+func (l *lines) ends(p *plan.Piecewise, s int, g segment) (least, most int64) {
+	slope, offset := l.less(s, g)
+	a, b := slope<<p.SlopeShift*g.from+offset<<p.OffsetShift, slope<<p.SlopeShift*g.to+offset<<p.OffsetShift
+	return min(a, b), max(a, b)
+}
+
+// spread is by how much such a line varies at most, or the sum of its ends differs from
+// that of a twin's.
+func (l *lines) spread(p *plan.Piecewise) (most int64) {
 	for s := range l.segments {
-		values := make([][2]uint64, len(l.segments[s]))
-		for i, g := range l.segments[s] {
-			values[i] = [2]uint64{uint64(g.slope - slopes.least), uint64(g.offset - offsets.least)}
+		for _, g := range l.segments[s] {
+			if g.from > g.to {
+				continue
+			}
+			a, b := l.ends(p, s, g)
+			if l.odd {
+				slope, _ := l.less(s, g)
+				b += 2 * (max(slope, -slope)<<p.SlopeShift + 1<<p.OffsetShift)
+			}
+			most = max(most, b-a)
 		}
-		n.side(l.sides[s], values, (s == 1) != p.Positive)
+	}
+	return most
+}
+
+// inRing writes lines that spread so far in a narrow ring. Steps are as large as they may
+// be: from the middle of a segment to that of its step is half a step at most, and half a spread more to
+// its ends. Of one that turns around, the twin's step and offset are complements.
+func (l *lines) inRing(p *plan.Piecewise, ring int, spread int64) (f form, ok bool) {
+	room := int64(1)<<(ring-1) - 4 - spread
+	if room < 2 {
+		return f, false
+	}
+	f = form{ring: ring, shift: bits.Len64(uint64(room)) - 1}
+	if f.shift <= p.OffsetShift {
+		return f, false
+	}
+	origin := l.origin(p)
+	f.step = origin + 1<<(f.shift-1)
+	for s := range l.segments {
+		for i, g := range l.segments[s] {
+			v := line{step: l.stepOf(p, s, g, origin, f.shift)}
+			if s == 1 && l.odd {
+				v.step = -1 - f.values[0][i].step
+			}
+			v.slope, v.offset = l.less(s, g)
+			v.offset -= (f.step + v.step<<f.shift) >> p.OffsetShift
+			f.values[s] = append(f.values[s], v)
+		}
+	}
+	return f, true
+}
+
+// origin is where steps are counted from: the least middle of a segment, or just above the centre.
+func (l *lines) origin(p *plan.Piecewise) int64 {
+	if l.odd {
+		return (l.sum(p) + 1) / 2 << p.OffsetShift
+	}
+	least := int64(math.MaxInt64)
+	for s := range l.segments {
+		for _, g := range l.segments[s] {
+			a, b := l.ends(p, s, g)
+			least = min(least, (a+b)/2)
+		}
+	}
+	return least >> p.OffsetShift << p.OffsetShift
+}
+
+func (l *lines) stepOf(p *plan.Piecewise, s int, g segment, origin int64, shift int) int64 {
+	if g.from > g.to {
+		return 0
+	}
+	a, b := l.ends(p, s, g)
+	return ((a+b)/2 - origin) >> shift
+}
+
+// describe makes the table of the lines in one form; false where that is not possible, or dearer
+// than another already.
+func (l *lines) describe(p *plan.Piecewise, f form) bool {
+	least, ok := l.widths(p, f)
+	if !ok {
+		return false
+	}
+	p.Low, p.Error = l.lowest(), l.worst
+	p.Positive = len(l.sides[1].cells) == 0
+	l.beyond(p)
+	p.Terms = []wire.Term{{}}
+	if l.shaped(p) >= l.bound {
+		return false
+	}
+	n := normalForm{named: p.Named(), low: p.Low, gate: p.Gate, terms: map[uint32]coefficients{}}
+	for s := range f.values {
+		marked := (s == 1) != p.Positive
+		if !marked && p.Gate>>p.Named() > 0 {
+			continue
+		}
+		values := make([]coefficients, len(f.values[s]))
+		for i, v := range f.values[s] {
+			values[i] = coefficients{
+				uint64(v.slope-least.slope) & mask(p.SlopeBits), uint64(v.offset-least.offset) & mask(p.OffsetBits), uint64(v.step-least.step) & mask(p.StepBits),
+			}
+		}
+		n.side(l.sides[s], values, marked)
 	}
 	p.Flip = n.flip()
+	p.Terms = nil
 	for _, m := range slices.Sorted(maps.Keys(n.terms)) {
-		p.Terms = append(p.Terms, wire.Term{Bits: m, Slope: n.terms[m][0], Offset: n.terms[m][1]})
+		v := n.terms[m]
+		p.Terms = append(p.Terms, wire.Term{Bits: m, Slope: v[0], Offset: v[1], Step: v[2]})
 	}
-	p.Error = l.worst
-	return p
+	return len(p.Terms) > 0
 }
+
+// widths counts the bits of slopes, offsets and steps, and gives the numbers that they begin at.
+func (l *lines) widths(p *plan.Piecewise, f form) (least line, ok bool) {
+	var slopes, offsets, steps span
+	for s := range f.values {
+		for _, v := range f.values[s] {
+			slopes.add(v.slope)
+			offsets.add(v.offset)
+			steps.add(v.step)
+		}
+	}
+	p.Ring = f.ring
+	if l.odd { // as many below the centre as above
+		sum := l.sum(p)
+		if p.Extends() {
+			sum = -1
+		}
+		offsets.centre(sum)
+		steps.centre(-1)
+	}
+	p.SlopeBits, p.Slope = min(slopes.bits(), p.Ring-p.SlopeShift), slopes.least<<p.SlopeShift
+	p.OffsetBits, p.Offset = min(offsets.bits(), p.Ring-p.OffsetShift), offsets.least<<p.OffsetShift
+	if p.Extends() {
+		p.StepShift = f.shift
+		p.StepBits = min(steps.bits(), p.Wide()-p.StepShift)
+		p.Step = f.step + steps.least<<p.StepShift
+	}
+	ok = p.OffsetBits+p.OffsetShift <= 60 && p.SlopeBits+p.SlopeShift <= 60 && p.SlopeBits >= 0 && p.OffsetBits >= 0 && p.StepBits >= 0
+	return line{slopes.least, offsets.least, steps.least}, ok
+}
+
+// beyond adds what lines are counted from. Side 0 is x >= 0.
+func (l *lines) beyond(p *plan.Piecewise) {
+	for s := range l.sides {
+		if p.Extends() || l.gated {
+			p.Steep[1-s] = l.steep[s] << p.SlopeShift
+		}
+		if l.gated {
+			p.Beyond[1-s] = l.tail(s).offset << p.OffsetShift
+		}
+	}
+	if l.gated {
+		p.Gate = l.gate(l.sides) >> p.Low
+	}
+}
+
+// mask is so many bits that are set.
+func mask(bits int) uint64 { return 1<<bits - 1 }
 
 // lowest is the lowest bit of any name.
 func (l *lines) lowest() int {
@@ -481,16 +713,31 @@ func (s *span) add(x int64) {
 
 func (s *span) bits() int { return bits.Len64(uint64(s.most - s.least)) }
 
-// normalForm collects, for every product of bits of the name, the bits of slope [0] and
-// offset [1] that it changes.
-type normalForm struct {
-	named, low int
-	terms      map[uint32][2]uint64
+// centre widens the range to one of all the numbers of some bits, in which two numbers whose sum is
+// sum are complements.
+func (s *span) centre(sum int64) {
+	s.add(sum - s.least)
+	s.add(sum - s.most)
+	s.least = (sum - 1<<s.bits() + 1) / 2
 }
 
-func (n *normalForm) add(mask uint32, v [2]uint64) {
-	old := n.terms[mask]
-	if v[0], v[1] = v[0]^old[0], v[1]^old[1]; v == [2]uint64{} {
+// coefficients are the bits of slope, offset and step.
+type coefficients [3]uint64
+
+func (c coefficients) plus(d coefficients) coefficients {
+	return coefficients{c[0] ^ d[0], c[1] ^ d[1], c[2] ^ d[2]}
+}
+
+// normalForm collects, for every product of bits of the name, the bits of the coefficients
+// that it changes.
+type normalForm struct {
+	named, low int
+	gate       uint32 // bits that are set wherever that matters
+	terms      map[uint32]coefficients
+}
+
+func (n *normalForm) add(mask uint32, v coefficients) {
+	if v = v.plus(n.terms[mask]); v == (coefficients{}) {
 		delete(n.terms, mask)
 		return
 	}
@@ -502,7 +749,7 @@ func (n *normalForm) add(mask uint32, v [2]uint64) {
 func (n *normalForm) flip() (mask uint32) {
 	for i := range n.named {
 		b := uint32(1) << i
-		turned := normalForm{n.named, n.low, maps.Clone(n.terms)}
+		turned := normalForm{n.named, n.low, n.gate, maps.Clone(n.terms)}
 		for m, v := range n.terms {
 			if m&b != 0 {
 				turned.add(m&^b, v)
@@ -517,15 +764,15 @@ func (n *normalForm) flip() (mask uint32) {
 
 // side adds the values of one side's segments, the tail's last. marked says that
 // the top bit of the name is set there.
-func (n *normalForm) side(d side, values [][2]uint64, marked bool) {
+func (n *normalForm) side(d side, values []coefficients, marked bool) {
 	tail := values[len(values)-1]
 	n.where(marked, 0, tail)
 	at := 0
 	for _, c := range d.cells {
-		some := make([][2]uint64, 0, 1<<c.cuts)
+		some := make([]coefficients, 0, 1<<c.cuts)
 		for _, q := range c.parts {
-			v := [2]uint64{values[at][0] ^ tail[0], values[at][1] ^ tail[1]}
-			some = append(some, slices.Repeat([][2]uint64{v}, 1<<(q.width-c.width+c.cuts))...)
+			v := values[at].plus(tail)
+			some = append(some, slices.Repeat([]coefficients{v}, 1<<(q.width-c.width+c.cuts))...)
 			at++
 		}
 		above := n.above(c.width)
@@ -544,16 +791,15 @@ func (n *normalForm) above(bit int) uint32 {
 
 // cell adds a function of the bits that cut a cell, in normal form: the part of
 // a set of bits is the sum over all of its subsets.
-func (n *normalForm) cell(marked bool, prefix uint32, c cell, values [][2]uint64) {
-	form := make([][2]uint64, len(values))
+func (n *normalForm) cell(marked bool, prefix uint32, c cell, values []coefficients) {
+	form := make([]coefficients, len(values))
 	for u := range form {
 		form[u] = values[len(values)-1-u] // a set bit of the name is a bit of the magnitude that is not set
 	}
 	for b := 1; b < len(form); b <<= 1 {
 		for u := range form {
 			if u&b != 0 {
-				form[u][0] ^= form[u^b][0]
-				form[u][1] ^= form[u^b][1]
+				form[u] = form[u].plus(form[u^b])
 			}
 		}
 	}
@@ -563,9 +809,9 @@ func (n *normalForm) cell(marked bool, prefix uint32, c cell, values [][2]uint64
 }
 
 // where adds a product on one side of zero.
-func (n *normalForm) where(marked bool, mask uint32, v [2]uint64) {
-	n.add(mask|1<<n.named, v)
+func (n *normalForm) where(marked bool, mask uint32, v coefficients) {
+	n.add((mask|1<<n.named)&^n.gate, v)
 	if !marked {
-		n.add(mask, v)
+		n.add(mask&^n.gate, v)
 	}
 }

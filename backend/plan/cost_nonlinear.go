@@ -27,7 +27,7 @@ func CostCarries(n int, w *wire.Carries) (c Cost) {
 	case w.Tree.Tabled():
 		c.Flights, c.Ahead = []Flight{{ToClient: choices}}, int64(w.Exchanged())*plane(n)
 	case w.Tree.Crossing():
-		c.Flights = crossing(answers)
+		c.Flights = []Flight{{ToClient: choices, ToServer: answers}}
 	case w.Tree.ChoosesAtClient():
 		c.Flights = []Flight{{ToServer: choices}, {ToClient: answers}}
 	default:
@@ -105,7 +105,7 @@ func costTerms(n int, byServer, byClient []int) Cost {
 
 // toArith is the width of the term that makes numbers of bits.
 func toArith(bits int) []int {
-	if bits == 1 {
+	if bits <= 1 {
 		return nil
 	}
 	return []int{bits - 1}

@@ -45,7 +45,7 @@ func (f *Func) Cost(p *Plan, call []*Step) Cost {
 func CostFunc(n, inBits, outBits int, f *Func) Cost {
 	switch {
 	case f.Piecewise != nil:
-		return CostPiecewise(n, outBits, &f.Piecewise.Piecewise)
+		return CostPiecewise(n, &f.Piecewise.Piecewise)
 	case f.Spline != nil:
 		return costSpline(n, inBits, outBits, f)
 	}

@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 func TestValidateRefusesPiecewise(t *testing.T) {
 	flat := plan.SlotType{[]int{4}, 16, 9}
+	good := choose.FitPiecewise(math.Tanh, flat, flat, 40)
 	for _, c := range []struct {
 		want string
 		bend func(f *plan.Func)
@@ -26,8 +28,12 @@ func TestValidateRefusesPiecewise(t *testing.T) {
 		{"segments named by bits", func(f *plan.Func) { f.Piecewise.Low = -1 }},
 		{"leaves of 6 bits", func(f *plan.Func) { f.Piecewise.Leaf = 6 }},
 		{"joins of 4", func(f *plan.Func) { f.Piecewise.Arity = 4 }},
-		{"results of 17 bits", func(f *plan.Func) { f.Piecewise.Inner = 17 }},
-		{"results of 16 bits with 60", func(f *plan.Func) { f.Piecewise.Inner, f.Piecewise.Frac = 16, 60 }},
+		{"results of 17 bits", func(f *plan.Func) { f.Piecewise.Out = 17 }},
+		{"results of 16 bits with 60", func(f *plan.Func) { f.Piecewise.Frac = 60 }},
+		{"a gate", func(f *plan.Func) { f.Piecewise.Gate = 1 << 20 }},
+		{"that cross", func(f *plan.Func) { f.Piecewise.Leaf, f.Piecewise.Cross = 4, true }},
+		{"a number of", func(f *plan.Func) { f.Piecewise.Beyond[1] = 1 << 50 }},
+		{"lines in a ring of 40", func(f *plan.Func) { f.Piecewise.Ring = 40 }},
 		{"slopes of 60 bits", func(f *plan.Func) { f.Piecewise.SlopeBits = 60 }},
 		{"offsets of 60 bits", func(f *plan.Func) { f.Piecewise.OffsetBits = 60 }},
 		{"0 terms", func(f *plan.Func) { f.Piecewise.Terms = nil }},
@@ -36,7 +42,9 @@ func TestValidateRefusesPiecewise(t *testing.T) {
 		{"a term out of range", func(f *plan.Func) { f.Piecewise.Terms[2].Bits = f.Piecewise.Terms[1].Bits }},
 		{"a term out of range", func(f *plan.Func) { f.Piecewise.Terms[0].Slope = 1 << 40 }},
 	} {
-		f := &plan.Func{Name: "tanh", Piecewise: choose.FitPiecewise(math.Tanh, flat, flat, 40)}
+		lines := *good
+		lines.Terms = slices.Clone(good.Terms)
+		f := &plan.Func{Name: "tanh", Piecewise: &lines}
 		c.bend(f)
 		p := plan.OneStep(flat, flat, plan.Step{Proto: plan.ProtoFunc, Attrs: f})
 		err := p.Validate()

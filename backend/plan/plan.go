@@ -34,7 +34,7 @@ func (t SlotType) N() int {
 }
 
 // Version is the plan format this package writes and reads.
-const Version = 3
+const Version = 4
 
 // Plan is everything both parties agree on before they start. Its digest
 // (codec.go) is the first thing they compare.

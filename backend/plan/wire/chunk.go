@@ -12,6 +12,9 @@ const MulSlab = 1 << 17
 // all of its knots; a multiple of Chunk.
 func StepSlab(knots int) int { return max(1<<21/knots/Chunk, 1) * Chunk }
 
+// GateSlab is how many elements are multiplied by their gate in a flight.
+const GateSlab = 1 << 19
+
 // Slabs visits [0, n) in pieces of at most size elements.
 func Slabs(n, size int, f func(lo, n int) error) error {
 	for lo := 0; lo < n; lo += size {

@@ -20,7 +20,7 @@ func prefixes(low, named int, s, c uint64) (want []uint64) {
 func TestPrefixesAreCarries(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for leaf := 1; leaf <= MaxLeaf; leaf++ {
-		for _, tree := range []Tree{{Leaf: leaf}, {Leaf: leaf, Ripple: true}, {Leaf: leaf, Arity: 3}} {
+		for _, tree := range []Tree{{Leaf: leaf}, {Leaf: leaf, Ripple: true}, {Leaf: leaf, Arity: 3}, {Leaf: leaf, Arity: 3, Cross: leaf > 1}, {Leaf: leaf, Cross: leaf > 1}} {
 			for low := range 9 {
 				for named := 1; named <= 14; named++ {
 					w := NewPrefixes(low, named, tree)
@@ -121,8 +121,8 @@ func TestPiecewiseRefuses(t *testing.T) {
 	const bits, out = 16, 14
 	good := func() *Piecewise {
 		return &Piecewise{
-			Bits: bits, Low: 9, Leaf: 3, Arity: 2, SlopeBits: 3, OffsetBits: 6, Frac: 3, Inner: 12,
-			Terms: []Term{{0, 1, 2}, {1, 7, 63}, {1<<6 - 1, 0, 1}},
+			Bits: bits, Low: 9, Leaf: 3, Arity: 2, SlopeBits: 3, OffsetBits: 6, Frac: 3, Out: out, Ring: 15, StepBits: 2, StepShift: 15, Steep: [2]int64{0, 8},
+			Terms: []Term{{0, 1, 2, 3}, {1, 7, 63, 0}, {1<<6 - 1, 0, 1, 1}},
 		}
 	}
 	if err := good().Check(bits, out); err != nil {
@@ -137,8 +137,12 @@ func TestPiecewiseRefuses(t *testing.T) {
 		"joins of one":                  func(f *Piecewise) { f.Arity = 1 },
 		"joins of too many":             func(f *Piecewise) { f.Arity = MaxArity + 1 },
 		"a ripple of joins of three":    func(f *Piecewise) { f.Arity, f.Ripple = 3, true },
-		"results wider than the output": func(f *Piecewise) { f.Inner = out + 1 },
-		"results of two bits":           func(f *Piecewise) { f.Inner = 2 },
+		"results wider than the output": func(f *Piecewise) { f.Out = out + 1 },
+		"lines of two bits":             func(f *Piecewise) { f.Ring, f.OffsetBits, f.SlopeBits = 2, 0, 0 },
+		"lines wider than results":      func(f *Piecewise) { f.Ring = out + f.Frac + 1 },
+		"steps beyond the ring":         func(f *Piecewise) { f.StepShift = 16 },
+		"a step too wide":               func(f *Piecewise) { f.Terms[1].Step = 4 },
+		"what is too steep":             func(f *Piecewise) { f.Steep[0] = 1 << 40 },
 		"a negative fraction":           func(f *Piecewise) { f.Frac = -1 },
 		"a ring too wide":               func(f *Piecewise) { f.Frac = 62 },
 		"slopes beyond the ring":        func(f *Piecewise) { f.SlopeShift = 13 },
@@ -157,7 +161,7 @@ func TestPiecewiseRefuses(t *testing.T) {
 			t.Errorf("%s: accepted", what)
 		}
 	}
-	if f := good(); f.Check(bits+1, out) == nil || f.Check(bits, f.Inner-1) == nil {
+	if f := good(); f.Check(bits+1, out) == nil || f.Check(bits, out-1) == nil {
 		t.Error("another argument or a narrower result: accepted")
 	}
 }

@@ -18,6 +18,7 @@ type Tree struct {
 	Ripple        bool `cbor:",omitempty"`
 	Arity         int  `cbor:",omitempty"` // 2 or 3; 0 means 2
 	ClientChooses bool `cbor:",omitempty"`
+	Cross         bool `cbor:",omitempty"` // leaves are products of either party's bits, in one flight: see Cross
 
 	// Prepared: the OTs are made before the operands exist, and corrections of their pads are
 	// sent then. Known: the client's operand is known then as well, and the leaves are tables
@@ -47,9 +48,9 @@ func (t Tree) arity() int {
 	return max(t.Arity, 2)
 }
 
-// Crossing reports whether leaves are products of one bit of either party, in
-// one flight that crosses; else one party chooses and the other answers, in two.
-func (t Tree) Crossing() bool { return t.Leaf == 1 }
+// Crossing reports whether leaves are products of either party's bits, in one flight
+// that crosses; else one party chooses and the other answers, in two.
+func (t Tree) Crossing() bool { return t.Leaf == 1 || t.Cross }
 
 // ChoosesAtClient reports whether the client is the one that chooses in leaves.
 func (t Tree) ChoosesAtClient() bool { return t.ClientChooses && !t.Crossing() && !t.Tabled() }
@@ -136,8 +137,12 @@ type Leaf struct {
 	Sums        []LeafSum // several under one choice, if the client chooses
 }
 
-// LeafSum names a sum and the node that its part of a leaf fills.
-type LeafSum struct{ Sum, Node int }
+// LeafSum names a sum and the node that its part of a leaf fills; where leaves cross, also the
+// nodes of the lowest bits alone: of one, of two and so on.
+type LeafSum struct {
+	Sum, Node int
+	Inner     []int
+}
 
 // Pair tells whether propagation is computed as the product of two sums, which
 // takes 2 bits instead of a table's 3.
@@ -270,7 +275,7 @@ func (b *carryBuilder) plant(sum, first int, groups []int, lowest bool) (nodes [
 		} else {
 			asked := i > 0 || !lowest
 			b.Nodes = append(b.Nodes, Node{Propagates: asked})
-			b.Leaves = append(b.Leaves, Leaf{First: first, Size: size, Asked: asked, Sums: []LeafSum{{sum, id}}})
+			b.Leaves = append(b.Leaves, Leaf{First: first, Size: size, Asked: asked, Sums: []LeafSum{{Sum: sum, Node: id}}})
 		}
 		first += size
 	}
@@ -345,7 +350,11 @@ func (b *carryBuilder) together(from, sums int) {
 // Choices is the number of the chooser's bits in all leaves, one OT each.
 func (c *Carries) Choices() (n int) {
 	for i := range c.Leaves {
-		n += c.Leaves[i].Size
+		if l := &c.Leaves[i]; c.Tree.Crossing() {
+			n += len(l.Crosses())
+		} else {
+			n += l.Size
+		}
 	}
 	return n
 }
@@ -353,7 +362,13 @@ func (c *Carries) Choices() (n int) {
 // Answers is the number of bits that answer all leaves.
 func (c *Carries) Answers() (n int) {
 	for i := range c.Leaves {
-		n += c.Leaves[i].Answers()
+		if l := &c.Leaves[i]; c.Tree.Crossing() {
+			for _, x := range l.Crosses() {
+				n += len(x.Of)
+			}
+		} else {
+			n += l.Answers()
+		}
 	}
 	return n
 }
@@ -411,7 +426,9 @@ func (c *Carries) Kept() (chooser, answerer int) {
 			continue
 		}
 		if c.Tree.Crossing() {
-			chooser, answerer = chooser+2, answerer+2
+			for _, x := range l.Crosses() {
+				chooser, answerer = chooser+1+len(x.Of), answerer+2*len(x.Of)
+			}
 			continue
 		}
 		chooser += l.Size + l.Selected()*len(l.Sums)

@@ -24,6 +24,14 @@ func evaluate(w *Carries, s, c []uint64) []uint64 {
 			if t == mask {
 				v[sum.Node].prop = 1
 			}
+			for i, id := range sum.Inner {
+				mask := uint64(2)<<i - 1
+				t := s[sum.Sum]>>l.First&mask + c[sum.Sum]>>l.First&mask
+				v[id].gen = t >> (i + 1)
+				if t == mask {
+					v[id].prop = 1
+				}
+			}
 		}
 	}
 	for _, joins := range w.Levels {
@@ -107,6 +115,48 @@ func check(t *testing.T, r *rand.Rand, w *Carries, name string, m, common, sums 
 		for i, got := range evaluate(w, s, c) {
 			if want := (s[i] + c[i]) >> m; got != want {
 				t.Fatalf("%s: carry of %b + %b is %d, want %d", name, s[i], c[i], got, want)
+			}
+		}
+	}
+}
+
+// The products of a leaf that crosses, and what either party knows alone, are the carry that its lowest
+// bits generate and whether they propagate one.
+func TestCrossesAddUp(t *testing.T) {
+	for size := 1; size <= MaxCross; size++ {
+		l := Leaf{Size: size, Asked: true, Sums: []LeafSum{{Inner: make([]int, size-1)}}}
+		for s := range uint32(1) << size {
+			for c := range uint32(1) << size {
+				client := make([]uint64, size)
+				for i := range client {
+					client[i] = -uint64(c >> i & 1)
+				}
+				got := map[CrossOf]uint64{}
+				for _, x := range l.Crosses() {
+					for _, of := range x.Of {
+						if s&x.Server == x.Server {
+							got[of] ^= of.Client(x.Server, client) & 1
+						}
+					}
+				}
+				for bits := 1; bits <= size; bits++ {
+					mask := uint32(1)<<bits - 1
+					a, b := s&mask, c&mask
+					generates, propagates := uint64((a+b)>>bits), uint64(0)
+					if a+b == mask {
+						propagates = 1
+					}
+					alone := uint64(0)
+					if bits > 1 && a == mask {
+						alone ^= 1
+					}
+					if bits > 1 && b == mask {
+						alone ^= 1
+					}
+					if got[CrossOf{bits, false}] != generates || bits > 1 && got[CrossOf{bits, true}]^alone != propagates {
+						t.Errorf("%d bits of %d: %b + %b", bits, size, a, b)
+					}
+				}
 			}
 		}
 	}

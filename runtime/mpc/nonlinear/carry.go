@@ -87,7 +87,7 @@ func (p *Party) fill(ctx context.Context, n int, leaves []leaf, t wire.Tree, wit
 	case t.Tabled():
 		return p.tabled(ctx, n, leaves, with)
 	case t.Crossing():
-		return p.bitLeaves(ctx, n, leaves, with)
+		return p.crossLeaves(ctx, n, leaves, with)
 	case t.ChoosesAtClient():
 		return p.leaves(ctx, n, leaves, transport.Client, with)
 	}
@@ -108,14 +108,18 @@ func (p *Party) plant(n int, own [][][]uint64, c *wire.Carries) ([]node, []leaf)
 		l := &leaves[i]
 		l.Leaf = &c.Leaves[i]
 		for _, s := range l.Sums {
-			nd := &nodes[s.Node]
-			out := p.Memory.Planes(2, n)
-			nd.gen = out[0]
-			if l.Asked {
-				nd.prop = out[1]
+			sum := leafSum{own: own[s.Sum][l.First : l.First+l.Size]}
+			for _, id := range append(s.Inner[:len(s.Inner):len(s.Inner)], s.Node) {
+				out := p.Memory.Planes(2, n)
+				nodes[id].gen = out[0]
+				if l.Asked {
+					nodes[id].prop = out[1]
+				}
+				sum.lower = append(sum.lower, nodes[id])
 			}
-			bits := own[s.Sum][l.First : l.First+l.Size]
-			l.sums = append(l.sums, leafSum{own: bits, gen: nd.gen, prop: nd.prop})
+			last := len(sum.lower) - 1
+			sum.gen, sum.prop, sum.lower = sum.lower[last].gen, sum.lower[last].prop, sum.lower[:last]
+			l.sums = append(l.sums, sum)
 		}
 		l.own = l.sums[0].own
 	}

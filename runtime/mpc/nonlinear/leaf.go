@@ -18,6 +18,8 @@ type leaf struct {
 	choice [][]uint64 // chooser: its random choices, one plane a bit
 
 	table [][][]uint64 // this party's share of the table, if that was made ahead: of the chunks at hand
+
+	crossings []crossed // where leaves cross
 }
 
 // leafSum is one sum that a leaf's bits take part in.
@@ -25,6 +27,7 @@ type leafSum struct {
 	own   [][]uint64 // this party's bits, lowest first
 	gen   []uint64   // out: own + peer's >= 2^len(own)
 	prop  []uint64   // out: own + peer's == 2^len(own) - 1; nil where nobody asks
+	lower []node     // out: the same of the lowest bits, of one bit, of two and so on; none where nobody asks
 	pad   [][]uint64 // chooser: the pad of gen [0] and of prop [1]; for pairs the latter's two parts are summed
 	table [][]uint64 // answerer: pads of gen by choice, then pads of prop by choice
 	diff  [][]uint64 // answerer: differences of the two propagate pads of a pair
@@ -409,65 +412,6 @@ func (p *Party) lookUpPair(own [][]uint64, s *leafSum, lo, n int) error {
 		for w := range prop {
 			prop[w] ^= own[i][w] & in[w]
 		}
-	}
-	return nil
-}
-
-// bitLeaves is leaves for groups of one bit in one flight: the products of the
-// server's and the client's bits, both masked before either is known.
-//
-// Functionality: gen = <s & c>; prop, where asked, is local. One flight, both ways:
-// 1 bit each; one OT a group, client as sender. Exact; leaks nothing.
-func (p *Party) bitLeaves(ctx context.Context, n int, groups []leaf, with beside) error {
-	return p.travel(ctx, n, with, func() error {
-		return eachLeaf(n, groups, func(l *leaf, lo, n int) error { return p.maskBit(ctx, l, lo, n) })
-	}, func() error { return eachLeaf(n, groups, p.openBit) })
-}
-
-func (p *Party) maskBit(ctx context.Context, l *leaf, lo, n int) error {
-	s := &l.sums[0]
-	if l.choice == nil {
-		l.choice, s.pad = ring.Planes(1, 64*len(l.own[0])), ring.Planes(1, 64*len(l.own[0]))
-	}
-	a, t := window(l.choice[0], lo, n), windows(s.pad, lo, n)
-	err := p.material(func() error { return p.drawBit(ctx, a, t, n) }, func(tape *Tape) error { return tape.planes(n, a, t[0]) })
-	if err != nil {
-		return err
-	}
-	d := make([]uint64, ring.Words(n))
-	copy(d, window(l.own[0], lo, n))
-	xor(d, a)
-	return p.sendBits(d, n)
-}
-
-// drawBit takes the OTs of a leaf of one bit: the mask of this party's bit and its pad.
-func (p *Party) drawBit(ctx context.Context, a []uint64, t [][]uint64, n int) error {
-	if p.isServer() {
-		return p.recvPlanes(ctx, n, a, t)
-	}
-	err := p.sendPlanes(ctx, n, t, [][]uint64{a})
-	xor(a, t[0])
-	return err
-}
-
-// openBit: with e = s ^ a and d = c ^ b opened, b the pads' difference,
-// s&c = s&d ^ e&b ^ a&b: the server adds the first, the client the second.
-func (p *Party) openBit(l *leaf, lo, n int) error {
-	in := make([]uint64, ring.Words(n))
-	if err := p.recvBits(in, n); err != nil {
-		return err
-	}
-	with := window(l.own[0], lo, n)
-	if !p.isServer() {
-		with = window(l.choice[0], lo, n)
-	}
-	s := &l.sums[0]
-	gen, pad := window(s.gen, lo, n), window(s.pad[0], lo, n)
-	for w := range gen {
-		gen[w] ^= pad[w] ^ in[w]&with[w]
-	}
-	if l.Asked {
-		copy(window(s.prop, lo, n), window(l.own[0], lo, n))
 	}
 	return nil
 }

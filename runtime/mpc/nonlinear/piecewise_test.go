@@ -15,11 +15,21 @@ import (
 func randomPiecewise(r *rand.Rand, bits, out int) *wire.Piecewise {
 	f := &wire.Piecewise{Bits: bits, Low: r.IntN(bits - 2), Positive: r.IntN(2) == 1, Triples: r.IntN(2) == 1, Leaf: 1 + r.IntN(5), Arity: 2 + r.IntN(2)}
 	f.Ripple = f.Arity == 2 && r.IntN(4) == 0
+	f.Cross = !f.Ripple && f.Leaf > 1 && f.Leaf <= wire.MaxCross && r.IntN(2) == 0
 	f.Low = max(f.Low, bits-12)
-	f.Frac, f.Inner = r.IntN(8), max(out-r.IntN(3), 3)
-	f.SlopeBits, f.SlopeShift = r.IntN(5), r.IntN(3)
-	f.OffsetBits, f.OffsetShift = r.IntN(f.Inner+f.Frac-2), r.IntN(3)
-	f.SlopeBits = min(f.SlopeBits, max(f.Wide()-f.SlopeShift, 0))
+	f.Frac, f.Out = r.IntN(8), out
+	f.Ring = max(f.Wide()-r.IntN(8), 3)
+	f.SlopeShift, f.OffsetShift = min(r.IntN(3), f.Ring), min(r.IntN(3), f.Ring)
+	f.SlopeBits, f.OffsetBits = min(r.IntN(5), f.Ring-f.SlopeShift), r.IntN(f.Ring-f.OffsetShift+1)
+	if f.Extends() {
+		f.StepShift = r.IntN(f.Wide() + 1)
+		f.StepBits = min(r.IntN(5), f.Wide()-f.StepShift)
+		if r.IntN(2) == 0 {
+			f.Gate = r.Uint32N(2 << f.Named())
+			f.Beyond = [2]int64{int64(r.IntN(5) - 2), int64(r.IntN(1 << min(f.Wide(), 5)))}
+		}
+		f.Step, f.Steep = int64(r.IntN(99)-50), [2]int64{int64(r.IntN(5) - 2), int64(r.IntN(1 << min(f.Wide(), 5)))}
+	}
 	f.Slope, f.Offset = int64(r.IntN(9)-4), int64(r.IntN(99)-50)
 	if r.IntN(3) == 0 {
 		f.Slope = 0
@@ -28,7 +38,7 @@ func randomPiecewise(r *rand.Rand, bits, out int) *wire.Piecewise {
 		f.Flip = r.Uint32N(1 << f.Named())
 	}
 	for m := uint32(0); m < 2<<f.Named(); m += 1 + r.Uint32N(max(uint32(1)<<f.Named()/8, 3)) {
-		f.Terms = append(f.Terms, wire.Term{Bits: m, Slope: r.Uint64() & ring.Mask(f.SlopeBits), Offset: r.Uint64() & ring.Mask(f.OffsetBits)})
+		f.Terms = append(f.Terms, wire.Term{Bits: m, Slope: r.Uint64() & ring.Mask(f.SlopeBits), Offset: r.Uint64() & ring.Mask(f.OffsetBits), Step: r.Uint64() & ring.Mask(f.StepBits)})
 	}
 	return f
 }
@@ -48,17 +58,15 @@ func TestPiecewise(t *testing.T) {
 			}
 			x := draw(r, n, bits-1, bits)
 			in := mpctest.Share(r, x, bits)
-			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) { return p.Piecewise(ctx, in[p.Role], f, out) })
+			y, _ := run(t, func(ctx context.Context, p *Party) ([]uint64, error) { return p.Piecewise(ctx, in[p.Role], f) })
 			for i, v := range mpctest.Open(y, out) {
-				exact := f.Eval(ring.Signed(x[i], bits))
-				if f.Inner < out && (exact >= 1<<(f.Wide()-2)-1<<f.Frac || exact < -1<<(f.Wide()-2)) {
-					continue // beyond what the extension of the result promises
+				at := ring.Signed(x[i], bits)
+				if !f.Promised(at) {
+					continue // beyond what the extension of lines asks for
 				}
-				low := exact >> f.Frac
-				if d := (v - uint64(low)) & ring.Mask(f.Inner); d != 0 && (d != 1 || f.Frac == 0) {
-					t.Fatalf("%+v: element %d: %d gave %d, want %d or one more", f, i, ring.Signed(x[i], bits), ring.Signed(v, out), low)
-				} else if f.Inner < out && ring.Signed(v, out) != low+int64(d) {
-					t.Fatalf("%+v: element %d: %d gave %d in %d bits, want %d", f, i, ring.Signed(x[i], bits), ring.Signed(v, out), out, low)
+				low := f.Eval(at) >> f.Frac
+				if d := (v - uint64(low)) & ring.Mask(out); d != 0 && (d != 1 || f.Frac == 0) {
+					t.Fatalf("%+v: element %d: %d gave %d, want %d or one more", f, i, at, ring.Signed(v, out), low)
 				}
 			}
 		}

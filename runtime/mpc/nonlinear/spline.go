@@ -70,14 +70,18 @@ func (p *Party) spline(ctx context.Context, x []uint64, f Pieces, s Sign, out in
 
 // line is slope*x + offset; the server adds the offset.
 func (p *Party) line(x []uint64, slope, offset int64) []uint64 {
+	y := make([]uint64, len(x))
+	p.addLine(y, x, slope, offset)
+	return y
+}
+
+func (p *Party) addLine(y, x []uint64, slope, offset int64) {
 	if !p.isServer() {
 		offset = 0
 	}
-	y := make([]uint64, len(x))
 	for i, v := range x {
-		y[i] = uint64(slope)*v + uint64(offset)
+		y[i] += uint64(slope)*v + uint64(offset)
 	}
-	return y
 }
 
 // addSteps adds, for every knot whose bit is set, the difference of its lines.

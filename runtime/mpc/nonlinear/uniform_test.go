@@ -164,7 +164,7 @@ func flatCases(g Sign) (all []uniformCase) {
 		return err
 	})
 	for name, f := range namedByBits() {
-		add("Piecewise of "+name, func(ctx context.Context, p *Party, x []uint64) error { return none(p.Piecewise(ctx, x, f, 14)) })
+		add("Piecewise of "+name, func(ctx context.Context, p *Party, x []uint64) error { return none(p.Piecewise(ctx, x, f)) })
 	}
 	for name, f := range map[string]Pieces{
 		"steps": {Knots: []int64{-40, 0, 40}, Slope: []int64{0, 0, 0, 0}, Offset: []int64{0, 1, 2, 3}},
@@ -179,14 +179,17 @@ func flatCases(g Sign) (all []uniformCase) {
 func namedByBits() map[string]*wire.Piecewise {
 	all := map[string]*wire.Piecewise{}
 	for name, f := range map[string]wire.Piecewise{
-		"lines":             {Leaf: 1, Arity: 3, SlopeBits: 4, Frac: 4, Inner: 14},
-		"narrow lines":      {Leaf: 3, Arity: 2, SlopeBits: 3, Frac: 3, Inner: 11, Triples: true, Slope: -2},
-		"constants":         {Leaf: 2, Arity: 2, Ripple: true, Inner: 14, Positive: true},
-		"lines, by triples": {Leaf: 4, Arity: 3, SlopeBits: 2, SlopeShift: 1, Frac: 3, Inner: 14, Triples: true},
+		"lines":             {Leaf: 1, Arity: 3, SlopeBits: 4, Frac: 4, Ring: 18},
+		"narrow lines":      {Leaf: 3, Arity: 2, SlopeBits: 3, Frac: 3, Ring: 11, Triples: true, Slope: -2, StepBits: 4, StepShift: 9, Steep: [2]int64{0, 8}},
+		"gated lines":       {Leaf: 2, Arity: 3, Cross: true, SlopeBits: 3, Frac: 3, Ring: 11, StepBits: 4, StepShift: 9, Gate: 5, Beyond: [2]int64{-8, 8}},
+		"constants":         {Leaf: 2, Arity: 2, Ripple: true, Ring: 14, Positive: true},
+		"lines, crossing":   {Leaf: 2, Arity: 3, Cross: true, SlopeBits: 3, Frac: 3, Ring: 17},
+		"lines, crossing 3": {Leaf: 3, Arity: 3, Cross: true, SlopeBits: 3, Frac: 3, Ring: 17},
+		"lines, by triples": {Leaf: 4, Arity: 3, SlopeBits: 2, SlopeShift: 1, Frac: 3, Ring: 17, Triples: true},
 	} {
-		f.Bits, f.Low, f.OffsetBits = uniformBits, uniformBits-2-5, 6
+		f.Bits, f.Low, f.OffsetBits, f.Out = uniformBits, uniformBits-2-5, 6, 14
 		for m := range uint32(64) {
-			f.Terms = append(f.Terms, wire.Term{Bits: m, Slope: uint64(m*7) & ring.Mask(f.SlopeBits), Offset: uint64(m*11) & ring.Mask(6)})
+			f.Terms = append(f.Terms, wire.Term{Bits: m, Slope: uint64(m*7) & ring.Mask(f.SlopeBits), Offset: uint64(m*11) & ring.Mask(6), Step: uint64(m*13) & ring.Mask(f.StepBits)})
 		}
 		all[name] = &f
 	}

@@ -156,7 +156,7 @@ func keepPromise(conn transport.Conn, role transport.Role, share []uint64, bits 
 
 func functionOf(ctx context.Context, p *nonlinear.Party, f *plan.Func, bits int, x []uint64) ([]uint64, error) {
 	if f.Piecewise != nil {
-		return p.Piecewise(ctx, x, &f.Piecewise.Piecewise, bits)
+		return p.Piecewise(ctx, x, &f.Piecewise.Piecewise)
 	}
 	s := f.Spline
 	sign := nonlinear.Sign{Bits: bits, Hi: bits, Tree: f.Tree()}
