@@ -1,6 +1,9 @@
 package ir
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // TestClipNearBounds: with low bits dropped a clip errs by less than 2^Lo, just
 // above its lower and its upper bound and nowhere else.
@@ -38,6 +41,24 @@ func TestClipNearBounds(t *testing.T) {
 		}
 		if wrong == 0 {
 			t.Errorf("%s: dropping %d bits never shows", c.attrs, lo)
+		}
+	}
+}
+
+// A bound beyond what activations reach changes nothing, though the ring holds it and not the
+// distance to it.
+func TestClipOutOfReach(t *testing.T) {
+	const top = 1 << 8
+	x := []float32{}
+	for v := 1 - top; v < top; v++ {
+		x = append(x, float32(v))
+	}
+	for _, bounds := range [][2]int{{0, top - 1}, {0, top}, {0, top + top/2}, {0, 2*top - 1}, {0, 3 * top}, {-top, 5}, {-top - top/2, 5}, {-2 * top, 5}, {-top, top}} {
+		text := shared(len(x), "i10.0") + fmt.Sprintf("%%4 = clip(%%2) {min=%d max=%d}\n%%5 = reveal(%%4)\nreturn %%5\n", bounds[0], bounds[1])
+		for i, y := range simulate(t, text, SimOptions{}, x)[0] {
+			if want := min(max(int(x[i]), bounds[0]), bounds[1]); int(y) != want {
+				t.Fatalf("bounds %d: clip(%v) = %v", bounds, x[i], y)
+			}
 		}
 	}
 }

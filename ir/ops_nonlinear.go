@@ -3,7 +3,6 @@ package ir
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -160,12 +159,13 @@ func inferClip(v *Value) (Type, error) {
 	return Type{Elem: x.Elem, Shape: slices.Clone(x.Shape)}, a.CompareAttrs.check(x.Elem)
 }
 
-// Bounds gives the bounds in units of format e, and which of them exist: a
-// bound that the ring cannot hold is as good as infinite.
+// Bounds gives the bounds in units of format e, and which of them exist: one
+// that no activation reaches, |x| < 2^(Bits-2), is as good as infinite, and
+// the distance to it may not fit into the ring.
 func (a *ClipAttrs) Bounds(e Elem) (low, high int64, hasLow, hasHigh bool) {
-	top := math.Ldexp(1, e.Bits-1-e.Frac)
-	hasLow, hasHigh = a.Min > -top, a.Max < top
-	return e.Quantize(a.Min), e.Quantize(a.Max), hasLow, hasHigh
+	low, high = e.Quantize(a.Min), e.Quantize(a.Max)
+	top := int64(1) << (e.Bits - 2)
+	return low, high, low > -top, high < top-1
 }
 
 func inferArgMax(v *Value) (Type, error) {

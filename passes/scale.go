@@ -253,8 +253,7 @@ func (b *fixer) attrs(v *ir.Value) (any, error) {
 		return &c, nil
 	case *ir.ClipAttrs:
 		c := *a
-		reach := math.Max(math.Abs(finite(a.Min)), math.Abs(finite(a.Max)))
-		c.CompareAttrs = ir.CompareAttrs{Hi: b.high(v.Args[0], b.spans[v.Args[0]].abs()+reach)}
+		c.CompareAttrs = ir.CompareAttrs{Hi: b.high(v.Args[0], b.spans[v.Args[0]].abs()+b.reached(v.Args[0], a))}
 		return &c, nil
 	case *ir.FuncAttrs:
 		c := *a
@@ -300,12 +299,16 @@ func (b *fixer) high(a *ir.Value, x float64) int {
 	return max(min(n, b.k), 3)
 }
 
-// finite is 0 for a bound that does not exist.
-func finite(x float64) float64 {
-	if math.IsInf(x, 0) {
-		return 0
+// reached is how far from zero a clip of x has a bound that activations reach.
+func (b *fixer) reached(x *ir.Value, a *ir.ClipAttrs) (far float64) {
+	_, _, below, above := a.Bounds(b.elem(x))
+	if below {
+		far = math.Abs(a.Min)
 	}
-	return x
+	if above {
+		far = math.Max(far, math.Abs(a.Max))
+	}
+	return far
 }
 
 // inRing gives value a in Z_2^bits: as it is, extended, or reduced.
