@@ -17,11 +17,34 @@ func settings(c *cobra.Command, others ...string) (map[string]string, error) {
 	if err := fromEnvironment(c.Flags()); err != nil {
 		return nil, err
 	}
+	for name, near := range mistyped(c) {
+		newLog(c.ErrOrStderr()).Warn("the environment has a variable that is no setting, but nearly one", "variable", name, "setting", near)
+	}
 	path, err := c.Flags().GetString("config")
 	if err != nil || path == "" {
 		return nil, err
 	}
 	return fromFile(c, path, others)
+}
+
+// mistyped are variables of the environment that are named like a setting and are none of any command:
+// a limit that was mistyped would be none. Others that begin alike are nobody's business (Kubernetes
+// sets SECC_PORT where a service is called secc).
+func mistyped(c *cobra.Command) map[string]string {
+	found := map[string]string{}
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		rest, ours := strings.CutPrefix(name, "SECC_")
+		flag := strings.ReplaceAll(strings.ToLower(rest), "_", "-")
+		anybodys := slices.ContainsFunc(c.Root().Commands(), func(x *cobra.Command) bool { return x.Flags().Lookup(flag) != nil })
+		if !ours || anybodys {
+			continue
+		}
+		if near := similarFlags(c, flag); near != nil && len(flag) > 5 { // short words are like each other
+			found[name] = strings.Join(near, " or ")
+		}
+	}
+	return found
 }
 
 // fromFile reads settings from TOML: a key is a flag's name, and so is a table's name with the

@@ -145,7 +145,7 @@ func (f TLSFiles) Config(role Role, serverName string) (*tls.Config, error) {
 	if f.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
 		if err != nil {
-			return nil, fmt.Errorf("tls: %w", err)
+			return nil, fmt.Errorf("certificate %s with key %s: %w", f.Cert, f.Key, err)
 		}
 		conf.Certificates = []tls.Certificate{pair}
 	}
