@@ -38,10 +38,13 @@ func (m *Memory) Words(n int) []uint64 {
 	return w
 }
 
+// unused makes words that were none before; tests fill them.
+var unused = largepage.Words
+
 // Dirty gives n words of any content.
 func (m *Memory) Dirty(n int) []uint64 {
 	if m == nil {
-		return make([]uint64, n)
+		return unused(n)
 	}
 	none := m.mark == mark{}
 	for ; m.mark.block < len(m.blocks); m.mark = (mark{m.mark.block + 1, 0}) {
@@ -53,7 +56,7 @@ func (m *Memory) Dirty(n int) []uint64 {
 	if none { // nobody has any of the smaller blocks
 		m.blocks, m.mark.block = nil, 0
 	}
-	m.blocks = append(m.blocks, largepage.Words(max(n, memoryBlock)))
+	m.blocks = append(m.blocks, unused(max(n, memoryBlock)))
 	m.mark.at = n
 	return m.blocks[m.mark.block][:n:n]
 }
