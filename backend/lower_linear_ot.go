@@ -24,7 +24,7 @@ func overOT(v *ir.Value, l *plan.Linear) *plan.Linear {
 // RLWE under the profile. Those that stay share the keys of a session; if all of
 // them together are not worth these, none stays. stop (may be nil) is asked on the way.
 func CheaperOverOT(convs []*ir.Value, p choose.Profile, stop func() error) ([]bool, error) {
-	over := make([]bool, len(convs))
+	over, whole := make([]bool, len(convs)), p.Whole()
 	if len(convs) == 0 {
 		return over, nil
 	}
@@ -33,14 +33,14 @@ func CheaperOverOT(convs []*ir.Value, p choose.Profile, stop func() error) ([]bo
 		rlwe[i] = convGeometry(v)
 		rlwe[i].NormLog2 = normLog2(v.Attrs.(*ir.ConvAttrs), v.Args[1].Attrs.(*ir.ConstAttrs).Ints, rlwe[i].COut)
 		rlwe[i].ClientInput = v.Args[0].Type.Holder == ir.Client
-		ot[i] = p.OverOT(overOT(v, rlwe[i]))
+		ot[i] = whole.OverOT(overOT(v, rlwe[i]))
 	}
 	if err := (choose.Search{Profile: p, Stop: stop}).Packings(rlwe); err != nil {
 		return nil, err
 	}
 	gain := 0.0 // what staying saves
 	for i, l := range rlwe {
-		t := p.Seconds(l.CostRLWE())
+		t := whole.Seconds(l.CostRLWE())
 		if over[i] = ot[i] < t; !over[i] {
 			gain += ot[i] - t
 		}
@@ -49,7 +49,7 @@ func CheaperOverOT(convs []*ir.Value, p choose.Profile, stop func() error) ([]bo
 	if err != nil {
 		return nil, err
 	}
-	if gain < p.Seconds(plan.KeysCost(keys)) {
+	if gain < whole.Seconds(plan.KeysCost(keys)) {
 		for i := range over {
 			over[i] = true
 		}

@@ -6,10 +6,11 @@ import "secc.example/secc/backend/plan"
 // weights are known.
 const usualNorm = 12
 
-// OverOT is the seconds that an operator over OT takes, the making of its OTs included.
+// OverOT is the seconds that an operator over OT takes, the making of its OTs included. It begins
+// and ends with the other party than what surrounds it, which costs a flight that RLWE has not.
 func (p Profile) OverOT(l *plan.Linear) float64 {
 	c := l.CostOT()
-	return p.Seconds(c) + p.makeCOTs(c.COTs)
+	return p.Seconds(c) + p.latency(1) + p.makeCOTs(c.COTs)
 }
 
 // OverRLWE is the seconds that an operator takes over RLWE, in the encoding that

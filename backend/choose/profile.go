@@ -148,6 +148,9 @@ func (p Profile) Price(r *plan.Report) {
 	r.Total.ClientCPU = cpu(func(w plan.Work) [plan.NumUnits]float64 { return w.Client })
 }
 
+// Whole is the profile by which whole runs in one phase are priced.
+func (p Profile) Whole() Profile { return p.of(wholeNonlinear) }
+
 // of is the profile of a part of a whole run.
 func (p Profile) of(nonlinear float64) Profile {
 	q := p.At(Speed{wholeLinear, nonlinear})
@@ -215,7 +218,7 @@ func (p Profile) priceWave(ops []plan.OperatorCost) float64 {
 // What whole runs take beyond the units, which come from kernels measured alone: vectors
 // that leave the caches, the collector and the scheduler. Fitted to idle runs of
 // SqueezeNet, ResNet-50 and DenseNet-121, prepared and in one phase, on large pages (secc run,
-// 2026-11-29, docs/evidence/PERFORMANCE.md); choices do not depend on them.
+// 2026-11-29, docs/evidence/PERFORMANCE.md); of all choices only those between RLWE and OT depend on them.
 const (
 	wholeLinear    = 1.8
 	wholeCOT       = 0.95
