@@ -13,8 +13,9 @@ const (
 	headBytes   = 12       // an element of what the client computes itself: float32, and float64 on the way
 
 	// The garbage collector lets what is dead grow to half of what is alive
-	// (runs set it so); the rest is what the heap's pages lose.
-	heapFactor = 1.6
+	// (runs set it so); the rest is what the heap's pages lose, large ones above all: the
+	// system may fill them again when the heap has given them back.
+	heapFactor = 2.1
 )
 
 // Memory bounds what either party holds during a session, however many inferences it makes.

@@ -40,7 +40,7 @@ func TestMemoryIsTheSumOfItsParts(t *testing.T) {
 	}
 	slots, joined := int64(2*8<<20), int64(3*8<<20)
 	queues := int64(3+1+1)*q.Window + q.Early
-	if got, want := p.Memory().Server, int64(40<<20)+(slots+joined+queues+q.Window)*16/10; got < want-2 || got > want+2 {
+	if got, want := p.Memory().Server, int64(40<<20)+(slots+joined+queues+q.Window)*21/10; got < want-2 || got > want+2 {
 		t.Errorf("%d bytes, want %d", got, want)
 	}
 }
