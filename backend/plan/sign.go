@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 
 	"secc.example/secc/backend/plan/wire"
@@ -33,13 +34,10 @@ func (c *Sign) check(bits int) error {
 	if c.Bits != bits || c.Bits > 62 || c.Lo < 0 || c.Hi > c.Bits || c.Hi-c.Lo < 2 {
 		return fmt.Errorf("compares bits [%d, %d) of %d", c.Lo, c.Hi, bits)
 	}
-	if c.Tree.Leaf < 1 || c.Tree.Leaf > wire.MaxLeaf {
-		return fmt.Errorf("leaves of %d bits", c.Tree.Leaf)
+	if c.Tree.Cross { // no cost is chosen for it, no test compares so
+		return errors.New("compares by leaves that cross")
 	}
-	if c.Tree.Arity < 0 || c.Tree.Arity == 1 || c.Tree.Arity > wire.MaxArity || c.Tree.Arity > 2 && c.Tree.Ripple {
-		return fmt.Errorf("joins of %d (ripple %v)", c.Tree.Arity, c.Tree.Ripple)
-	}
-	return nil
+	return c.Tree.Check()
 }
 
 // costDReLU is the sign of n elements.

@@ -22,11 +22,11 @@ import (
 //
 //	(line + step + Beyond[x >= 0] + Steep[x >= 0] * x) / 2^Frac
 //
-// without line and step unless all bits of the name are set that Gate names. line = slope*x + offset is evaluated in Z_2^Ring and extended, which asks for
-// |line| < 2^(Ring-2), unless that is the ring Z_2^(Out+Frac) of all the rest. On a
-// segment lines vary little: what is common to a segment is its step, and what grows
-// without bound is steep. On XOR shares of the products of bits, slope, offset and step
-// are local.
+// without line and step unless all bits of the name are set that Gate names. line = slope*x +
+// offset is evaluated in Z_2^Ring and extended, which asks for |line| < 2^(Ring-2), unless
+// that is the ring Z_2^(Out+Frac) of all the rest. On a segment lines vary little: what is
+// common to a segment is its step, and what grows without bound is steep. On XOR shares of
+// the products of bits, slope, offset and step are local.
 type Piecewise struct {
 	Bits, Low               int
 	Positive                bool
@@ -238,15 +238,8 @@ func (f *Piecewise) checkNames(bits int) error {
 	case f.Flip >= 1<<f.Named():
 		return fmt.Errorf("piecewise: bits %#x of a name of %d are turned round", f.Flip, f.Named())
 	}
-	return f.checkAdder()
-}
-
-func (f *Piecewise) checkAdder() error {
-	switch {
-	case f.Leaf < 1 || f.Leaf > MaxLeaf || f.Arity < 0 || f.Arity == 1 || f.Arity > MaxArity || f.Arity > 2 && f.Ripple:
-		return fmt.Errorf("piecewise: leaves of %d bits, joins of %d (ripple %v)", f.Leaf, f.Arity, f.Ripple)
-	case f.Cross && (f.Ripple || f.Leaf == 1 || f.Leaf > MaxCross):
-		return fmt.Errorf("piecewise: leaves of %d bits that cross (ripple %v)", f.Leaf, f.Ripple)
+	if err := f.Tree().Check(); err != nil {
+		return fmt.Errorf("piecewise: %w", err)
 	}
 	return nil
 }

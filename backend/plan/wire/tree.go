@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"math/bits"
 	"slices"
 )
@@ -46,6 +47,19 @@ func (t Tree) arity() int {
 		return 2
 	}
 	return max(t.Arity, 2)
+}
+
+// Check holds a tree to what the parties rely on.
+func (t Tree) Check() error {
+	switch {
+	case t.Leaf < 1 || t.Leaf > MaxLeaf:
+		return fmt.Errorf("leaves of %d bits", t.Leaf)
+	case t.Arity < 0 || t.Arity == 1 || t.Arity > MaxArity || t.Arity > 2 && t.Ripple:
+		return fmt.Errorf("joins of %d (ripple %v)", t.Arity, t.Ripple)
+	case t.Cross && (t.Ripple || t.Leaf == 1 || t.Leaf > MaxCross):
+		return fmt.Errorf("leaves of %d bits that cross (ripple %v)", t.Leaf, t.Ripple)
+	}
+	return nil
 }
 
 // Crossing reports whether leaves are products of either party's bits, in one flight
