@@ -15,7 +15,6 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/cmd/internal/exit"
-	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/prg"
 	"secc.example/secc/runtime/transport"
@@ -116,25 +115,17 @@ func benchOneOT(ctx context.Context, m *transport.Mux, cfg ot.Config, total int6
 		return row, err
 	}
 	row.SetupSeconds = time.Since(start).Round(time.Microsecond).Seconds()
-	if err := barrier(sync); err != nil { // both have ended their setup
-		return row, err
-	}
-	start = time.Now()
-	cpu := process.CPUSeconds()
 	buf := make([]prg.Block, 1<<14)
-	for left := total; left > 0; left -= int64(len(buf)) {
-		if err := take(buf[:min(left, int64(len(buf)))]); err != nil {
-			return row, err
+	row.COTsPerSecond, row.PerCPUSecond, err = rate(sync, total, func() error {
+		for left := total; left > 0; left -= int64(len(buf)) {
+			if err := take(buf[:min(left, int64(len(buf)))]); err != nil {
+				return err
+			}
 		}
-	}
-	cpu = process.CPUSeconds() - cpu
-	theirs, err := exchange(sync, cpu) // both have all of them
+		return nil
+	})
 	if err != nil {
 		return row, err
-	}
-	row.COTsPerSecond = float64(total) / time.Since(start).Seconds()
-	if busier := max(cpu, theirs); busier > 0 {
-		row.PerCPUSecond = float64(total) / busier
 	}
 	after := conn.Stats()
 	kind := plan.OTKind{Kind: cfg.Kind, K: cfg.K, Set: cfg.Set}

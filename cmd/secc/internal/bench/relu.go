@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
@@ -15,7 +14,6 @@ import (
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/cmd/internal/exit"
-	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/runtime/mpc/nonlinear"
 	"secc.example/secc/runtime/mpc/ot"
 	"secc.example/secc/runtime/mpc/ring"
@@ -121,22 +119,13 @@ func benchOneRelu(ctx context.Context, m *transport.Mux, role transport.Role, b 
 	}
 	defer done()
 	sync := m.Channel(reluChannels - 1)
-	if err := barrier(sync); err != nil {
-		return row, err
-	}
-	start, cpu := time.Now(), process.CPUSeconds()
-	y, err := reluOf(ctx, p, &b.c, share)
+	var y []uint64
+	row.ElementsPerSecond, row.PerCPUSecond, err = rate(sync, int64(n), func() (err error) {
+		y, err = reluOf(ctx, p, &b.c, share)
+		return err
+	})
 	if err != nil {
 		return row, err
-	}
-	cpu = process.CPUSeconds() - cpu
-	theirs, err := exchange(sync, cpu)
-	if err != nil {
-		return row, err
-	}
-	row.ElementsPerSecond = float64(n) / time.Since(start).Seconds()
-	if busier := max(cpu, theirs); busier > 0 {
-		row.PerCPUSecond = float64(n) / busier
 	}
 	*depth = depth.After(cost.Flights)
 	row.count(m, before, b, cost)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -148,4 +149,25 @@ func exchange(c transport.Conn, x float64) (theirs float64, err error) {
 	}
 	err = c.Recv(b[:])
 	return math.Float64frombits(binary.LittleEndian.Uint64(b[:])), err
+}
+
+// rate is how many of n a party makes a second, with both starting and ending together, and a
+// second of the busier one's processor (0 where that is not known).
+func rate(sync transport.Conn, n int64, run func() error) (second, cpuSecond float64, err error) {
+	if err := barrier(sync); err != nil {
+		return 0, 0, err
+	}
+	start, cpu := time.Now(), process.CPUSeconds()
+	if err := run(); err != nil {
+		return 0, 0, err
+	}
+	cpu = process.CPUSeconds() - cpu
+	theirs, err := exchange(sync, cpu)
+	if err != nil {
+		return 0, 0, err
+	}
+	if busier := max(cpu, theirs); busier > 0 {
+		cpuSecond = float64(n) / busier
+	}
+	return float64(n) / time.Since(start).Seconds(), cpuSecond, nil
 }
