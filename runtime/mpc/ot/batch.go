@@ -112,7 +112,7 @@ func (b *batch) pads(bits int, dst []uint64, off prg.Block) {
 		for x := p.blocks; len(x) > 0; {
 			n := min(len(x), len(w), pk.room())
 			to := pk.place(bits, w[:n])
-			b.hash.Words(to, x[:n], off, at)
+			b.hash.Words(bits, to, x[:n], off, at)
 			pk.take(bits, to)
 			x, at = x[n:], at+uint64(n)
 		}
@@ -132,7 +132,7 @@ func (b *batch) pairs(bits int, dst0, dst1 []uint64, off0, off1 prg.Block) {
 		for x := p.blocks; len(x) > 0; {
 			n := min(len(x), len(w0), pk0.room())
 			to0, to1 := pk0.place(bits, w0[:n]), pk1.place(bits, w1[:n])
-			b.hash.WordPairs(to0, to1, x[:n], off0, off1, at)
+			b.hash.WordPairs(bits, to0, to1, x[:n], off0, off1, at)
 			pk0.take(bits, to0)
 			pk1.take(bits, to1)
 			x, at = x[n:], at+uint64(n)

@@ -33,8 +33,8 @@ func (b *batch) seeds(dst []prg.Block, off prg.Block) {
 	for _, p := range b.parts {
 		for x := p.blocks; len(x) > 0; {
 			n := min(len(x), len(lo))
-			b.hash.Words(lo[:n], x[:n], off, at)
-			b.hash.Words(hi[:n], x[:n], off, at+seedTweak)
+			b.hash.Words(64, lo[:n], x[:n], off, at)
+			b.hash.Words(64, hi[:n], x[:n], off, at+seedTweak)
 			for i := range n {
 				dst[i] = prg.Block{lo[i], hi[i]}
 			}

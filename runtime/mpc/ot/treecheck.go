@@ -42,7 +42,7 @@ func newTreeCheck(key prg.Block) *treeCheck { return &treeCheck{hash: prg.NewHas
 // next hashes the groups of the next tree, and returns the xor of the hashes.
 func (c *treeCheck) next(leaves []prg.Block) (all uint64) {
 	weigh(&c.sums, leaves)
-	c.hash.Words(c.words[:], c.sums[:], prg.Block{}, c.trees*treeGroups)
+	c.hash.Words(64, c.words[:], c.sums[:], prg.Block{}, c.trees*treeGroups)
 	c.trees++
 	for _, w := range c.words {
 		all ^= w

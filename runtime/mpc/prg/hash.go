@@ -40,15 +40,16 @@ func (h *Hash) use(epoch uint64) {
 	h.epoch, h.fresh = epoch, true
 }
 
-// Words writes the low words of H(x[i] ^ off, index + i).
-func (h *Hash) Words(dst []uint64, x []Block, off Block, index uint64) {
+// Words writes words whose lowest width bits, up to 64, are those of H(x[i] ^ off, index + i). What
+// their other bits are is not specified.
+func (h *Hash) Words(width int, dst []uint64, x []Block, off Block, index uint64) {
 	if len(dst) != len(x) {
 		panic("BUG: prg: hash lengths differ")
 	}
 	for len(x) > 0 {
 		n := h.begin(len(x), index)
 		if h.perm.variant == kernel.Portable {
-			h.perm.soft.hashWords(dst[:n], nil, x[:n], off, off, index)
+			h.perm.soft.hashWords(dst[:n], nil, x[:n], off, off, index, width)
 		} else {
 			h.perm.words(dst[:n], x[:n], &off, index)
 		}
@@ -56,16 +57,16 @@ func (h *Hash) Words(dst []uint64, x []Block, off Block, index uint64) {
 	}
 }
 
-// WordPairs writes the low words of H(x[i] ^ off0, index + i) to dst0 and those of
-// H(x[i] ^ off1, index + i) to dst1: it changes keys half as often as two calls of Words.
-func (h *Hash) WordPairs(dst0, dst1 []uint64, x []Block, off0, off1 Block, index uint64) {
+// WordPairs is Words with off0 to dst0 and with off1 to dst1: it changes keys half as often as two
+// calls.
+func (h *Hash) WordPairs(width int, dst0, dst1 []uint64, x []Block, off0, off1 Block, index uint64) {
 	if len(dst0) != len(x) || len(dst1) != len(x) {
 		panic("BUG: prg: hash lengths differ")
 	}
 	for len(x) > 0 {
 		n := h.begin(len(x), index)
 		if h.perm.variant == kernel.Portable {
-			h.perm.soft.hashWords(dst0[:n], dst1[:n], x[:n], off0, off1, index)
+			h.perm.soft.hashWords(dst0[:n], dst1[:n], x[:n], off0, off1, index, width)
 		} else {
 			h.perm.words(dst0[:n], x[:n], &off0, index)
 			h.perm.words(dst1[:n], x[:n], &off1, index)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 
 	"secc.example/secc/internal/kernel/kerneltest"
@@ -78,27 +79,36 @@ func testHash(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 4, 7, 32, 63, 64, 65, 130} {
 		for _, index := range []uint64{0, 5, 255, 256 - 17, 4096 - 17, 1<<40 + 3} { // across a change of key
 			x, other := randomBlocks(n), Block{1 << 40, 77}
-			w, b := make([]uint64, n+1), make([]Block, n)
-			pair := [2][]uint64{make([]uint64, n+1), make([]uint64, n+1)}
-			NewHash(key).Words(w[:n], x, off, index)
-			NewHash(key).WordPairs(pair[0][:n], pair[1][:n], x, off, other, index)
-			NewHash(key).Blocks(b, x, off, index)
+			want, wantOther := make([]Block, n), make([]Block, n)
 			for i := range n {
-				at := index + uint64(i)
-				want := hashOf(key, x[i].Xor(off), at)
-				if w[i] != want[0] || b[i] != want {
-					t.Fatalf("n = %d, index = %d: hash %d is %x, %x; want %x", n, index, i, w[i], b[i], want)
-				}
-				if wantOther := hashOf(key, x[i].Xor(other), at); pair[0][i] != want[0] || pair[1][i] != wantOther[0] {
-					t.Fatalf("n = %d, index = %d: pair %d is %x, %x; want %x, %x", n, index, i, pair[0][i], pair[1][i], want[0], wantOther[0])
-				}
+				want[i] = hashOf(key, x[i].Xor(off), index+uint64(i))
+				wantOther[i] = hashOf(key, x[i].Xor(other), index+uint64(i))
 			}
-			if w[n] != 0 || pair[0][n] != 0 || pair[1][n] != 0 {
-				t.Fatalf("n = %d: wrote beyond the end", n)
+			b := make([]Block, n)
+			NewHash(key).Blocks(b, x, off, index)
+			if !slices.Equal(b, want) {
+				t.Fatalf("n = %d, index = %d: blocks are %x, want %x", n, index, b, want)
+			}
+			for _, width := range []int{1, 7, 8, 9, 16, 17, 32, 33, 64} {
+				w, pair := make([]uint64, n+1), [2][]uint64{make([]uint64, n+1), make([]uint64, n+1)}
+				NewHash(key).Words(width, w[:n], x, off, index)
+				NewHash(key).WordPairs(width, pair[0][:n], pair[1][:n], x, off, other, index)
+				for i := range n {
+					if !agree(width, w[i], want[i][0]) || !agree(width, pair[0][i], want[i][0]) || !agree(width, pair[1][i], wantOther[i][0]) {
+						t.Fatalf("n = %d, index = %d, %d bits: hash %d is %x and %x, %x; want %x, %x",
+							n, index, width, i, w[i], pair[0][i], pair[1][i], want[i], wantOther[i])
+					}
+				}
+				if w[n] != 0 || pair[0][n] != 0 || pair[1][n] != 0 {
+					t.Fatalf("n = %d: wrote beyond the end", n)
+				}
 			}
 		}
 	}
 }
+
+// agree says whether the lowest width bits are the same.
+func agree(width int, a, b uint64) bool { return (a^b)<<(64-width) == 0 }
 
 // Known answers, made by hashOf and treeOf and kept so that the format cannot
 // change unnoticed: the two parties must run the same function.
@@ -208,10 +218,29 @@ func BenchmarkHash(b *testing.B) { kerneltest.Bench(b, benchHash, Kernel) }
 func benchHash(b *testing.B) {
 	x, dst := randomBlocks(4096), make([]uint64, 4096)
 	h := NewHash(Block{1, 2})
-	for b.Loop() {
-		h.Words(dst, x, Block{5, 6}, 0)
+	for _, width := range []int{1, 16, 32, 64} {
+		b.Run(strconv.Itoa(width), func(b *testing.B) {
+			for b.Loop() {
+				h.Words(width, dst, x, Block{5, 6}, 0)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/4096, "ns/hash")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/4096, "ns/hash")
+}
+
+func BenchmarkHashPairs(b *testing.B) { kerneltest.Bench(b, benchHashPairs, Kernel) }
+
+func benchHashPairs(b *testing.B) {
+	x, dst, other := randomBlocks(4096), make([]uint64, 4096), make([]uint64, 4096)
+	h := NewHash(Block{1, 2})
+	for _, width := range []int{1, 16, 32, 64} {
+		b.Run(strconv.Itoa(width), func(b *testing.B) {
+			for b.Loop() {
+				h.WordPairs(width, dst, other, x, Block{5, 6}, Block{7, 8}, 0)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/4096, "ns/pair")
+		})
+	}
 }
 
 func BenchmarkTree(b *testing.B) { kerneltest.Bench(b, benchTree, Kernel) }

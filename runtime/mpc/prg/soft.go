@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"runtime"
 )
 
 // AES without AES instructions, without tables: bit-sliced, so that no address
@@ -236,51 +235,6 @@ func (q *sliced) count(iv Block, first uint64) {
 	}
 }
 
-// hashWords writes the low words of the hashes of x[i] ^ off to dst and, unless also is nil,
-// those of x[i] ^ otherOff to also; see Hash. Slicing is linear, so the second ones need none.
-func (s *Soft) hashWords(dst, also []uint64, x []Block, off, otherOff Block, index uint64) {
-	var q, other, between sliced
-	change := off.Xor(otherOff).Sigma()
-	between.broadcast(change)
-	runtime.KeepAlive(touch(x))
-	for len(x) > 0 {
-		var plain [softWidth]Block
-		var low, out [softWidth]uint64
-		n := min(softWidth, len(x))
-		for i, y := range x[:n] {
-			y0, y1 := y[0]^off[0], y[1]^off[1]
-			low[i] = y1 // Sigma
-			plain[i][0], plain[i][1] = y1^(index+uint64(i)), y0^y1
-		}
-		q.pack(&plain)
-		if also != nil {
-			other = q
-			other.add(&between)
-			s.encrypt(&other)
-			other.unpackLow(&out)
-			for i := range also[:n] {
-				also[i] = out[i] ^ low[i] ^ change[0]
-			}
-			also = also[n:]
-		}
-		s.encrypt(&q)
-		q.unpackLow(&out)
-		for i := range dst[:n] {
-			dst[i] = out[i] ^ low[i]
-		}
-		dst, x, index = dst[n:], x[n:], index+uint64(n)
-	}
-}
-
-// touch reads a word of every line: a loop so short that the processor has many lines under way
-// at once, which it has not while it encrypts.
-func touch(x []Block) (read uint64) {
-	for i := 0; i < len(x); i += 64 / BlockSize {
-		read ^= x[i][0]
-	}
-	return read
-}
-
 // softFold is Fold: streams are added up as they are, sliced.
 func softFold(seeds []Cipher, cols, sum []Block, first uint64) {
 	var counter, q sliced
@@ -327,13 +281,18 @@ func (s *Soft) encrypt(q *sliced) {
 	s.rounds(q, 1)
 }
 
-// rounds runs round from and all after it.
-func (s *Soft) rounds(q *sliced, from int) {
-	last := len(s.keys) - 1
-	for r := from; r < last; r++ {
+// inner runs the rounds from, from+1, ... before to.
+func (s *Soft) inner(q *sliced, from, to int) {
+	for r := from; r < to; r++ {
 		q.substitute()
 		q.mix(&s.keys[r])
 	}
+}
+
+// rounds runs round from and all after it.
+func (s *Soft) rounds(q *sliced, from int) {
+	last := len(s.keys) - 1
+	s.inner(q, from, last)
 	q.substitute()
 	k := &s.keys[last]
 	for j := range 8 {
@@ -509,26 +468,6 @@ func (q *sliced) unpack(b *[softWidth]Block) {
 		b[i][0], b[i][1] = exchange32(w0, w1)
 		b[8+i][0], b[8+i][1] = exchange32(w2, w3)
 	}
-}
-
-// unpackLow is unpack of the low words alone: of every word of q the low half.
-func (q *sliced) unpackLow(dst *[softWidth]uint64) {
-	var a, b [8]uint64
-	for i := range a {
-		a[i], b[i] = q[0][i]&0xffffffff|q[2][i]<<32, q[1][i]&0xffffffff|q[3][i]<<32
-	}
-	exchangeBits(&a)
-	exchangeBits(&b)
-	for i := range a {
-		x, y := exchange(a[i], b[i], 8, 0x00ff00ff00ff00ff)
-		dst[i], dst[8+i] = swapMiddle(x), swapMiddle(y)
-	}
-}
-
-// swapMiddle swaps the second and the third quarter.
-func swapMiddle(x uint64) uint64 {
-	t := (x ^ x>>16) & 0x00000000ffff0000
-	return x ^ t ^ t<<16
 }
 
 // exchangeBits swaps the number of a word with the number of a bit in its byte.
