@@ -298,14 +298,21 @@ func fixedArgMax(s *simulation, v *Value, in [][]int64, out []int64) {
 	})
 }
 
-// fixedFunc rounds the real function to the nearest of the result's format:
-// what a table over the argument's ring holds. It saturates.
+// fixedFunc rounds the real function to the result's format: to the nearest or, as
+// lines on shares do, by chance, up the likelier the nearer. It saturates. The error of
+// the lines themselves, which a plan states, is not drawn.
 func fixedFunc(s *simulation, v *Value, in [][]int64, out []int64) {
 	a, e := v.Attrs.(*FuncAttrs), v.Args[0].Type.Elem
 	f, _ := a.Fixed()
+	draw, random := s.stream(v, 0), s.opt.Rounding == Stochastic && v.Args[0].Type.Holder == Shared
+	ulp := math.Ldexp(1, -a.Out.Frac)
 	num.Parallel(len(out), s.workers, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			out[i] = a.Out.Quantize(f(e.Real(in[0][i])))
+			y := f(e.Real(in[0][i]))
+			if random { // nearest of a number up to half an ulp away: one that the format has stays
+				y += ulp * (math.Ldexp(float64(draw.At(i)>>12), -52) - 0.5 + math.Ldexp(1, -53))
+			}
+			out[i] = a.Out.Quantize(y)
 		}
 	})
 }

@@ -112,6 +112,38 @@ return %6
 	}
 }
 
+// TestFunctionsRoundByChance: a function's results are unbiased, within one ulp, and those
+// that the format has stay; where the argument is not shared they are the nearest.
+func TestFunctionsRoundByChance(t *testing.T) {
+	const each = 20000
+	values := []float64{-3, -0.75, 0, 0.5, 1.25, 2}
+	x := make([]float32, 0, each*len(values))
+	for _, v := range values {
+		for range each {
+			x = append(x, float32(v))
+		}
+	}
+	for what, arg := range map[string]string{"shared": "%2", "the client's": "%1"} {
+		text := shared(len(x), "i12.4") + "%4 = func(" + arg + ") {name=exp out=i12.4}\n%5 = reveal(%4)\nreturn %5\n"
+		if arg == "%1" {
+			text = shared(len(x), "i12.4") + "%4 = func(%1) {name=exp out=i12.4}\n%5 = add(%4, %3)\n%6 = reveal(%5)\nreturn %6\n"
+		}
+		got := simulate(t, text, SimOptions{Rounding: Stochastic, Seed: 11}, x)[0]
+		for i, v := range values {
+			want, sum := 16*math.Exp(v), 0.0
+			for _, y := range got[i*each:][:each] {
+				sum += float64(y)
+				if math.Abs(float64(y)-want) >= 1 || arg == "%1" && float64(y) != math.Round(want) {
+					t.Fatalf("%s argument, exp(%v): %d, real value %.3f", what, v, y, want)
+				}
+			}
+			if mean := sum / each; arg == "%2" && math.Abs(mean-want) > 0.02 {
+				t.Errorf("%s argument, exp(%v): %.3f on average, real value %.3f", what, v, mean, want)
+			}
+		}
+	}
+}
+
 // TestLowBitsOfSign: a dropped low bit can only cost elements below 2^Lo, with
 // the probability the protocol has: (2^Lo - 1 - x) / 2^Lo.
 func TestLowBitsOfSign(t *testing.T) {

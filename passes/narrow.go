@@ -24,6 +24,11 @@ const quiet = 9.5
 // roundingNoise is the standard deviation of rounding by chance, in ulp.
 const roundingNoise = 0.41
 
+// evenRounding rounds bits so that variances stay what they are on average: where the excess e
+// of what is wanted over what is given is as likely anywhere from evenRounding - 1 to
+// evenRounding, the mean of 4^e is one.
+const evenRounding = 0.443
+
 // leastArgument is the narrowest ring of an argument.
 const leastArgument = 8
 
@@ -48,8 +53,8 @@ const rareFunctions = 100
 // of v changes by slope for each unit of it.
 func (f *formats) quietFrac(v *ir.Value, slope float64) int {
 	bits := quiet
-	if q, ok := f.quiets[v.ID]; ok { // rounded to the nearest bit: only all together must keep to what they may add
-		bits = q - 0.5
+	if q, ok := f.quiets[v.ID]; ok { // only all together must keep to what they may add
+		bits = q - evenRounding
 	}
 	return int(math.Ceil(math.Log2(roundingNoise*slope/f.spans[v].rms()) + bits + float64(f.quieter())))
 }
