@@ -13,3 +13,18 @@ func sliceAsm(planes *[]uint64, count int, x *uint64, blocks int, lo uint64)
 //
 //go:noescape
 func sliceBytes(planes *[]uint64, count int, x *uint64, blocks int, lo uint64)
+
+// packIFMA packs eight elements so many times; it writes 64 bytes from where each eight begin.
+//
+//go:noescape
+func packIFMA(dst *byte, x *uint64, eights uint64, bits uint64, layout *byte)
+
+// unpackIFMA unpacks eight elements so many times; it reads 64 bytes from where each eight begin.
+//
+//go:noescape
+func unpackIFMA(x *uint64, src *byte, eights uint64, bits uint64, layout *byte)
+
+// unpackAVX2 is unpackIFMA.
+//
+//go:noescape
+func unpackAVX2(x *uint64, src *byte, eights uint64, bits uint64, layout *byte)

@@ -198,3 +198,107 @@ bit:
 	JNE       half
 	VZEROUPPER
 	RET
+
+// func packIFMA(dst *byte, x *uint64, eights uint64, bits uint64, layout *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·packIFMA(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), DX
+	MOVQ         eights+16(FP), BX
+	MOVQ         bits+24(FP), SI
+	MOVQ         layout+32(FP), DI
+	MOVQ         SI, CX
+	MOVQ         $0x0000000000000001, R8
+	SHLQ         CL, R8
+	DECQ         R8
+	VPBROADCASTQ R8, Z0
+	VMOVDQU64    (DI), Z1
+	VMOVDQU64    64(DI), Z2
+	VMOVDQU64    128(DI), Z3
+	KMOVQ        192(DI), K1
+	KMOVQ        200(DI), K2
+
+eight:
+	VPANDQ    (DX), Z0, Z4
+	VPSLLVQ   Z3, Z4, Z4
+	VPERMB.Z  Z4, Z1, K1, Z5
+	VPERMB.Z  Z4, Z2, K2, Z4
+	VPORQ     Z4, Z5, Z5
+	VMOVDQU64 Z5, (AX)
+	ADDQ      $0x00000040, DX
+	ADDQ      SI, AX
+	DECQ      BX
+	JNZ       eight
+	VZEROUPPER
+	RET
+
+// func unpackIFMA(x *uint64, src *byte, eights uint64, bits uint64, layout *byte)
+// Requires: AVX, AVX512F, AVX512VBMI
+TEXT ·unpackIFMA(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), AX
+	MOVQ         src+8(FP), DX
+	MOVQ         eights+16(FP), BX
+	MOVQ         bits+24(FP), SI
+	MOVQ         layout+32(FP), DI
+	MOVQ         SI, CX
+	MOVQ         $0x0000000000000001, R8
+	SHLQ         CL, R8
+	DECQ         R8
+	VPBROADCASTQ R8, Z0
+	VMOVDQU64    (DI), Z1
+	VMOVDQU64    64(DI), Z2
+
+eight:
+	VPERMB    (DX), Z1, Z3
+	VPSRLVQ   Z2, Z3, Z3
+	VPANDQ    Z0, Z3, Z3
+	VMOVDQU64 Z3, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      SI, DX
+	DECQ      BX
+	JNZ       eight
+	VZEROUPPER
+	RET
+
+// func unpackAVX2(x *uint64, src *byte, eights uint64, bits uint64, layout *byte)
+// Requires: AVX, AVX2
+TEXT ·unpackAVX2(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), AX
+	MOVQ         src+8(FP), DX
+	MOVQ         eights+16(FP), BX
+	MOVQ         bits+24(FP), SI
+	MOVQ         layout+32(FP), DI
+	MOVQ         SI, CX
+	MOVQ         $0x0000000000000001, R8
+	SHLQ         CL, R8
+	DECQ         R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Y0
+	VMOVDQU      (DI), Y1
+	VMOVDQU      64(DI), Y2
+	VMOVDQU      32(DI), Y3
+	VMOVDQU      96(DI), Y4
+	MOVBQZX      128(DI), CX
+	MOVBQZX      132(DI), R8
+	MOVBQZX      136(DI), R9
+	MOVBQZX      140(DI), DI
+
+eight:
+	VMOVDQU     (DX)(CX*1), X5
+	VINSERTI128 $0x01, (DX)(R8*1), Y5, Y5
+	VPSHUFB     Y1, Y5, Y5
+	VPSRLVQ     Y2, Y5, Y5
+	VPAND       Y0, Y5, Y5
+	VMOVDQU     Y5, (AX)
+	VMOVDQU     (DX)(R9*1), X6
+	VINSERTI128 $0x01, (DX)(DI*1), Y6, Y6
+	VPSHUFB     Y3, Y6, Y6
+	VPSRLVQ     Y4, Y6, Y6
+	VPAND       Y0, Y6, Y6
+	VMOVDQU     Y6, 32(AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        SI, DX
+	DECQ        BX
+	JNZ         eight
+	VZEROUPPER
+	RET

@@ -3,6 +3,8 @@ package ring
 import (
 	"encoding/binary"
 	"errors"
+
+	"secc.example/secc/internal/kernel"
 )
 
 // ErrPadding: bits past the last element of a packed vector were not zero.
@@ -14,6 +16,11 @@ func PackedLen(n, bits int) int { return (n*bits + 7) / 8 }
 // Pack writes the elements into dst, which is PackedLen bytes long: bits each,
 // least significant first, no gaps. Higher bits of the elements are ignored.
 func Pack(dst []byte, x []uint64, bits int) {
+	dst = dst[:PackedLen(len(x), bits)]
+	if n := wholeEights(len(x), len(dst), bits); n > 0 && bits >= leastAlternate && packing.Variant() == kernel.IFMA {
+		packIFMA(&dst[0], &x[0], uint64(n/8), uint64(bits), &packLayouts[bits].alternate[0])
+		x, dst = x[n:], dst[n/8*bits:]
+	}
 	var acc uint64
 	m, b, n := Mask(bits), uint(bits), uint(0) // n < 64 bits are pending in acc
 	for _, v := range x {
@@ -35,13 +42,18 @@ func Pack(dst []byte, x []uint64, bits int) {
 // Unpack is the reverse of Pack. It refuses padding bits that are not zero, so
 // that every vector has one encoding.
 func Unpack(x []uint64, src []byte, bits int) error {
-	if bits == 16 {
-		for i := range x {
-			x[i] = uint64(binary.LittleEndian.Uint16(src[2*i:]))
-		}
-		return nil
-	}
 	src = src[:PackedLen(len(x), bits)]
+	if n := wholeEights(len(x), len(src), bits); n > 0 {
+		switch packing.Variant() {
+		case kernel.IFMA:
+			unpackIFMA(&x[0], &src[0], uint64(n/8), uint64(bits), &packLayouts[bits].words[0])
+		case kernel.AVX2:
+			unpackAVX2(&x[0], &src[0], uint64(n/8), uint64(bits), &packLayouts[bits].lanes[0])
+		default:
+			unpackEights(x[:n], src, bits)
+		}
+		x, src = x[n:], src[n/8*bits:]
+	}
 	var acc uint64
 	m, b, n := Mask(bits), uint(bits), uint(0) // n < 64 bits of acc are not used yet
 	for i := range x {

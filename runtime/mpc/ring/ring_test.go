@@ -19,13 +19,25 @@ func random(r *rand.Rand, n, bits int) []uint64 {
 
 var sizes = []int{1, 7, 63, 64, 65, 128, 1000}
 
-func TestPackRoundTrip(t *testing.T) {
+func TestPackRoundTrip(t *testing.T) { kerneltest.Each(t, testPackRoundTrip, packing) }
+
+func testPackRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for bits := 1; bits <= 64; bits++ {
 		for _, n := range sizes {
-			x := random(r, n, bits)
-			wire := make([]byte, PackedLen(n, bits))
+			x := random(r, n, 64)
+			whole := make([]byte, PackedLen(n, bits)+64) // no kernel writes behind the end
+			for i := range whole {
+				whole[i] = 0xa5
+			}
+			wire := whole[:PackedLen(n, bits):PackedLen(n, bits)]
 			Pack(wire, x, bits)
+			if i := slices.IndexFunc(whole[len(wire):], func(b byte) bool { return b != 0xa5 }); i >= 0 {
+				t.Fatalf("%d elements of %d bits: byte %d behind the end is written", n, bits, i)
+			}
+			for i := range x {
+				x[i] &= Mask(bits)
+			}
 			y := make([]uint64, n)
 			if err := Unpack(y, wire, bits); err != nil || !slices.Equal(x, y) {
 				t.Fatalf("%d elements of %d bits: not equal (%v)", n, bits, err)
@@ -105,7 +117,9 @@ func benchSlice14(b *testing.B) {
 	}
 }
 
-func BenchmarkPack17(b *testing.B) {
+func BenchmarkPack17(b *testing.B) { kerneltest.Bench(b, benchPack17, packing) }
+
+func benchPack17(b *testing.B) {
 	x := random(rand.New(rand.NewPCG(3, 4)), 8192, 64)
 	w := make([]byte, PackedLen(len(x), 17))
 	b.SetBytes(int64(8 * len(x)))
@@ -114,7 +128,9 @@ func BenchmarkPack17(b *testing.B) {
 	}
 }
 
-func BenchmarkUnpack17(b *testing.B) {
+func BenchmarkUnpack17(b *testing.B) { kerneltest.Bench(b, benchUnpack17, packing) }
+
+func benchUnpack17(b *testing.B) {
 	x := random(rand.New(rand.NewPCG(3, 4)), 8192, 64)
 	w := make([]byte, PackedLen(len(x), 17))
 	b.SetBytes(int64(8 * len(x)))

@@ -12,6 +12,9 @@ func main() {
 	ConstraintExpr("!purego")
 	slice()
 	slice256()
+	pack512()
+	unpack512()
+	unpack256()
 	Generate()
 }
 
@@ -153,4 +156,113 @@ func transpose8(r [8]VecVirtual) (out [8]VecVirtual) {
 		out[2*i], out[2*i+1] = interleave(quads[0], quads[1], two[2*i], two[2*i+1])
 	}
 	return out
+}
+
+// lowBits is a mask of the parameter bits, which is less than 64, in a general register.
+func lowBits(bits Register) Register {
+	count, m := GP64(), GP64()
+	MOVQ(bits, count)
+	MOVQ(U64(1), m)
+	MOVQ(count, RCX)
+	SHLQ(CL, m)
+	DECQ(m)
+	return m
+}
+
+// pack512 shifts eight words to where they begin in a byte and gathers the bytes of even words and
+// of odd ones, which do not meet.
+func pack512() {
+	TEXT("packIFMA", NOSPLIT, "func(dst *byte, x *uint64, eights, bits uint64, layout *byte)")
+	Pragma("noescape")
+	Doc("packIFMA packs eight elements so many times; it writes 64 bytes from where each eight begin.")
+	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
+	eights, bits := Load(Param("eights"), GP64()), Load(Param("bits"), GP64())
+	layout := Load(Param("layout"), GP64())
+	mask, even, odd, shifts, v, w := ZMM(), ZMM(), ZMM(), ZMM(), ZMM(), ZMM()
+	evens, odds := K(), K()
+	VPBROADCASTQ(lowBits(bits), mask)
+	VMOVDQU64(Mem{Base: layout}, even)
+	VMOVDQU64(Mem{Base: layout, Disp: 64}, odd)
+	VMOVDQU64(Mem{Base: layout, Disp: 128}, shifts)
+	KMOVQ(Mem{Base: layout, Disp: 192}, evens)
+	KMOVQ(Mem{Base: layout, Disp: 200}, odds)
+	Label("eight")
+	VPANDQ(Mem{Base: x}, mask, v)
+	VPSLLVQ(shifts, v, v)
+	VPERMB_Z(v, even, evens, w)
+	VPERMB_Z(v, odd, odds, v)
+	VPORQ(v, w, w)
+	VMOVDQU64(w, Mem{Base: dst})
+	ADDQ(U32(64), x)
+	ADDQ(bits, dst)
+	DECQ(eights)
+	JNZ(LabelRef("eight"))
+	VZEROUPPER()
+	RET()
+}
+
+// unpack512 gives eight words the eight bytes in which they lie.
+func unpack512() {
+	TEXT("unpackIFMA", NOSPLIT, "func(x *uint64, src *byte, eights, bits uint64, layout *byte)")
+	Pragma("noescape")
+	Doc("unpackIFMA unpacks eight elements so many times; it reads 64 bytes from where each eight begin.")
+	x, src := Load(Param("x"), GP64()), Load(Param("src"), GP64())
+	eights, bits := Load(Param("eights"), GP64()), Load(Param("bits"), GP64())
+	layout := Load(Param("layout"), GP64())
+	mask, from, shifts, v := ZMM(), ZMM(), ZMM(), ZMM()
+	VPBROADCASTQ(lowBits(bits), mask)
+	VMOVDQU64(Mem{Base: layout}, from)
+	VMOVDQU64(Mem{Base: layout, Disp: 64}, shifts)
+	Label("eight")
+	VPERMB(Mem{Base: src}, from, v)
+	VPSRLVQ(shifts, v, v)
+	VPANDQ(mask, v, v)
+	VMOVDQU64(v, Mem{Base: x})
+	ADDQ(U32(64), x)
+	ADDQ(bits, src)
+	DECQ(eights)
+	JNZ(LabelRef("eight"))
+	VZEROUPPER()
+	RET()
+}
+
+// unpack256 does so with pairs of words in each half of a register.
+func unpack256() {
+	TEXT("unpackAVX2", NOSPLIT, "func(x *uint64, src *byte, eights, bits uint64, layout *byte)")
+	Pragma("noescape")
+	Doc("unpackAVX2 is unpackIFMA.")
+	x, src := Load(Param("x"), GP64()), Load(Param("src"), GP64())
+	eights, bits := Load(Param("eights"), GP64()), Load(Param("bits"), GP64())
+	layout := Load(Param("layout"), GP64())
+	mask, low := YMM(), XMM()
+	VMOVQ(lowBits(bits), low)
+	VPBROADCASTQ(low, mask)
+	var from, shifts [2]VecVirtual
+	var lanes [4]Register
+	for i := range 2 {
+		from[i], shifts[i] = YMM(), YMM()
+		VMOVDQU(Mem{Base: layout, Disp: 32 * i}, from[i])
+		VMOVDQU(Mem{Base: layout, Disp: 64 + 32*i}, shifts[i])
+	}
+	for i := range lanes {
+		lane := GP64()
+		MOVBQZX(Mem{Base: layout, Disp: 128 + 4*i}, lane)
+		lanes[i] = lane
+	}
+	Label("eight")
+	for i := range 2 {
+		v := YMM()
+		VMOVDQU(Mem{Base: src, Index: lanes[2*i], Scale: 1}, v.AsX())
+		VINSERTI128(Imm(1), Mem{Base: src, Index: lanes[2*i+1], Scale: 1}, v, v)
+		VPSHUFB(from[i], v, v)
+		VPSRLVQ(shifts[i], v, v)
+		VPAND(mask, v, v)
+		VMOVDQU(v, Mem{Base: x, Disp: 32 * i})
+	}
+	ADDQ(U32(64), x)
+	ADDQ(bits, src)
+	DECQ(eights)
+	JNZ(LabelRef("eight"))
+	VZEROUPPER()
+	RET()
 }
