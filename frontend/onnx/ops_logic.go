@@ -115,7 +115,7 @@ func where(c *ctx) []*operand {
 	if out := c.recognise(cond, x, y); out != nil {
 		return one(c.expand(out, shape...))
 	}
-	bit := c.typed(cond, x.dtype)
+	bit, x, y := c.typed(cond, x.dtype), c.finite(x), c.finite(y)
 	switch {
 	case y.con != nil && uniform(y.con, 0):
 		return one(c.expand(c.mul(bit, x), shape...))
@@ -124,7 +124,7 @@ func where(c *ctx) []*operand {
 	}
 	// Not y + m*(x-y): beside a y that stands for minus infinity x would be lost.
 	rest := c.sub(c.number(1, x.dtype), bit)
-	return one(c.add(c.mul(bit, c.finite(x)), c.mul(rest, c.finite(y))))
+	return one(c.add(c.mul(bit, x), c.mul(rest, y)))
 }
 
 // finite puts the largest float32 in place of infinities: a mask multiplies them by zero.
