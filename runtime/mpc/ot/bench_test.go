@@ -95,7 +95,7 @@ func benchGather(b *testing.B) {
 	x := table(1 << 18)
 	copy(x, randomVector(len(x)))
 	dst, index := make([]prg.Block, 4096), make([]prg.Block, indexBlocks(rowsAtOnce))
-	c := prg.NewCipher(prg.Block{1, 2})
+	c := prg.NewPublic(prg.Block{1, 2})
 	row := uint64(0)
 	for b.Loop() {
 		for at := 0; at < len(dst); at += rowsAtOnce {

@@ -31,7 +31,7 @@ type ferret struct {
 	left int   // trees of this iteration still to be grown
 	tree prg.Tree
 	keys *prg.Cipher // key of tree number i is block i of its stream
-	code *prg.Cipher // stream of the code's indices
+	code *prg.Public // stream of the code's indices
 
 	x, base, next []prg.Block // secret; OTs of the trees; kept for the next iteration
 	leaves        []prg.Block
@@ -53,7 +53,7 @@ func newFerret(conn transport.Conn, p wire.FerretSet, key prg.Block, total int64
 	prg.NewCipher(key).Fill(k[:], 0)
 	f := &ferret{
 		FerretSet: p, conn: conn, want: total,
-		keys: prg.NewCipher(k[0]), code: prg.NewCipher(k[1]),
+		keys: prg.NewCipher(k[0]), code: prg.NewPublic(k[1]),
 		leaves: make([]prg.Block, 1<<p.Depth), used: 1 << p.Depth,
 		index: make([]prg.Block, indexBlocks(rowsAtOnce)),
 		msg:   make([]byte, p.TreeBytes()),

@@ -17,10 +17,10 @@ import (
 // with crypto/aes only.
 type reference struct {
 	wire.FerretSet
-	treeKeys, codeKey prg.Block
-	checkKey          prg.Block
-	delta             prg.Block
-	messages          []byte
+	treeKeys, checkKey prg.Block
+	code               *prg.Public
+	delta              prg.Block
+	messages           []byte
 }
 
 // counter is block i of the AES-CTR stream of a key.
@@ -95,7 +95,9 @@ func (r *reference) vouch(i uint64, leaves []prg.Block) {
 func (r *reference) row(number uint64, leaf prg.Block, x []prg.Block) prg.Block {
 	for j := range uint64(10) {
 		at := number/4*10 + j
-		b := counter(r.codeKey, at/4).Bytes()
+		var block [1]prg.Block
+		r.code.Fill(block[:], at/4)
+		b := block[0].Bytes()
 		word := binary.LittleEndian.Uint32(b[at%4*4:])
 		line := word >> 6 % uint32(len(x)/4)
 		leaf = leaf.Xor(x[4*line+(uint32(number)+word>>30)%4])
@@ -125,7 +127,7 @@ func TestFerretIsItsDefinition(t *testing.T) {
 	if err := f.flush(); err != nil {
 		t.Fatal(err)
 	}
-	r := reference{FerretSet: p, treeKeys: counter(key, 0), codeKey: counter(key, 1), checkKey: counter(key, 2), delta: f.delta}
+	r := reference{FerretSet: p, treeKeys: counter(key, 0), code: prg.NewPublic(counter(key, 1)), checkKey: counter(key, 2), delta: f.delta}
 	want := r.run(first, total)
 	for i := range want {
 		if got[i] != want[i] {

@@ -41,6 +41,24 @@ func ctr(v kernel.Variant, rounds *[11]Block, dst []Block, first uint64) {
 	}
 }
 
+func public(v kernel.Variant, rounds *[11]Block, dst []Block, first uint64) {
+	if v == kernel.AVX512 {
+		public512(&rounds[0][0], &dst[0][0], len(dst), first)
+		return
+	}
+	pairs, rest := byPairs(v, len(dst))
+	if pairs > 0 {
+		public256(&rounds[0][0], &dst[0][0], pairs, first)
+	}
+	if rest > 0 {
+		public128(&rounds[0][0], &dst[pairs][0], rest, first+uint64(pairs))
+	}
+}
+
+func encryptPublic(*[11]Block, []Block) {
+	panic("BUG: prg: every variant has a whole kernel for public streams")
+}
+
 func hashWords(v kernel.Variant, rounds *[11]Block, dst []uint64, x []Block, off *Block, index uint64) {
 	if v == kernel.AVX512 {
 		hashWords512(&rounds[0][0], &dst[0], &x[0][0], len(x), &off[0], index)

@@ -17,7 +17,14 @@ func expandKey(key *Block, rounds *[11]Block) {
 
 func encryptBlocks(rounds *[11]Block, x []Block) { encryptNEON(&rounds[0][0], &x[0][0], len(x)) }
 
+func encryptPublic(rounds *[11]Block, x []Block) { publicNEON(&rounds[0][0], &x[0][0], len(x)) }
+
 // encryptNEON encrypts n blocks in place.
 //
 //go:noescape
 func encryptNEON(rounds, x *uint64, n int)
+
+// publicNEON is encryptNEON with publicRounds.
+//
+//go:noescape
+func publicNEON(rounds, x *uint64, n int)

@@ -11,3 +11,4 @@ const absent = "BUG: prg: assembly kernel in a build without assembly"
 
 func expandKey(*Block, *[11]Block)      { panic(absent) }
 func encryptBlocks(*[11]Block, []Block) { panic(absent) }
+func encryptPublic(*[11]Block, []Block) { panic(absent) }

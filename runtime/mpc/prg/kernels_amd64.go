@@ -14,6 +14,11 @@ func expandKey128(key *uint64, rounds *uint64)
 //go:noescape
 func ctr512(rounds *uint64, dst *uint64, n int, first uint64)
 
+// public512 writes n blocks of a public stream from block first.
+//
+//go:noescape
+func public512(rounds *uint64, dst *uint64, n int, first uint64)
+
 // hashWords512 writes the low words of the hashes of x[i] ^ off under the tweaks index + i.
 //
 //go:noescape
@@ -49,6 +54,11 @@ func encrypt128(rounds *uint64, x *uint64, n int)
 //go:noescape
 func ctr128(rounds *uint64, dst *uint64, n int, first uint64)
 
+// public128 writes n blocks of a public stream from block first, a whole number of vectors.
+//
+//go:noescape
+func public128(rounds *uint64, dst *uint64, n int, first uint64)
+
 // hashWords128 writes the low words of the hashes of x[i] ^ off under the tweaks index + i, a whole number of vectors.
 //
 //go:noescape
@@ -83,6 +93,11 @@ func encrypt256(rounds *uint64, x *uint64, n int)
 //
 //go:noescape
 func ctr256(rounds *uint64, dst *uint64, n int, first uint64)
+
+// public256 writes n blocks of a public stream from block first, a whole number of vectors.
+//
+//go:noescape
+func public256(rounds *uint64, dst *uint64, n int, first uint64)
 
 // hashWords256 writes the low words of the hashes of x[i] ^ off under the tweaks index + i, a whole number of vectors.
 //

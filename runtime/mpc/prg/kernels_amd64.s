@@ -118,9 +118,9 @@ TEXT ·ctr512(SB), NOSPLIT, $0-32
 	VPADDQ          ctrStart<>+0(SB), Z11, Z11
 	VMOVDQU64       swapWords<>+0(SB), Z12
 
-ctrWide:
+ctr512Wide:
 	CMPQ        CX, $0x20
-	JLT         ctrWide_end
+	JLT         ctr512Wide_end
 	VPSHUFB     Z12, Z11, Z13
 	VPADDQ      ctrStep<>+0(SB), Z11, Z11
 	VPSHUFB     Z12, Z11, Z14
@@ -235,12 +235,12 @@ ctrWide:
 	VMOVDQU64   Z20, 448(AX)
 	ADDQ        $0x00000200, AX
 	SUBQ        $0x20, CX
-	JMP         ctrWide
+	JMP         ctr512Wide
 
-ctrWide_end:
-ctrTail:
+ctr512Wide_end:
+ctr512Tail:
 	CMPQ        CX, $0x01
-	JLT         ctrTail_end
+	JLT         ctr512Tail_end
 	VPSHUFB     Z12, Z11, Z13
 	VPADDQ      ctrStep<>+0(SB), Z11, Z11
 	VPXORQ      Z0, Z13, Z13
@@ -265,9 +265,9 @@ ctrTail:
 	ADDQ        $0x40, AX
 	SUBQ        $0x03, CX
 	SUBQ        $0x01, CX
-	JMP         ctrTail
+	JMP         ctr512Tail
 
-ctrTail_end:
+ctr512Tail_end:
 	VZEROUPPER
 	RET
 
@@ -300,6 +300,134 @@ DATA ctrStep<>+40(SB)/8, $0x0000000000000004
 DATA ctrStep<>+48(SB)/8, $0x0000000000000000
 DATA ctrStep<>+56(SB)/8, $0x0000000000000004
 GLOBL ctrStep<>(SB), RODATA|NOPTR, $64
+
+// func public512(rounds *uint64, dst *uint64, n int, first uint64)
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, VAES
+TEXT ·public512(SB), NOSPLIT, $0-32
+	MOVQ            rounds+0(FP), AX
+	VBROADCASTI32X4 (AX), Z0
+	VBROADCASTI32X4 16(AX), Z1
+	VBROADCASTI32X4 32(AX), Z2
+	VBROADCASTI32X4 48(AX), Z3
+	VBROADCASTI32X4 64(AX), Z4
+	VBROADCASTI32X4 80(AX), Z5
+	MOVQ            dst+8(FP), AX
+	MOVQ            n+16(FP), CX
+	MOVQ            first+24(FP), DX
+	VPBROADCASTQ    DX, Z6
+	MOVQ            $0x00000000000000aa, DX
+	KMOVQ           DX, K1
+	VMOVDQU64.Z     Z6, K1, Z6
+	VPADDQ          ctrStart<>+0(SB), Z6, Z6
+	VMOVDQU64       swapWords<>+0(SB), Z7
+
+public512Wide:
+	CMPQ        CX, $0x20
+	JLT         public512Wide_end
+	VPSHUFB     Z7, Z6, Z8
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPSHUFB     Z7, Z6, Z9
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPSHUFB     Z7, Z6, Z10
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPSHUFB     Z7, Z6, Z11
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPSHUFB     Z7, Z6, Z12
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPSHUFB     Z7, Z6, Z13
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPSHUFB     Z7, Z6, Z14
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPSHUFB     Z7, Z6, Z15
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPXORQ      Z0, Z8, Z8
+	VPXORQ      Z0, Z9, Z9
+	VPXORQ      Z0, Z10, Z10
+	VPXORQ      Z0, Z11, Z11
+	VPXORQ      Z0, Z12, Z12
+	VPXORQ      Z0, Z13, Z13
+	VPXORQ      Z0, Z14, Z14
+	VPXORQ      Z0, Z15, Z15
+	VAESENC     Z1, Z8, Z8
+	VAESENC     Z1, Z9, Z9
+	VAESENC     Z1, Z10, Z10
+	VAESENC     Z1, Z11, Z11
+	VAESENC     Z1, Z12, Z12
+	VAESENC     Z1, Z13, Z13
+	VAESENC     Z1, Z14, Z14
+	VAESENC     Z1, Z15, Z15
+	VAESENC     Z2, Z8, Z8
+	VAESENC     Z2, Z9, Z9
+	VAESENC     Z2, Z10, Z10
+	VAESENC     Z2, Z11, Z11
+	VAESENC     Z2, Z12, Z12
+	VAESENC     Z2, Z13, Z13
+	VAESENC     Z2, Z14, Z14
+	VAESENC     Z2, Z15, Z15
+	VAESENC     Z3, Z8, Z8
+	VAESENC     Z3, Z9, Z9
+	VAESENC     Z3, Z10, Z10
+	VAESENC     Z3, Z11, Z11
+	VAESENC     Z3, Z12, Z12
+	VAESENC     Z3, Z13, Z13
+	VAESENC     Z3, Z14, Z14
+	VAESENC     Z3, Z15, Z15
+	VAESENC     Z4, Z8, Z8
+	VAESENC     Z4, Z9, Z9
+	VAESENC     Z4, Z10, Z10
+	VAESENC     Z4, Z11, Z11
+	VAESENC     Z4, Z12, Z12
+	VAESENC     Z4, Z13, Z13
+	VAESENC     Z4, Z14, Z14
+	VAESENC     Z4, Z15, Z15
+	VAESENCLAST Z5, Z8, Z8
+	VAESENCLAST Z5, Z9, Z9
+	VAESENCLAST Z5, Z10, Z10
+	VAESENCLAST Z5, Z11, Z11
+	VAESENCLAST Z5, Z12, Z12
+	VAESENCLAST Z5, Z13, Z13
+	VAESENCLAST Z5, Z14, Z14
+	VAESENCLAST Z5, Z15, Z15
+	VMOVDQU64   Z8, (AX)
+	VMOVDQU64   Z9, 64(AX)
+	VMOVDQU64   Z10, 128(AX)
+	VMOVDQU64   Z11, 192(AX)
+	VMOVDQU64   Z12, 256(AX)
+	VMOVDQU64   Z13, 320(AX)
+	VMOVDQU64   Z14, 384(AX)
+	VMOVDQU64   Z15, 448(AX)
+	ADDQ        $0x00000200, AX
+	SUBQ        $0x20, CX
+	JMP         public512Wide
+
+public512Wide_end:
+public512Tail:
+	CMPQ        CX, $0x01
+	JLT         public512Tail_end
+	VPSHUFB     Z7, Z6, Z8
+	VPADDQ      ctrStep<>+0(SB), Z6, Z6
+	VPXORQ      Z0, Z8, Z8
+	VAESENC     Z1, Z8, Z8
+	VAESENC     Z2, Z8, Z8
+	VAESENC     Z3, Z8, Z8
+	VAESENC     Z4, Z8, Z8
+	VAESENCLAST Z5, Z8, Z8
+	MOVQ        $0x0000000000000004, DX
+	CMPQ        CX, DX
+	CMOVQLT     CX, DX
+	SHLQ        $0x01, DX
+	MOVQ        $-1, BX
+	BZHIQ       DX, BX, BX
+	KMOVQ       BX, K1
+	VMOVDQU64   Z8, K1, (AX)
+	ADDQ        $0x40, AX
+	SUBQ        $0x03, CX
+	SUBQ        $0x01, CX
+	JMP         public512Tail
+
+public512Tail_end:
+	VZEROUPPER
+	RET
 
 // func hashWords512(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
 // Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, VAES
@@ -3316,6 +3444,130 @@ DATA counterStep128<>+0(SB)/8, $0x0000000000000000
 DATA counterStep128<>+8(SB)/8, $0x0000000000000001
 GLOBL counterStep128<>(SB), RODATA|NOPTR, $16
 
+// func public128(rounds *uint64, dst *uint64, n int, first uint64)
+// Requires: AES, AVX, AVX2
+TEXT ·public128(SB), NOSPLIT, $0-32
+	MOVQ         rounds+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         first+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, X0
+	VPAND        onlyWord1128<>+0(SB), X0, X0
+	VPADDQ       counterStart128<>+0(SB), X0, X0
+	MOVQ         n+16(FP), DX
+
+wide:
+	CMPQ        DX, $0x08
+	JLT         wide_end
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X2
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X3
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X4
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X5
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X6
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X7
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VPSHUFB     swapBytes128<>+0(SB), X0, X8
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     (AX), X9
+	VPXOR       X9, X1, X1
+	VPXOR       X9, X2, X2
+	VPXOR       X9, X3, X3
+	VPXOR       X9, X4, X4
+	VPXOR       X9, X5, X5
+	VPXOR       X9, X6, X6
+	VPXOR       X9, X7, X7
+	VPXOR       X9, X8, X8
+	VMOVDQU     16(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     32(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     48(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     64(AX), X9
+	VAESENC     X9, X1, X1
+	VAESENC     X9, X2, X2
+	VAESENC     X9, X3, X3
+	VAESENC     X9, X4, X4
+	VAESENC     X9, X5, X5
+	VAESENC     X9, X6, X6
+	VAESENC     X9, X7, X7
+	VAESENC     X9, X8, X8
+	VMOVDQU     80(AX), X9
+	VAESENCLAST X9, X1, X1
+	VAESENCLAST X9, X2, X2
+	VAESENCLAST X9, X3, X3
+	VAESENCLAST X9, X4, X4
+	VAESENCLAST X9, X5, X5
+	VAESENCLAST X9, X6, X6
+	VAESENCLAST X9, X7, X7
+	VAESENCLAST X9, X8, X8
+	VMOVDQU     X1, (CX)
+	VMOVDQU     X2, 16(CX)
+	VMOVDQU     X3, 32(CX)
+	VMOVDQU     X4, 48(CX)
+	VMOVDQU     X5, 64(CX)
+	VMOVDQU     X6, 80(CX)
+	VMOVDQU     X7, 96(CX)
+	VMOVDQU     X8, 112(CX)
+	ADDQ        $0x00000080, CX
+	SUBQ        $0x08, DX
+	JMP         wide
+
+wide_end:
+rest:
+	CMPQ        DX, $0x01
+	JLT         rest_end
+	VPSHUFB     swapBytes128<>+0(SB), X0, X1
+	VPADDQ      counterStep128<>+0(SB), X0, X0
+	VMOVDQU     (AX), X2
+	VPXOR       X2, X1, X1
+	VMOVDQU     16(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     32(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     48(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     64(AX), X2
+	VAESENC     X2, X1, X1
+	VMOVDQU     80(AX), X2
+	VAESENCLAST X2, X1, X1
+	VMOVDQU     X1, (CX)
+	ADDQ        $0x00000010, CX
+	SUBQ        $0x01, DX
+	JMP         rest
+
+rest_end:
+	VZEROUPPER
+	RET
+
 // func hashWords128(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
 // Requires: AES, AVX, AVX2
 TEXT ·hashWords128(SB), NOSPLIT, $128-48
@@ -5804,6 +6056,130 @@ DATA counterStep256<>+8(SB)/8, $0x0000000000000002
 DATA counterStep256<>+16(SB)/8, $0x0000000000000000
 DATA counterStep256<>+24(SB)/8, $0x0000000000000002
 GLOBL counterStep256<>(SB), RODATA|NOPTR, $32
+
+// func public256(rounds *uint64, dst *uint64, n int, first uint64)
+// Requires: AVX, AVX2, VAES
+TEXT ·public256(SB), NOSPLIT, $0-32
+	MOVQ         rounds+0(FP), AX
+	MOVQ         dst+8(FP), CX
+	MOVQ         first+24(FP), DX
+	VMOVQ        DX, X0
+	VPBROADCASTQ X0, Y0
+	VPAND        onlyWord1256<>+0(SB), Y0, Y0
+	VPADDQ       counterStart256<>+0(SB), Y0, Y0
+	MOVQ         n+16(FP), DX
+
+wide:
+	CMPQ           DX, $0x10
+	JLT            wide_end
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y2
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y3
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y4
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y5
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y6
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y7
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y8
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VBROADCASTI128 (AX), Y9
+	VPXOR          Y9, Y1, Y1
+	VPXOR          Y9, Y2, Y2
+	VPXOR          Y9, Y3, Y3
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y9, Y8, Y8
+	VBROADCASTI128 16(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 32(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 48(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 64(AX), Y9
+	VAESENC        Y9, Y1, Y1
+	VAESENC        Y9, Y2, Y2
+	VAESENC        Y9, Y3, Y3
+	VAESENC        Y9, Y4, Y4
+	VAESENC        Y9, Y5, Y5
+	VAESENC        Y9, Y6, Y6
+	VAESENC        Y9, Y7, Y7
+	VAESENC        Y9, Y8, Y8
+	VBROADCASTI128 80(AX), Y9
+	VAESENCLAST    Y9, Y1, Y1
+	VAESENCLAST    Y9, Y2, Y2
+	VAESENCLAST    Y9, Y3, Y3
+	VAESENCLAST    Y9, Y4, Y4
+	VAESENCLAST    Y9, Y5, Y5
+	VAESENCLAST    Y9, Y6, Y6
+	VAESENCLAST    Y9, Y7, Y7
+	VAESENCLAST    Y9, Y8, Y8
+	VMOVDQU        Y1, (CX)
+	VMOVDQU        Y2, 32(CX)
+	VMOVDQU        Y3, 64(CX)
+	VMOVDQU        Y4, 96(CX)
+	VMOVDQU        Y5, 128(CX)
+	VMOVDQU        Y6, 160(CX)
+	VMOVDQU        Y7, 192(CX)
+	VMOVDQU        Y8, 224(CX)
+	ADDQ           $0x00000100, CX
+	SUBQ           $0x10, DX
+	JMP            wide
+
+wide_end:
+rest:
+	CMPQ           DX, $0x02
+	JLT            rest_end
+	VPSHUFB        swapBytes256<>+0(SB), Y0, Y1
+	VPADDQ         counterStep256<>+0(SB), Y0, Y0
+	VBROADCASTI128 (AX), Y2
+	VPXOR          Y2, Y1, Y1
+	VBROADCASTI128 16(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 32(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 48(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 64(AX), Y2
+	VAESENC        Y2, Y1, Y1
+	VBROADCASTI128 80(AX), Y2
+	VAESENCLAST    Y2, Y1, Y1
+	VMOVDQU        Y1, (CX)
+	ADDQ           $0x00000020, CX
+	SUBQ           $0x02, DX
+	JMP            rest
+
+rest_end:
+	VZEROUPPER
+	RET
 
 // func hashWords256(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)
 // Requires: AVX, AVX2, VAES

@@ -15,10 +15,14 @@ import (
 // enough to hide the latency of a round.
 const wide = 8
 
+// publicRounds is the number of rounds of public streams (package prg knows it too).
+const publicRounds = 5
+
 func main() {
 	ConstraintExpr("!purego")
 	expandKey()
-	ctr()
+	ctr("ctr512", "the AES-CTR stream", 10)
+	ctr("public512", "a public stream", publicRounds)
 	hashWords()
 	expand()
 	finish()
@@ -26,7 +30,8 @@ func main() {
 	fold(4)
 	for _, w := range []width{{"128", 1}, {"256", 2}} {
 		w.encryptBlocks()
-		w.ctr()
+		w.ctr("ctr"+w.name, "the AES-CTR stream", 10)
+		w.ctr("public"+w.name, "a public stream", publicRounds)
 		w.hashWords()
 		w.expand()
 		w.finish()
@@ -52,8 +57,9 @@ func end() {
 // gp loads a parameter into a register.
 func gp(name string) Register { return Load(Param(name), GP64()) }
 
-// schedule repeats the round keys in every lane.
-func schedule(rounds Register) (k [11]VecVirtual) {
+// schedule repeats the keys of so many rounds in every lane.
+func schedule(rounds Register, n int) []VecVirtual {
+	k := make([]VecVirtual, n+1)
 	for i := range k {
 		k[i] = ZMM()
 		VBROADCASTI32X4(Mem{Base: rounds, Disp: 16 * i}, k[i])
@@ -61,18 +67,19 @@ func schedule(rounds Register) (k [11]VecVirtual) {
 	return k
 }
 
-// encrypt runs AES on all vectors side by side.
-func encrypt(k [11]VecVirtual, x []VecVirtual) {
+// encrypt runs the rounds that k has keys for on all vectors side by side.
+func encrypt(k, x []VecVirtual) {
+	last := len(k) - 1
 	for _, v := range x {
 		VPXORQ(k[0], v, v)
 	}
-	for r := 1; r < 10; r++ {
+	for _, key := range k[1:last] {
 		for _, v := range x {
-			VAESENC(k[r], v, v)
+			VAESENC(key, v, v)
 		}
 	}
 	for _, v := range x {
-		VAESENCLAST(k[10], v, v)
+		VAESENCLAST(k[last], v, v)
 	}
 }
 
@@ -151,19 +158,19 @@ func expandKey() {
 	RET()
 }
 
-func ctr() {
-	begin("ctr512", "(rounds *uint64, dst *uint64, n int, first uint64)", "ctr512 writes n blocks of the AES-CTR stream from block first.")
-	k := schedule(gp("rounds"))
+func ctr(name, of string, rounds int) {
+	begin(name, "(rounds *uint64, dst *uint64, n int, first uint64)", name+" writes n blocks of "+of+" from block first.")
+	k := schedule(gp("rounds"), rounds)
 	dst, n := gp("dst"), gp("n")
 	count := ZMM()
 	VPBROADCASTQ(gp("first"), count)
 	odd := immediate(0xaa)
 	VMOVDQU64_Z(count, odd, count)
-	VPADDQ(words("ctrStart", 0, 0, 0, 1, 0, 2, 0, 3), count, count)
+	VPADDQ(shared("ctrStart", 0, 0, 0, 1, 0, 2, 0, 3), count, count)
 	swap := ZMM()
 	bytes := []uint64{0x0001020304050607, 0x08090a0b0c0d0e0f}
-	VMOVDQU64(words("swapWords", bytes[0], bytes[1], bytes[0], bytes[1], bytes[0], bytes[1], bytes[0], bytes[1]), swap)
-	step := words("ctrStep", 0, 4, 0, 4, 0, 4, 0, 4)
+	VMOVDQU64(shared("swapWords", bytes[0], bytes[1], bytes[0], bytes[1], bytes[0], bytes[1], bytes[0], bytes[1]), swap)
+	step := shared("ctrStep", 0, 4, 0, 4, 0, 4, 0, 4)
 	some := func(x []VecVirtual) {
 		for _, v := range x {
 			VPSHUFB(swap, count, v)
@@ -171,7 +178,7 @@ func ctr() {
 		}
 		encrypt(k, x)
 	}
-	loop("ctrWide", n, 4*wide, func() {
+	loop(name+"Wide", n, 4*wide, func() {
 		x := zmms(wide)
 		some(x)
 		for i, v := range x {
@@ -179,7 +186,7 @@ func ctr() {
 		}
 		ADDQ(U32(64*wide), dst)
 	})
-	loop("ctrTail", n, 1, func() {
+	loop(name+"Tail", n, 1, func() {
 		x := zmms(1)
 		some(x)
 		VMOVDQU64(x[0], partial(n), Mem{Base: dst})
@@ -192,7 +199,7 @@ func ctr() {
 func hashWords() {
 	begin("hashWords512", "(rounds *uint64, dst *uint64, x *uint64, n int, off *uint64, index uint64)",
 		"hashWords512 writes the low words of the hashes of x[i] ^ off under the tweaks index + i.")
-	k := schedule(gp("rounds"))
+	k := schedule(gp("rounds"), 10)
 	dst, x, n := gp("dst"), gp("x"), gp("n")
 	off, tweak := ZMM(), ZMM()
 	VBROADCASTI32X4(Mem{Base: gp("off")}, off)
@@ -255,7 +262,7 @@ func hashWords() {
 func expand() {
 	begin("expand512", "(rounds *uint64, nodes *uint64, n int, fix *uint64, at uint64, m uint64, sum *uint64)",
 		"expand512 expands a level of a correlated tree; see Tree.Expand.")
-	k := schedule(gp("rounds"))
+	k := schedule(gp("rounds"), 10)
 	low, n := gp("nodes"), gp("n")
 	high := GP64()
 	MOVQ(n, high)

@@ -83,14 +83,17 @@ func (w width) zero() VecVirtual {
 }
 
 // encrypt runs AES on all vectors side by side.
-func (w width) encrypt(rounds Register, x []VecVirtual) {
-	for r := range 11 {
+func (w width) encrypt(rounds Register, x []VecVirtual) { w.reduced(rounds, 10, x) }
+
+// reduced is encrypt with so many rounds.
+func (w width) reduced(rounds Register, last int, x []VecVirtual) {
+	for r := range last + 1 {
 		k := w.repeat(Mem{Base: rounds, Disp: 16 * r})
 		for _, v := range x {
 			switch r {
 			case 0:
 				VPXOR(k, v, v)
-			case 10:
+			case last:
 				VAESENCLAST(k, v, v)
 			default:
 				VAESENC(k, v, v)
@@ -140,9 +143,9 @@ func (w width) counters(first Register) (next func() VecVirtual) {
 	}
 }
 
-func (w width) ctr() {
-	begin("ctr"+w.name, "(rounds *uint64, dst *uint64, n int, first uint64)",
-		"ctr"+w.name+" writes n blocks of the AES-CTR stream from block first, a whole number of vectors.")
+func (w width) ctr(name, of string, last int) {
+	begin(name, "(rounds *uint64, dst *uint64, n int, first uint64)",
+		name+" writes n blocks of "+of+" from block first, a whole number of vectors.")
 	rounds, dst := gp("rounds"), gp("dst")
 	next := w.counters(gp("first"))
 	w.steps(gp("n"), func(vectors int) {
@@ -150,7 +153,7 @@ func (w width) ctr() {
 		for range vectors {
 			x = append(x, next())
 		}
-		w.encrypt(rounds, x)
+		w.reduced(rounds, last, x)
 		for i, v := range x {
 			VMOVDQU(v, Mem{Base: dst, Disp: w.bytes() * i})
 		}
