@@ -30,6 +30,8 @@ type AuditRecord struct {
 	Plan    string     `json:"plan_digest"`
 	Weights string     `json:"weights_digest"`
 	Status  int        `json:"status,omitempty"` // of a refusal
+	// Omitted is how many refusals of the same client just before this one are not on record.
+	Omitted int `json:"omitted,omitempty"`
 
 	Inferences int `json:"inferences,omitempty"` // that the session was asked for
 

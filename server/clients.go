@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -34,6 +35,8 @@ type Client struct {
 	Bytes        int64    `json:"bytes,omitempty"`        // likewise
 	Keys         []string `json:"signing_keys,omitempty"` // by one of which it must sign its receipts; none: by any
 	AtOnce       int      `json:"at_once,omitempty"`      // sessions that run or wait; 0: the server's limit
+
+	stranger bool // it has shown nothing, and is called by its address
 }
 
 func (c *Client) limited() bool { return c.Sessions > 0 || c.Bytes > 0 }
@@ -86,6 +89,14 @@ func readClients(path string) (*clients, error) {
 }
 
 func (a *clients) add(c *Client) error {
+	if slices.ContainsFunc(slices.Concat(c.Certificates, c.Subjects), func(s string) bool { return strings.TrimSpace(s) != s || s == "" }) {
+		return errors.New("a certificate or subject is empty, or has blanks around it")
+	}
+	for _, s := range c.Certificates {
+		if !strings.Contains(s, "=") && !strings.HasPrefix(s, "spiffe://") && !fingerprint256.MatchString(s) {
+			return fmt.Errorf("certificate %q: a subject (CN=clinic,O=Clinic), a SPIFFE id (spiffe://...) or sha256: and 64 hexadecimal digits in lower case, as secc cert show says them", s)
+		}
+	}
 	shown := slices.Clone(c.Certificates)
 	for _, t := range c.Tokens {
 		if b, err := hex.DecodeString(t); err != nil || len(b) != sha256.Size {
@@ -137,28 +148,39 @@ func (a *clients) identify(r *http.Request) (*Client, *refusal) {
 		if len(names) > 0 {
 			return &Client{Name: names[0]}, nil
 		}
-		return &Client{Name: addressOf(r)}, nil
+		return &Client{Name: addressOf(r), stranger: true}, nil
+	}
+	shown := "neither was shown"
+	if len(names) > 0 {
+		shown = fmt.Sprintf("not the certificate of %q", names[0])
 	}
 	if token, ok := bearer(r); ok {
 		name, err := a.ofToken(r.Context(), token)
 		if err != nil {
 			return nil, err
 		}
-		names = []string{name}
+		names, shown = []string{name}, "not this token"
+		if subject, is := strings.CutPrefix(name, "subject:"); is {
+			shown = fmt.Sprintf("not a token of the subject %q", subject)
+		}
 	}
 	for _, n := range names {
 		if c := a.by[n]; c != nil {
 			return c, nil
 		}
 	}
-	return nil, &refusal{http.StatusUnauthorized, 0, errors.New("this server does not know you: a certificate or bearer token of one of its clients is needed")}
+	return nil, &refusal{http.StatusUnauthorized, 0, fmt.Errorf("this server does not know you: a certificate or bearer token of one of its clients is needed, and %s", shown)}
 }
+
+// fingerprint256 is how certificates are given by their hash.
+var fingerprint256 = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 // ofToken is what a bearer token is known by.
 func (a *clients) ofToken(ctx context.Context, token string) (string, *refusal) {
-	if a.issuer == nil || !isJWT(token) {
-		sum := sha256.Sum256([]byte(token))
-		return "token:" + hex.EncodeToString(sum[:]), nil
+	sum := sha256.Sum256([]byte(token))
+	name := "token:" + hex.EncodeToString(sum[:])
+	if a.issuer == nil || !isJWT(token) || a.by[name] != nil {
+		return name, nil
 	}
 	subject, err := a.issuer.subject(ctx, token)
 	switch {

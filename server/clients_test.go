@@ -59,6 +59,7 @@ func TestIdentify(t *testing.T) {
 		want     string
 	}{
 		{"Bearer abc", nil, false, "by token"},
+		{"bearer  abc", nil, false, "by token"},
 		{"Bearer abd", cert, true, ""},
 		{"Basic abc", nil, false, ""},
 		{"", nil, false, ""},
@@ -79,6 +80,9 @@ func TestIdentify(t *testing.T) {
 		if c.want == "" && (refused == nil || refused.status != http.StatusUnauthorized) || c.want != "" && (refused != nil || who.Name != c.want) {
 			t.Errorf("%q, %v: %v, %v", c.token, c.verified, who, refused)
 		}
+		if c.verified && c.want == "" && c.token == "" && !strings.Contains(refused.Error(), `not the certificate of "CN=stranger"`) {
+			t.Errorf("what was shown is not named: %v", refused)
+		}
 	}
 }
 
@@ -86,13 +90,17 @@ func TestIdentify(t *testing.T) {
 func TestClientFiles(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]string{
-		`{"clients": [{"name": "a"}]}`:                                                              `client "a": it has neither`,
-		`{"clients": [{"name": "a", "tokens_sha256": ["secret"]}]}`:                                 "64 hexadecimal digits",
-		`{"clients": [{"name": "a", "certificates": ["x"]}, {"name": "b", "certificates": ["x"]}]}`: `belongs to "a" too`,
-		`{"clients": [{"name": "a", "certificates": ["x"]}, {"name": "a", "certificates": ["y"]}]}`: "a name of its own",
-		`{"clients": [{"name": "a", "certificates": ["x"], "sessions": -1}]}`:                       "not negative",
-		`{"window": "1s", "clients": []}`:                                                           `window "1s"`,
-		`{"clients": [{"name": "a", "certificate": ["x"]}]}`:                                        "unknown field",
+		`{"clients": [{"name": "a"}]}`:                                                                    `client "a": it has neither`,
+		`{"clients": [{"name": "a", "tokens_sha256": ["secret"]}]}`:                                       "64 hexadecimal digits",
+		`{"clients": [{"name": "a", "certificates": ["CN=x"]}, {"name": "b", "certificates": ["CN=x"]}]}`: `belongs to "a" too`,
+		`{"clients": [{"name": "a", "certificates": ["CN=x"]}, {"name": "a", "certificates": ["CN=y"]}]}`: "a name of its own",
+		`{"clients": [{"name": "a", "certificates": ["CN=x"], "sessions": -1}]}`:                          "not negative",
+		`{"clients": [{"name": "a", "certificates": [""]}]}`:                                              "is empty",
+		`{"clients": [{"name": "a", "certificates": ["sha256:AB"]}]}`:                                     "secc cert show",
+		`{"clients": [{"name": "a", "certificates": ["clinic"]}]}`:                                        "secc cert show",
+		`{"clients": []} {"clients": []}`:                                                                 "behind the JSON",
+		`{"window": "1s", "clients": []}`:                                                                 `window "1s"`,
+		`{"clients": [{"name": "a", "certificate": ["x"]}]}`:                                              "unknown field",
 	} {
 		if _, err := readClients(write(t, filepath.Join(dir, "c.json"), text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)

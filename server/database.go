@@ -108,7 +108,7 @@ func (d *database) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.alone(ctx, lockMigrations, func(tx pgx.Tx) error {
+	return d.alone(ctx, lockMigrations, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "create table if not exists secc_migrations (name text primary key, at timestamptz not null default clock_timestamp())"); err != nil {
 			return err
 		}
@@ -147,12 +147,12 @@ func (d *database) do(ctx context.Context, f func(ctx context.Context, tx pgx.Tx
 }
 
 // alone runs a transaction beside which none of the same lock runs.
-func (d *database) alone(ctx context.Context, lock int64, f func(tx pgx.Tx) error) error {
+func (d *database) alone(ctx context.Context, lock int64, f func(ctx context.Context, tx pgx.Tx) error) error {
 	return d.do(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "select pg_advisory_xact_lock($1)", lock); err != nil {
 			return err
 		}
-		return f(tx)
+		return f(ctx, tx)
 	})
 }
 
@@ -197,7 +197,7 @@ func (d *database) take(c *Client, window time.Duration, more amount) (refund fu
 		return err
 	})
 	if err != nil {
-		return nil, max(wait, time.Second), err
+		return nil, after(err, wait), err
 	}
 	return func() error {
 		return d.do(context.Background(), func(ctx context.Context, tx pgx.Tx) error {
@@ -221,15 +221,23 @@ func (d *database) enter(client string, most int, session string) (leave func(),
 		_, err = tx.Exec(ctx, "insert into secc_running (session, client, resource) values ($1, $2, $3)", session, client, d.self.resource)
 		return err
 	})
-	if err != nil {
+	if errors.Is(err, errAtOnce) {
 		return nil, err
 	}
-	return sync.OnceFunc(func() {
+	gone := func() {
 		d.mu.Lock()
+		defer d.mu.Unlock()
 		d.left = append(d.left, session)
-		d.mu.Unlock()
+	}
+	if err != nil {
+		gone() // it may have been counted all the same
+		return nil, err
+	}
+	leave = sync.OnceFunc(func() {
+		gone()
 		d.tidy(context.Background())
-	}), nil
+	})
+	return leave, nil
 }
 
 // tidy tells the database which sessions have ended. What it cannot be told now is told later.
@@ -253,8 +261,7 @@ func (d *database) tidy(ctx context.Context) {
 }
 
 func (d *database) write(r AuditRecord) error {
-	return d.alone(context.Background(), lockAudit, func(tx pgx.Tx) error {
-		ctx := context.Background() // alone has bounded the transaction
+	return d.alone(context.Background(), lockAudit, func(ctx context.Context, tx pgx.Tx) error {
 		var number int64
 		var last string
 		err := tx.QueryRow(ctx, "select number, line from secc_audit order by number desc limit 1").Scan(&number, &last)

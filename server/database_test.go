@@ -204,6 +204,35 @@ func TestDatabaseLost(t *testing.T) {
 	}
 }
 
+// A database that does not answer keeps nobody waiting: not a client, and not the server's end.
+func TestDatabaseStandsStill(t *testing.T) {
+	_, url := databaseT(t)
+	root := t.TempDir()
+	put(t, root, "a", "1", 3)
+	s := start(t, Config{Models: root, Database: url})
+	d := s.state.(*database)
+	tx, err := d.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(t.Context(), "lock table secc_audit in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan error, 1)
+	go func() { _, err := ask(t.Context(), s.model(t, "a")); told <- err }()
+	select {
+	case err := <-told:
+		if !errors.Is(err, transport.ErrBusy) {
+			t.Errorf("a session that cannot be recorded: %v", err)
+		}
+	case <-time.After(2 * queryTime):
+		t.Error("a client was kept waiting")
+		_ = tx.Rollback(context.Background())
+		<-told
+	}
+}
+
 // A lease is one server's; who comes after it has run out fences the one before off.
 func TestDatabaseLease(t *testing.T) {
 	_, url := databaseT(t)

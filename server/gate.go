@@ -81,8 +81,10 @@ func (g *gate) join(w *waiter) {
 			last = i
 		}
 	}
-	close(g.waiting[last].out)
+	away := g.waiting[last]
+	close(away.out)
 	g.waiting = slices.Delete(g.waiting, last, last+1)
+	g.forget(away.client)
 }
 
 // giveUp takes a client out of the queue; false if it is not there any more.
@@ -95,6 +97,7 @@ func (g *gate) giveUp(w *waiter) bool {
 	}
 	g.waiting = slices.Delete(g.waiting, at, at+1)
 	g.letIn() // it may have been in the way of smaller ones
+	g.forget(w.client)
 	return true
 }
 
@@ -107,8 +110,13 @@ func (g *gate) leave(w *waiter) {
 		delete(g.running, w.client)
 	}
 	g.letIn()
-	if g.running[w.client] == 0 && !slices.ContainsFunc(g.waiting, func(o *waiter) bool { return o.client == w.client }) {
-		delete(g.last, w.client)
+	g.forget(w.client)
+}
+
+// forget drops the turn of a client that neither runs nor waits.
+func (g *gate) forget(client string) {
+	if g.running[client] == 0 && !slices.ContainsFunc(g.waiting, func(o *waiter) bool { return o.client == client }) {
+		delete(g.last, client)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -192,8 +193,17 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request, _ *Client, v *Vers
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(len(v.encoded)))
-	_, _ = w.Write(v.encoded) // whoever asked has gone
+	c := http.NewResponseController(w)
+	for part := range slices.Chunk(v.encoded, sendPart) {
+		_ = c.SetWriteDeadline(time.Now().Add(s.send)) // a connection has one
+		if _, err := w.Write(part); err != nil {
+			return // whoever asked has gone
+		}
+	}
 }
+
+// sendPart is what whoever is slow must take in sendTime.
+const sendPart = 64 << 10
 
 func (s *Server) signature(w http.ResponseWriter, _ *http.Request, _ *Client, v *Version) {
 	if len(v.signed) == 0 {

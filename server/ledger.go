@@ -14,6 +14,9 @@ import (
 // errBudget is why a client may not ask any more for now.
 var errBudget = errors.New("the budget is used up")
 
+// errNever is why it never may.
+var errNever = errors.New("a session of yours may not ask for so much at once")
+
 // ledger is what clients have used of their budgets, on the disk. It is kept by the hour (or
 // a twenty-fourth of the window), and an hour counts until all of it lies outside of the window:
 // no window holds more than the budget, some hold less.
@@ -43,12 +46,22 @@ func openLedger(path string) (*ledger, error) {
 // amount is a number of inferences and their bytes.
 type amount struct{ inferences, bytes int64 }
 
-// exceeds tells whether a client that has used so much may not have more.
-func (c *Client) exceeds(used, more amount, window time.Duration) error {
-	if c.Sessions > 0 && used.inferences+more.inferences > c.Sessions || c.Bytes > 0 && used.bytes+more.bytes > c.Bytes {
-		return fmt.Errorf("%w: %d inferences and %d bytes in %v", errBudget, used.inferences, used.bytes, window)
+// exceeds tells whether a client that has used so much may not have more. What is more than all of
+// its budget it never may (errNever).
+func (c *Client) exceeds(used, more amount, window time.Duration) (err error) {
+	for _, b := range []struct {
+		what             string
+		most, used, more int64
+	}{{"inferences", c.Sessions, used.inferences, more.inferences}, {"bytes", c.Bytes, used.bytes, more.bytes}} {
+		switch {
+		case b.most <= 0 || b.used <= b.most-b.more:
+		case b.more > b.most:
+			return fmt.Errorf("%w: %d %s, the whole budget are %d in %v", errNever, b.more, b.what, b.most, window)
+		default:
+			err = fmt.Errorf("%w: %d of %d %s in %v, and the session asks for %d more", errBudget, b.used, b.most, b.what, window, b.more)
+		}
 	}
-	return nil
+	return err
 }
 
 func (a amount) encode() []byte {
@@ -91,7 +104,7 @@ func (l *ledger) take(c *Client, window time.Duration, more amount, now time.Tim
 		return b.Put(key, amount{at.inferences + more.inferences, at.bytes + more.bytes}.encode())
 	})
 	if err != nil {
-		return nil, max(wait, time.Second), err
+		return nil, after(err, wait), err
 	}
 	return func() error {
 		return l.db.Update(func(tx *bbolt.Tx) error {
@@ -100,6 +113,14 @@ func (l *ledger) take(c *Client, window time.Duration, more amount, now time.Tim
 			return b.Put(key, amount{max(0, at.inferences-more.inferences), max(0, at.bytes-more.bytes)}.encode())
 		})
 	}, 0, nil
+}
+
+// after is when to ask again for what was refused; 0: never.
+func after(err error, wait time.Duration) time.Duration {
+	if errors.Is(err, errNever) {
+		return 0
+	}
+	return max(wait, time.Second)
 }
 
 // sum adds up what was spent since, says when the first of it was, and forgets what is older.

@@ -112,8 +112,13 @@ func (s *Server) Admin() http.Handler {
 func (s *Server) AdminServer() *http.Server { return aside(s.Admin()) }
 
 // MetricsServer is an HTTP server for metrics and health alone.
-func (s *Server) MetricsServer() *http.Server { return aside(s.watched()) }
+func (s *Server) MetricsServer() *http.Server {
+	h := aside(s.watched())
+	h.WriteTimeout = sendTime
+	return h
+}
 
+// aside has no limit to writing: a profile takes as long as it is asked for.
 func aside(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: helloTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	return &http.Server{Handler: h, ReadTimeout: helloTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 }

@@ -52,8 +52,9 @@ func (s *Server) shared(next http.Handler) http.Handler {
 }
 
 // bearer is the token of a request: in its header, or among the protocols that a page offers.
-func bearer(r *http.Request) (token string, is bool) {
-	if token, is = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); is {
+func bearer(r *http.Request) (string, bool) {
+	scheme, token, is := strings.Cut(r.Header.Get("Authorization"), " ")
+	if is && strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(token), true
 	}
 	for _, line := range r.Header.Values("Sec-Websocket-Protocol") {

@@ -29,6 +29,13 @@ const (
 	receiptWait = 5 * time.Second
 )
 
+// Whoever waits for a receipt has the state asked again and again, which may be a database: after
+// receiptPause at first, and at most maxAwaited at a time.
+const (
+	receiptPause = 50 * time.Millisecond
+	maxAwaited   = 64
+)
+
 // readReceiptKey reads the key that signs receipts, and makes it when there is none.
 func readReceiptKey(path string) (*receipt.Key, error) {
 	if path == "" {
@@ -74,7 +81,14 @@ func (s *Server) transcript() *transport.Transcript {
 
 // receipt hands a client the receipt of a session of its own.
 func (s *Server) receipt(w http.ResponseWriter, r *http.Request, who *Client) {
-	for end := time.Now().Add(receiptWait); ; {
+	pause, end := receiptPause, time.Now()
+	select {
+	case s.awaiting <- struct{}{}:
+		defer func() { <-s.awaiting }()
+		end = end.Add(receiptWait)
+	default: // so many wait that nobody else may
+	}
+	for {
 		body, err := s.state.receipt(r.PathValue("session"), who.Name)
 		switch {
 		case err != nil:
@@ -92,7 +106,8 @@ func (s *Server) receipt(w http.ResponseWriter, r *http.Request, who *Client) {
 		select {
 		case <-r.Context().Done():
 			return
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(pause):
+			pause = min(2*pause, time.Second)
 		}
 	}
 }

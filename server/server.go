@@ -106,8 +106,13 @@ type Server struct {
 
 	clients  atomic.Pointer[clients]
 	state    state
-	receipts *receipt.Key // nil: there are none
+	receipts *receipt.Key  // nil: there are none
+	awaiting chan struct{} // one a client that waits for a receipt
+	refusals refusals
 	metrics  *metrics
+
+	hello time.Duration // helloTime
+	send  time.Duration // sendTime
 
 	tls  atomic.Pointer[tls.Config]
 	stop context.Context // ends sessions
@@ -155,7 +160,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		}
 		key = &k
 	}
-	s := &Server{cfg: cfg, models: NewCatalogue(cfg.Models, cfg.Canary, key, cfg.Log), gate: newGate(max(1, cfg.Memory-cfg.RunsMemory), cfg.MaxSessions, cfg.Queue)}
+	s := &Server{cfg: cfg, hello: helloTime, send: sendTime, awaiting: make(chan struct{}, maxAwaited), refusals: refusals{of: map[string]*refusedClient{}}, models: NewCatalogue(cfg.Models, cfg.Canary, key, cfg.Log), gate: newGate(max(1, cfg.Memory-cfg.RunsMemory), cfg.MaxSessions, cfg.Queue)}
 	var err error
 	if err := checkOrigins(cfg.Origins); err != nil {
 		return nil, err
@@ -262,12 +267,12 @@ func (s *Server) watchRuns(ctx context.Context, d *database) error {
 // closes l.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
-		Handler: s.shared(s.routes()), ReadHeaderTimeout: helloTime, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: s.shared(s.routes()), ReadTimeout: s.hello, WriteTimeout: s.send, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog:  slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		Protocols: new(http.Protocols),
 	}
 	h.Protocols.SetHTTP1(true)
-	l = &limited{Listener: l, free: make(chan struct{}, connections), log: s.cfg.Log}
+	l = newLimited(l, connections, s.cfg.Log)
 	if len(s.cfg.Proxies) > 0 {
 		l = behind(l, s.cfg.Proxies)
 	}
@@ -291,11 +296,16 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.sessions.Wait()
 	watching.Wait()
 	s.models.Close()
+	s.sumUpAll()
 	return errors.Join(err, s.state.Close())
 }
 
-// helloTime is how long a connection may take to say what it wants.
-const helloTime = 10 * time.Second
+// helloTime is how long a connection may take to say what it wants, all of it. sendTime is how long
+// it may take to take an answer, or a part of a long one.
+const (
+	helloTime = 10 * time.Second
+	sendTime  = 30 * time.Second
+)
 
 // drain takes no session any more and waits for those that run.
 func (s *Server) drain(h *http.Server) {

@@ -10,8 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -47,6 +50,12 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request, who *Client, v 
 	}
 }
 
+// deadline is until when a request's connection may take to be read and written; zero: for ever.
+func deadline(w http.ResponseWriter, at time.Time) {
+	c := http.NewResponseController(w)
+	_, _ = c.SetReadDeadline(at), c.SetWriteDeadline(at) // a connection has both
+}
+
 func newID() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -55,6 +64,7 @@ func newID() string {
 
 // serve lets a session in and runs it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *Version, id string, log *slog.Logger) error {
+	deadline(w, time.Time{}) // it may wait for room, and what is upgraded has deadlines of its own
 	w.Header().Set(sessionHeader, id)
 	w.Header().Set(versionHeader, v.Name)
 	entry := s.entry(r, who, v, id)
@@ -70,9 +80,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 	if err != nil {
 		log.Warn("refused", "err", err)
 		s.metrics.refused(err)
+		deadline(w, time.Now().Add(s.hello))
 		refuse(w, err)
 		entry.Event, entry.Status = EventRefused, err.status
-		return s.state.write(entry)
+		return s.recordRefusal(who, entry)
 	}
 	defer turn.end()
 	if s.receipts != nil {
@@ -84,6 +95,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 	c, failed := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{sessionProtocol}, OriginPatterns: s.cfg.Origins}) // it answers whom it refuses
 	if failed != nil {
 		log.Warn("refused", "err", failed)
+		deadline(w, time.Now().Add(s.hello))
 		return turn.refund()
 	}
 	if !s.run(websocket.NetConn(context.Background(), c, websocket.MessageBinary), v, s.config(who, n, log), log, entry) {
@@ -94,6 +106,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, who *Client, v *V
 
 // wanted reads what a request is for.
 func (s *Server) wanted(r *http.Request) (n want, err *refusal) {
+	if !upgrades(r) { // before it takes a place, and of a budget
+		return n, &refusal{http.StatusUpgradeRequired, 0, errors.New("a session is a WebSocket: secc ask opens one; a proxy in between must pass the upgrade on")}
+	}
 	if n.keep, err = numberOf(r, prepareHeader, 0, 0, plan.MaxInferences); err != nil {
 		return n, err
 	}
@@ -103,6 +118,16 @@ func (s *Server) wanted(r *http.Request) (n want, err *refusal) {
 	}
 	n.inferences, err = numberOf(r, inferencesHeader, 1, least, plan.MaxInferences)
 	return n, err
+}
+
+// upgrades tells whether a request asks for a WebSocket.
+func upgrades(r *http.Request) bool {
+	has := func(header, token string) bool {
+		return slices.ContainsFunc(r.Header.Values(header), func(line string) bool {
+			return slices.ContainsFunc(strings.Split(line, ","), func(t string) bool { return strings.EqualFold(strings.TrimSpace(t), token) })
+		})
+	}
+	return has("Connection", "upgrade") && has("Upgrade", "websocket")
 }
 
 // numberOf reads a number in a header.
@@ -282,7 +307,7 @@ var errState = &refusal{http.StatusServiceUnavailable, 5 * time.Second, errors.N
 
 // uncounted is the refusal of a client that has too much, or that cannot be counted.
 func (s *Server) uncounted(err, tooMuch error, after time.Duration) *refusal {
-	if errors.Is(err, tooMuch) {
+	if errors.Is(err, tooMuch) || errors.Is(err, errNever) {
 		return &refusal{http.StatusTooManyRequests, after, err}
 	}
 	s.cfg.Log.Error("the state cannot be written", "err", err)
@@ -298,9 +323,19 @@ func (s *Server) idle() {
 
 // addressOf is whom a session is counted for who shows nothing.
 func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
 	}
-	return host
+	return household(at.Addr()).String()
+}
+
+// household is all addresses that one has who has this one: of IPv6 nobody has fewer than 2^64.
+func household(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() {
+		return a
+	}
+	p, _ := a.Prefix(64) // it has as many bits
+	return p.Addr()
 }

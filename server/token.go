@@ -1,9 +1,11 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,13 +23,20 @@ type Issuer struct {
 	Claim    string `json:"claim,omitempty"` // whose value names the subject; default: sub
 
 	mu       sync.Mutex
+	provider *oidc.Provider
 	verifier *oidc.IDTokenVerifier
+	since    time.Time // when the verifier was made, which keeps the keys that it has seen
 	failed   time.Time
 	err      error
+	said     sparing
 }
 
-// issuerTime bounds a request to the provider; after a failure it is left alone for as long.
-const issuerTime = 10 * time.Second
+// issuerTime bounds a request to the provider; after a failure it is left alone for as long. Its keys
+// are used for keysTime, so that one that it has withdrawn is not believed for ever.
+const (
+	issuerTime = 10 * time.Second
+	keysTime   = 10 * time.Minute
+)
 
 // errIssuer says that tokens cannot be verified now, whatever they are.
 var errIssuer = errors.New("the provider of tokens cannot be asked at the moment")
@@ -56,20 +65,67 @@ func loopback(host string) bool {
 func (o *Issuer) ready() (*oidc.IDTokenVerifier, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.verifier != nil {
+	if o.verifier != nil && time.Since(o.since) < keysTime {
 		return o.verifier, nil
 	}
-	if time.Since(o.failed) < issuerTime {
-		return nil, o.err
+	ctx := oidc.ClientContext(context.Background(), &http.Client{Timeout: issuerTime, Transport: &o.said})
+	if o.provider == nil {
+		if time.Since(o.failed) < issuerTime {
+			return nil, o.err
+		}
+		p, err := oidc.NewProvider(ctx, o.URL)
+		if err != nil {
+			o.failed, o.err = time.Now(), fmt.Errorf("%w: %w", errIssuer, err)
+			return nil, o.err
+		}
+		o.provider = p
 	}
-	ctx := oidc.ClientContext(context.Background(), &http.Client{Timeout: issuerTime})
-	p, err := oidc.NewProvider(ctx, o.URL)
-	if err != nil {
-		o.failed, o.err = time.Now(), fmt.Errorf("%w: %w", errIssuer, err)
-		return nil, o.err
-	}
-	o.verifier = p.VerifierContext(ctx, &oidc.Config{ClientID: o.Audience})
+	o.verifier, o.since = o.provider.VerifierContext(ctx, &oidc.Config{ClientID: o.Audience}), time.Now()
 	return o.verifier, nil
+}
+
+// sparing says again what a provider has just said. Whatever token no known key has signed has the
+// keys fetched, and such tokens anybody can send.
+type sparing struct {
+	mu  sync.Mutex
+	all map[string]spoken
+}
+
+type spoken struct {
+	at     time.Time
+	header http.Header
+	body   []byte
+}
+
+// A provider is asked for the same once in askedTime, and says no more than mostSaid bytes.
+const (
+	askedTime = 5 * time.Second
+	mostSaid  = 1 << 20
+)
+
+func (s *sparing) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	said, ok := s.all[r.URL.String()]
+	if !ok || time.Since(said.at) >= askedTime {
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return resp, err
+		}
+		defer resp.Body.Close()
+		said = spoken{at: time.Now(), header: resp.Header}
+		if said.body, err = io.ReadAll(io.LimitReader(resp.Body, mostSaid)); err != nil {
+			return nil, err
+		}
+		if s.all == nil {
+			s.all = map[string]spoken{}
+		}
+		s.all[r.URL.String()] = said
+	}
+	return &http.Response{
+		Status: "200 OK", StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: said.header.Clone(), Body: io.NopCloser(bytes.NewReader(said.body)), ContentLength: int64(len(said.body)),
+	}, nil
 }
 
 // subject verifies a token and says whom it names.

@@ -27,13 +27,18 @@ type provider struct {
 	down bool
 }
 
-func newProvider(t *testing.T) *provider {
+func newKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{key: key}
+	return key
+}
+
+func newProvider(t *testing.T) *provider {
+	t.Helper()
+	p := &provider{key: newKey(t)}
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var v any
 		switch {
@@ -41,7 +46,7 @@ func newProvider(t *testing.T) *provider {
 			http.Error(w, "down", http.StatusBadGateway)
 			return
 		case r.URL.Path == "/keys":
-			v = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "ES256", Use: "sig"}}}
+			v = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: "k", Algorithm: "ES256", Use: "sig"}}}
 		default:
 			v = map[string]any{"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL, "token_endpoint": p.URL, "id_token_signing_alg_values_supported": []string{"ES256"}}
 		}
@@ -81,7 +86,7 @@ func TestOIDC(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, "a", "1", 3)
 	file := write(t, filepath.Join(t.TempDir(), "clients.json"), `{"oidc": {"issuer": "`+p.URL+`", "audience": "secc"}, "clients": [
-		{"name": "clinic", "subjects": ["clinic-7"]}, {"name": "lab", "tokens_sha256": ["`+hashOf("plain")+`"]}]}`)
+		{"name": "clinic", "subjects": ["clinic-7"]}, {"name": "lab", "tokens_sha256": ["`+hashOf("plain")+`", "`+hashOf("plain.with.dots")+`"]}]}`)
 	s := start(t, Config{Models: root, Clients: file})
 	as := func(token string) *remote.Model {
 		m := s.model(t, "a")
@@ -91,6 +96,9 @@ func TestOIDC(t *testing.T) {
 	good := p.token(t, p.key, nil)
 	if _, err := ask(t.Context(), as(good)); !errors.Is(err, transport.ErrBusy) {
 		t.Errorf("without its provider: %v", err)
+	}
+	if _, err := ask(t.Context(), as("plain.with.dots")); err != nil {
+		t.Errorf("a token that looks like one of the provider's: %v", err)
 	}
 	if _, err := ask(t.Context(), as("plain")); err != nil {
 		t.Errorf("another kind of token meanwhile: %v", err)
@@ -106,10 +114,6 @@ func TestOIDC(t *testing.T) {
 	if !strings.Contains(s.log.text(), "client=clinic") {
 		t.Error("the log does not name the client")
 	}
-	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
 	parts := strings.Split(good, ".")
 	for name, token := range map[string]string{
 		"too old":            p.token(t, p.key, map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}),
@@ -117,7 +121,7 @@ func TestOIDC(t *testing.T) {
 		"for somebody else":  p.token(t, p.key, map[string]any{"aud": "other"}),
 		"of a stranger":      p.token(t, p.key, map[string]any{"sub": "stranger"}),
 		"without a name":     p.token(t, p.key, map[string]any{"sub": 7}),
-		"of another key":     p.token(t, other, nil),
+		"of another key":     p.token(t, newKey(t), nil),
 		"by a shared secret": p.token(t, []byte(strings.Repeat("public key as a secret", 2)), nil),
 		"not signed":         "eyJhbGciOiJub25lIn0." + parts[1] + ".",
 		"changed":            parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])),

@@ -4,6 +4,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/hex"
@@ -123,12 +124,17 @@ func (e *ProxyError) Error() string {
 	return fmt.Sprintf("the proxy %s does not pass this on: %s (HTTP %d)", e.Proxy, http.StatusText(e.Status), e.Status)
 }
 
+// limit is how long anything may take.
+func (m *Model) limit() time.Duration {
+	if m.Timeout > 0 {
+		return m.Timeout
+	}
+	return 30 * time.Second
+}
+
 // client makes HTTP requests as the model wants them. HTTPS_PROXY and NO_PROXY are honoured.
 func (m *Model) client() *http.Client {
-	limit := m.Timeout
-	if limit <= 0 {
-		limit = 30 * time.Second
-	}
+	limit := m.limit()
 	d, proxy := &net.Dialer{Timeout: limit}, http.ProxyFromEnvironment
 	if m.URL.Scheme == "http" && !m.Insecure {
 		proxy = nil // one on this machine would pass on to others
@@ -221,6 +227,8 @@ func (m *Model) Signature(ctx context.Context) ([]byte, error) {
 
 // get reads something of the model's that has no more than most bytes.
 func (m *Model) get(ctx context.Context, what string, h http.Header, most int64) (status int, b []byte, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.URL.JoinPath(what).String(), nil)
 	if err != nil {
 		return 0, nil, err
@@ -238,13 +246,30 @@ func (m *Model) get(ctx context.Context, what string, h http.Header, most int64)
 	default:
 		return 0, nil, refused(resp)
 	}
-	if b, err = io.ReadAll(io.LimitReader(resp.Body, most+1)); err != nil {
-		return 0, nil, err
+	quiet := time.AfterFunc(m.limit(), func() { cancel(fmt.Errorf("%w: the %s stopped coming for %v", transport.ErrTimeout, what, m.limit())) })
+	defer quiet.Stop()
+	if b, err = io.ReadAll(io.LimitReader(&heard{resp.Body, quiet, m.limit()}, most+1)); err != nil {
+		return 0, nil, cmp.Or(context.Cause(ctx), err)
 	}
 	if int64(len(b)) > most {
 		return 0, nil, transport.Violation("more than %d bytes of a %s", most, what)
 	}
 	return resp.StatusCode, b, nil
+}
+
+// heard reads what comes, and puts a timer off whenever something does.
+type heard struct {
+	io.Reader
+	quiet *time.Timer
+	limit time.Duration
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	if n > 0 {
+		h.quiet.Reset(h.limit)
+	}
+	return n, err
 }
 
 // Opened is a session's connection, and what the server says of the session.

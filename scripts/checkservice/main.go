@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -105,6 +107,13 @@ func (b *bench) run(wanted *regexp.Regexp) (all []*result, err error) {
 	b.secc = filepath.Join(b.dir, "secc")
 	if out, err := exec.Command("go", "build", "-o", b.secc, "./cmd/secc").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	if !slices.ContainsFunc(steps, func(s step) bool { return wanted.MatchString(s.name) }) {
+		var names []string
+		for _, s := range steps {
+			names = append(names, s.name)
+		}
+		return nil, fmt.Errorf("-only: no step is named like %q; there are %s", wanted, strings.Join(names, ", "))
 	}
 	for _, s := range steps {
 		if wanted.MatchString(s.name) {

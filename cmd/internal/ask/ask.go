@@ -432,6 +432,8 @@ func refusedWith(status int, err error) error {
 		return exit.Hinted(err, "show who you are: --token-file with the token that the service's owner gave you, or --tls-cert and --tls-key")
 	case http.StatusPreconditionFailed:
 		return exit.Hinted(err, "ask again: the new plan is told, and not used before you say so")
+	case http.StatusUpgradeRequired:
+		return exit.Hinted(err, "a proxy in between does not pass WebSocket on: docs/SERVICE.md says how nginx and haproxy do")
 	case http.StatusBadRequest:
 		return exit.Hinted(err, "if the service speaks TLS, its address begins with https://")
 	}
@@ -479,7 +481,8 @@ func passing(err error, pause time.Duration) (time.Duration, bool) {
 	var refused *remote.StatusError
 	if errors.As(err, &refused) {
 		after, bad := time.ParseDuration(cmp.Or(refused.After, "0") + "s")
-		return max(after, pause), bad == nil && (refused.Status == 429 || refused.Status >= 502)
+		never := refused.After == "" && refused.Session != "" // a proxy would not name the session
+		return max(after, pause), bad == nil && (refused.Status == 429 && !never || refused.Status >= 502)
 	}
 	var failed *client.ConnectError
 	return pause, errors.As(err, &failed)
