@@ -90,15 +90,20 @@ func (r *reference) vouch(i uint64, leaves []prg.Block) {
 	r.messages = append(binary.LittleEndian.AppendUint64(r.messages, word), digest[:8]...)
 }
 
+// wordOf is a word of a code's stream.
+func wordOf(code *prg.Public, at uint64) uint32 {
+	var block [1]prg.Block
+	code.Fill(block[:], at/4)
+	b := block[0].Bytes()
+	return binary.LittleEndian.Uint32(b[at%4*4:])
+}
+
 // row adds ten entries of x to a leaf, the same ten lines of four for four rows,
 // each line turned; row numbers go on over all iterations.
 func (r *reference) row(number uint64, leaf prg.Block, x []prg.Block) prg.Block {
 	for j := range uint64(10) {
 		at := number/4*10 + j
-		var block [1]prg.Block
-		r.code.Fill(block[:], at/4)
-		b := block[0].Bytes()
-		word := binary.LittleEndian.Uint32(b[at%4*4:])
+		word := wordOf(r.code, at)
 		line := word >> 6 % uint32(len(x)/4)
 		leaf = leaf.Xor(x[4*line+(uint32(number)+word>>30)%4])
 	}
@@ -189,7 +194,7 @@ func TestFoldedInstances(t *testing.T) {
 	if err := errors.Join(s.fill(make([]prg.Block, total)), s.flush(), r.fill(rows)); err != nil {
 		t.Fatal(err)
 	}
-	code := counter(key, 1)
+	code := prg.NewPublic(counter(key, 1))
 	for by := 2; by <= lineSize; by *= 2 {
 		parts := lineSize / by // of a line, and of a group, that are left
 		wrong := make([]int, p.Trees)
@@ -201,8 +206,7 @@ func TestFoldedInstances(t *testing.T) {
 				}
 				for j := range uint64(wire.LPNWeight) {
 					at := uint64(g)*wire.LPNWeight + j
-					bytes := counter(code, at/4).Bytes()
-					word := binary.LittleEndian.Uint32(bytes[at%4*4:])
+					word := wordOf(code, at)
 					line, turn := int(word>>6)%(p.K/lineSize), int(word>>30)
 					for n := (part + turn) % parts; n < lineSize; n += parts {
 						e ^= other[line*lineSize+n][0]
