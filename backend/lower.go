@@ -23,6 +23,7 @@ type Options struct {
 	Reveal     plan.Reveal
 	OverOT     bool         // products of shared matrices run over OT, whatever they take
 	Outputs    []string     // names of the outputs; nil: those of their values
+	Lines      *Lines       // what other plans found; may be nil
 	Stop       func() error // asked before every value: an error ends the lowering with it; may be nil
 }
 
@@ -37,7 +38,10 @@ func Lower(g *ir.Graph, o Options) (*plan.Plan, Weights, error) {
 	if o.Reveal == "" {
 		o.Reveal = plan.RevealValues
 	}
-	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}, fitted: map[fitted]plan.Func{}, owned: map[plan.Slot]bool{}}
+	if o.Lines == nil {
+		o.Lines = NewLines()
+	}
+	l := &lowering{options: o, plan: &plan.Plan{Version: plan.Version, Model: g.Name, Labels: o.Labels, Reveal: o.Reveal}, slot: map[*ir.Value]plan.Slot{}, owned: map[plan.Slot]bool{}}
 	if err := l.chooseProducts(g); err != nil {
 		return nil, nil, fmt.Errorf("backend: %w", err)
 	}
@@ -118,7 +122,6 @@ type lowering struct {
 	weights Weights
 	slot    map[*ir.Value]plan.Slot
 	linear  []linearStep
-	fitted  map[fitted]plan.Func
 
 	overRLWE map[*ir.Value]*plan.Mul // the products of shared matrices that run over RLWE
 	order    []*ir.Value             // the inputs, where a head makes them

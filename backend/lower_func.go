@@ -2,7 +2,9 @@ package backend
 
 import (
 	"fmt"
+	"sync"
 
+	"secc.example/secc/backend/choose"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/ir"
 )
@@ -35,14 +37,9 @@ func (l *lowering) function(v *ir.Value, x plan.Slot) (plan.Slot, error) {
 			return y, nil
 		}
 	}
-	key := fitted{*a, v.Args[0].Type.Elem, v.Type.Elem, v.Type.N()}
-	best, ok := l.fitted[key]
-	if !ok {
-		var err error
-		if best, err = l.options.Profile.FitFunc(f, format(key.in), format(key.out), key.n); err != nil {
-			return 0, fmt.Errorf("%s: %w", a.Name, err)
-		}
-		l.fitted[key] = best
+	best, err := l.options.Lines.fit(f, fitted{*a, v.Args[0].Type.Elem, v.Type.Elem, v.Type.N(), l.options.Profile})
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", a.Name, err)
 	}
 	best.Name, best.Alpha, best.Beta = a.Name, a.Alpha, a.Beta
 	return l.emit(v, plan.Step{Proto: plan.ProtoFunc, Attrs: &best}, x), nil
@@ -53,6 +50,31 @@ type fitted struct {
 	attrs   ir.FuncAttrs
 	in, out ir.Elem
 	n       int
+	profile choose.Profile
+}
+
+// Lines keeps the lines of functions that were fitted, for operators alike and for plans of the same
+// network: trials of its formats, other links.
+type Lines struct {
+	mu   sync.Mutex
+	made map[fitted]plan.Func
+}
+
+// NewLines begins without any.
+func NewLines() *Lines { return &Lines{made: map[fitted]plan.Func{}} }
+
+func (l *Lines) fit(f func(float64) float64, key fitted) (plan.Func, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	best, ok := l.made[key]
+	if ok {
+		return best, nil
+	}
+	best, err := key.profile.FitFunc(f, format(key.in), format(key.out), key.n)
+	if err == nil {
+		l.made[key] = best
+	}
+	return best, err
 }
 
 // format is a slot's part of an element.

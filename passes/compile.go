@@ -79,7 +79,7 @@ func (p *Prepared) Plan(profile choose.Profile) (*Result, error) {
 	p.options.say("packing", 0, 0)
 	o := p.options
 	fixed, _ := p.fixed.Clone() // each result may be changed on its own
-	made, w, err := backend.Lower(fixed, backend.Options{Profile: profile, OverOT: o.Linear == LinearOT, Stop: o.Stop, Reveal: o.Reveal, Outputs: p.source.OutputNames, Labels: o.Labels, Preprocess: o.Preprocess, Head: o.Head})
+	made, w, err := backend.Lower(fixed, backend.Options{Profile: profile, OverOT: o.Linear == LinearOT, Lines: p.cfg.lines, Stop: o.Stop, Reveal: o.Reveal, Outputs: p.source.OutputNames, Labels: o.Labels, Preprocess: o.Preprocess, Head: o.Head})
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", tooWide(o, err))
 	}

@@ -101,6 +101,7 @@ type Config struct {
 	trials    *trials            // of the fixed graph
 	findings  Findings           // what the passes over the real graph measured
 	factors   map[int][]float32  // what equalise multiplied a value's channels by, by the value's number; none: nothing
+	lines     *backend.Lines     // of functions, as far as plans were made
 	replay    Findings           // what they shall take instead of measuring; nil: they measure
 	seen      *calibration       // what an earlier, narrower try saw of the same real graph
 }
@@ -128,7 +129,7 @@ func NewConfig(o Options) *Config {
 	if o.Overflow == 0 {
 		o.Overflow = 1e-4
 	}
-	return &Config{Options: o, findings: Findings{}, factors: map[int][]float32{}}
+	return &Config{Options: o, findings: Findings{}, factors: map[int][]float32{}, lines: backend.NewLines()}
 }
 
 func (c *Config) warn(text string) { c.Warnings = append(c.Warnings, text) }

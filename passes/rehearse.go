@@ -139,7 +139,7 @@ func (c *Config) format(real *ir.Graph, pipeline []Pass, bits int) (*formatting,
 	}
 	if bits > accurateBits && c.named == 0 {
 		trial, _ := f.fixed.Clone()
-		_, _, err = backend.Lower(trial, backend.Options{Profile: cfg.Profile, OverOT: cfg.Linear == LinearOT})
+		_, _, err = backend.Lower(trial, backend.Options{Profile: cfg.Profile, OverOT: cfg.Linear == LinearOT, Lines: cfg.lines})
 	}
 	return f, err
 }

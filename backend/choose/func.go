@@ -50,11 +50,12 @@ func (p Profile) flightBits(n int) float64 {
 
 // goodSpline tries more pieces until they are good enough.
 func goodSpline(f func(float64) float64, in, out plan.SlotType) (best *plan.Spline, err error) {
+	if err := fitsSpline(in, out); err != nil {
+		return nil, err
+	}
+	t := newFit(f, in, out)
 	for _, pieces := range pieceCounts {
-		s, err := FitSpline(f, in, out, pieces)
-		if err != nil {
-			return nil, err
-		}
+		s := t.spline(in, out, pieces)
 		if best == nil || s.Error < best.Error {
 			best = s
 		}

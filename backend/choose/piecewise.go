@@ -1,6 +1,7 @@
 package choose
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
@@ -129,27 +130,45 @@ func (t *segmentFit) symmetry() {
 func (t *segmentFit) cheapest(tolerance float64) (best *plan.Piecewise, least float64) {
 	least = math.Inf(1)
 	t.bound = least
-	seen := map[string]bool{}
-	for _, share := range lineShare {
-		for e := range 2 * (t.in.Bits - 1) {
-			t.uneven = e >= t.in.Bits-1
-			sides, ok := t.shape(e%(t.in.Bits-1), share*tolerance)
-			if key := fmt.Sprint(sides); !ok || seen[key] {
-				continue
-			} else {
-				seen[key] = true
-			}
-			for _, guard := range t.guards {
-				for _, p := range t.quantised(sides, guard, tolerance) {
-					if c := t.shaped(p); c < least && p.Check(t.in.Bits, t.out.Bits) == nil {
-						least, best = c, p
-						t.bound = least
-					}
+	for _, sides := range t.shapes(tolerance) {
+		for _, guard := range t.guards {
+			for _, p := range t.quantised(sides, guard, tolerance) {
+				if c := t.shaped(p); c < least && p.Check(t.in.Bits, t.out.Bits) == nil {
+					least, best = c, p
+					t.bound = least
 				}
 			}
 		}
 	}
 	return best, least
+}
+
+// shapes are the cells to try, those of few segments first: they are likely to be cheap, and what is
+// dearer than something known is not looked at closely.
+func (t *segmentFit) shapes(tolerance float64) (all [][2]side) {
+	seen := map[string]bool{}
+	for _, share := range lineShare {
+		for e := range 2 * (t.in.Bits - 1) {
+			t.uneven = e >= t.in.Bits-1
+			sides, ok := t.shape(e%(t.in.Bits-1), share*tolerance)
+			if key := fmt.Sprint(sides); ok && !seen[key] {
+				seen[key] = true
+				all = append(all, sides)
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b [2]side) int { return cmp.Compare(products(a), products(b)) })
+	return all
+}
+
+// products is about how many products of bits name the segments.
+func products(sides [2]side) (n int) {
+	for _, d := range sides {
+		for _, c := range d.cells {
+			n += 1 << c.cuts
+		}
+	}
+	return n
 }
 
 // shaped gives a description the adder and the products that suit it and says what

@@ -33,17 +33,33 @@ func (n *normalForm) add(mask uint32, v coefficients) {
 func (n *normalForm) flip() (mask uint32) {
 	for i := range n.named {
 		b := uint32(1) << i
-		turned := normalForm{n.named, n.low, n.gate, maps.Clone(n.terms)}
-		for m, v := range n.terms {
+		if n.turned(b) >= 0 {
+			continue
+		}
+		for m, v := range maps.Clone(n.terms) {
 			if m&b != 0 {
-				turned.add(m&^b, v)
+				n.add(m&^b, v)
 			}
 		}
-		if len(turned.terms) < len(n.terms) {
-			n.terms, mask = turned.terms, mask|b
-		}
+		mask |= b
 	}
 	return mask
+}
+
+// turned is by how many products there are more if a bit is turned round.
+func (n *normalForm) turned(b uint32) (more int) {
+	for m, v := range n.terms {
+		if m&b == 0 {
+			continue
+		}
+		switch w, ok := n.terms[m&^b]; {
+		case !ok:
+			more++
+		case w == v:
+			more--
+		}
+	}
+	return more
 }
 
 // side adds the values of one side's segments, the tail's last. marked says that

@@ -156,7 +156,12 @@ func (l *lines) deviations(g segment, p *plan.Piecewise) (least, most float64) {
 	slope := math.Ldexp(float64(g.slope), p.SlopeShift-p.Frac)
 	for i := g.lo; i < g.hi; i++ {
 		d := l.y[i] - slope*float64(l.first+int64(i)*l.step)
-		least, most = min(least, d), max(most, d)
+		if d < least {
+			least = d
+		}
+		if d > most {
+			most = d
+		}
 	}
 	return least, most
 }
@@ -307,7 +312,8 @@ func (l *lines) describe(p *plan.Piecewise, f form) bool {
 	p.Positive = len(l.sides[1].cells) == 0
 	l.beyond(p)
 	p.Terms = []wire.Term{{}}
-	if l.shaped(p) >= l.bound {
+	floor := l.shaped(p)
+	if floor >= l.bound {
 		return false
 	}
 	n := normalForm{named: p.Named(), low: p.Low, gate: p.Gate, terms: map[uint32]coefficients{}}
@@ -325,12 +331,38 @@ func (l *lines) describe(p *plan.Piecewise, f form) bool {
 		n.side(l.sides[s], values, marked)
 	}
 	p.Flip = n.flip()
+	if floor+l.leastFor(p, n.terms) >= l.bound {
+		return false
+	}
 	p.Terms = nil
 	for _, m := range slices.Sorted(maps.Keys(n.terms)) {
 		v := n.terms[m]
 		p.Terms = append(p.Terms, wire.Term{Bits: m, Slope: v[0], Offset: v[1], Step: v[2]})
 	}
 	return len(p.Terms) > 0
+}
+
+// leastFor is what some products of bits add at least to the price of a description that has none: a bit
+// opened each way for each, and the flights of the longest beyond those of the gate.
+func (l *lines) leastFor(p *plan.Piecewise, terms map[uint32]coefficients) float64 {
+	products, longest := 0, 0
+	for m := range terms {
+		n := bits.OnesCount32(m)
+		longest = max(longest, n)
+		if n > 1 {
+			products++
+		}
+	}
+	levels := 0
+	for n := longest; n > 1; n = (n + 1) / 2 {
+		levels++ // of one product in one flight
+		if n == 3 {
+			break // or of three
+		}
+	}
+	gate := *p
+	gate.Triples = false
+	return 2*float64(products) + l.flight*float64(max(levels-len(gate.Monomials().Levels), 0))
 }
 
 // widths counts the bits of slopes, offsets and steps, and gives the numbers that they begin at.

@@ -15,11 +15,22 @@ import (
 // needs fewer pieces. Where the function is not finite or leaves the format, the
 // nearest value of the format is fitted.
 func FitSpline(f func(float64) float64, in, out plan.SlotType, pieces int) (*plan.Spline, error) {
-	if in.Bits < 3 || in.Bits > 30 || out.Bits < 2 || out.Bits > 40 {
-		return nil, fmt.Errorf("no spline from %d to %d bits", in.Bits, out.Bits)
+	if err := fitsSpline(in, out); err != nil {
+		return nil, err
 	}
-	t := newFit(f, in, out)
-	pieces = min(pieces, plan.MaxPieces)
+	return newFit(f, in, out).spline(in, out, min(pieces, plan.MaxPieces)), nil
+}
+
+// fitsSpline refuses formats that a spline cannot be fitted between.
+func fitsSpline(in, out plan.SlotType) error {
+	if in.Bits < 3 || in.Bits > 30 || out.Bits < 2 || out.Bits > 40 {
+		return fmt.Errorf("no spline from %d to %d bits", in.Bits, out.Bits)
+	}
+	return nil
+}
+
+// spline fits one of so many pieces at most.
+func (t *fit) spline(in, out plan.SlotType, pieces int) *plan.Spline {
 	for tolerance := 0.5; ; tolerance *= 2 {
 		var best *plan.Spline
 		least := int64(math.MaxInt64)
@@ -38,7 +49,7 @@ func FitSpline(f func(float64) float64, in, out plan.SlotType, pieces int) (*pla
 			}
 		}
 		if best != nil {
-			return best, nil
+			return best
 		}
 	}
 }
@@ -50,6 +61,13 @@ type fit struct {
 	first   int64                 // argument of y[0]
 	step    int64
 	outBits int
+	reached map[reach]int // what reach found
+}
+
+// reach is a question that is asked once for every grid, and for every number of pieces.
+type reach struct {
+	lo        int
+	tolerance float64
 }
 
 // maxSamples bounds the arguments at which a function is tried.
@@ -57,7 +75,7 @@ const maxSamples = 1 << 18
 
 func newFit(f func(float64) float64, in, out plan.SlotType) *fit {
 	top := int64(1) << (in.Bits - 2)
-	t := &fit{step: 1, outBits: out.Bits}
+	t := &fit{step: 1, outBits: out.Bits, reached: map[reach]int{}}
 	for (2*top-1)/t.step > maxSamples {
 		t.step *= 2
 	}
@@ -79,12 +97,42 @@ func newFit(f func(float64) float64, in, out plan.SlotType) *fit {
 // line is the chord of samples [lo, hi), moved to the middle of its errors.
 func (t *fit) line(lo, hi int) (slope, offset, err float64) {
 	slope = t.chord(lo, hi)
-	least, most := math.Inf(1), math.Inf(-1)
-	for i := lo; i < hi; i++ {
-		d := t.y[i] - slope*float64(i-lo)
-		least, most = min(least, d), max(most, d)
-	}
+	least, most := extremes(t.y[lo:hi], slope)
 	return slope, (least + most) / 2, (most - least) / 2
+}
+
+// extremes are the least and most of y less slope times the index. No y is NaN.
+func extremes(y []float64, slope float64) (least, most float64) {
+	least, most = math.Inf(1), math.Inf(-1)
+	for i, v := range y {
+		d := v - slope*float64(i)
+		if d < least {
+			least = d
+		}
+		if d > most {
+			most = d
+		}
+	}
+	return least, most
+}
+
+// within reports whether the line of samples [lo, hi) is as near as that. Most lines that are
+// not show it at a few samples already.
+func (t *fit) within(lo, hi int, tolerance float64) bool {
+	const few = 32
+	slope := t.chord(lo, hi)
+	if stride := (hi - lo) / few; stride > 1 {
+		least, most := math.Inf(1), math.Inf(-1)
+		for i := lo; i < hi; i += stride {
+			d := t.y[i] - slope*float64(i-lo)
+			least, most = min(least, d), max(most, d)
+		}
+		if (most-least)/2 > tolerance {
+			return false
+		}
+	}
+	least, most := extremes(t.y[lo:hi], slope)
+	return (most-least)/2 <= tolerance
 }
 
 // chord is the slope from the first to the last of samples [lo, hi).
@@ -120,9 +168,18 @@ func (t *fit) align(i int, grid int64) int {
 
 // reach is the end of the longest piece from lo, found by doubling and halving.
 func (t *fit) reach(lo int, tolerance float64) int {
+	q := reach{lo, tolerance}
+	hi, ok := t.reached[q]
+	if !ok {
+		hi = t.longest(lo, tolerance)
+		t.reached[q] = hi
+	}
+	return hi
+}
+
+func (t *fit) longest(lo int, tolerance float64) int {
 	fits := func(hi int) bool {
-		_, _, err := t.line(lo, hi)
-		return err <= tolerance && (hi-lo > fewSamples || t.between(lo, hi) <= tolerance)
+		return t.within(lo, hi, tolerance) && (hi-lo > fewSamples || t.between(lo, hi) <= tolerance)
 	}
 	good, size := lo+1, 2
 	for lo+size <= len(t.y) && fits(lo+size) {

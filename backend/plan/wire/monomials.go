@@ -50,7 +50,7 @@ func (m *Monomials) Corrections(level int) (bits int) {
 // is where that takes the fewest opened bits without one more level. With triples, all
 // monomials of three bits take one level, for more bits.
 func NewMonomials(n int, masks []uint32, triples bool) *Monomials {
-	b := monomialBuilder{Monomials{Nodes: n}, 2}
+	b := monomialBuilder{Monomials: Monomials{Nodes: n}, start: 2}
 	if triples {
 		b.start = 3
 	}
@@ -77,7 +77,8 @@ func NewMonomials(n int, masks []uint32, triples bool) *Monomials {
 // monomialBuilder adds to the circuit.
 type monomialBuilder struct {
 	Monomials
-	start int // bits whose monomials take one level
+	start int      // bits whose monomials take one level
+	parts []uint32 // for costOf
 }
 
 // make gives the nodes of some monomials in bits lo..hi-1 and the level after.
@@ -149,24 +150,66 @@ func (b *monomialBuilder) products(level, cut int, both []uint32, made map[uint3
 }
 
 // bestCut is where no monomial reaches across or, among the cuts that leave both
-// sides as few levels as can be, where the fewest bits are opened.
+// sides as few levels as can be, where the fewest bits are opened. masks are sorted.
 func (b *monomialBuilder) bestCut(lo, hi int, masks []uint32) int {
 	half := b.mostBits(hi - lo)
 	best, least := 0, -1
 	for cut := lo + 1; cut < hi; cut++ {
-		low, high, both := halves(cut, masks)
-		if len(both) == 0 {
+		side := uint32(1)<<cut - 1
+		across := slices.ContainsFunc(masks, func(m uint32) bool { return m&side != 0 && m&^side != 0 })
+		if !across {
 			return cut
 		}
 		if cut-lo > half || hi-cut > half {
 			continue
 		}
-		cost := len(both) + min(distinct(both, 1<<cut-1), distinct(both, ^uint32(1<<cut-1))) + several(low) + several(high)
-		if least < 0 || cost < least {
+		if cost := b.costOf(cut, masks); least < 0 || cost < least {
 			best, least = cut, cost
 		}
 	}
 	return best
+}
+
+// costOf is how many bits a cut opens: for the monomials across it, for the parts of them
+// that products share, and one at least for every part that is a product.
+func (b *monomialBuilder) costOf(cut int, masks []uint32) int {
+	side := uint32(1)<<cut - 1
+	low := b.parts[:0]
+	both, highBoth, highSeveral := 0, 0, 0
+	var last, lastBoth uint32
+	for _, m := range masks {
+		high := m &^ side
+		if m&side != 0 {
+			part := m & side << 1
+			if high != 0 {
+				part |= 1
+				both++
+				if high != lastBoth {
+					highBoth++
+				}
+				lastBoth = high
+			}
+			low = append(low, part)
+		}
+		if high != last && high&(high-1) != 0 {
+			highSeveral++
+		}
+		last = high
+	}
+	slices.Sort(low)
+	b.parts = low
+	lowBoth, lowSeveral := 0, 0
+	for i, part := range low {
+		end := i+1 == len(low) || low[i+1]>>1 != part>>1
+		if !end {
+			continue // one of those that reach across is the last of its like
+		}
+		lowBoth += int(part & 1)
+		if m := part >> 1; m&(m-1) != 0 {
+			lowSeveral++
+		}
+	}
+	return both + min(lowBoth, highBoth) + lowSeveral + highSeveral
 }
 
 // mostBits is how many bits a part of n bits may have: one level makes the
@@ -176,16 +219,6 @@ func (b *monomialBuilder) mostBits(n int) int {
 		return n - 1
 	}
 	return b.start << (bits.Len(uint((n-1)/b.start)) - 1)
-}
-
-// several counts the monomials that are not bits.
-func several(masks []uint32) (n int) {
-	for _, m := range masks {
-		if m&(m-1) != 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // halves gives the parts of monomials below and from a bit on, sorted, and the
