@@ -87,8 +87,8 @@ type Config struct {
 	// comparing a run with the simulator where one owner plays both parties.
 	Observe func(plan.Slot, Vec)
 
-	// Ahead is how many correlated OTs of a direction are made before they are used; 0: the
-	// package's default. It and Transport.Window only trade memory for time.
+	// Ahead is how many correlated OTs of a direction are made before they are used; 0: as the
+	// plan says. It and Transport.Window only trade memory for time.
 	Ahead int
 }
 

@@ -98,7 +98,11 @@ func (o producers) reserve(ctx context.Context, p *Party, n plan.COTs) error {
 
 // otConfig is the extension that the plan names.
 func (s *session) otConfig(k plan.OTKind) ot.Config {
-	return ot.Config{Kind: k.Kind, K: k.K, Set: k.Set, Ahead: s.cfg.Ahead}
+	ahead := s.cfg.Ahead
+	if ahead == 0 {
+		ahead = s.plan.StockedOTs()
+	}
+	return ot.Config{Kind: k.Kind, K: k.K, Set: k.Set, Ahead: ahead}
 }
 
 // close ends the producers; those that wait for the peer end with the connection.

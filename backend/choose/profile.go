@@ -133,6 +133,9 @@ func (p Profile) Price(r *plan.Report) {
 	before := r.Total.Setup.Cost
 	r.Total.Online.Seconds = online
 	r.Total.Setup.Seconds = sessionSeconds + whole.busy(before) + whole.latency(r.Total.Setup.Rounds)
+	if r.Total.Prepared == nil {
+		r.Total.Setup.Seconds -= p.beside(r, whole.UnitNanos[plan.UnitCOT]/1e9/float64(max(p.Threads, 1)))
+	}
 	r.Total.Seconds = r.Total.Setup.Seconds + online
 	record := p.of(recordNonlinear)
 	if ahead := r.Total.Prepared; ahead != nil {
@@ -192,6 +195,24 @@ func (p Profile) Compute(r *plan.Report) (linear, nonlinear float64) {
 		}
 	}
 	return linear, nonlinear + 2*float64(all.ToServer()+all.ToClient())*p.WireNanos/1e9
+}
+
+// beside is the making of correlated OTs that takes no time, a unit of it the given seconds, since
+// the stock is filled while messages of a walk in one phase are under way.
+func (p Profile) beside(r *plan.Report, unit float64) (seconds float64) {
+	made := r.Total.Setup.COTs
+	if made == 0 {
+		return 0
+	}
+	each := unit * r.Total.Setup.Cost.Work.Server[plan.UnitCOT] / float64(made)
+	room := float64(plan.Link{RTT: p.RTT}.StockedOTs())
+	stocked := 0.0
+	for _, o := range r.Operators {
+		used := min(stocked, float64(o.COTs))
+		seconds += used * each
+		stocked = min(stocked-used+p.latency(o.Rounds)/each, room)
+	}
+	return seconds
 }
 
 // priceWave prices operators that run side by side, and shares the time out by

@@ -75,10 +75,33 @@ const (
 // it that are sent beforehand (an eighth of six times as much) and some 50 ns a byte of processors' time
 // included.
 func (p *Plan) worthOfFlight() int64 {
+	l := p.link()
+	bytes := l.RTT.Seconds() / 2 / (1.7*8/l.Bandwidth + 50e-9)
+	return int64(min(max(bytes, leastWorth), mostWorth))
+}
+
+// link is what the plan was made for.
+func (p *Plan) link() Link {
 	l, err := ParseLink(p.Profile)
 	if err != nil { // whoever wrote the plan did not know links as this program does
 		l, _ = ParseLink("")
 	}
-	bytes := l.RTT.Seconds() / 2 / (1.7*8/l.Bandwidth + 50e-9)
-	return int64(min(max(bytes, leastWorth), mostWorth))
+	return l
+}
+
+// StockedOTs is how many correlated OTs of a direction, 16 bytes each, are made before they are
+// used: while messages are under way there is time to make them.
+func (p *Plan) StockedOTs() int { return p.link().StockedOTs() }
+
+// How many OTs are stocked: what two cores make in so many round trips.
+const (
+	otsPerSecond = 50e6
+	stockedTrips = 2
+	leastStock   = 1 << 20
+	mostStock    = 1 << 22
+)
+
+// StockedOTs is that of plans for this link.
+func (l Link) StockedOTs() int {
+	return int(min(max(otsPerSecond*stockedTrips*l.RTT.Seconds(), leastStock), mostStock))
 }

@@ -8,7 +8,6 @@ const (
 	baseMemory  = 40 << 20 // the program, its stacks, the plan
 	channels    = 3        // beside the lanes: two directions of OTs, and keys
 	spareMemory = 8 << 20  // buffers of frames that the transport keeps
-	aheadMemory = 16 << 20 // correlated OTs made ahead of use (package ot), a direction
 	wordBytes   = 8        // an element of a share
 	headBytes   = 12       // an element of what the client computes itself: float32, and float64 on the way
 
@@ -169,7 +168,7 @@ func (p *Plan) elems(call []*Step) (n int64) {
 
 // otMemory is what the making of correlated OTs holds.
 func (p *Plan) otMemory(inferences int) (n int64) {
-	made := p.COTs().Times(inferences)
+	made, stocked := p.COTs().Times(inferences), int64(p.StockedOTs())
 	for _, d := range [2]struct {
 		kind OTKind
 		n    int64
@@ -177,7 +176,7 @@ func (p *Plan) otMemory(inferences int) (n int64) {
 		if d.n == 0 {
 			continue
 		}
-		n += min(aheadMemory, wire.BlockBytes*d.n)
+		n += wire.BlockBytes * min(stocked, d.n)
 		if f, ok := wire.FerretOf(d.kind.Set); ok {
 			n += 2*wire.BlockBytes*int64(f.K+f.Trees*f.Depth) + wire.BlockBytes<<f.Depth
 		}
