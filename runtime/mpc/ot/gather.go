@@ -39,9 +39,7 @@ func gather(dst, leaves, x, index []prg.Block) {
 	if at := groups * lineSize; at < len(dst) {
 		var sum, rest [lineSize]prg.Block
 		copy(rest[:], leaves[at:])
-		var p picks
-		p.read(index, groups)
-		p.gather(&sum, &rest, linesOf(x))
+		picksOf(index, groups+1)[groups].gather(&sum, &rest, linesOf(x))
 		copy(dst[at:], sum[:])
 	}
 }
@@ -52,7 +50,7 @@ const ahead = 16
 // gatherVectors asks for lines ahead as long as there are indices ahead.
 func gatherVectors(v kernel.Variant, dst, leaves, x, index []prg.Block, groups int) {
 	_ = index[(groups*wire.LPNWeight+3)/4-1]
-	mask := lineMask(x) << 6
+	mask := linesOf(x).mask
 	from := max(0, groups-ahead) &^ 1 // even: whole blocks of indices
 	if from > 0 {
 		gatherAhead(v, &dst[0][0], &leaves[0][0], &x[0][0], mask, &index[0][0], from)
@@ -65,61 +63,75 @@ func lineMask(x []prg.Block) uint32 { return uint32(len(x)/lineSize - 1) }
 
 type line = [lineSize]prg.Block
 
-func linesOf(x []prg.Block) []line {
-	return unsafe.Slice((*line)(unsafe.Pointer(&x[0])), len(x)/lineSize)
+// lines are a table's, and what of an index names one: its place in bytes.
+type lines struct {
+	base unsafe.Pointer
+	mask uint32
 }
 
-// picks are the words of index of a group.
-type picks [wire.LPNWeight]uint32
+func linesOf(x []prg.Block) lines { return lines{unsafe.Pointer(&x[0]), lineMask(x) << 6} }
 
-// read takes the words of a group: pairs of them are halves of blocks.
-func (p *picks) read(index []prg.Block, group int) {
-	for i := range uint(len(p) / 2) {
-		at := uint(group*len(p)/2) + i
-		pair := index[at/2][at%2]
-		p[2*i], p[2*i+1] = uint32(pair), uint32(pair>>32)
-	}
+// at is the block of a line that is so many bytes into it.
+func (l lines) at(index, into uint32) *prg.Block {
+	return (*prg.Block)(unsafe.Add(l.base, index&l.mask+into))
+}
+
+// picks are the words of index of a group, two in one.
+type picks [wire.LPNWeight / 2]uint64
+
+func picksOf(index []prg.Block, groups int) []picks {
+	_ = index[(groups*wire.LPNWeight+3)/4-1]
+	return unsafe.Slice((*picks)(unsafe.Pointer(&index[0])), groups)
 }
 
 // gatherPortable makes whole groups. All lines are touched first: a loop so short that the
 // processor has many of them under way at once, which it has not while it adds up.
 func gatherPortable(dst, leaves, x, index []prg.Block) {
 	const most = rowsAtOnce / lineSize
-	var all [most]picks
-	lines := linesOf(x)
-	for first := 0; len(dst) > 0; first += most {
-		n := min(len(dst)/lineSize, most)
+	table := linesOf(x)
+	for all := picksOf(index, len(dst)/lineSize); len(all) > 0; {
+		n := min(len(all), most)
+		runtime.KeepAlive(table.touch(all[:n]))
 		for g := range all[:n] {
-			all[g].read(index, first+g)
+			all[g].gather((*line)(dst[g*lineSize:]), (*line)(leaves[g*lineSize:]), table)
 		}
-		runtime.KeepAlive(touch(lines, all[:n]))
-		for g := range all[:n] {
-			all[g].gather((*line)(dst[g*lineSize:]), (*line)(leaves[g*lineSize:]), lines)
-		}
-		dst, leaves = dst[n*lineSize:], leaves[n*lineSize:]
+		all, dst, leaves = all[n:], dst[n*lineSize:], leaves[n*lineSize:]
 	}
 }
 
-func touch(lines []line, all []picks) (read uint64) {
-	mask := uint32(len(lines) - 1)
+// touch has a call of its own, as addTwo has: few enough variables for registers.
+//
+//go:noinline
+func (l lines) touch(all []picks) (read uint64) {
 	for g := range all {
-		for _, w := range all[g] {
-			read ^= lines[w>>6&mask][0][0]
+		for _, w := range &all[g] {
+			read ^= l.at(uint32(w), 0)[0] ^ l.at(uint32(w>>32), 0)[0]
 		}
 	}
 	return read
 }
 
 // gather adds up for four rows, two at a time: more sums than registers would go by way of memory.
-func (p *picks) gather(dst, leaves *line, lines []line) {
-	mask := uint32(len(lines) - 1)
-	for half := uint32(0); half < lineSize; half += 2 {
-		a, b, c, d := leaves[half][0], leaves[half][1], leaves[half+1][0], leaves[half+1][1]
-		for _, w := range p {
-			from, turn := &lines[w>>6&mask], w>>30+half
-			r, s := &from[turn%lineSize], &from[(turn+1)%lineSize]
-			a, b, c, d = a^r[0], b^r[1], c^s[0], d^s[1]
-		}
-		dst[half], dst[half+1] = prg.Block{a, b}, prg.Block{c, d}
+func (p *picks) gather(dst, leaves *line, table lines) {
+	a, b := leaves[0], leaves[1]
+	dst[0], dst[1] = p.addTwo(table, 0, a[0], a[1], b[0], b[1])
+	a, b = leaves[2], leaves[3]
+	dst[2], dst[3] = p.addTwo(table, 2, a[0], a[1], b[0], b[1])
+}
+
+// addTwo is for rows first and first+1.
+//
+//go:noinline
+func (p *picks) addTwo(table lines, first uint32, a, b, c, d uint64) (prg.Block, prg.Block) {
+	first *= prg.BlockSize
+	for _, w := range p {
+		turn := uint32(w)>>26 + first
+		r, s := table.at(uint32(w), turn&48), table.at(uint32(w), (turn+prg.BlockSize)&48)
+		a, b, c, d = a^r[0], b^r[1], c^s[0], d^s[1]
+		w >>= 32
+		turn = uint32(w)>>26 + first
+		r, s = table.at(uint32(w), turn&48), table.at(uint32(w), (turn+prg.BlockSize)&48)
+		a, b, c, d = a^r[0], b^r[1], c^s[0], d^s[1]
 	}
+	return prg.Block{a, b}, prg.Block{c, d}
 }
