@@ -202,16 +202,17 @@ bit:
 // func packIFMA(dst *byte, x *uint64, eights uint64, bits uint64, layout *byte)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
 TEXT ·packIFMA(SB), NOSPLIT, $0-40
-	MOVQ         dst+0(FP), AX
-	MOVQ         x+8(FP), DX
-	MOVQ         eights+16(FP), BX
-	MOVQ         bits+24(FP), SI
+	MOVQ         x+8(FP), AX
+	MOVQ         dst+0(FP), DX
+	MOVQ         bits+24(FP), BX
+	MOVQ         eights+16(FP), SI
 	MOVQ         layout+32(FP), DI
-	MOVQ         SI, CX
 	MOVQ         $0x0000000000000001, R8
+	MOVQ         BX, CX
 	SHLQ         CL, R8
 	DECQ         R8
-	VPBROADCASTQ R8, Z0
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Z0
 	VMOVDQU64    (DI), Z1
 	VMOVDQU64    64(DI), Z2
 	VMOVDQU64    128(DI), Z3
@@ -219,15 +220,15 @@ TEXT ·packIFMA(SB), NOSPLIT, $0-40
 	KMOVQ        200(DI), K2
 
 eight:
-	VPANDQ    (DX), Z0, Z4
+	VPANDQ    (AX), Z0, Z4
 	VPSLLVQ   Z3, Z4, Z4
 	VPERMB.Z  Z4, Z1, K1, Z5
 	VPERMB.Z  Z4, Z2, K2, Z4
 	VPORQ     Z4, Z5, Z5
-	VMOVDQU64 Z5, (AX)
-	ADDQ      $0x00000040, DX
-	ADDQ      SI, AX
-	DECQ      BX
+	VMOVDQU64 Z5, (DX)
+	ADDQ      $0x00000040, AX
+	ADDQ      BX, DX
+	DECQ      SI
 	JNZ       eight
 	VZEROUPPER
 	RET
@@ -237,14 +238,15 @@ eight:
 TEXT ·unpackIFMA(SB), NOSPLIT, $0-40
 	MOVQ         x+0(FP), AX
 	MOVQ         src+8(FP), DX
-	MOVQ         eights+16(FP), BX
-	MOVQ         bits+24(FP), SI
+	MOVQ         bits+24(FP), BX
+	MOVQ         eights+16(FP), SI
 	MOVQ         layout+32(FP), DI
-	MOVQ         SI, CX
 	MOVQ         $0x0000000000000001, R8
+	MOVQ         BX, CX
 	SHLQ         CL, R8
 	DECQ         R8
-	VPBROADCASTQ R8, Z0
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Z0
 	VMOVDQU64    (DI), Z1
 	VMOVDQU64    64(DI), Z2
 
@@ -254,8 +256,8 @@ eight:
 	VPANDQ    Z0, Z3, Z3
 	VMOVDQU64 Z3, (AX)
 	ADDQ      $0x00000040, AX
-	ADDQ      SI, DX
-	DECQ      BX
+	ADDQ      BX, DX
+	DECQ      SI
 	JNZ       eight
 	VZEROUPPER
 	RET
@@ -265,11 +267,11 @@ eight:
 TEXT ·unpackAVX2(SB), NOSPLIT, $0-40
 	MOVQ         x+0(FP), AX
 	MOVQ         src+8(FP), DX
-	MOVQ         eights+16(FP), BX
-	MOVQ         bits+24(FP), SI
+	MOVQ         bits+24(FP), BX
+	MOVQ         eights+16(FP), SI
 	MOVQ         layout+32(FP), DI
-	MOVQ         SI, CX
 	MOVQ         $0x0000000000000001, R8
+	MOVQ         BX, CX
 	SHLQ         CL, R8
 	DECQ         R8
 	VMOVQ        R8, X0
@@ -297,8 +299,8 @@ eight:
 	VPAND       Y0, Y6, Y6
 	VMOVDQU     Y6, 32(AX)
 	ADDQ        $0x00000040, AX
-	ADDQ        SI, DX
-	DECQ        BX
+	ADDQ        BX, DX
+	DECQ        SI
 	JNZ         eight
 	VZEROUPPER
 	RET

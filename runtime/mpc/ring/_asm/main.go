@@ -3,6 +3,8 @@
 package main
 
 import (
+	"strings"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -158,111 +160,110 @@ func transpose8(r [8]VecVirtual) (out [8]VecVirtual) {
 	return out
 }
 
-// lowBits is a mask of the parameter bits, which is less than 64, in a general register.
-func lowBits(bits Register) Register {
-	count, m := GP64(), GP64()
-	MOVQ(bits, count)
-	MOVQ(U64(1), m)
-	MOVQ(count, RCX)
-	SHLQ(CL, m)
-	DECQ(m)
-	return m
+// eights is a loop over eight words at x and as many bytes as they have bits.
+type eights struct{ words, bytes, bits, left, layout Register }
+
+// begin loads the parameters; the bytes are src or dst.
+func begin(name, signature, doc string) eights {
+	TEXT(name, NOSPLIT, signature)
+	Pragma("noescape")
+	Doc(name + " " + doc)
+	load := func(param string) Register { return Load(Param(param), GP64()) }
+	bytes := "src"
+	if strings.Contains(signature, "dst") {
+		bytes = "dst"
+	}
+	return eights{load("x"), load(bytes), load("bits"), load("eights"), load("layout")}
+}
+
+// mask is a word's bits, fewer than 64, in every word of a register.
+func (e eights) mask(m VecVirtual) {
+	word, low := GP64(), XMM()
+	MOVQ(U64(1), word)
+	MOVQ(e.bits, RCX)
+	SHLQ(CL, word)
+	DECQ(word)
+	VMOVQ(word, low)
+	VPBROADCASTQ(low, m)
+}
+
+// each repeats body.
+func (e eights) each(body func()) {
+	Label("eight")
+	body()
+	ADDQ(U32(64), e.words)
+	ADDQ(e.bits, e.bytes)
+	DECQ(e.left)
+	JNZ(LabelRef("eight"))
+	VZEROUPPER()
+	RET()
 }
 
 // pack512 shifts eight words to where they begin in a byte and gathers the bytes of even words and
 // of odd ones, which do not meet.
 func pack512() {
-	TEXT("packIFMA", NOSPLIT, "func(dst *byte, x *uint64, eights, bits uint64, layout *byte)")
-	Pragma("noescape")
-	Doc("packIFMA packs eight elements so many times; it writes 64 bytes from where each eight begin.")
-	dst, x := Load(Param("dst"), GP64()), Load(Param("x"), GP64())
-	eights, bits := Load(Param("eights"), GP64()), Load(Param("bits"), GP64())
-	layout := Load(Param("layout"), GP64())
+	e := begin("packIFMA", "func(dst *byte, x *uint64, eights, bits uint64, layout *byte)",
+		"packs eight elements so many times; it writes 64 bytes from where each eight begin.")
 	mask, even, odd, shifts, v, w := ZMM(), ZMM(), ZMM(), ZMM(), ZMM(), ZMM()
 	evens, odds := K(), K()
-	VPBROADCASTQ(lowBits(bits), mask)
-	VMOVDQU64(Mem{Base: layout}, even)
-	VMOVDQU64(Mem{Base: layout, Disp: 64}, odd)
-	VMOVDQU64(Mem{Base: layout, Disp: 128}, shifts)
-	KMOVQ(Mem{Base: layout, Disp: 192}, evens)
-	KMOVQ(Mem{Base: layout, Disp: 200}, odds)
-	Label("eight")
-	VPANDQ(Mem{Base: x}, mask, v)
-	VPSLLVQ(shifts, v, v)
-	VPERMB_Z(v, even, evens, w)
-	VPERMB_Z(v, odd, odds, v)
-	VPORQ(v, w, w)
-	VMOVDQU64(w, Mem{Base: dst})
-	ADDQ(U32(64), x)
-	ADDQ(bits, dst)
-	DECQ(eights)
-	JNZ(LabelRef("eight"))
-	VZEROUPPER()
-	RET()
+	e.mask(mask)
+	VMOVDQU64(Mem{Base: e.layout}, even)
+	VMOVDQU64(Mem{Base: e.layout, Disp: 64}, odd)
+	VMOVDQU64(Mem{Base: e.layout, Disp: 128}, shifts)
+	KMOVQ(Mem{Base: e.layout, Disp: 192}, evens)
+	KMOVQ(Mem{Base: e.layout, Disp: 200}, odds)
+	e.each(func() {
+		VPANDQ(Mem{Base: e.words}, mask, v)
+		VPSLLVQ(shifts, v, v)
+		VPERMB_Z(v, even, evens, w)
+		VPERMB_Z(v, odd, odds, v)
+		VPORQ(v, w, w)
+		VMOVDQU64(w, Mem{Base: e.bytes})
+	})
 }
 
 // unpack512 gives eight words the eight bytes in which they lie.
 func unpack512() {
-	TEXT("unpackIFMA", NOSPLIT, "func(x *uint64, src *byte, eights, bits uint64, layout *byte)")
-	Pragma("noescape")
-	Doc("unpackIFMA unpacks eight elements so many times; it reads 64 bytes from where each eight begin.")
-	x, src := Load(Param("x"), GP64()), Load(Param("src"), GP64())
-	eights, bits := Load(Param("eights"), GP64()), Load(Param("bits"), GP64())
-	layout := Load(Param("layout"), GP64())
+	e := begin("unpackIFMA", "func(x *uint64, src *byte, eights, bits uint64, layout *byte)",
+		"unpacks eight elements so many times; it reads 64 bytes from where each eight begin.")
 	mask, from, shifts, v := ZMM(), ZMM(), ZMM(), ZMM()
-	VPBROADCASTQ(lowBits(bits), mask)
-	VMOVDQU64(Mem{Base: layout}, from)
-	VMOVDQU64(Mem{Base: layout, Disp: 64}, shifts)
-	Label("eight")
-	VPERMB(Mem{Base: src}, from, v)
-	VPSRLVQ(shifts, v, v)
-	VPANDQ(mask, v, v)
-	VMOVDQU64(v, Mem{Base: x})
-	ADDQ(U32(64), x)
-	ADDQ(bits, src)
-	DECQ(eights)
-	JNZ(LabelRef("eight"))
-	VZEROUPPER()
-	RET()
+	e.mask(mask)
+	VMOVDQU64(Mem{Base: e.layout}, from)
+	VMOVDQU64(Mem{Base: e.layout, Disp: 64}, shifts)
+	e.each(func() {
+		VPERMB(Mem{Base: e.bytes}, from, v)
+		VPSRLVQ(shifts, v, v)
+		VPANDQ(mask, v, v)
+		VMOVDQU64(v, Mem{Base: e.words})
+	})
 }
 
 // unpack256 does so with pairs of words in each half of a register.
 func unpack256() {
-	TEXT("unpackAVX2", NOSPLIT, "func(x *uint64, src *byte, eights, bits uint64, layout *byte)")
-	Pragma("noescape")
-	Doc("unpackAVX2 is unpackIFMA.")
-	x, src := Load(Param("x"), GP64()), Load(Param("src"), GP64())
-	eights, bits := Load(Param("eights"), GP64()), Load(Param("bits"), GP64())
-	layout := Load(Param("layout"), GP64())
-	mask, low := YMM(), XMM()
-	VMOVQ(lowBits(bits), low)
-	VPBROADCASTQ(low, mask)
+	e := begin("unpackAVX2", "func(x *uint64, src *byte, eights, bits uint64, layout *byte)", "is unpackIFMA.")
+	mask := YMM()
+	e.mask(mask)
 	var from, shifts [2]VecVirtual
 	var lanes [4]Register
 	for i := range 2 {
 		from[i], shifts[i] = YMM(), YMM()
-		VMOVDQU(Mem{Base: layout, Disp: 32 * i}, from[i])
-		VMOVDQU(Mem{Base: layout, Disp: 64 + 32*i}, shifts[i])
+		VMOVDQU(Mem{Base: e.layout, Disp: 32 * i}, from[i])
+		VMOVDQU(Mem{Base: e.layout, Disp: 64 + 32*i}, shifts[i])
 	}
 	for i := range lanes {
 		lane := GP64()
-		MOVBQZX(Mem{Base: layout, Disp: 128 + 4*i}, lane)
+		MOVBQZX(Mem{Base: e.layout, Disp: 128 + 4*i}, lane)
 		lanes[i] = lane
 	}
-	Label("eight")
-	for i := range 2 {
-		v := YMM()
-		VMOVDQU(Mem{Base: src, Index: lanes[2*i], Scale: 1}, v.AsX())
-		VINSERTI128(Imm(1), Mem{Base: src, Index: lanes[2*i+1], Scale: 1}, v, v)
-		VPSHUFB(from[i], v, v)
-		VPSRLVQ(shifts[i], v, v)
-		VPAND(mask, v, v)
-		VMOVDQU(v, Mem{Base: x, Disp: 32 * i})
-	}
-	ADDQ(U32(64), x)
-	ADDQ(bits, src)
-	DECQ(eights)
-	JNZ(LabelRef("eight"))
-	VZEROUPPER()
-	RET()
+	e.each(func() {
+		for i := range 2 {
+			v := YMM()
+			VMOVDQU(Mem{Base: e.bytes, Index: lanes[2*i], Scale: 1}, v.AsX())
+			VINSERTI128(Imm(1), Mem{Base: e.bytes, Index: lanes[2*i+1], Scale: 1}, v, v)
+			VPSHUFB(from[i], v, v)
+			VPSRLVQ(shifts[i], v, v)
+			VPAND(mask, v, v)
+			VMOVDQU(v, Mem{Base: e.words, Disp: 32 * i})
+		}
+	})
 }
