@@ -373,7 +373,7 @@ func (f trees) another(t *testing.T, sum, place int) [][]byte {
 		left.Put(said[1][(j-1)*prg.BlockSize:])
 	}
 	by, at := fix(f.set.Depth)
-	prg.Finish(v, by, at, 0, 0)
+	s.tree.Finish(v, by, at, 0, 0)
 	s.check.vouch(said[1][len(said[1])-wire.TreeCheckBytes:], v)
 	return said
 }

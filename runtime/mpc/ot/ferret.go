@@ -161,7 +161,7 @@ func (f *ferret) growSender(ots []prg.Block) error {
 		sum := f.tree.Expand(v, 1<<j, prg.Block{}, 0)
 		sum.Xor(ots[j]).Put(f.msg[(j-1)*prg.BlockSize:])
 	}
-	prg.Finish(v, prg.Block{}, 0, 0, 0)
+	f.tree.Finish(v, prg.Block{}, 0, 0, 0)
 	f.check.vouch(f.word(), v)
 	return f.conn.Send(f.msg)
 }
@@ -186,6 +186,6 @@ func (f *ferret) growReceiver(ots []prg.Block) error {
 		at = path
 		path += (1 - ots[j][0]&1) << j
 	}
-	prg.Finish(w, fix, at, path, 1)
+	f.tree.Finish(w, fix, at, path, 1)
 	return f.check.check(f.word(), w, path)
 }

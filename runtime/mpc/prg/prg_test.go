@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"testing"
 
+	"secc.example/secc/internal/kernel"
 	"secc.example/secc/internal/kernel/kerneltest"
 )
 
@@ -152,33 +153,43 @@ func levelOf(key Block, nodes []Block, fix Block, at int) (next []Block, sum Blo
 
 func TestTreeIsItsDefinition(t *testing.T) { kerneltest.Each(t, testTree, Kernel) }
 
+// testTree grows trees of every depth up to 10, with something to fix on every level: at the first
+// node, the last, or one between.
 func testTree(t *testing.T) {
 	key := Block{8, 9}
-	for n := 1; n <= 256; n *= 2 {
-		for _, at := range []int{0, n / 4, max(0, n/2-1)} {
-			nodes := randomBlocks(3 * n)
-			fix := Block{0xdead, 0xbeef}
-			want, sum := levelOf(key, nodes[:n], fix, at)
-			rest := slices.Clone(nodes[2*n:])
+	for depth := 2; depth <= 10; depth++ {
+		for _, third := range []int{0, 1, 3} {
+			nodes := randomBlocks(1<<depth + 32)
+			rest := slices.Clone(nodes[1<<depth:])
+			want := slices.Clone(nodes[:2])
 			var tree Tree
 			tree.Reset(key)
-			if got := tree.Expand(nodes, n, fix, uint64(at)); got != sum {
-				t.Fatalf("n = %d, at = %d: left sum %x, want %x", n, at, got, sum)
+			for n := 2; n < 1<<depth; n *= 2 {
+				fix, at := Block{0xdead, uint64(n)}, max(0, third*(n/2)/3-1)
+				var sum Block
+				want, sum = levelOf(key, want, fix, at)
+				if got := tree.Expand(nodes, n, fix, uint64(at)); got != sum {
+					t.Fatalf("depth %d, n = %d, at = %d: left sum %x, want %x", depth, n, at, got, sum)
+				}
 			}
-			if !slices.Equal(nodes[:2*n], want) {
-				t.Fatalf("n = %d, at = %d: level differs", n, at)
+			tree.Finish(nodes[:1<<depth], Block{}, 0, 0, 0)
+			for i := range want {
+				want[i][0] &^= 1
 			}
-			if !slices.Equal(nodes[2*n:], rest) {
-				t.Fatalf("n = %d: wrote beyond the end", n)
+			if !slices.Equal(nodes[:1<<depth], want) {
+				t.Fatalf("depth %d: leaves differ", depth)
+			}
+			if !slices.Equal(nodes[1<<depth:], rest) {
+				t.Fatalf("depth %d: wrote beyond the end", depth)
 			}
 		}
 	}
 }
 
-func TestFinish(t *testing.T) { kerneltest.Each(t, testFinish, finishing) }
+func TestFinish(t *testing.T) { kerneltest.Each(t, testFinish, finishing, Kernel) }
 
 func testFinish(t *testing.T) {
-	for n := 4; n <= 64; n *= 2 {
+	for n := 4; n <= 128; n *= 2 {
 		for _, mark := range []uint64{0, 1} {
 			leaf := n/2 + n/8
 			at := leaf % (n / 2)
@@ -194,7 +205,12 @@ func testFinish(t *testing.T) {
 					want[i][0] |= mark
 				}
 			}
-			Finish(nodes, fix, uint64(at), uint64(leaf), mark)
+			var tree Tree
+			tree.Reset(Block{})
+			if tree.perm.variant == kernel.Portable && n >= slicedLevel {
+				packAll(nodes)
+			}
+			tree.Finish(nodes, fix, uint64(at), uint64(leaf), mark)
 			if !slices.Equal(nodes, want) {
 				t.Fatalf("n = %d, mark = %d: leaves differ", n, mark)
 			}
@@ -254,7 +270,7 @@ func benchTree(b *testing.B) {
 		for j := 1; j < depth; j++ {
 			t.Expand(nodes, 1<<j, Block{5, 6}, 0)
 		}
-		Finish(nodes, Block{7, 8}, 1, 2, 1)
+		t.Finish(nodes, Block{7, 8}, 1, 2, 1)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(1<<depth), "ns/leaf")
 }

@@ -6,6 +6,8 @@ import "secc.example/secc/internal/kernel"
 // 4): a node x has the children H(x) and H(x) ^ x with H(x) = P(s(x)) ^ s(x), P a
 // keyed AES and s = Block.Sigma. The xor of a level is therefore the same on every level.
 //
+// Levels may be in a form of the variant's own until Finish makes blocks of the last one.
+//
 // Children are laid out as left half and right half: node i of a level of n
 // nodes has its children at i and n + i. Position bits therefore grow upward:
 // the child on side b of position p on a level of n is at p + b*n.
@@ -23,8 +25,14 @@ func (t *Tree) Expand(nodes []Block, n int, fix Block, at uint64) Block {
 		panic("BUG: prg: tree level does not fit")
 	}
 	m := uint64(max(1, n/2) - 1)
-	if v := t.perm.variant; whole(v) {
+	switch v := t.perm.variant; {
+	case whole(v):
 		return expand(v, &t.perm.rounds, nodes, n, &fix, at, m)
+	case v == kernel.Portable && 2*n >= slicedLevel:
+		if n < slicedLevel {
+			packAll(nodes[:n])
+		}
+		return t.perm.soft.expand(nodes, n, fix, at, m)
 	}
 	return t.perm.composedExpand(nodes, n, fix, at, m)
 }
@@ -35,9 +43,12 @@ var finishing = kernel.New("prg.leaves", kernel.When(kernel.AVX2, kernel.X86.AVX
 // is added to both children of position at on the level before, as Expand would;
 // then every lowest bit is cleared, and that of node leaf set if mark is 1.
 // Time and memory access do not depend on fix, at, leaf or mark.
-func Finish(nodes []Block, fix Block, at, leaf, mark uint64) {
+func (t *Tree) Finish(nodes []Block, fix Block, at, leaf, mark uint64) {
 	if len(nodes) < 4 || len(nodes)&(len(nodes)-1) != 0 {
 		panic("BUG: prg: not a last level")
+	}
+	if t.perm.variant == kernel.Portable && len(nodes) >= slicedLevel {
+		unpackAll(nodes)
 	}
 	m := uint64(len(nodes)/2 - 1)
 	if v := finishing.Variant(); v != kernel.Portable {
