@@ -319,3 +319,33 @@ func TestWaitingForReceipts(t *testing.T) {
 		t.Errorf("%d after %v", code, time.Since(begun))
 	}
 }
+
+// What is wrong with a certificate stands in the log, and what net/http says else only if it is
+// wanted.
+func TestHandshakesAreLogged(t *testing.T) {
+	var j journal
+	h := handshakes{slog.New(slog.NewTextHandler(&j, nil))}
+	for _, text := range []string{"http: TLS handshake error from 192.0.2.1:9: tls: client didn't provide a certificate\n", "http: TLS handshake error from 192.0.2.2:9: EOF\n"} {
+		if n, err := h.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	}
+	if got := j.text(); !strings.Contains(got, "level=WARN") || !strings.Contains(got, "192.0.2.1:9") || strings.Contains(got, "192.0.2.2") {
+		t.Error(got)
+	}
+}
+
+// A plan that is known is not sent again, also where a proxy has made a weak tag of its own.
+func TestKnownPlans(t *testing.T) {
+	for _, c := range []struct {
+		lines []string
+		want  bool
+	}{
+		{nil, false}, {[]string{`"a"`}, true}, {[]string{`W/"a"`}, true}, {[]string{`"b", W/"a"`}, true}, {[]string{`"b"`, `"a"`}, true},
+		{[]string{"*"}, true}, {[]string{`"b"`}, false}, {[]string{"a"}, false},
+	} {
+		if got := matches(c.lines, `"a"`); got != c.want {
+			t.Errorf("%q: %v", c.lines, got)
+		}
+	}
+}

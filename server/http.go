@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"secc.example/secc/backend/plan"
@@ -184,10 +185,19 @@ func (s *Server) describe(w http.ResponseWriter, _ *http.Request, _ *Client, v *
 // tag is a plan's digest as an entity tag.
 func tag(v *Version) string { return strconv.Quote(v.Program.Digest().String()) }
 
+// matches tells whether a tag is among those of If-None-Match, of which a proxy may have made weak
+// ones.
+func matches(lines []string, tag string) bool {
+	return slices.ContainsFunc(strings.Split(strings.Join(lines, ","), ","), func(t string) bool {
+		t = strings.TrimSpace(t)
+		return t == "*" || strings.TrimPrefix(t, "W/") == tag
+	})
+}
+
 func (s *Server) plan(w http.ResponseWriter, r *http.Request, _ *Client, v *Version) {
 	w.Header().Set("ETag", tag(v))
 	w.Header().Set("Cache-Control", "no-cache") // ask whether it has changed
-	if r.Header.Get("If-None-Match") == tag(v) {
+	if matches(r.Header.Values("If-None-Match"), tag(v)) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}

@@ -51,6 +51,12 @@ func newMetrics(s *Server) *metrics {
 		gauge("secc_memory_limit_bytes", "Memory that sessions may take.", func() float64 { return float64(s.gate.memory) }),
 		gauge("secc_models", "Models that can be asked.", func() float64 { return float64(len(s.models.Models())) }),
 		gauge("secc_versions_failed", "Versions in the models' folder that cannot be served.", func() float64 { return float64(s.models.Failures()) }),
+		gauge("secc_certificate_end_seconds", "When the server's certificate runs out, in seconds since 1970; 0 if it has none of its own.", func() float64 {
+			if end := endOf(s.tls.Load()); !end.IsZero() {
+				return float64(end.Unix())
+			}
+			return 0
+		}),
 		gauge("secc_ready", "1 while sessions may begin.", func() float64 {
 			if s.ready() {
 				return 1

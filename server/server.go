@@ -7,11 +7,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	goruntime "runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,9 +210,30 @@ func (s *Server) credentials() error {
 			conf.ClientAuth = tls.VerifyClientCertIfGiven // or a token
 		}
 	}
+	if conf != nil {
+		s.runsOut(conf)
+	}
 	s.tls.Store(conf)
 	s.clients.Store(known)
 	return nil
+}
+
+// soon is how long before its end a certificate is warned of.
+const soon = 14 * 24 * time.Hour
+
+// runsOut warns of a certificate that has run out or is about to.
+func (s *Server) runsOut(conf *tls.Config) {
+	if end := endOf(conf); !end.IsZero() && time.Until(end) < soon {
+		s.cfg.Log.Warn("the server's certificate runs out, or has: clients refuse it then", "at", end.UTC().Format(time.RFC3339))
+	}
+}
+
+// endOf is until when a server's certificate holds; zero if it comes from elsewhere.
+func endOf(conf *tls.Config) time.Time {
+	if conf == nil || len(conf.Certificates) == 0 || conf.Certificates[0].Leaf == nil {
+		return time.Time{}
+	}
+	return conf.Certificates[0].Leaf.NotAfter
 }
 
 var errNoData = errors.New("clients have budgets: a folder or a database is needed to count them in (--data, --database)")
@@ -247,7 +270,7 @@ func (s *Server) watchRuns(ctx context.Context, d *database) error {
 	if s.cfg.Runs == nil || s.cfg.Runs.ID() == "" {
 		return nil
 	}
-	for begun := time.Now(); ; {
+	for begun, told := time.Now(), false; ; told = true {
 		w, err := d.Witness(ctx, s.cfg.Runs.ID())
 		if err == nil {
 			s.cfg.Runs.Watched(w)
@@ -255,6 +278,9 @@ func (s *Server) watchRuns(ctx context.Context, d *database) error {
 		}
 		if time.Since(begun) > 2*leaseTime || ctx.Err() != nil {
 			return errors.Join(fmt.Errorf("prepared runs: %w", err), d.Close())
+		}
+		if !told {
+			s.cfg.Log.Info("waiting for the folder of prepared runs: a server that was killed has it until its lease runs out", "err", err, "at_most", 2*leaseTime)
 		}
 		select {
 		case <-ctx.Done():
@@ -268,7 +294,7 @@ func (s *Server) watchRuns(ctx context.Context, d *database) error {
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	h := &http.Server{
 		Handler: s.shared(s.routes()), ReadTimeout: s.hello, WriteTimeout: s.send, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog:  slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		ErrorLog:  log.New(handshakes{s.cfg.Log}, "", 0),
 		Protocols: new(http.Protocols),
 	}
 	h.Protocols.SetHTTP1(true)
@@ -298,6 +324,19 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	s.models.Close()
 	s.sumUpAll()
 	return errors.Join(err, s.state.Close())
+}
+
+// handshakes logs what net/http has to say. What is wrong with a certificate is the operator's
+// business or his client's; all else (port scans, connections that broke) is nobody's.
+type handshakes struct{ log *slog.Logger }
+
+func (h handshakes) Write(p []byte) (int, error) {
+	text, level := strings.TrimSpace(string(p)), slog.LevelDebug
+	if strings.Contains(text, "certificate") {
+		level = slog.LevelWarn
+	}
+	h.log.Log(context.Background(), level, text)
+	return len(p), nil
 }
 
 // helloTime is how long a connection may take to say what it wants, all of it. sendTime is how long

@@ -159,7 +159,7 @@ func infer(ctx context.Context, args []string, results, log io.Writer) error {
 			return exit.Usagef("--connect: %w", err)
 		}
 		if c.TLS, err = f.tls.Config(transport.Client, cmp.Or(f.tlsName, host)); err != nil {
-			return exit.Usagef("%w", err)
+			return exit.OfTLS(err)
 		}
 	}
 	show.To = results

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -30,6 +31,8 @@ type inspected struct {
 	Outputs []outputText   `json:"outputs"`
 	Labels  []string       `json:"labels,omitempty"`
 	Reveal  plan.Reveal    `json:"reveal"`
+	Network string         `json:"made_for"`            // the network that choices were made for
+	Signed  string         `json:"signed_by,omitempty"` // file of the key that was asked for, and has
 	Cost    plan.TotalCost `json:"cost"`
 	Memory  plan.Memory    `json:"memory_bytes"`
 }
@@ -55,6 +58,7 @@ func newInspectCmd() *cobra.Command {
 			if err := signedFile(signedBy, args[0]); err != nil {
 				return err
 			}
+			v.Signed = signedBy
 			if asJSON {
 				return out.JSON(c.OutOrStdout(), v)
 			}
@@ -99,13 +103,37 @@ func inspect(path string) (*inspected, error) {
 	profile.Price(r)
 	v := &inspected{
 		Schema: inspectSchema, Model: p.Model, Digest: r.PlanDigest, Format: p.Version, Size: info.Size(),
-		Inputs: p.Inputs, Head: p.Head, Labels: p.Labels, Reveal: p.Reveal, Cost: r.Total, Memory: r.Memory,
+		Inputs: p.Inputs, Head: p.Head, Labels: p.Labels, Reveal: p.Reveal, Network: cmp.Or(p.Profile, profile.Name), Cost: r.Total, Memory: r.Memory,
 	}
 	for i, o := range p.Outputs {
 		kind, _ := p.KindOf(i)
 		v.Outputs = append(v.Outputs, outputText{o.Name, o.Shape, kind})
 	}
 	return v, nil
+}
+
+// preprocessing says in words what is done to a picture.
+func preprocessing(p plan.Preprocess) string {
+	if p.Preset == "" {
+		return ""
+	}
+	text := ", from pictures: " + p.Preset
+	for _, part := range []struct {
+		there  bool
+		format string
+		what   any
+	}{
+		{p.Colour != "", ", %v", p.Colour}, {p.Layout != "", ", %v", p.Layout},
+		{p.Crop != "", ", the middle %v first", p.Crop}, {p.Via > 0, ", resized to %v first", p.Via},
+		{p.Resize > 0, ", shorter side resized to %v, the middle cut out", p.Resize}, {p.Resize == 0, ", stretched to the input's size%v", ""},
+		{p.Range > 0, ", 16-bit values up to %v", p.Range},
+		{len(p.Scale) > 0, ", times %v", p.Scale}, {len(p.Shift) > 0, ", plus %v", p.Shift},
+	} {
+		if part.there {
+			text += fmt.Sprintf(part.format, part.what)
+		}
+	}
+	return text
 }
 
 // headOps names the operators that the client computes, each once with how often.
@@ -146,7 +174,7 @@ func (v *inspected) print(w io.Writer) error {
 	line("digest", "%s", v.Digest)
 	line("file", "%s, plan format %d", bytesText(v.Size), v.Format)
 	for _, in := range v.Inputs {
-		line("input", "%s %v%v", out.Line(in.Name), in.Shape, in.Preprocess)
+		line("input", "%s %v%s", out.Line(in.Name), in.Shape, preprocessing(in.Preprocess))
 	}
 	if n := len(v.Head); n > 0 {
 		line("client", "computes of its inputs itself, before it encodes them: %s", headOps(v.Head))
@@ -166,6 +194,10 @@ func (v *inspected) print(w io.Writer) error {
 		line("labels", "%d: %s", len(v.Labels), text)
 	}
 	line("reveals", "%s", revealed[v.Reveal])
+	line("made for", "%s (compile --profile)", out.Line(v.Network))
+	if v.Signed != "" {
+		line("signed by", "the key of %s", v.Signed)
+	}
 	line("costs", "%s, %d rounds, about %.2f s in a local network", bytesText(v.Cost.Bytes), v.Cost.Rounds, v.Cost.Seconds)
 	_, err := fmt.Fprintf(w, "%-9s at most %s at the server and %s at the client\n", "memory", bytesText(v.Memory.Server), bytesText(v.Memory.Client))
 	return err

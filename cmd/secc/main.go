@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -65,14 +66,38 @@ func newRootCmd() *cobra.Command {
 	return root
 }
 
-// usageArgs makes the errors of a positional-argument check usage errors.
+// usageArgs makes the errors of a positional-argument check usage errors, which name what is missing
+// as the command's usage does, or what is one too many.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if err := check(c, args); err != nil {
-			return hint(usage("%v", err), "see "+c.CommandPath()+" --help")
+		if check(c, args) == nil {
+			return nil
 		}
-		return nil
+		takes := arguments(c)
+		err := usage("%s: an argument is missing", c.CommandPath())
+		switch {
+		case len(args) < len(takes):
+			err = usage("%s is missing", takes[len(args)])
+		case len(takes) == 0:
+			err = usage("%q: %s takes no arguments", args[0], c.CommandPath())
+		case len(args) > len(takes):
+			err = usage("%q is one argument too many: %s takes %s", args[len(takes)], c.CommandPath(), strings.Join(takes, " "))
+		}
+		return hint(err, "see "+c.CommandPath()+" --help")
 	}
+}
+
+// arguments are the names of a command's arguments, as its usage has them: up to the first flag.
+func arguments(c *cobra.Command) (names []string) {
+	for _, word := range strings.Fields(c.Use)[1:] {
+		if word = strings.Trim(strings.TrimSuffix(word, "..."), "[]"); strings.HasPrefix(word, "-") || word == "|" {
+			break
+		}
+		if word != "" {
+			names = append(names, word)
+		}
+	}
+	return names
 }
 
 // report prints an error the way every command does.

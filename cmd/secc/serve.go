@@ -77,7 +77,7 @@ func (f *runFlags) serve(c *cobra.Command, cfg runtime.Config, link transport.Li
 	}
 	if f.tls != (transport.TLSFiles{}) {
 		if s.TLS, err = f.tls.Config(transport.Server, ""); err != nil {
-			return usage("%w", err)
+			return exit.OfTLS(err)
 		}
 	}
 	return f.listenAndServe(c.Context(), service.New(s), s)
@@ -87,7 +87,7 @@ func (f *runFlags) listenAndServe(ctx context.Context, server *service.Server, s
 	if _, err := net.ResolveTCPAddr("tcp", f.listen); err != nil {
 		return usage("--listen: %w", err)
 	}
-	l, err := net.Listen("tcp", f.listen)
+	l, err := transport.Listen(f.listen)
 	if err != nil {
 		return coded(exitNetwork, fmt.Errorf("listen: %w", err))
 	}
@@ -164,7 +164,7 @@ func (f *runFlags) clientTLS() (*tls.Config, error) {
 	}
 	conf, err := f.tls.Config(transport.Client, cmp.Or(f.tlsName, host))
 	if err != nil {
-		return nil, usage("%w", err)
+		return nil, exit.OfTLS(err)
 	}
 	return conf, nil
 }

@@ -235,7 +235,7 @@ func (f *serviceFlags) tellManager(state string) {
 
 // listen opens an address, which must be this machine's unless it may be anywhere.
 func listen(addr string, anywhere bool) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+	l, err := transport.Listen(addr)
 	if err != nil {
 		return nil, coded(exitNetwork, fmt.Errorf("listen: %w", err))
 	}
@@ -259,7 +259,7 @@ func (f *serviceFlags) onHangup(ctx context.Context, s *server.Server) (stop fun
 				return
 			case <-hup:
 				if err := s.Reload(ctx); err != nil {
-					f.Log.Error("reload", "err", err)
+					f.Log.Error("reload: what cannot be read stays as it was", "err", err)
 					continue
 				}
 				f.Log.Info("reloaded")

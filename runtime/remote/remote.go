@@ -97,6 +97,9 @@ func (e *StatusError) Error() string {
 	}
 	if e.After != "" {
 		text += ", try again in " + e.After + " s"
+		if d, err := time.ParseDuration(e.After + "s"); err == nil && d >= 2*time.Minute {
+			text += ", that is " + d.String()
+		}
 	}
 	return text + ")"
 }

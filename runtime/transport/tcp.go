@@ -80,6 +80,18 @@ func handshake(ctx context.Context, c *tls.Conn, limit time.Duration) (net.Conn,
 	return nil, fmt.Errorf("TLS handshake: %w", refused(err))
 }
 
+// Listen opens an address for TCP. One of IPv4 is of IPv4 alone: 0.0.0.0 is not [::], as which it
+// would be reached and shown.
+func Listen(addr string) (net.Listener, error) {
+	network := "tcp"
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+			network = "tcp4"
+		}
+	}
+	return net.Listen(network, addr)
+}
+
 // PeerName is who the other side of a connection that was accepted has shown to be: the key of
 // its certificate or, if it has none, the address that it comes from.
 func PeerName(c net.Conn) string {
@@ -147,9 +159,35 @@ func (f TLSFiles) Config(role Role, serverName string) (*tls.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("certificate %s with key %s: %w", f.Cert, f.Key, err)
 		}
+		if err := usable(pair.Leaf, role); err != nil {
+			return nil, fmt.Errorf("%w: certificate %s: %w", ErrAuth, f.Cert, err)
+		}
 		conf.Certificates = []tls.Certificate{pair}
 	}
 	return conf, f.trust(conf, role)
+}
+
+// usable tells why a certificate of this side's is of no use, which the other side would only call
+// bad. One of a server that has run out is used all the same: its clients say so, and the server is
+// there for who asks why.
+func usable(c *x509.Certificate, role Role) error {
+	use, what := x509.ExtKeyUsageClientAuth, "clients"
+	if role == Server {
+		use, what = x509.ExtKeyUsageServerAuth, "servers"
+	}
+	any := len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0
+	for _, u := range c.ExtKeyUsage {
+		any = any || u == use || u == x509.ExtKeyUsageAny
+	}
+	switch now := time.Now(); {
+	case !any:
+		return fmt.Errorf("it is not one for %s", what)
+	case role == Client && now.After(c.NotAfter):
+		return fmt.Errorf("it has expired on %s", c.NotAfter.Format(time.DateOnly))
+	case role == Client && now.Before(c.NotBefore):
+		return fmt.Errorf("it does not hold before %s, or this machine's clock is wrong", c.NotBefore.Format(time.RFC3339))
+	}
+	return nil
 }
 
 // Authority is a server's configuration whose certificates come from elsewhere.

@@ -148,3 +148,46 @@ func trickle(c net.Conn) {
 		_, err = c.Write([]byte{3})
 	}
 }
+
+// A certificate that cannot be used is refused where it is read; one of a server that has run out is
+// used, and its clients say so.
+func TestUsableCertificates(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		name          string
+		use           []x509.ExtKeyUsage
+		from, to      time.Duration
+		server, asker bool
+	}{
+		{"for anything", nil, -1, 1, true, true},
+		{"for everything", []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, -1, 1, true, true},
+		{"a server's", []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, -1, 1, true, false},
+		{"a client's", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, -1, 1, false, true},
+		{"both", []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, -1, 1, true, true},
+		{"for mail", []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection}, -1, 1, false, false},
+		{"run out", nil, -2, -1, true, false},
+		{"not yet", nil, 1, 2, true, false},
+	} {
+		cert := &x509.Certificate{ExtKeyUsage: c.use, NotBefore: now.Add(c.from * time.Hour), NotAfter: now.Add(c.to * time.Hour)}
+		if err := usable(cert, Server); (err == nil) != c.server {
+			t.Errorf("%s, at a server: %v", c.name, err)
+		}
+		if err := usable(cert, Client); (err == nil) != c.asker {
+			t.Errorf("%s, at a client: %v", c.name, err)
+		}
+	}
+}
+
+// An address of IPv4 is one of IPv4.
+func TestListen(t *testing.T) {
+	for addr, want := range map[string]string{"0.0.0.0:0": "0.0.0.0", "127.0.0.1:0": "127.0.0.1", ":0": "::"} {
+		l, err := Listen(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if got := l.Addr().(*net.TCPAddr).IP.String(); got != want && (want != "::" || got != "0.0.0.0") { // a machine may have no IPv6
+			t.Errorf("%s listens at %s", addr, got)
+		}
+	}
+}

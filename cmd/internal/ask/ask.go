@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,6 +27,7 @@ import (
 	"secc.example/secc/cmd/internal/exit"
 	"secc.example/secc/cmd/internal/process"
 	"secc.example/secc/cmd/internal/progress"
+	"secc.example/secc/frontend/input"
 	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/client"
 	"secc.example/secc/runtime/remote"
@@ -184,6 +186,24 @@ func (c *Command) check(args []string) (err error) {
 	if c.URL, err = remote.Parse(args[0]); err != nil {
 		return exit.Usagef("%w", err)
 	}
+	return c.checkInputs()
+}
+
+// checkInputs makes sure that the inputs are there before anybody is asked for anything. Their names
+// are known once the plan is: what stands behind a = may be a file's.
+func (c *Command) checkInputs() error {
+	for _, source := range c.inputs {
+		if source == "-" {
+			continue
+		}
+		_, err := os.Stat(input.Plain(source))
+		if _, file, named := strings.Cut(source, "="); err != nil && named {
+			_, err = os.Stat(input.Plain(file))
+		}
+		if err != nil {
+			return exit.Usagef("--input: %w", err)
+		}
+	}
 	return nil
 }
 
@@ -317,10 +337,12 @@ func (c *Command) credentials() (err error) {
 		if err != nil {
 			return exit.Usagef("--token-file: %w", err)
 		}
-		c.Token = strings.TrimSpace(string(b))
+		if c.Token = strings.TrimSpace(string(b)); c.Token == "" || strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return exit.Usagef("--token-file: %s does not hold one token and nothing else", c.tokenFile)
+		}
 	}
 	if c.TLS, err = c.tls.Config(transport.Client, cmp.Or(c.tlsName, c.URL.Hostname())); err != nil {
-		return exit.Usagef("%w", err)
+		return exit.OfTLS(err)
 	}
 	return nil
 }
@@ -353,9 +375,16 @@ func (r *run) fetch(ctx context.Context, m *memory) (p *plan.Plan, err error) {
 		return nil, exit.Hinted(fmt.Errorf("%w: %w: it was %s, now it is %s", transport.ErrMismatch, remote.ErrChanged, want, d),
 			"ask the service's owner what has changed; --plan-digest "+d.String()+" accepts the new plan")
 	case m.pinned() == "":
-		r.log.Info("first use of this model: its plan is remembered", "digest", d.String(), "model", p.Model, "reveals", string(p.Reveal))
+		r.log.Info("first use of this model: its plan is remembered", "digest", d.String(), "model", nameIn(r.URL), "reveals", string(p.Reveal))
 	}
 	return p, m.pin(d.String(), encoded)
+}
+
+// nameIn is what an address calls its model.
+func nameIn(u *url.URL) string {
+	_, name, _ := strings.Cut(u.Path, "/v2/models/")
+	name, _, _ = strings.Cut(name, "/")
+	return name
 }
 
 // signed holds the plan to its signature, if it must have one.
@@ -380,7 +409,7 @@ func (r *run) signed(ctx context.Context, encoded []byte) error {
 func signer(path string) (minisign.PublicKey, error) {
 	key, err := minisign.PublicKeyFromFile(path)
 	if err != nil {
-		return key, exit.Usagef("--signed-by: %s: %w", path, err)
+		return key, exit.Hinted(exit.Usagef("--signed-by: %s: %w", path, err), "the public key is the file that ends in .pub (secc sign --new-key)")
 	}
 	return key, nil
 }
@@ -426,6 +455,8 @@ func refusedWith(status int, err error) error {
 	switch status {
 	case http.StatusNotFound:
 		return exit.Hinted(exit.Coded(exit.Usage, err), "the service lists what it has at /v2/models")
+	case http.StatusServiceUnavailable:
+		return exit.Hinted(err, "try again later; --retry says how long this client tries by itself")
 	case http.StatusTooManyRequests:
 		return exit.Hinted(err, "the service's owner says how much each client may ask")
 	case http.StatusUnauthorized, http.StatusForbidden:

@@ -103,7 +103,7 @@ func (r *run) bound() (net.Listener, error) {
 	if _, err := net.ResolveTCPAddr("tcp", r.listen); err != nil {
 		return nil, exit.Hinted(exit.Usagef("--listen: %w", err), "an address and a port: 127.0.0.1:8001")
 	}
-	l, err := net.Listen("tcp", r.listen)
+	l, err := transport.Listen(r.listen)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		err = exit.Hinted(err, "another program listens there: take another port; 127.0.0.1:0 takes any that is free")
 	}

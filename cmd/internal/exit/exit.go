@@ -110,6 +110,8 @@ func ofCertificates(err error) string {
 	for text, way := range map[string]string{
 		"tls: certificate required":          "the other side wants a certificate of this one: --tls-cert and --tls-key",
 		"tls: expired certificate":           "the certificate of --tls-cert is not valid now: have it renewed, or a clock is wrong (secc cert show FILE)",
+		"it has expired on":                  "the certificate of --tls-cert is not valid now: have it renewed, or a clock is wrong (secc cert show FILE)",
+		"it is not one for":                  "secc cert issue NAME makes one for clients, with --host one for servers",
 		"tls: unknown certificate authority": "the other side does not know who signed the certificate of --tls-cert",
 	} {
 		if strings.Contains(err.Error(), text) {
@@ -117,6 +119,15 @@ func ofCertificates(err error) string {
 		}
 	}
 	return ""
+}
+
+// OfTLS says of an error of the files for TLS that they cannot be used, or that a certificate does
+// not hold.
+func OfTLS(err error) error {
+	if errors.Is(err, transport.ErrAuth) {
+		return err
+	}
+	return Usagef("%w", err)
 }
 
 // OfClient says of an error of client.Infer what the user can do about it.
