@@ -23,7 +23,10 @@ const maxLightOps = 256
 // are the rest's inputs, in order; those that the head only passes on come first. A nil
 // head means that the whole graph is the rest. The graph is not changed.
 func SplitHead(g *ir.Graph, known func(c *ir.Value) bool) (head, rest *ir.Graph, err error) {
-	if g, err = withoutLookups(g, known); err != nil {
+	if g, err = withoutLookups(g, known); err == nil {
+		g, err = plainSums(g) // so that a mask is what the client makes
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	h := newSplitter(g, known)

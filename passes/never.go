@@ -154,7 +154,7 @@ func (n *masks) suspicious() bool {
 		case ir.IsConst(l.v):
 			return slices.Min(data(l.v)) <= -leastMask
 		}
-		return l.v.Op == ir.OpInput || largeConstant(l.v, 8)
+		return l.v.Op == ir.OpInput || largeConstant(l.v, maskDepth)
 	})
 }
 
