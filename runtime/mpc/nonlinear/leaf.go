@@ -134,9 +134,11 @@ func (p *Party) choose(ctx context.Context, l *leaf, lo, n int) error {
 // that these select.
 func (p *Party) drawChoices(ctx context.Context, l *leaf, choice [][]uint64, w, lo, n int) error {
 	t := l.Size
+	mark := p.Memory.given()
+	defer p.Memory.giveBack(mark)
 	pads := make([][][]uint64, t)
 	for i := range pads {
-		pads[i] = ring.Planes(w*len(l.sums), n)
+		pads[i] = p.Memory.Planes(w*len(l.sums), n)
 		if err := p.recvPlanes(ctx, n, choice[i], pads[i]); err != nil {
 			return err
 		}
@@ -207,7 +209,9 @@ func (p *Party) tables(ctx context.Context, l *leaf, lo, n int) error {
 
 // drawTables takes the OTs of a leaf at the answerer: the pads of all table entries.
 func (p *Party) drawTables(ctx context.Context, l *leaf, w, lo, n int) error {
-	p0, p1 := ring.Planes(w*len(l.sums), n), ring.Planes(w*len(l.sums), n)
+	mark := p.Memory.given()
+	defer p.Memory.giveBack(mark)
+	p0, p1 := p.Memory.Planes(w*len(l.sums), n), p.Memory.Planes(w*len(l.sums), n)
 	for i := range l.Size {
 		if err := p.sendPlanes(ctx, n, p0, p1); err != nil {
 			return err
