@@ -114,3 +114,79 @@ multiply:
 	BNE     multiply
 	VST1    [V0.B16, V1.B16, V2.B16], (R0)
 	RET
+
+// func xorNEON(dst, a, b *uint64, n int)
+TEXT ·xorNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD a+8(FP), R1
+	MOVD b+16(FP), R2
+	MOVD n+24(FP), R3
+
+xor:
+	VLD1.P 64(R1), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1.P 64(R2), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VEOR   V4.B16, V0.B16, V0.B16
+	VEOR   V5.B16, V1.B16, V1.B16
+	VEOR   V6.B16, V2.B16, V2.B16
+	VEOR   V7.B16, V3.B16, V3.B16
+	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(R0)
+	SUBS   $4, R3, R3
+	BNE    xor
+	RET
+
+// func addMaskedNEON(dst *uint64, src *byte, mask uint64, n int)
+TEXT ·addMaskedNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD mask+16(FP), R2
+	MOVD n+24(FP), R3
+	VDUP R2, V8.D2
+
+add:
+	VLD1.P 64(R1), [V0.B16, V1.B16, V2.B16, V3.B16]
+	VLD1   (R0), [V4.B16, V5.B16, V6.B16, V7.B16]
+	VAND   V8.B16, V0.B16, V0.B16
+	VAND   V8.B16, V1.B16, V1.B16
+	VAND   V8.B16, V2.B16, V2.B16
+	VAND   V8.B16, V3.B16, V3.B16
+	VEOR   V0.B16, V4.B16, V4.B16
+	VEOR   V1.B16, V5.B16, V5.B16
+	VEOR   V2.B16, V6.B16, V6.B16
+	VEOR   V3.B16, V7.B16, V7.B16
+	VST1.P [V4.B16, V5.B16, V6.B16, V7.B16], 64(R0)
+	SUBS   $4, R3, R3
+	BNE    add
+	RET
+
+// TWICE doubles the words of sum in GF(2^64) and adds a leaf: what leaves at the top, as a mask.
+#define TWICE(sum, leaf) \
+	VUSHR $63, sum.D2, V8.D2; \
+	VSHL  $1, sum.D2, V9.D2; \
+	VSUB  V8.D2, V30.D2, V8.D2; \
+	VAND  V31.B16, V8.B16, V8.B16; \
+	VEOR  leaf.B16, V9.B16, V9.B16; \
+	VEOR  V8.B16, V9.B16, sum.B16
+
+// func weighNEON(dst, src *uint64, n int)
+TEXT ·weighNEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD $0x1b, R3
+	VDUP R3, V31.D2
+	VEOR V30.B16, V30.B16, V30.B16
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+
+weigh:
+	VLD1.P 64(R1), [V4.B16, V5.B16, V6.B16, V7.B16]
+	TWICE(V0, V4)
+	TWICE(V1, V5)
+	TWICE(V2, V6)
+	TWICE(V3, V7)
+	SUBS   $4, R2, R2
+	BNE    weigh
+	VST1   [V0.B16, V1.B16, V2.B16, V3.B16], (R0)
+	RET

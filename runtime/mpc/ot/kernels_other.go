@@ -1,17 +1,18 @@
-//go:build !amd64 || purego
+//go:build (!amd64 && !arm64) || purego
 
 package ot
 
-// No kernel has any of these variants in this build.
+import (
+	"secc.example/secc/internal/kernel"
+	"secc.example/secc/runtime/mpc/prg"
+)
+
+// No kernel has any variant but the portable one in this build.
+
 const unreachable = "BUG: ot: assembly kernel in a portable build"
 
-func transposeAsm(rows, cols *uint64, stride int, tmp *uint64) { panic(unreachable) }
-func xorAsm(dst, a, b *uint64, n int)                          { panic(unreachable) }
-func xorWireAsm(dst *byte, a, b *uint64, n int)                { panic(unreachable) }
-func addMaskedAsm(dst *uint64, src *byte, mask uint64, n int)  { panic(unreachable) }
-func transpose256(rows, cols *uint64, stride int, tmp *uint64) { panic(unreachable) }
-func xor256(dst, a, b *uint64, n int)                          { panic(unreachable) }
-func xorWire256(dst *byte, a, b *uint64, n int)                { panic(unreachable) }
-func addMasked256(dst *uint64, src *byte, mask uint64, n int)  { panic(unreachable) }
-func weigh512(dst, src *uint64, n int)                         { panic(unreachable) }
-func weigh256(dst, src *uint64, n int)                         { panic(unreachable) }
+func xorVectors(kernel.Variant, *uint64, *uint64, *uint64, int)             { panic(unreachable) }
+func xorWireVectors(kernel.Variant, *byte, *uint64, *uint64, int)           { panic(unreachable) }
+func addMaskedVectors(kernel.Variant, *uint64, *byte, uint64, int)          { panic(unreachable) }
+func weighVectors(kernel.Variant, *[treeGroups][4]prg.Block, []prg.Block)   { panic(unreachable) }
+func transposeVectors(v kernel.Variant, rows, cols []prg.Block, stride int) { panic(unreachable) }

@@ -13,20 +13,11 @@ var transposing = kernel.New("ot.transpose", kernel.When(kernel.AVX2, kernel.X86
 func transpose(rows, cols []prg.Block) {
 	rows = rows[:len(cols)]
 	stride := len(cols) / 128 * prg.BlockSize
-	switch transposing.Variant() {
-	case kernel.Portable:
-		transposeGeneric(rows, cols)
-	case kernel.AVX2:
-		var tmp [256]prg.Block
-		for at := 0; at < len(cols); at += 256 {
-			transpose256(&rows[at][0], &cols[at/128][0], stride, &tmp[0][0])
-		}
-	default:
-		var tmp [512]prg.Block
-		for at := 0; at < len(cols); at += 512 {
-			transposeAsm(&rows[at][0], &cols[at/128][0], stride, &tmp[0][0])
-		}
+	if v := transposing.Variant(); v != kernel.Portable {
+		transposeVectors(v, rows, cols, stride)
+		return
 	}
+	transposeGeneric(rows, cols)
 }
 
 func transposeGeneric(rows, cols []prg.Block) {

@@ -9,7 +9,7 @@ import (
 // every leaf of a group has a factor of its own: x to the number of fours that follow it, times x+1
 // to its place among four.
 
-var weighing = kernel.New("ot.weigh", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
+var weighing = kernel.New("ot.weigh", kernel.When(kernel.NEON, kernel.ARM64.NEON), kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // double is x*w.
 func double(w uint64) uint64 { return w<<1 ^ -(w>>63)&0x1b }
@@ -18,18 +18,11 @@ func double(w uint64) uint64 { return w<<1 ^ -(w>>63)&0x1b }
 func weigh(dst *[treeGroups]prg.Block, leaves []prg.Block) {
 	n := len(leaves) / treeGroups
 	var fours [treeGroups][4]prg.Block
-	switch v := weighing.Variant(); v {
-	case kernel.Portable:
+	if v := weighing.Variant(); v != kernel.Portable {
+		weighVectors(v, &fours, leaves)
+	} else {
 		for g := range fours {
 			fours[g] = weighGeneric(leaves[g*n : (g+1)*n])
-		}
-	case kernel.AVX2:
-		for g := 0; g < treeGroups; g += 2 {
-			weigh256(&fours[g][0][0], &leaves[g*n][0], n)
-		}
-	default:
-		for g := 0; g < treeGroups; g += 4 {
-			weigh512(&fours[g][0][0], &leaves[g*n][0], n)
 		}
 	}
 	for g := range fours {

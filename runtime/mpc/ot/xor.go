@@ -7,7 +7,7 @@ import (
 
 //go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg ot"
 
-var adding = kernel.New("ot.xor", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
+var adding = kernel.New("ot.xor", kernel.When(kernel.NEON, kernel.ARM64.NEON), kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.AVX512))
 
 // The vectors of SoftSpoken have a multiple of 4 blocks (wire.SoftRowsUnit).
 
@@ -18,10 +18,8 @@ func xorInto(dst, a, b []prg.Block) {
 	case len(dst) == 0:
 	case v == kernel.Portable:
 		xorGeneric(dst, a, b)
-	case v == kernel.AVX2:
-		xor256(&dst[0][0], &a[0][0], &b[0][0], len(dst))
 	default:
-		xorAsm(&dst[0][0], &a[0][0], &b[0][0], len(dst))
+		xorVectors(v, &dst[0][0], &a[0][0], &b[0][0], len(dst))
 	}
 }
 
@@ -38,10 +36,8 @@ func xorWire(dst []byte, a, b []prg.Block) {
 	case len(a) == 0:
 	case v == kernel.Portable:
 		xorWireGeneric(dst, a, b)
-	case v == kernel.AVX2:
-		xorWire256(&dst[0], &a[0][0], &b[0][0], len(a))
 	default:
-		xorWireAsm(&dst[0], &a[0][0], &b[0][0], len(a))
+		xorWireVectors(v, &dst[0], &a[0][0], &b[0][0], len(a))
 	}
 }
 
@@ -58,10 +54,8 @@ func addMasked(dst []prg.Block, src []byte, mask uint64) {
 	case len(dst) == 0:
 	case v == kernel.Portable:
 		addMaskedGeneric(dst, src, mask)
-	case v == kernel.AVX2:
-		addMasked256(&dst[0][0], &src[0], mask, len(dst))
 	default:
-		addMaskedAsm(&dst[0][0], &src[0], mask, len(dst))
+		addMaskedVectors(v, &dst[0][0], &src[0], mask, len(dst))
 	}
 }
 
