@@ -199,10 +199,10 @@ func (t *segmentFit) adder(low int) adder {
 		return best
 	}
 	best.price = math.Inf(1)
-	for leaf := 1; leaf <= 4; leaf++ {
+	for leaf := 1; leaf <= wire.MaxLeaf; leaf++ {
 		for arity := 2; arity <= wire.MaxArity; arity++ {
 			for _, cross := range []bool{false, true} {
-				if cross && (leaf == 1 || leaf > wire.MaxCross) {
+				if cross && leaf == 1 {
 					continue
 				}
 				w := wire.NewPrefixes(low, t.in.Bits-2-low, wire.Tree{Leaf: leaf, Arity: arity, Cross: cross})

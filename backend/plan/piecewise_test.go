@@ -31,7 +31,7 @@ func TestValidateRefusesPiecewise(t *testing.T) {
 		{"results of 17 bits", func(f *plan.Func) { f.Piecewise.Out = 17 }},
 		{"results of 16 bits with 60", func(f *plan.Func) { f.Piecewise.Frac = 60 }},
 		{"a gate", func(f *plan.Func) { f.Piecewise.Gate = 1 << 20 }},
-		{"that cross", func(f *plan.Func) { f.Piecewise.Leaf, f.Piecewise.Cross = 4, true }},
+		{"that cross", func(f *plan.Func) { f.Piecewise.Leaf, f.Piecewise.Cross = 1, true }},
 		{"a number of", func(f *plan.Func) { f.Piecewise.Beyond[1] = 1 << 50 }},
 		{"lines in a ring of 40", func(f *plan.Func) { f.Piecewise.Ring = 40 }},
 		{"slopes of 60 bits", func(f *plan.Func) { f.Piecewise.SlopeBits = 60 }},

@@ -17,10 +17,7 @@ type CrossOf struct {
 	Propagates bool
 }
 
-// MaxCross is the most bits of a leaf that crosses: each doubles the OTs.
-const MaxCross = 3
-
-// Crosses are the OTs of a leaf that crosses. Whether a single bit propagates is local, and so
+// Crosses are the OTs of a leaf that crosses, of which each bit doubles the number. Whether a single bit propagates is local, and so
 // are the products of all the server's bits and of none.
 func (l *Leaf) Crosses() []Cross {
 	all := make([]Cross, 0, 1<<l.Size-1)

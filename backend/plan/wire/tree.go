@@ -56,7 +56,7 @@ func (t Tree) Check() error {
 		return fmt.Errorf("leaves of %d bits", t.Leaf)
 	case t.Arity < 0 || t.Arity == 1 || t.Arity > MaxArity || t.Arity > 2 && t.Ripple:
 		return fmt.Errorf("joins of %d (ripple %v)", t.Arity, t.Ripple)
-	case t.Cross && (t.Ripple || t.Leaf == 1 || t.Leaf > MaxCross):
+	case t.Cross && (t.Ripple || t.Leaf == 1):
 		return fmt.Errorf("leaves of %d bits that cross (ripple %v)", t.Leaf, t.Ripple)
 	}
 	return nil

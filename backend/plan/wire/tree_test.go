@@ -123,7 +123,7 @@ func check(t *testing.T, r *rand.Rand, w *Carries, name string, m, common, sums 
 // The products of a leaf that crosses, and what either party knows alone, are the carry that its lowest
 // bits generate and whether they propagate one.
 func TestCrossesAddUp(t *testing.T) {
-	for size := 1; size <= MaxCross; size++ {
+	for size := 1; size <= MaxLeaf; size++ {
 		l := Leaf{Size: size, Asked: true, Sums: []LeafSum{{Inner: make([]int, size-1)}}}
 		for s := range uint32(1) << size {
 			for c := range uint32(1) << size {

@@ -15,7 +15,7 @@ import (
 func randomPiecewise(r *rand.Rand, bits, out int) *wire.Piecewise {
 	f := &wire.Piecewise{Bits: bits, Low: r.IntN(bits - 2), Positive: r.IntN(2) == 1, Triples: r.IntN(2) == 1, Leaf: 1 + r.IntN(5), Arity: 2 + r.IntN(2)}
 	f.Ripple = f.Arity == 2 && r.IntN(4) == 0
-	f.Cross = !f.Ripple && f.Leaf > 1 && f.Leaf <= wire.MaxCross && r.IntN(2) == 0
+	f.Cross = !f.Ripple && f.Leaf > 1 && r.IntN(2) == 0
 	f.Low = max(f.Low, bits-12)
 	f.Frac, f.Out = r.IntN(8), out
 	f.Ring = max(f.Wide()-r.IntN(8), 3)

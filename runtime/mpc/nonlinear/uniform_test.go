@@ -185,6 +185,7 @@ func namedByBits() map[string]*wire.Piecewise {
 		"constants":         {Leaf: 2, Arity: 2, Ripple: true, Ring: 14, Positive: true},
 		"lines, crossing":   {Leaf: 2, Arity: 3, Cross: true, SlopeBits: 3, Frac: 3, Ring: 17},
 		"lines, crossing 3": {Leaf: 3, Arity: 3, Cross: true, SlopeBits: 3, Frac: 3, Ring: 17},
+		"lines, crossing 5": {Leaf: 5, Arity: 3, Cross: true, SlopeBits: 3, Frac: 3, Ring: 17},
 		"lines, by triples": {Leaf: 4, Arity: 3, SlopeBits: 2, SlopeShift: 1, Frac: 3, Ring: 17, Triples: true},
 	} {
 		f.Bits, f.Low, f.OffsetBits, f.Out = uniformBits, uniformBits-2-5, 6, 14
