@@ -18,7 +18,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
+
+	"secc.example/secc/runtime"
 	"secc.example/secc/runtime/remote"
+	"secc.example/secc/runtime/transport"
 )
 
 // hurried is a server whose deadlines are short.
@@ -347,5 +351,31 @@ func TestKnownPlans(t *testing.T) {
 		if got := matches(c.lines, `"a"`); got != c.want {
 			t.Errorf("%q: %v", c.lines, got)
 		}
+	}
+}
+
+// A session at a model's address is that model's, whatever plan the client holds and whether or not
+// it says so in its request.
+func TestSessionsAreOfTheirModel(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "a", "1", 3)
+	put(t, root, "b", "1", 5)
+	s := start(t, Config{Models: root})
+	c, _, err := websocket.Dial(t.Context(), s.model(t, "b").URL.JoinPath("session").String(), nil) // no If-Match
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := s.models.Find("a", "").Program
+	in, err := runtime.Encode(g.Plan(), [][]float32{{1, 2, 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := websocket.NetConn(context.WithoutCancel(t.Context()), c, websocket.MessageBinary)
+	if _, _, err := g.Run(t.Context(), conn, in, runtime.Config{}); !errors.Is(err, transport.ErrMismatch) {
+		t.Errorf("a's plan in b's session: %v", err)
+	}
+	within(t, "the session's end", func() bool { _, n, _ := s.gate.state(); return n == 0 })
+	if _, err := ask(t.Context(), s.model(t, "b")); err != nil {
+		t.Errorf("b afterwards: %v", err)
 	}
 }
