@@ -88,7 +88,8 @@ func readClients(path string) (*clients, error) {
 	return all, nil
 }
 
-func (a *clients) add(c *Client) error {
+// checkNames refuses certificates and subjects that nobody can show.
+func (c *Client) checkNames() error {
 	if slices.ContainsFunc(slices.Concat(c.Certificates, c.Subjects), func(s string) bool { return strings.TrimSpace(s) != s || s == "" }) {
 		return errors.New("a certificate or subject is empty, or has blanks around it")
 	}
@@ -96,6 +97,13 @@ func (a *clients) add(c *Client) error {
 		if !strings.Contains(s, "=") && !strings.HasPrefix(s, "spiffe://") && !fingerprint256.MatchString(s) {
 			return fmt.Errorf("certificate %q: a subject (CN=clinic,O=Clinic), a SPIFFE id (spiffe://...) or sha256: and 64 hexadecimal digits in lower case, as secc cert show says them", s)
 		}
+	}
+	return nil
+}
+
+func (a *clients) add(c *Client) error {
+	if err := c.checkNames(); err != nil {
+		return err
 	}
 	shown := slices.Clone(c.Certificates)
 	for _, t := range c.Tokens {
