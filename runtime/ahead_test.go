@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -92,6 +93,25 @@ func TestPreparedSmallPlan(t *testing.T) {
 			}
 		}
 		sameSession(t, p, c[0], each)
+	}
+}
+
+// A session that has ended holds nothing that the collector would have to make allowance for.
+func TestPreparedRunsAreLetGo(t *testing.T) {
+	percent := func() int {
+		p := debug.SetGCPercent(-1)
+		debug.SetGCPercent(p)
+		return p
+	}
+	p, w, in := transcriptPlan(t)
+	g, err := Prepare(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, during := percent(), 0
+	runAhead(t, g, w, [][]Vec{in, in, in}, 2, func(int, []Vec) { during = percent() })
+	if after := percent(); after != before || during >= before {
+		t.Errorf("the collector is told %d %%, with prepared runs %d, afterwards %d", before, during, after)
 	}
 }
 

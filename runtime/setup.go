@@ -105,12 +105,15 @@ func (s *session) otConfig(k plan.OTKind) ot.Config {
 	return ot.Config{Kind: k.Kind, K: k.K, Set: k.Set, Ahead: ahead}
 }
 
-// close ends the producers; those that wait for the peer end with the connection.
+// close ends the producers; those that wait for the peer end with the connection. Prepared runs in RAM end, too.
 func (s *session) close() {
 	if s.ots.sender != nil {
 		_ = s.ots.sender.Close()
 	}
 	if s.ots.receiver != nil {
 		_ = s.ots.receiver.Close()
+	}
+	if s.shelf != nil {
+		_ = s.shelf.store.Close() // what is left of it is garbage from now on
 	}
 }

@@ -20,13 +20,21 @@ type ram struct {
 
 	mu    sync.Mutex
 	spare []byte
+	held  int64 // of runs and spare, which the collector knows of
 }
 
 func (*ram) overhead(int64) int64 { return 0 }
 func (*ram) log(record) error     { return nil }
 func (*ram) renew() error         { return nil }
-func (*ram) close() error         { return nil }
 func (*ram) id() string           { return "" }
+
+func (m *ram) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.hold(-int(m.held))
+	m.spare = nil
+	return nil
+}
 
 func (m *ram) begin(_ Binding, size int64) (draft, error) {
 	return &ramRun{m: m, b: m.bytes(int(size))[:0]}, nil
@@ -40,7 +48,15 @@ func (m *ram) bytes(n int) []byte {
 		m.spare = nil
 		return b[:n]
 	}
+	m.hold(n - cap(m.spare))
+	m.spare = nil
 	return largepage.Bytes(n)
+}
+
+// hold counts n bytes more. m.mu is held.
+func (m *ram) hold(n int) {
+	m.held += int64(n)
+	largepage.Keep(int64(n))
 }
 
 type ramRun struct {
@@ -79,15 +95,21 @@ func (r *ramRun) returned() { r.lent = false }
 // erase forgets the run. Bytes that somebody may still read are left as they are, until nobody has them: whoever
 // read zeros for pads would send what they should have masked.
 func (r *ramRun) erase() error {
-	b := r.b
-	if r.b = nil; r.lent {
+	m, b := r.m, r.b
+	r.b = nil
+	if !r.lent {
+		clear(b)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b == nil || m.held == 0 { // it is erased, or the store is closed
 		return nil
 	}
-	clear(b)
-	if r.m.keep {
-		r.m.mu.Lock()
-		defer r.m.mu.Unlock()
-		r.m.spare = b
+	if r.lent || !m.keep {
+		m.hold(-cap(b))
+		return nil
 	}
+	m.hold(-cap(m.spare))
+	m.spare = b
 	return nil
 }
