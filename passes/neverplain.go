@@ -82,7 +82,7 @@ func (s *sums) spread(x *ir.Value, k float64) (*ir.Value, error) {
 		if y, c, ok := uniformFactor(x); ok && largeConstant(y, maskDepth) {
 			return s.times(y, k*c)
 		}
-	case movesElements(x):
+	case movesElements(x) && (k == 1 || !padded(x)): // a pad's number is public, and k may be of the server's constants
 		return s.movedTimes(x, k)
 	}
 	switch k {
@@ -155,7 +155,7 @@ func (s *sums) sumTimes(x *ir.Value, first, second float64) (*ir.Value, error) {
 }
 
 func (s *sums) movedTimes(x *ir.Value, k float64) (*ir.Value, error) {
-	args, changed, attrs := make([]*ir.Value, len(x.Args)), k != 1, x.Attrs
+	args, changed := make([]*ir.Value, len(x.Args)), k != 1
 	for i, a := range x.Args {
 		y, err := s.times(a, k)
 		if err != nil {
@@ -166,10 +166,5 @@ func (s *sums) movedTimes(x *ir.Value, k float64) (*ir.Value, error) {
 	if !changed {
 		return x, nil
 	}
-	if p, ok := attrs.(*ir.PadAttrs); ok {
-		c := *p
-		c.Value = float64(bounded(k * p.Value))
-		attrs = &c
-	}
-	return s.g.New(x.Op, x.Name, attrs, args...)
+	return s.g.New(x.Op, x.Name, x.Attrs, args...)
 }
