@@ -18,9 +18,10 @@ type ram struct {
 	made atomic.Int64
 	keep bool // the memory of an erased run for the next one
 
-	mu    sync.Mutex
-	spare []byte
-	held  int64 // of runs and spare, which the collector knows of
+	mu     sync.Mutex
+	spare  []byte
+	held   int64 // of runs and spare, which the collector knows of
+	closed bool  // what is erased from now on is not held any more
 }
 
 func (*ram) overhead(int64) int64 { return 0 }
@@ -32,18 +33,21 @@ func (m *ram) close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.hold(-int(m.held))
-	m.spare = nil
+	m.spare, m.closed = nil, true
 	return nil
 }
 
 func (m *ram) begin(_ Binding, size int64) (draft, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed { // since the store was asked
+		return nil, ErrClosed
+	}
 	return &ramRun{m: m, b: m.bytes(int(size))[:0]}, nil
 }
 
-// bytes gives n bytes, those of an erased run if they fit.
+// bytes gives n bytes, those of an erased run if they fit. m.mu is held.
 func (m *ram) bytes(n int) []byte {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if b := m.spare; n > 0 && cap(b) == n {
 		m.spare = nil
 		return b[:n]
@@ -102,7 +106,7 @@ func (r *ramRun) erase() error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if b == nil || m.held == 0 { // it is erased, or the store is closed
+	if b == nil || m.closed {
 		return nil
 	}
 	if r.lent || !m.keep {

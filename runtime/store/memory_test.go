@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 )
 
@@ -101,5 +102,55 @@ func TestMemoryIsUsedAgain(t *testing.T) {
 		if err := r.Spend(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The collector is told what is held, whichever way it ends: erased, given up, kept for the next run
+// or left when the store is closed, after which nothing is.
+func TestMemoryIsCounted(t *testing.T) {
+	const size = 1000
+	for most, spare := range map[int64]int64{0: size, 1 << 20: 0} {
+		s := Memory(most)
+		m := s.medium.(*ram)
+		held := func(when string, want int64) {
+			t.Helper()
+			if m.held != want {
+				t.Errorf("at most %d, %s: %d bytes are held, want %d", most, when, m.held, want)
+			}
+		}
+		var drafts []*Draft
+		for i := range uint64(3) {
+			d, err := s.Put(binding(1, i), size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			drafts = append(drafts, d)
+		}
+		held("three are made", 3*size)
+		if err := drafts[0].Discard(); err != nil {
+			t.Fatal(err)
+		}
+		held("one is given up", 2*size+spare)
+		if _, err := drafts[1].Write(make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		if err := drafts[1].Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := reserved(t, s, binding(1, 1)).Spend(); err != nil {
+			t.Fatal(err)
+		}
+		held("one is spent", size+spare)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		held("closed", 0)
+		if err := drafts[2].Discard(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.begin(binding(1, 9), size); !errors.Is(err, ErrClosed) {
+			t.Errorf("a run begun in a closed store: %v", err)
+		}
+		held("after the end", 0)
 	}
 }
