@@ -85,6 +85,11 @@ func (s *sums) spread(x *ir.Value, k float64) (*ir.Value, error) {
 	case movesElements(x) && (k == 1 || !padded(x)): // a pad's number is public, and k may be of the server's constants
 		return s.movedTimes(x, k)
 	}
+	return s.plainTimes(x, k)
+}
+
+// plainTimes gives k*x behind x.
+func (s *sums) plainTimes(x *ir.Value, k float64) (*ir.Value, error) {
 	switch k {
 	case 1:
 		return x, nil
