@@ -235,7 +235,7 @@ func (p *Prepared) Network(ctx context.Context, profile choose.Profile) (*Networ
 	if err != nil {
 		return nil, ofModel(ctx, err)
 	}
-	made.Warnings, made.Plan.Profile = p.Warnings(), profile.Name
+	made.Warnings, made.Plan.Profile, made.Plan.Maker = p.Warnings(), profile.Name, Version()
 	how, err := json.Marshal(p.how)
 	if err != nil {
 		return nil, err

@@ -94,6 +94,8 @@ func TestValidateRefuses(t *testing.T) {
 		{"name is too long", func(p *Plan) { p.Model = strings.Repeat("x", maxName+1) }},
 		{"name is too long", func(p *Plan) { p.Profile = strings.Repeat("x", maxName+1) }},
 		{"not UTF-8", func(p *Plan) { p.Profile = "\xff" }},
+		{"name is too long", func(p *Plan) { p.Maker = strings.Repeat("x", maxName+1) }},
+		{"not UTF-8", func(p *Plan) { p.Maker = "\xff" }},
 		{"factors over", func(p *Plan) { p.Inputs[0].Shift, p.Inputs[0].Inner = make([]int, p.Slots[p.Inputs[0].Slot].N()+1), 1 }},
 		{"figures of calibration", func(p *Plan) { p.Inputs[0].Seen = &Seen{Inputs: 1, Colour: "red"} }},
 		{"figures of calibration", func(p *Plan) { p.Inputs[0].Seen = &Seen{} }},

@@ -53,6 +53,7 @@ type Plan struct {
 	Outputs []Output
 	Labels  []string `cbor:",omitempty"`
 	Profile string   `cbor:",omitempty"` // the network it was made for, as ParseLink reads it
+	Maker   string   `cbor:",omitempty"` // version of the compiler
 
 	Reveal  Reveal
 	OT      OT     // how correlated OTs are made

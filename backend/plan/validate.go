@@ -340,10 +340,10 @@ const maxLabels = 1 << 20
 
 // checkText checks that every string is text, which is all that a plan file holds.
 func (p *Plan) checkText() error {
-	if len(p.Labels) > maxLabels || len(p.Model) > maxName || len(p.Profile) > maxName {
-		return errors.New("plan: too many labels, or the network's or the profile's name is too long")
+	if len(p.Labels) > maxLabels || len(p.Model) > maxName || len(p.Profile) > maxName || len(p.Maker) > maxName {
+		return errors.New("plan: too many labels, or the network's, the profile's or the compiler's name is too long")
 	}
-	texts := append([]string{p.Model, p.Profile}, p.Labels...)
+	texts := append([]string{p.Model, p.Profile, p.Maker}, p.Labels...)
 	for _, in := range p.Inputs {
 		texts = append(texts, in.Name, in.Preprocess.Preset)
 	}

@@ -32,6 +32,7 @@ type inspected struct {
 	Labels  []string       `json:"labels,omitempty"`
 	Reveal  plan.Reveal    `json:"reveal"`
 	Network string         `json:"made_for"`            // the network that choices were made for
+	Maker   string         `json:"compiler,omitempty"`  // its version
 	Signed  string         `json:"signed_by,omitempty"` // file of the key that was asked for, and has
 	Cost    plan.TotalCost `json:"cost"`
 	Memory  plan.Memory    `json:"memory_bytes"`
@@ -103,7 +104,7 @@ func inspect(path string) (*inspected, error) {
 	profile.Price(r)
 	v := &inspected{
 		Schema: inspectSchema, Model: p.Model, Digest: r.PlanDigest, Format: p.Version, Size: info.Size(),
-		Inputs: p.Inputs, Head: p.Head, Labels: p.Labels, Reveal: p.Reveal, Network: cmp.Or(p.Profile, profile.Name), Cost: r.Total, Memory: r.Memory,
+		Inputs: p.Inputs, Head: p.Head, Labels: p.Labels, Reveal: p.Reveal, Network: cmp.Or(p.Profile, profile.Name), Maker: p.Maker, Cost: r.Total, Memory: r.Memory,
 	}
 	for i, o := range p.Outputs {
 		kind, _ := p.KindOf(i)
@@ -195,6 +196,9 @@ func (v *inspected) print(w io.Writer) error {
 	}
 	line("reveals", "%s", revealed[v.Reveal])
 	line("made for", "%s (compile --profile)", out.Line(v.Network))
+	if v.Maker != "" {
+		line("made by", "secc %s", out.Line(v.Maker))
+	}
 	if v.Signed != "" {
 		line("signed by", "the key of %s", v.Signed)
 	}

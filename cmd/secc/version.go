@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"secc.example/secc"
 	"secc.example/secc/backend/plan"
 	"secc.example/secc/cmd/internal/out"
 	"secc.example/secc/internal/kernel"
@@ -48,12 +48,9 @@ func (v versionText) String() string {
 }
 
 func versionInfo() versionText {
-	v := versionText{"devel", plan.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, map[string]string{}}
+	v := versionText{secc.Version(), plan.Version, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, map[string]string{}}
 	for _, k := range kernel.All() {
 		v.Kernels[k.Name()] = k.Variant().String()
-	}
-	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" && b.Main.Version != "(devel)" {
-		v.Version = b.Main.Version
 	}
 	return v
 }
