@@ -96,10 +96,10 @@ var refusedByName = map[string]string{
 var tables map[string]map[string]opRow
 
 func init() {
-	written := []map[string]opRow{structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps, signalOps}
+	written := []map[string]opRow{structuralOps, shapeOps, linearOps, poolOps, arithmeticOps, reduceOps, logicOps, normOps, quantOps, scatterOps, selectOps, recurrentOps, qlinearOps, controlOps, sequenceOps, signalOps, attentionOps}
 	tables = map[string]map[string]opRow{
 		"":              join(append(written, functionOps(written...))...),
-		"com.microsoft": join(microsoftOps, contributed),
+		"com.microsoft": join(microsoftOps, contributed, fusedAttention),
 		"ai.onnx.ml":    mlOps,
 	}
 }

@@ -40,6 +40,7 @@ const (
 var wider = map[string]float64{
 	"layer_normalization": 0.03, "rms_normalization": 0.03, "group_normalization": 0.03, "instancenorm": 0.03, "mvn": 0.03,
 	"pytorch-operator": 0.03, // instance normalisation among them
+	"attention":        0.03, // a softmax between products, formats from one input
 	"lrn":              0.02, "pow": 0.02, "div": 0.02, "softmax": 0.02, "logsoftmax": 0.02, "mish": 0.02,
 }
 
