@@ -35,6 +35,8 @@ type Graph struct {
 type ConstAttrs struct {
 	Real *num.Tensor
 	Ints []int64
+
+	Equal bool // all elements are one number, as the architecture has it: passes may rely on that, and on no coincidence
 }
 
 // Add appends a new value to the graph and gives it an ID. It does not infer

@@ -1,6 +1,7 @@
 package ir
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -345,10 +346,10 @@ func parseElem(s string) (Elem, error) {
 	return Elem{}, fmt.Errorf("no format %.20q", s)
 }
 
-// constant reads {data=[...]}, {all=x} or {digest=...}.
+// constant reads {data=[...]}, {all=x}, {one=x} or {digest=...}.
 func (p *parser) constant(v *Value, fields map[string]string) error {
 	if len(fields) != 1 {
-		return errors.New("a constant has one of data, all and digest")
+		return errors.New("a constant has one of data, all, one and digest")
 	}
 	if err := checkShape(v.Type.Shape); err != nil {
 		return err
@@ -361,7 +362,9 @@ func (p *parser) constant(v *Value, fields map[string]string) error {
 		v.Attrs = c
 		return nil
 	}
-	parts := []string{fields["all"]}
+	number := cmp.Or(fields["all"], fields["one"])
+	v.Attrs.(*ConstAttrs).Equal = fields["one"] != ""
+	parts := []string{number}
 	if list, ok := fields["data"]; ok {
 		var err error
 		if parts, err = items(list); err != nil {
@@ -370,7 +373,7 @@ func (p *parser) constant(v *Value, fields map[string]string) error {
 	} else if p.filled += v.Type.N(); p.filled > maxFilled {
 		return fmt.Errorf("constants of more than %d elements in all", maxFilled)
 	}
-	return v.setData(parts, fields["all"] != "")
+	return v.setData(parts, number != "")
 }
 
 // setData fills a constant from its printed elements.

@@ -21,7 +21,7 @@ import (
 //	return %3
 //
 // Attributes that have their default are left out. A constant whose elements
-// are all equal is {all=x}; a short one is {data=[...]}; a long one {digest=...},
+// are all equal is {all=x}, or {one=x} where that is so whatever x is (ConstAttrs.Equal); a short one is {data=[...]}; a long one {digest=...},
 // the key under which Parse looks its data up. # starts a comment.
 
 // inlineLimit is how many elements Print writes out.
@@ -89,6 +89,8 @@ func (c *ConstAttrs) text(inline int, long map[string]*ConstAttrs) string {
 		same = same && c.element(i) == c.element(0)
 	}
 	switch {
+	case same && c.Equal:
+		return "one=" + c.element(0)
 	case same && n > 1:
 		return "all=" + c.element(0)
 	case n <= inline:

@@ -28,10 +28,10 @@ func affine(g *ir.Graph, _ *Config) error {
 			x = wide
 		}
 		if k, ok := perChannel(x, c); ok {
-			return channelAffine(g, v, x, k, second)
+			return channelAffine(g, v, x, c, k, second)
 		}
 		if axis, ok := alongAxis(x.Type.Shape, c.Type.Shape); ok && (scales(v) || scales(unshaped(x))) {
-			return axisAffine(g, v, x, data(c), axis, second)
+			return axisAffine(g, v, x, c, axis, second)
 		}
 		return fullAffine(g, v, x, c)
 	})
@@ -78,7 +78,7 @@ func alongAxis(shape, c []int) (axis int, ok bool) {
 
 // axisAffine makes channels of an axis that is not the second: factors of a norm over the
 // last axis fold into the products around it like those of channels.
-func axisAffine(g *ir.Graph, v, x *ir.Value, k []float32, axis int, second bool) (*ir.Value, error) {
+func axisAffine(g *ir.Graph, v, x, c *ir.Value, axis int, second bool) (*ir.Value, error) {
 	shape := slices.Clone(x.Type.Shape)
 	as := []int{ir.Numel(shape[:axis]), shape[axis]}
 	if inner := ir.Numel(shape[axis+1:]); inner > 1 {
@@ -88,7 +88,7 @@ func axisAffine(g *ir.Graph, v, x *ir.Value, k []float32, axis int, second bool)
 	if err != nil {
 		return nil, err
 	}
-	y, err := channelAffine(g, v, flat, k, second)
+	y, err := channelAffine(g, v, flat, c, data(c), second)
 	if err != nil {
 		return nil, err
 	}
@@ -103,35 +103,36 @@ func reshapeBack(g *ir.Graph, name string, x *ir.Value, shape ...int) (*ir.Value
 	return reshape(g, name, x, shape...)
 }
 
-func channelAffine(g *ir.Graph, v, x *ir.Value, k []float32, second bool) (*ir.Value, error) {
-	n := len(k)
-	scale, shift := slices.Repeat([]float32{1}, n), make([]float32, n)
+// channelAffine makes a batch_norm of k, which c holds for each channel.
+func channelAffine(g *ir.Graph, v, x, c *ir.Value, k []float32, second bool) (*ir.Value, error) {
+	m := channelMap{scale: slices.Repeat([]float32{1}, len(k)), shift: make([]float32, len(k))}
+	if v.Op == ir.OpMul || v.Op == ir.OpDiv {
+		m.public, m.equal = c.Type.Holder == ir.Public, c.Type.N() == 1
+	} else {
+		m.public, m.equal, m.shifts = true, true, true
+	}
 	for i, c := range k {
 		switch v.Op {
 		case ir.OpMul:
-			scale[i] = c
+			m.scale[i] = c
 		case ir.OpDiv:
 			if c == 0 {
 				return nil, fmt.Errorf("node %q: division by the constant 0", v.Name)
 			}
-			scale[i] = 1 / c
+			m.scale[i] = 1 / c
 		case ir.OpAdd:
-			shift[i] = c
+			m.shift[i] = c
 		case ir.OpSub:
-			if shift[i] = -c; !second { // c - x
-				scale[i], shift[i] = -1, c
+			if m.shift[i] = -c; !second { // c - x
+				m.scale[i], m.shift[i] = -1, c
 			}
 		}
 	}
-	return newBatchNorm(g, v.Name, x, scale, shift)
+	return newBatchNorm(g, v.Name, x, m)
 }
 
-func newBatchNorm(g *ir.Graph, name string, x *ir.Value, scale, shift []float32) (*ir.Value, error) {
-	s, err := constant(g, name+".scale", []int{len(scale)}, scale)
-	if err != nil {
-		return nil, err
-	}
-	b, err := constant(g, name+".shift", []int{len(shift)}, shift)
+func newBatchNorm(g *ir.Graph, name string, x *ir.Value, m channelMap) (*ir.Value, error) {
+	s, b, err := m.constants(g, name+".scale", name+".shift")
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +157,8 @@ func fullAffine(g *ir.Graph, v, x, c *ir.Value) (*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	y, err := newBatchNorm(g, v.Name, flat, k, make([]float32, n))
+	m := channelMap{scale: k, shift: make([]float32, n), public: c.Type.Holder == ir.Public, equal: c.Type.N() == 1}
+	y, err := newBatchNorm(g, v.Name, flat, m)
 	if err != nil {
 		return nil, err
 	}

@@ -27,9 +27,9 @@ func average(g *ir.Graph, _ *Config) error {
 		}
 		if slices.Min(counts) == slices.Max(counts) {
 			n := v.Type.Shape[1]
-			return newBatchNorm(g, v.Name, sum, slices.Repeat(factors[:1], n), make([]float32, n))
+			return newBatchNorm(g, v.Name, sum, channelMap{slices.Repeat(factors[:1], n), make([]float32, n), true, true, false})
 		}
-		c, err := constant(g, v.Name+".factor", append([]int{1, 1}, v.Type.Shape[2:]...), factors)
+		c, err := g.PublicConst(v.Name+".factor", ir.NewReal(append([]int{1, 1}, v.Type.Shape[2:]...), factors))
 		if err != nil {
 			return nil, err
 		}

@@ -39,18 +39,51 @@ func depthwise(g *ir.Graph, _ *Config) error {
 	})
 }
 
-// channelMap is y = scale*x + shift, one pair a channel.
-type channelMap struct{ scale, shift []float32 }
+// channelMap is y = scale*x + shift, one pair a channel. What becomes of it follows from the
+// architecture and from signs of factors: numbers of the server's that happen to be 0, 1 or equal
+// would otherwise show in the plan.
+type channelMap struct {
+	scale, shift []float32
 
-func mapOf(v *ir.Value) channelMap { return channelMap{data(v.Args[1]), data(v.Args[2])} }
-
-func (m channelMap) shifts() bool {
-	return slices.ContainsFunc(m.shift, func(x float32) bool { return x != 0 })
+	public bool // the factors follow from the architecture
+	equal  bool // all channels have one factor, whatever it is
+	shifts bool // there may be shifts
 }
 
-// uniform reports a single positive factor and no shift: it commutes with relu and maxima.
-func (m channelMap) uniform() bool {
-	return !m.shifts() && m.scale[0] > 0 && slices.Min(m.scale) == slices.Max(m.scale)
+func mapOf(v *ir.Value) channelMap {
+	scale, shift := v.Args[1], v.Args[2]
+	return channelMap{
+		data(scale), data(shift),
+		scale.Type.Holder == ir.Public, scale.Attrs.(*ir.ConstAttrs).Equal, shift.Type.Holder != ir.Public || !allZero(data(shift)),
+	}
+}
+
+func allZero(x []float32) bool {
+	return !slices.ContainsFunc(x, func(x float32) bool { return x != 0 })
+}
+
+// uniform reports a single factor that is not negative and no shift: it commutes with relu and maxima.
+func (m channelMap) uniform() bool { return !m.shifts && m.equal && m.scale[0] >= 0 }
+
+// ofUnit reports factors that are all 1 or all -1.
+func (m channelMap) ofUnit() bool {
+	return m.public && m.equal && (m.scale[0] == 1 || m.scale[0] == -1)
+}
+
+// constants are the factors and the shifts of a batch_norm.
+func (m channelMap) constants(g *ir.Graph, scaleName, shiftName string) (scale, shift *ir.Value, err error) {
+	if scale, err = constant(g, scaleName, []int{len(m.scale)}, m.scale); err != nil {
+		return nil, nil, err
+	}
+	scale.Attrs.(*ir.ConstAttrs).Equal = m.equal
+	if m.public {
+		scale.Type.Holder = ir.Public
+	}
+	shift, err = constant(g, shiftName, []int{len(m.shift)}, m.shift)
+	if err == nil && !m.shifts {
+		shift.Type.Holder = ir.Public
+	}
+	return scale, shift, err
 }
 
 // foldBack moves v into the convolution or batch_norm above it, through
@@ -70,7 +103,7 @@ func foldBack(g *ir.Graph, v *ir.Value) (bool, error) {
 			g.ReplaceUses(v, v.Args[0])
 			return true, m.regroup(p.Type.Shape[1]).after(g, p)
 		case m.uniform() && slices.Contains([]ir.Op{ir.OpRelu, ir.OpMaxPool, ir.OpSumPool, ir.OpTranspose, ir.OpMatMul}, p.Op):
-		case p.Op == ir.OpSumPool && !m.shifts():
+		case p.Op == ir.OpSumPool && !m.shifts:
 		default:
 			return false, nil
 		}
@@ -87,21 +120,18 @@ func (m channelMap) regroup(n int) channelMap {
 	if len(m.scale) == n {
 		return m
 	}
-	return channelMap{slices.Repeat(m.scale[:1], n), make([]float32, n)}
+	m.scale, m.shift = slices.Repeat(m.scale[:1], n), make([]float32, n)
+	return m
 }
 
 // after composes m onto the batch_norm p.
 func (m channelMap) after(g *ir.Graph, p *ir.Value) error {
 	q := mapOf(p)
-	scale, shift := make([]float32, len(m.scale)), make([]float32, len(m.scale))
-	for i := range scale {
-		scale[i], shift[i] = m.scale[i]*q.scale[i], m.scale[i]*q.shift[i]+m.shift[i]
+	both := channelMap{make([]float32, len(m.scale)), make([]float32, len(m.scale)), m.public && q.public, m.equal && q.equal, m.shifts || q.shifts}
+	for i := range both.scale {
+		both.scale[i], both.shift[i] = m.scale[i]*q.scale[i], m.scale[i]*q.shift[i]+m.shift[i]
 	}
-	s, err := constant(g, p.Args[1].Name, []int{len(scale)}, scale)
-	if err != nil {
-		return err
-	}
-	b, err := constant(g, p.Args[2].Name, []int{len(shift)}, shift)
+	s, b, err := both.constants(g, p.Args[1].Name, p.Args[2].Name)
 	p.Args = []*ir.Value{p.Args[0], s, b}
 	return err
 }
@@ -199,7 +229,7 @@ func (m channelMap) past(y *ir.Value, shape []int) (next channelMap, as []int, o
 		return m, shape, true // another reshape may bring the channels back
 	case !slices.Equal(shape, y.Args[0].Type.Shape):
 	case y.Op == ir.OpSumPool:
-		return m, y.Type.Shape, !m.shifts()
+		return m, y.Type.Shape, !m.shifts
 	case y.Op == ir.OpRelu, y.Op == ir.OpMaxPool:
 		return m, y.Type.Shape, m.uniform()
 	}
@@ -211,7 +241,7 @@ func takesMap(conv *ir.Value, m channelMap) bool {
 	a := conv.Attrs.(*ir.ConvAttrs)
 	padded := anyPositive(a.PadsBegin) || anyPositive(a.PadsEnd)
 	constants := ir.IsConst(conv.Args[1]) && (len(conv.Args) < 3 || ir.IsConst(conv.Args[2]))
-	return constants && !(padded && m.shifts())
+	return constants && !(padded && m.shifts)
 }
 
 // through follows the channels across a reshape.
@@ -220,7 +250,8 @@ func (m channelMap) through(from, to []int) (channelMap, bool) {
 	if !ok {
 		return m, false
 	}
-	n := channelMap{make([]float32, to[1]), make([]float32, to[1])}
+	n := m
+	n.scale, n.shift = make([]float32, to[1]), make([]float32, to[1])
 	for i := range n.scale {
 		n.scale[i], n.shift[i] = m.scale[i/inside], m.shift[i/inside]
 	}
@@ -265,14 +296,14 @@ func scaleInputs(g *ir.Graph, conv *ir.Value, m channelMap) error {
 func standalone(g *ir.Graph, v *ir.Value) (*ir.Value, error) {
 	m, x, shape := mapOf(v), v.Args[0], v.Type.Shape
 	c := shape[1]
-	if one := m.scale[0]; (one == 1 || one == -1) && slices.Min(m.scale) == slices.Max(m.scale) {
+	if m.ofUnit() {
 		ones := slices.Repeat([]int{1}, len(shape))
 		ones[1] = c
 		b, err := constant(g, v.Args[2].Name, ones, m.shift)
 		if err != nil {
 			return nil, err
 		}
-		if one < 0 {
+		if m.scale[0] < 0 {
 			return g.New(ir.OpSub, v.Name, nil, b, x)
 		}
 		return g.New(ir.OpAdd, v.Name, nil, x, b)

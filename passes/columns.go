@@ -340,7 +340,7 @@ func gcd(a, b int) int {
 func (t *tracker) takeOut(g *ir.Graph, conv *ir.Value, of func(float32) int) error {
 	x := conv.Args[0]
 	channels, inner := x.Type.Shape[1], ir.Numel(x.Type.Shape[2:])
-	m := channelMap{slices.Repeat([]float32{1}, channels), make([]float32, channels)}
+	m := channelMap{scale: slices.Repeat([]float32{1}, channels), shift: make([]float32, channels)}
 	any := false
 	for i, e := range t.at[x] {
 		if k := of(e); k != 0 {
@@ -356,12 +356,18 @@ func (t *tracker) takeOut(g *ir.Graph, conv *ir.Value, of func(float32) int) err
 // raiseAddend multiplies a sum's constant as the elements that it is added to are.
 func raiseAddend(g *ir.Graph, v *ir.Value, at []float32, of func(float32) int) error {
 	_, c, second, _ := constArg(v)
-	x := make([]float32, len(at))
+	x, factors := make([]float32, len(at)), make([]float32, len(at))
 	for i, e := range at {
+		factors[i] = float32(of(e))
 		x[i] = float32(math.Ldexp(float64(data(c)[broadcastIndex(i, v.Type.Shape, c.Type.Shape)]), of(e)))
 	}
-	shape, x := collapse(v.Type.Shape, x)
-	raised, err := constant(g, c.Name, shape, x)
+	shape, _ := collapse(v.Type.Shape, factors)
+	for d, n := range c.Type.Shape { // where the constant has an extent it keeps it, whatever it holds
+		if d += len(shape) - len(c.Type.Shape); n > 1 {
+			shape[d] = n
+		}
+	}
+	raised, err := constant(g, c.Name, shape, firstAlong(v.Type.Shape, shape, x))
 	if err != nil {
 		return err
 	}
@@ -371,6 +377,20 @@ func raiseAddend(g *ir.Graph, v *ir.Value, at []float32, of func(float32) int) e
 		v.Args[0] = raised
 	}
 	return nil
+}
+
+// firstAlong is x, of a shape, without all but the first elements along the dimensions that are 1 in to.
+func firstAlong(shape, to []int, x []float32) []float32 {
+	y := make([]float32, ir.Numel(to))
+	for i := range y {
+		at, left, stride := 0, i, 1
+		for d := len(to) - 1; d >= 0; d-- {
+			at += left % to[d] * stride
+			left, stride = left/to[d], stride*shape[d]
+		}
+		y[i] = x[at]
+	}
+	return y
 }
 
 // collapse drops the extent of dimensions along which a tensor does not vary.

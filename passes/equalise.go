@@ -293,7 +293,7 @@ func (c *channels) apply(g *ir.Graph, factor []float64) error {
 		switch v.Op {
 		case ir.OpConv:
 			if any {
-				if err := scaleFilters(g, v, channelMap{out, make([]float32, len(out))}); err != nil {
+				if err := scaleFilters(g, v, channelMap{scale: out, shift: make([]float32, len(out))}); err != nil {
 					return err
 				}
 			}
@@ -304,7 +304,7 @@ func (c *channels) apply(g *ir.Graph, factor []float64) error {
 			for i := range in {
 				in[i] = 1 / in[i]
 			}
-			if err := scaleInputs(g, v, channelMap{in, make([]float32, len(in))}); err != nil {
+			if err := scaleInputs(g, v, channelMap{scale: in, shift: make([]float32, len(in))}); err != nil {
 				return err
 			}
 		case ir.OpAdd, ir.OpSub:

@@ -337,7 +337,20 @@ func (l *leaf) floor() (to, near float64) {
 		}
 		to = math.Min(to, at-neverMargin*room-depth)
 	}
+	if l.v.Op == ir.OpInput || padded(l.v) {
+		to = coarse(to)
+	}
 	return to, near
+}
+
+// coarse is the largest number up to x of three binary digits: what the plan states of ranges of activations
+// tells as little of them as formats do.
+func coarse(x float64) float64 {
+	if x == 0 || x-x != 0 {
+		return x
+	}
+	_, e := math.Frexp(x)
+	return math.Ldexp(math.Floor(math.Ldexp(x, 3-e)), e-3)
 }
 
 // raise gives a number of a leaf its new value.

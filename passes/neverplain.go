@@ -1,6 +1,7 @@
 package passes
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -32,7 +33,7 @@ func plainSums(g *ir.Graph) (*ir.Graph, error) {
 			continue
 		}
 		for i, a := range v.Args {
-			x, err := s.times(a, 1)
+			x, err := s.times(a, scalar{k: 1})
 			if err != nil {
 				return nil, err
 			}
@@ -49,14 +50,25 @@ type sums struct {
 	made map[factored]*ir.Value
 }
 
+// scalar is a number that something is multiplied by. The graph may depend on a public one; one that is made
+// of the server's constants is 1 or -1, or what another is, by chance.
+type scalar struct {
+	k    float64
+	made string // of which constants of the server's; "": it is public
+}
+
+func (s scalar) is(k float64) bool { return s.made == "" && s.k == k }
+
+func (s scalar) negated() scalar { return scalar{-s.k, s.made} }
+
 // factored is a number times a value.
 type factored struct {
 	of *ir.Value
-	k  float64
+	scalar
 }
 
 // times gives k*x, with k inside of the sums that a mask may be a term of.
-func (s *sums) times(x *ir.Value, k float64) (*ir.Value, error) {
+func (s *sums) times(x *ir.Value, k scalar) (*ir.Value, error) {
 	m := factored{x, k}
 	y, ok := s.made[m]
 	if ok {
@@ -67,7 +79,7 @@ func (s *sums) times(x *ir.Value, k float64) (*ir.Value, error) {
 	return y, err
 }
 
-func (s *sums) spread(x *ir.Value, k float64) (*ir.Value, error) {
+func (s *sums) spread(x *ir.Value, k scalar) (*ir.Value, error) {
 	switch {
 	case !largeConstant(x, maskDepth):
 	case ir.IsConst(x):
@@ -75,28 +87,28 @@ func (s *sums) spread(x *ir.Value, k float64) (*ir.Value, error) {
 	case x.Op == ir.OpAdd:
 		return s.sumTimes(x, k, k)
 	case x.Op == ir.OpSub:
-		return s.sumTimes(x, k, -k)
+		return s.sumTimes(x, k, k.negated())
 	case x.Op == ir.OpNeg:
-		return s.times(x.Args[0], -k)
+		return s.times(x.Args[0], k.negated())
 	case x.Op == ir.OpMul || x.Op == ir.OpDiv:
 		if y, c, ok := uniformFactor(x); ok && largeConstant(y, maskDepth) {
-			return s.times(y, k*c)
+			return s.times(y, scalar{k.k * c.k, k.made + c.made})
 		}
-	case movesElements(x) && (k == 1 || !padded(x)): // a pad's number is public, and k may be of the server's constants
+	case movesElements(x) && (k.is(1) || !padded(x)): // a pad's number is public, and k may be of the server's constants
 		return s.movedTimes(x, k)
 	}
 	return s.plainTimes(x, k)
 }
 
 // plainTimes gives k*x behind x.
-func (s *sums) plainTimes(x *ir.Value, k float64) (*ir.Value, error) {
-	switch k {
-	case 1:
+func (s *sums) plainTimes(x *ir.Value, k scalar) (*ir.Value, error) {
+	switch {
+	case k.is(1):
 		return x, nil
-	case -1:
+	case k.is(-1):
 		return s.g.New(ir.OpNeg, x.Name, nil, x)
 	}
-	c, err := constant(s.g, x.Name, []int{}, []float32{float32(k)})
+	c, err := constant(s.g, x.Name, []int{}, []float32{float32(k.k)})
 	if err != nil {
 		return nil, err
 	}
@@ -104,39 +116,35 @@ func (s *sums) plainTimes(x *ir.Value, k float64) (*ir.Value, error) {
 }
 
 // uniformFactor gives the operand and the number of a product or quotient by one number.
-func uniformFactor(x *ir.Value) (y *ir.Value, c float64, ok bool) {
+func uniformFactor(x *ir.Value) (y *ir.Value, by scalar, ok bool) {
 	y, number := x.Args[0], x.Args[1]
 	if x.Op == ir.OpMul && ir.IsConst(y) {
 		y, number = number, y
 	}
-	if !ir.IsConst(number) || len(number.Type.Shape) > len(y.Type.Shape) {
-		return nil, 0, false
+	if !ir.IsConst(number) || number.Type.N() != 1 || len(number.Type.Shape) > len(y.Type.Shape) {
+		return nil, scalar{}, false
 	}
-	values := data(number)
-	for _, v := range values {
-		if v != values[0] {
-			return nil, 0, false
-		}
-	}
-	if len(values) == 0 || number.Type.N() > y.Type.N() {
-		return nil, 0, false
-	}
-	if c = float64(values[0]); x.Op == ir.OpDiv {
+	c := float64(data(number)[0])
+	if x.Op == ir.OpDiv {
 		c = 1 / c
 	}
-	return y, c, c != 0 && c-c == 0
+	by.k = c
+	if number.Type.Holder != ir.Public {
+		by.made = fmt.Sprintf("%%%d ", number.ID)
+	}
+	return y, by, c != 0 && c-c == 0
 }
 
-func (s *sums) constantTimes(x *ir.Value, k float64) (*ir.Value, error) {
-	if k == 1 {
+func (s *sums) constantTimes(x *ir.Value, k scalar) (*ir.Value, error) {
+	if k.is(1) {
 		return x, nil
 	}
 	y := make([]float32, len(data(x)))
 	for i, v := range data(x) {
-		y[i] = bounded(k * float64(v))
+		y[i] = bounded(k.k * float64(v))
 	}
 	c, err := constant(s.g, x.Name, x.Type.Shape, y)
-	if err == nil && k == -1 {
+	if err == nil && k.is(-1) {
 		c.Type.Holder = x.Type.Holder // whoever knows one knows the other
 	}
 	return c, err
@@ -147,7 +155,7 @@ func bounded(x float64) float32 {
 	return float32(min(max(x, -math.MaxFloat32), math.MaxFloat32))
 }
 
-func (s *sums) sumTimes(x *ir.Value, first, second float64) (*ir.Value, error) {
+func (s *sums) sumTimes(x *ir.Value, first, second scalar) (*ir.Value, error) {
 	a, err := s.times(x.Args[0], first)
 	if err != nil {
 		return nil, err
@@ -159,8 +167,8 @@ func (s *sums) sumTimes(x *ir.Value, first, second float64) (*ir.Value, error) {
 	return s.g.New(ir.OpAdd, x.Name, nil, a, b)
 }
 
-func (s *sums) movedTimes(x *ir.Value, k float64) (*ir.Value, error) {
-	args, changed := make([]*ir.Value, len(x.Args)), k != 1
+func (s *sums) movedTimes(x *ir.Value, k scalar) (*ir.Value, error) {
+	args, changed := make([]*ir.Value, len(x.Args)), !k.is(1)
 	for i, a := range x.Args {
 		y, err := s.times(a, k)
 		if err != nil {

@@ -140,7 +140,7 @@ func moveThrough(g *ir.Graph, bn *ir.Value, limit []float64) error {
 	if err != nil {
 		return err
 	}
-	scaled, err := newBatchNorm(g, bn.Name, y, rest.scale, rest.shift)
+	scaled, err := newBatchNorm(g, bn.Name, y, rest)
 	if err != nil {
 		return err
 	}
@@ -154,7 +154,8 @@ func moveThrough(g *ir.Graph, bn *ir.Value, limit []float64) error {
 // reaches, and the map of what remains to be done after the relu.
 func (m channelMap) split(limit []float64) (offset []float32, rest channelMap) {
 	offset = make([]float32, len(m.scale))
-	rest = channelMap{slices.Clone(m.scale), make([]float32, len(m.scale))}
+	rest = m
+	rest.scale, rest.shift = slices.Clone(m.scale), make([]float32, len(m.scale))
 	for i, g := range m.scale {
 		b := m.shift[i]
 		switch o := float64(b) / float64(g); {
@@ -169,6 +170,7 @@ func (m channelMap) split(limit []float64) (offset []float32, rest channelMap) {
 			offset[i] = float32(o)
 		}
 	}
+	rest.shifts = !allZero(rest.shift)
 	return offset, rest
 }
 

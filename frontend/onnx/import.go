@@ -300,7 +300,7 @@ func (c *ctx) counted(q *quantised) *operand {
 		steps[i] = 1 / s
 	}
 	y := c.mul(q.real, c.spread(steps, q.real, q.axis))
-	if q.zero != nil && !uniform(q.zero, 0) {
+	if q.zero != nil {
 		y = c.add(y, c.spread(q.zero.Floats(), q.real, q.axis))
 	}
 	return y

@@ -59,7 +59,7 @@ func (c *ctx) div(a, b *operand) *operand {
 		return c.binary(ir.OpDiv, a, b)
 	case !a.dtype.IsFloat() || !b.dtype.IsFloat():
 		c.refuse("division of %v data", a.dtype)
-	case b.con == nil && a.con != nil && uniform(a.con, 1) && a.N() == 1 && len(a.shape) <= len(b.shape):
+	case b.con == nil && a.N() == 1 && len(a.shape) <= len(b.shape) && c.is(a, 1, "the dividend"):
 		return c.inverse(b)
 	case b.con == nil:
 		return c.mul(a, c.inverse(b))

@@ -105,9 +105,9 @@ func where(c *ctx) []*operand {
 	switch {
 	case constants(cond, x, y):
 		return one(c.foldWhere(cond, x, y, shape))
-	case cond.con != nil && uniform(cond.con, 1):
+	case c.is(cond, 1, "the condition"):
 		return one(c.expand(x, shape...))
-	case cond.con != nil && uniform(cond.con, 0):
+	case c.is(cond, 0, "the condition"):
 		return one(c.expand(y, shape...))
 	case cond.con != nil:
 		return one(c.chooseKnown(cond, x, y))
@@ -117,9 +117,9 @@ func where(c *ctx) []*operand {
 	}
 	bit, x, y := c.typed(cond, x.dtype), c.finite(x), c.finite(y)
 	switch {
-	case y.con != nil && uniform(y.con, 0):
+	case c.is(y, 0, "what is chosen"):
 		return one(c.expand(c.mul(bit, x), shape...))
-	case x.con != nil && uniform(x.con, 0):
+	case c.is(x, 0, "what is chosen"):
 		return one(c.expand(c.mul(c.sub(c.number(1, x.dtype), bit), y), shape...))
 	}
 	// Not y + m*(x-y): beside a y that stands for minus infinity x would be lost.
@@ -190,9 +190,9 @@ func (c *ctx) recognise(cond, x, y *operand) *operand {
 		return c.binary(ir.OpMax, x, y)
 	case same(o.small, x) && same(o.large, y):
 		return c.binary(ir.OpMin, x, y)
-	case same(o.small, y) && o.large.con != nil && uniform(o.large.con, 0) && x.val != nil && x.val.Op == ir.OpMul:
+	case same(o.small, y) && x.val != nil && x.val.Op == ir.OpMul:
 		for i, a := range x.val.Args { // y < 0 ? y*slope : y
-			if slope := x.val.Args[1-i]; a == y.val && ir.IsConst(slope) {
+			if slope := x.val.Args[1-i]; a == y.val && ir.IsConst(slope) && c.is(o.large, 0, "the border") {
 				return c.emit(ir.OpPRelu, nil, y.dtype, y, &operand{name: slope.Name, dtype: y.dtype, shape: slope.Type.Shape, val: slope})
 			}
 		}

@@ -52,7 +52,7 @@ func (c *ctx) shiftedBack(x, zero *operand, axis int) *operand {
 		c.refuse("a tensor quantised at a fixed scale, where integers are wanted")
 	}
 	x = c.typed(x, Float)
-	if zero == nil || isNumber(zero, 0) {
+	if zero == nil || x.con == nil && c.is(zero, 0, "the zero point") {
 		return x
 	}
 	t := c.constantOf(zero, "the zero point")

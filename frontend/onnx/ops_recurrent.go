@@ -101,7 +101,7 @@ func (c *ctx) ofDirection(o *operand, d, rank int) *operand {
 // state is an initial state, nil where it is zero.
 func (c *ctx) state(i, d, hidden int) *operand {
 	o := c.arg(i)
-	if i == 6 && c.op != "LSTM" || o == nil || isNumber(o, 0) {
+	if i == 6 && c.op != "LSTM" || o == nil || c.is(o, 0, "the initial state") {
 		return nil
 	}
 	o = c.ofDirection(o, d, 3)

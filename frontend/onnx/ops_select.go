@@ -47,14 +47,11 @@ func oneHot(c *ctx) []*operand {
 	bits = c.typed(bits, values.dtype)
 	values = c.reshape(values, 2)
 	off, on := c.reshape(c.part(values, 0, 0, 1)), c.reshape(c.part(values, 0, 1, 1))
-	if isNumber(off, 0) && isNumber(on, 1) {
+	if c.is(off, 0, "a value") && c.is(on, 1, "a value") {
 		return one(bits)
 	}
 	return one(c.add(c.mul(bits, c.sub(on, off)), off))
 }
-
-// isNumber reports a constant of one value.
-func isNumber(o *operand, v float64) bool { return o.con != nil && uniform(o.con, v) }
 
 // hits makes indices one-hot along a new axis. Negative ones count from the end.
 func (c *ctx) hits(x *operand, axis, depth int) *operand {

@@ -23,10 +23,23 @@ func (c *ctx) mayPublish(o *operand, what string) bool {
 			}
 		}
 	}
-	if c.im.opts.Published != nil && o.N() > 0 {
-		c.im.opts.Published(fmt.Sprintf("%s of %s, %g", what, c.label(), o.con.at(0)))
+	if o.N() > 0 {
+		c.published(what, o.con.at(0))
 	}
 	return true
+}
+
+// published notes a number of the server's that the plan tells.
+func (c *ctx) published(what string, v float64) {
+	if c.im.opts.Published != nil {
+		c.im.opts.Published(fmt.Sprintf("%s of %s, %g", what, c.label(), v))
+	}
+}
+
+// is reports a constant of one value, which the graph may then depend on: where the model holds it, it
+// is noted as told.
+func (c *ctx) is(o *operand, v float64, what string) bool {
+	return o.con != nil && uniform(o.con, v) && c.mayPublish(o, what)
 }
 
 // Conventional numbers say no more of a network than that it has an activation or

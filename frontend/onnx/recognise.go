@@ -70,10 +70,23 @@ func (c *ctx) activation(product *operand) *operand {
 	for i, x := range rest {
 		name := activationName(scale, x, rest[1-i])
 		if name != "" && slices.Equal(x.Type.Shape, product.shape) {
+			c.spelled(name, product.val, x)
 			return c.fn(&operand{name: product.name, dtype: product.dtype, shape: x.Type.Shape, val: x}, name)
 		}
 	}
 	return product
+}
+
+// spelled notes the numbers of the server's that make a function of x be known as such.
+func (c *ctx) spelled(name string, v, x *ir.Value) {
+	for _, a := range v.Args {
+		if k, ok := scalarOf(a); ok && a.Type.Holder == ir.Server {
+			c.published("a number of "+name, k)
+		}
+		if a != x && !ir.IsConst(a) {
+			c.spelled(name, a, x)
+		}
+	}
 }
 
 // activationName names scale*x*gate where gate is made of x.
