@@ -165,6 +165,14 @@ func flatCases(g Sign) (all []uniformCase) {
 	})
 	for name, f := range namedByBits() {
 		add("Piecewise of "+name, func(ctx context.Context, p *Party, x []uint64) error { return none(p.Piecewise(ctx, x, f)) })
+		if f.StepBits == 0 && f.Leaf < wire.MaxLeaf {
+			continue
+		}
+		early := *f
+		early.Prepared = true
+		add("prepared Piecewise of "+name, func(ctx context.Context, p *Party, x []uint64) error {
+			return none(ahead(ctx, p, x, func(ctx context.Context, p *Party, x []uint64) ([]uint64, error) { return p.Piecewise(ctx, x, &early) }))
+		})
 	}
 	for name, f := range map[string]Pieces{
 		"steps": {Knots: []int64{-40, 0, 40}, Slope: []int64{0, 0, 0, 0}, Offset: []int64{0, 1, 2, 3}},
