@@ -43,9 +43,8 @@ type ferret struct {
 	check         *treeCheck
 }
 
-// rowsAtOnce rows share one call of the index generator, and of gather, which looks ahead no
-// further than their end.
-const rowsAtOnce = 512
+// rowsAtOnce rows share one call of the index generator, and of gather.
+const rowsAtOnce = 1024
 
 // newFerret starts with the OTs that FerretSet.First asks for.
 func newFerret(conn transport.Conn, p wire.FerretSet, key prg.Block, total int64, first []prg.Block) *ferret {

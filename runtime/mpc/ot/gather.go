@@ -16,16 +16,17 @@ var gathering = kernel.New("ot.gather", kernel.When(kernel.NEON, kernel.ARM64.NE
 // the line, so a line comes from memory once for four rows, and one index serves them.
 const lineSize = 4
 
-// indexBlocks is the number of blocks of indices that n rows take.
+// indexBlocks is the number of blocks of indices that n rows take, those ahead of them with them.
 func indexBlocks(n int) int {
 	groups := (n + lineSize - 1) / lineSize
-	return (groups*wire.LPNWeight + 3) / 4
+	return ((groups+ahead)*wire.LPNWeight + 3) / 4
 }
 
 // gather computes dst[i] = leaves[i] ^ the xor of ten entries of x. A group of
 // four rows takes ten words of index, four 32-bit words a block: bits 6 and up, modulo
 // the number of lines (a power of two), name the line, bits 30 and 31 the turn. The
-// indices are public.
+// indices are public. Behind those of the rows are those of the rows that come next, whose lines are
+// asked for.
 func gather(dst, leaves, x, index []prg.Block) {
 	leaves = leaves[:len(dst)]
 	groups, v := len(dst)/lineSize, gathering.Variant()
@@ -34,7 +35,8 @@ func gather(dst, leaves, x, index []prg.Block) {
 	case v == kernel.Portable:
 		gatherPortable(dst[:groups*lineSize], leaves, x, index)
 	default:
-		gatherVectors(v, dst, leaves, x, index, groups)
+		_ = index[indexBlocks(len(dst))-1]
+		gatherVectors(v, &dst[0][0], &leaves[0][0], &x[0][0], linesOf(x).mask, &index[0][0], groups)
 	}
 	if at := groups * lineSize; at < len(dst) {
 		var sum, rest [lineSize]prg.Block
@@ -44,22 +46,10 @@ func gather(dst, leaves, x, index []prg.Block) {
 	}
 }
 
-// ahead is how many groups ahead the kernels ask for lines (_asm knows it too).
+// ahead is how many groups ahead the kernels ask for lines (_asm knows it too): an even number, whole
+// blocks of indices. They look beyond what is gathered at once: to begin every call with lines that
+// nobody has asked for is a quarter of its time where the table is beyond the second cache.
 const ahead = 16
-
-// gatherVectors asks for lines ahead as long as there are indices ahead.
-func gatherVectors(v kernel.Variant, dst, leaves, x, index []prg.Block, groups int) {
-	_ = index[(groups*wire.LPNWeight+3)/4-1]
-	mask := linesOf(x).mask
-	from := max(0, groups-ahead) &^ 1 // even: whole blocks of indices
-	if from > 0 {
-		gatherAhead(v, &dst[0][0], &leaves[0][0], &x[0][0], mask, &index[0][0], from)
-	}
-	at := from * lineSize
-	gatherNear(v, &dst[at][0], &leaves[at][0], &x[0][0], mask, &index[from*wire.LPNWeight/4][0], groups-from)
-}
-
-func lineMask(x []prg.Block) uint32 { return uint32(len(x)/lineSize - 1) }
 
 type line = [lineSize]prg.Block
 
@@ -69,7 +59,9 @@ type lines struct {
 	mask uint32
 }
 
-func linesOf(x []prg.Block) lines { return lines{unsafe.Pointer(&x[0]), lineMask(x) << 6} }
+func linesOf(x []prg.Block) lines {
+	return lines{unsafe.Pointer(&x[0]), uint32(len(x)/lineSize-1) << 6}
+}
 
 // at is the block of a line that is so many bytes into it.
 func (l lines) at(index, into uint32) *prg.Block {

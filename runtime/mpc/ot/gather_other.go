@@ -4,11 +4,7 @@ package ot
 
 import "secc.example/secc/internal/kernel"
 
-func gatherAhead(kernel.Variant, *uint64, *uint64, *uint64, uint32, *uint64, int) {
-	panic(unreachable)
-}
-
-func gatherNear(kernel.Variant, *uint64, *uint64, *uint64, uint32, *uint64, int) {
+func gatherVectors(kernel.Variant, *uint64, *uint64, *uint64, uint32, *uint64, int) {
 	panic(unreachable)
 }
 

@@ -4,17 +4,7 @@
 
 package ot
 
-// gather512Ahead adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.
-//
-//go:noescape
-func gather512Ahead(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
-
-// gather128Ahead is gather512.
-//
-//go:noescape
-func gather128Ahead(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)
-
-// gather512 adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.
+// gather512 adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn. Indices of 16 groups more are read, whose lines are asked for.
 //
 //go:noescape
 func gather512(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)

@@ -52,22 +52,6 @@ TEXT ·gatherNEON(SB), NOSPLIT, $0-48
 
 group:
 	CBZ    R5, done
-	VLD1.P 64(R1), [V0.B16, V1.B16, V2.B16, V3.B16]
-	ALL
-	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(R0)
-	ADD    $40, R4
-	SUB    $1, R5
-	B      group
-
-done:
-	RET
-
-// func gatherNEONAhead(dst, leaves, x *uint64, mask uint32, index *uint64, n int)
-TEXT ·gatherNEONAhead(SB), NOSPLIT, $0-48
-	BEGIN
-
-group:
-	CBZ    R5, done
 	ASK(0)
 	ASK(1)
 	ASK(2)

@@ -10,10 +10,8 @@ import (
 
 func main() {
 	ConstraintExpr("!purego")
-	for _, ahead := range []bool{true, false} {
-		gather(ahead)
-		gather128(ahead)
-	}
+	gather()
+	gather128()
 	transpose()
 	transpose256()
 	for _, bytes := range []int{64, 32} {
@@ -61,9 +59,6 @@ func loop(name string, n Register, step int, body func()) {
 	Label(name + "_end")
 }
 
-// turnTable holds, for each turn, which words of a line make which of a vector.
-var turnTable Mem
-
 // weight is the number of entries that a row of the code adds up.
 const weight = 10
 
@@ -71,14 +66,6 @@ const weight = 10
 // processor looks at a few groups at once, which are too few lines under way for what lies
 // beyond its second cache.
 const ahead = 16
-
-// naming names a kernel that asks for lines ahead, or its twin that does not.
-func naming(name string, asks bool) string {
-	if asks {
-		return name + "Ahead"
-	}
-	return name
-}
 
 // askFor asks for the line of entry i of the group that is ahead.
 func askFor(x, index, mask Register, i int) {
@@ -90,19 +77,16 @@ func askFor(x, index, mask Register, i int) {
 
 // gather takes one line of four blocks (a vector) for each entry of four rows:
 // the word's middle bits are the line's offset in bytes, its top two the turn.
-func gather(asks bool) {
-	name := naming("gather512", asks)
-	begin(name, "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)",
-		name+" adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn.")
+func gather() {
+	begin("gather512", "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)",
+		"gather512 adds ten turned lines of x to each of n groups of four leaves. The word of an index, masked with mask, is the line's offset in bytes; its top two bits are the turn. Indices of 16 groups more are read, whose lines are asked for.")
 	dst, leaves, x, index, n := gp("dst"), gp("leaves"), gp("x"), gp("index"), gp("n")
 	mask := Load(Param("mask"), GP32())
 	turns := GP64()
-	if asks { // once
-		turnTable = GLOBL("turns", RODATA|NOPTR)
-		for turn := range 4 {
-			for i := range 8 {
-				DATA(64*turn+8*i, U64(uint64(2*turn+i)%8))
-			}
+	turnTable := GLOBL("turns", RODATA|NOPTR) // for each turn, which words of a line make which of a vector
+	for turn := range 4 {
+		for i := range 8 {
+			DATA(64*turn+8*i, U64(uint64(2*turn+i)%8))
 		}
 	}
 	LEAQ(turnTable, turns)
@@ -117,9 +101,7 @@ func gather(asks bool) {
 			SHRL(Imm(24), turn.As32())
 			ANDL(U32(0xc0), turn.As32())
 			VMOVDQU64(Mem{Base: turns, Index: turn, Scale: 1}, line)
-			if asks {
-				askFor(x, index, mask, i)
-			}
+			askFor(x, index, mask, i)
 			from := Mem{Base: x, Index: at, Scale: 1}
 			if i == 1 {
 				VPERMQ(from, line, sums[1])
@@ -139,9 +121,8 @@ func gather(asks bool) {
 
 // gather128 is gather with registers of a block, each loaded from where its row's
 // turn says.
-func gather128(asks bool) {
-	name := naming("gather128", asks)
-	begin(name, "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)", name+" is gather512.")
+func gather128() {
+	begin("gather128", "(dst *uint64, leaves *uint64, x *uint64, mask uint32, index *uint64, n int)", "gather128 is gather512.")
 	dst, leaves, x, index, n := gp("dst"), gp("leaves"), gp("x"), gp("index"), gp("n")
 	mask := Load(Param("mask"), GP32())
 	loop("gather", n, 1, func() {
@@ -155,9 +136,7 @@ func gather128(asks bool) {
 			MOVL(Mem{Base: index, Disp: 4 * e}, at.As32())
 			MOVL(at.As32(), turn.As32())
 			ANDL(mask, at.As32())
-			if asks {
-				askFor(x, index, mask, e)
-			}
+			askFor(x, index, mask, e)
 			SHRL(Imm(30), turn.As32())
 			SHLL(Imm(4), turn.As32())
 			ADDQ(x, at)
