@@ -35,7 +35,7 @@ const (
 )
 
 // protocolVersion changes whenever bytes on the wire change their meaning.
-const protocolVersion = 14
+const protocolVersion = 15
 
 // Config is what one party chooses for itself. None of it changes what is sent.
 type Config struct {

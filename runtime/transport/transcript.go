@@ -13,8 +13,8 @@ import (
 // DigestSize is the size of digests of transcripts.
 const DigestSize = 32
 
-// NewDigest is the hash of transcripts: BLAKE3, which takes half the time of SHA-256 where
-// processors have AVX2, also of those with instructions for SHA-256.
+// NewDigest is the hash of transcripts, and of messages that challenges are drawn from: BLAKE3, which
+// takes half the time of SHA-256 where processors have AVX2, also of those with instructions for SHA-256.
 func NewDigest() hash.Hash { return blake3.New() }
 
 // Transcript is the digest of all data of a connection, both directions, channel by channel: how

@@ -112,7 +112,7 @@ func BenchmarkTranspose(b *testing.B) { kerneltest.Bench(b, benchTranspose, tran
 func benchTranspose(b *testing.B) {
 	rows, cols := make([]prg.Block, 8192), randomVector(8192)
 	for b.Loop() {
-		transpose(rows, cols)
+		transpose(rows, cols, 0)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(rows)), "ns/row")
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
+	"hash"
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/runtime/mpc/prg"
@@ -22,19 +23,31 @@ import (
 // the receiver has sent (Fiat-Shamir), so nothing waits. The last block of a column is of OTs that
 // are thrown away: in F(r) it masks the others.
 
+// columnCheck draws F for one message after the other: the challenge's hash, and room for the factors.
+type columnCheck struct {
+	challenge hash.Hash
+	factors   []prg.Block
+}
+
+func newColumnCheck(rows int) columnCheck {
+	return columnCheck{transport.NewDigest(), make([]prg.Block, rows/128)}
+}
+
+// draw is F for the corrections of the message of so many OTs that begins at a block of the streams;
+// binding is of what was sent before. It is good until the next is drawn.
+func (c *columnCheck) draw(binding [sha256.Size]byte, at uint64, corrections []byte, rows int) columnHash {
+	var buf [transport.DigestSize]byte
+	c.challenge.Reset()
+	c.challenge.Write(binding[:])
+	c.challenge.Write(binary.LittleEndian.AppendUint64(buf[:0], at))
+	c.challenge.Write(corrections)
+	factors := c.factors[:rows/128]
+	prg.NewCipher(prg.Load(c.challenge.Sum(buf[:0]))).Fill(factors, 0)
+	return factors
+}
+
 // columnHash is F of one message: its factors.
 type columnHash []prg.Block
-
-// newColumnHash draws F for the corrections of the message that begins at a block of the streams,
-// into room for a column's factors; binding is of what was sent before.
-func newColumnHash(room []prg.Block, binding [sha256.Size]byte, at uint64, corrections []byte) columnHash {
-	d := sha256.New()
-	d.Write(binding[:])
-	d.Write(binary.LittleEndian.AppendUint64(nil, at))
-	d.Write(corrections)
-	prg.NewCipher(prg.Load(d.Sum(nil))).Fill(room, 0)
-	return room
-}
 
 // of is F(column).
 func (c columnHash) of(column []prg.Block) prg.Block { return inner(column, c) }

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	rand2 "math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/zeebo/blake3"
 
 	"secc.example/secc/backend/plan/wire"
 	"secc.example/secc/internal/kernel/kerneltest"
@@ -496,12 +497,17 @@ func testInnerProducts(t *testing.T) {
 
 // TestColumnHash: the factors are those of the message and of what came before.
 func TestColumnHash(t *testing.T) {
-	room := make([]prg.Block, 8)
-	c := newColumnHash(room, [32]byte{1, 2}, 77, []byte("corrections"))
-	key := sha256.Sum256(append(binary.LittleEndian.AppendUint64([]byte{1, 2, 31: 0}, 77), "corrections"...))
-	for i, x := range c {
-		if x != counter(prg.Load(key[:]), uint64(i)) {
-			t.Fatalf("factor %d is %x", i, x)
+	check := newColumnCheck(2048)
+	for _, rows := range []int{2048, 512} {
+		c := check.draw([32]byte{1, 2}, 77, []byte("corrections"), rows)
+		if len(c) != rows/128 {
+			t.Fatalf("%d factors of %d OTs", len(c), rows)
+		}
+		key := blake3.Sum256(append(binary.LittleEndian.AppendUint64([]byte{1, 2, 31: 0}, 77), "corrections"...))
+		for i, x := range c {
+			if x != counter(prg.Load(key[:]), uint64(i)) {
+				t.Fatalf("factor %d is %x", i, x)
+			}
 		}
 	}
 }

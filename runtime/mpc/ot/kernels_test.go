@@ -22,12 +22,14 @@ func randomVector(n int) []prg.Block {
 func TestTranspose(t *testing.T) { kerneltest.Each(t, testTranspose, transposing) }
 
 func testTranspose(t *testing.T) {
-	for _, n := range []int{512, 1024, 8192} {
+	for _, part := range []struct{ n, first, rows int }{{512, 0, 512}, {1024, 0, 1024}, {8192, 0, 8192}, {1024, 512, 512}, {8192, 1536, 3072}} {
+		n := part.n
 		cols := randomVector(n)
-		rows := make([]prg.Block, n)
-		transpose(rows, cols)
+		made := make([]prg.Block, part.rows)
+		transpose(made, cols, part.first)
 		w := n / 128
-		for i := range rows {
+		rows := append(make([]prg.Block, part.first), made...)
+		for i := part.first; i < len(rows); i++ {
 			var want prg.Block
 			for c := range 128 {
 				bit := cols[c*w+i/128][i/64%2] >> (i % 64) & 1

@@ -34,11 +34,12 @@ type soft struct {
 	sum  []prg.Block  // u of one group
 	part []prg.Block  // columns and u of a part of a group's streams
 	msg  []byte
-	rows []prg.Block // made and not handed out yet
-	out  []prg.Block // backing of rows
+	made int         // OTs of the message at hand; its last wire.SoftSpent are not handed out
+	at   int         // those handed out
+	unit []prg.Block // rows of a part of them: those from a multiple of wire.SoftRowsUnit
 
 	binding [sha256.Size]byte // of what was sent before
-	factors []prg.Block       // room for those of the columns' hash
+	check   columnCheck
 }
 
 func newSoft(conn transport.Conn, k int, seeds []prg.Block, binding [sha256.Size]byte, total int64) soft {
@@ -49,10 +50,10 @@ func newSoft(conn transport.Conn, k int, seeds []prg.Block, binding [sha256.Size
 	n := int(wire.SoftMessage(total))
 	s.cols = make([]prg.Block, n)
 	s.sum = make([]prg.Block, n/128)
-	s.factors = make([]prg.Block, n/128)
+	s.check = newColumnCheck(n)
 	s.part = make([]prg.Block, 5*n/128)
 	s.msg = make([]byte, wire.SoftMessageBytes(k, int64(n)))
-	s.out = make([]prg.Block, n)
+	s.unit = make([]prg.Block, wire.SoftRowsUnit)
 	return s
 }
 
@@ -86,26 +87,34 @@ func (s *soft) flush() error { return s.conn.Flush() }
 // fill hands out rows, making more with next.
 func (s *soft) fill(dst []prg.Block, next func(rows int) error) error {
 	for len(dst) > 0 {
-		if len(s.rows) == 0 {
+		if s.at == max(0, s.made-wire.SoftSpent) {
 			n := int(wire.SoftMessage(s.left))
 			if err := next(n); err != nil {
 				return err
 			}
-			good := n - wire.SoftSpent
 			s.next += uint64(n / 128)
-			s.left -= min(int64(good), s.left)
-			if n <= len(dst) { // no need to go by way of s.out: what comes next goes over those that are spent
-				transpose(dst[:n], s.cols[:n])
-				dst = dst[good:]
-				continue
-			}
-			transpose(s.out[:n], s.cols[:n])
-			s.rows = s.out[:good]
+			s.left -= min(int64(n-wire.SoftSpent), s.left)
+			s.made, s.at = n, 0
 		}
-		n := copy(dst, s.rows)
-		dst, s.rows = dst[n:], s.rows[n:]
+		n := s.hand(dst)
+		dst = dst[n:]
+		s.at += n
 	}
 	return nil
+}
+
+// hand makes rows of the columns where they go, in whole units; over spent ones go those that come
+// next. What is less than a unit goes by way of one.
+func (s *soft) hand(dst []prg.Block) int {
+	cols, good, into := s.cols[:s.made], s.made-wire.SoftSpent-s.at, s.at%wire.SoftRowsUnit
+	if whole := min(len(dst), s.made-s.at) &^ (wire.SoftRowsUnit - 1); into == 0 && whole > 0 {
+		transpose(dst[:whole], cols, s.at)
+		return min(whole, good)
+	}
+	if into == 0 {
+		transpose(s.unit, cols, s.at)
+	}
+	return copy(dst, s.unit[into:min(into+good, len(s.unit))])
 }
 
 // message is the part of the buffer for so many OTs: the whole, the corrections, and what is said
@@ -118,7 +127,7 @@ func (s *soft) message(rows int) (whole, corrections, said []byte) {
 
 // hash is that of the columns of the message at hand.
 func (s *soft) hash(corrections []byte, rows int) columnHash {
-	return newColumnHash(s.factors[:rows/128], s.binding, s.next, corrections)
+	return s.check.draw(s.binding, s.next, corrections, rows)
 }
 
 // softSender makes q.

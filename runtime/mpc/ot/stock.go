@@ -55,7 +55,7 @@ func (s *stock) start(ctx context.Context, total int64, ahead int, setup func() 
 	s.total = total
 	depth := max(1, ahead/slabSize)
 	s.queue = make(chan *slab, depth)
-	s.free = make(chan *slab, depth)
+	s.free = make(chan *slab, depth+2) // those being made and being taken from, too
 	s.ready = make(chan struct{})
 	s.stop = make(chan struct{})
 	s.unwire = context.AfterFunc(ctx, func() { s.Close() })

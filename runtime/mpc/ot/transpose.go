@@ -7,22 +7,20 @@ import (
 
 var transposing = kernel.New("ot.transpose", kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.AVX512, kernel.X86.GFNI512))
 
-// transpose turns 128 columns of len(cols) bits (column c at cols[c*w:], w =
-// len(cols)/128 blocks) into len(rows) rows of 128 bits. Both lengths are equal
-// and a multiple of 512.
-func transpose(rows, cols []prg.Block) {
-	rows = rows[:len(cols)]
-	stride := len(cols) / 128 * prg.BlockSize
+// transpose makes rows of 128 bits, from row number first on, of 128 columns of len(cols) bits (column
+// c at cols[c*w:], w = len(cols)/128 blocks). How many rows, and the first, are multiples of 512.
+func transpose(rows, cols []prg.Block, first int) {
+	w := len(cols) / 128
+	cols = cols[first/128 : len(cols)-w+(first+len(rows))/128] // all that is read
 	if v := transposing.Variant(); v != kernel.Portable {
-		transposeVectors(v, rows, cols, stride)
+		transposeVectors(v, rows, cols, w*prg.BlockSize)
 		return
 	}
-	transposeGeneric(rows, cols)
+	transposeGeneric(rows, cols, w)
 }
 
-func transposeGeneric(rows, cols []prg.Block) {
-	w := len(cols) / 128
-	for b := range w {
+func transposeGeneric(rows, cols []prg.Block, w int) {
+	for b := range len(rows) / 128 {
 		for half := range 2 { // rows 128b + 64half ...
 			var lo, hi [64]uint64
 			for c := range 64 {

@@ -47,13 +47,13 @@ func weighVectors(v kernel.Variant, fours *[treeGroups][4]prg.Block, leaves []pr
 func transposeVectors(v kernel.Variant, rows, cols []prg.Block, stride int) {
 	if v == kernel.AVX2 {
 		var tmp [256]prg.Block
-		for at := 0; at < len(cols); at += 256 {
+		for at := 0; at < len(rows); at += 256 {
 			transpose256(&rows[at][0], &cols[at/128][0], stride, &tmp[0][0])
 		}
 		return
 	}
 	var tmp [512]prg.Block
-	for at := 0; at < len(cols); at += 512 {
+	for at := 0; at < len(rows); at += 512 {
 		transposeAsm(&rows[at][0], &cols[at/128][0], stride, &tmp[0][0])
 	}
 }
