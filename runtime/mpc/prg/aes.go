@@ -39,6 +39,15 @@ func (c *Cipher) Reset(key Block) {
 	c.soft.Reset(k[:])
 }
 
+// take is Reset with a key of a portable schedule.
+func (c *Cipher) take(l *lanes, lane int) {
+	c.variant = kernel.Portable
+	if c.soft == nil {
+		c.soft = new(Soft)
+	}
+	c.soft.take(l, lane)
+}
+
 // Encrypt encrypts every block in place.
 func (c *Cipher) Encrypt(x []Block) {
 	switch {

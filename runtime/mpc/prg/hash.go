@@ -20,6 +20,7 @@ const epochBits = 8
 type Hash struct {
 	keys  *Cipher
 	next  [softWidth]Block // keys of as many epochs, that of epoch among them: they cost what one does
+	lanes *lanes           // their schedules, for the portable variant
 	epoch uint64
 	perm  Cipher
 	fresh bool
@@ -35,8 +36,18 @@ func (h *Hash) use(epoch uint64) {
 	}
 	if from := epoch &^ (softWidth - 1); !h.fresh || from != h.epoch&^(softWidth-1) {
 		h.keys.Fill(h.next[:], from)
+		if h.keys.variant == kernel.Portable {
+			if h.lanes == nil {
+				h.lanes = new(lanes)
+			}
+			h.lanes.expand(&h.next)
+		}
 	}
-	h.perm.Reset(h.next[epoch%softWidth])
+	if h.keys.variant == kernel.Portable {
+		h.perm.take(h.lanes, int(epoch%softWidth))
+	} else {
+		h.perm.Reset(h.next[epoch%softWidth])
+	}
 	h.epoch, h.fresh = epoch, true
 }
 

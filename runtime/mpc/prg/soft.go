@@ -315,61 +315,53 @@ func (q *sliced) substitute() {
 	}
 }
 
-// mix is ShiftRows, MixColumns and the key: with a the rows, moved, t = a ^ the next row and
-// s the sum of all rows, the result is 2t ^ s ^ a.
+// mix is ShiftRows, MixColumns and the key: with a the rows, moved, and t = a ^ the next row, a
+// row becomes 2t ^ the next a ^ the next t but one.
 func (q *sliced) mix(k *sliced) {
 	a0, a1, a2, a3 := q.moved(7)
 	h0, h1, h2, h3 := a0^a1, a1^a2, a2^a3, a3^a0 // what doubling moves out of a byte
 	t0, t1, t2, t3 := h0, h1, h2, h3
-	var s, b0, b1, b2, b3 uint64 // b: t of the bit before
+	var b0, b1, b2, b3 uint64 // t of the bit before
 
 	a0, a1, a2, a3 = q.moved(0)
 	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
-	s = t0 ^ t2
-	q[0][0], q[1][0] = s^a0^b0^k[0][0], s^a1^b1^k[1][0]
-	q[2][0], q[3][0] = s^a2^b2^k[2][0], s^a3^b3^k[3][0]
+	q[0][0], q[1][0] = t2^a1^b0^k[0][0], t3^a2^b1^k[1][0]
+	q[2][0], q[3][0] = t0^a3^b2^k[2][0], t1^a0^b3^k[3][0]
 
 	a0, a1, a2, a3 = q.moved(1)
 	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
-	s = t0 ^ t2
-	q[0][1], q[1][1] = s^a0^b0^h0^k[0][1], s^a1^b1^h1^k[1][1]
-	q[2][1], q[3][1] = s^a2^b2^h2^k[2][1], s^a3^b3^h3^k[3][1]
+	q[0][1], q[1][1] = t2^a1^b0^h0^k[0][1], t3^a2^b1^h1^k[1][1]
+	q[2][1], q[3][1] = t0^a3^b2^h2^k[2][1], t1^a0^b3^h3^k[3][1]
 
 	a0, a1, a2, a3 = q.moved(2)
 	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
-	s = t0 ^ t2
-	q[0][2], q[1][2] = s^a0^b0^k[0][2], s^a1^b1^k[1][2]
-	q[2][2], q[3][2] = s^a2^b2^k[2][2], s^a3^b3^k[3][2]
+	q[0][2], q[1][2] = t2^a1^b0^k[0][2], t3^a2^b1^k[1][2]
+	q[2][2], q[3][2] = t0^a3^b2^k[2][2], t1^a0^b3^k[3][2]
 
 	a0, a1, a2, a3 = q.moved(3)
 	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
-	s = t0 ^ t2
-	q[0][3], q[1][3] = s^a0^b0^h0^k[0][3], s^a1^b1^h1^k[1][3]
-	q[2][3], q[3][3] = s^a2^b2^h2^k[2][3], s^a3^b3^h3^k[3][3]
+	q[0][3], q[1][3] = t2^a1^b0^h0^k[0][3], t3^a2^b1^h1^k[1][3]
+	q[2][3], q[3][3] = t0^a3^b2^h2^k[2][3], t1^a0^b3^h3^k[3][3]
 
 	a0, a1, a2, a3 = q.moved(4)
 	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
-	s = t0 ^ t2
-	q[0][4], q[1][4] = s^a0^b0^h0^k[0][4], s^a1^b1^h1^k[1][4]
-	q[2][4], q[3][4] = s^a2^b2^h2^k[2][4], s^a3^b3^h3^k[3][4]
+	q[0][4], q[1][4] = t2^a1^b0^h0^k[0][4], t3^a2^b1^h1^k[1][4]
+	q[2][4], q[3][4] = t0^a3^b2^h2^k[2][4], t1^a0^b3^h3^k[3][4]
 
 	a0, a1, a2, a3 = q.moved(5)
 	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
-	s = t0 ^ t2
-	q[0][5], q[1][5] = s^a0^b0^k[0][5], s^a1^b1^k[1][5]
-	q[2][5], q[3][5] = s^a2^b2^k[2][5], s^a3^b3^k[3][5]
+	q[0][5], q[1][5] = t2^a1^b0^k[0][5], t3^a2^b1^k[1][5]
+	q[2][5], q[3][5] = t0^a3^b2^k[2][5], t1^a0^b3^k[3][5]
 
 	a0, a1, a2, a3 = q.moved(6)
 	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
-	s = t0 ^ t2
-	q[0][6], q[1][6] = s^a0^b0^k[0][6], s^a1^b1^k[1][6]
-	q[2][6], q[3][6] = s^a2^b2^k[2][6], s^a3^b3^k[3][6]
+	q[0][6], q[1][6] = t2^a1^b0^k[0][6], t3^a2^b1^k[1][6]
+	q[2][6], q[3][6] = t0^a3^b2^k[2][6], t1^a0^b3^k[3][6]
 
 	a0, a1, a2, a3 = q.moved(7)
-	b0, b1, b2, b3, t0, t2 = t0, t1, t2, t3, a0^a1, a2^a3
-	s = t0 ^ t2
-	q[0][7], q[1][7] = s^a0^b0^k[0][7], s^a1^b1^k[1][7]
-	q[2][7], q[3][7] = s^a2^b2^k[2][7], s^a3^b3^k[3][7]
+	b0, b1, b2, b3, t0, t1, t2, t3 = t0, t1, t2, t3, a0^a1, a1^a2, a2^a3, a3^a0
+	q[0][7], q[1][7] = t2^a1^b0^k[0][7], t3^a2^b1^k[1][7]
+	q[2][7], q[3][7] = t0^a3^b2^k[2][7], t1^a0^b3^k[3][7]
 }
 
 // moved is bit j of the rows after ShiftRows.
@@ -382,52 +374,73 @@ func (q *sliced) moved(j int) (a0, a1, a2, a3 uint64) {
 // their numbering x0 is the highest bit. The order of the gates is one, found by search, in which
 // Go's compiler for amd64 moves little to and from the stack.
 func subBytes(q *[8]uint64) {
-	x1, x2, x3, x6, x0, x5 := q[6], q[5], q[4], q[1], q[7], q[2]
-	x4 := q[3]
-	t0, y14 := x1^x2, x3^x5
-	x7 := q[0]
-	y1, y13 := t0^x7, x0^x6
-	y4, y12, y5 := y1^x3, y13^y14, y1^x6
+	x3, x5 := q[4], q[2]
+	y14, x1, x2 := x3^x5, q[6], q[5]
+	t0, x0, x6 := x1^x2, q[7], q[1]
+	y13 := x0 ^ x6
+	y12, x7 := y13^y14, q[0]
+	y1, x4 := t0^x7, q[3]
 	t1, y9 := x4^y12, x0^x3
-	y20, y15, y8 := t1^x1, t1^x5, x0^x5
-	y11, t2 := y20^y9, y12&y15
-	y7, y3, y10 := x7^y11, y5^y8, y15^t0
-	y17, y16, t12, t8, t15, y2 := y10^y11, t0^y11, y9&y11, y5&y1, y8&y10, y1^x0
-	t13, t7, t5 := y14&y17, y13&y16, y4&x7
-	t6, t14, t16, t10, y6 := t5^t2, t13^t12, t15^t12, y2&y7, y15^x7
-	t11, t3, t9, y19, t18, y18 := t10^t7, y3&y6, t8^t7, y10^y8, t6^t16, x0^y16
-	t20, t22, t4, y21, t19 := t11^t16, t18^y19, t3^t2, y13^y16, t9^t14
-	t17, t23 := t4^t14, t19^y21
-	t21 := t17 ^ y20
-	t26, t24, t25 := t21&t23, t20^y18, t21^t22
-	t27 := t24 ^ t26
-	t28, t30 := t25&t27, t23^t24
-	t29, t31 := t28^t22, t22^t26
-	z14, t32 := t29&y2, t31&t30
-	t33 := t32 ^ t24
+	y20, y15, y8, y5 := t1^x1, t1^x5, x0^x5, y1^x6
+	y3, t2, y6 := y5^y8, y12&y15, y15^x7
+	t3, y4, y11 := y3&y6, y1^x3, y20^y9
+	t5, y7 := y4&x7, x7^y11
+	t6, y10 := t5^t2, y15^t0
+	y17, t4, t12, y16 := y10^y11, t3^t2, y9&y11, t0^y11
+	t13 := y14 & y17
+	t14, t15 := t13^t12, y8&y10
+	t17, t16, y19, t8 := t4^t14, t15^t12, y10^y8, y5&y1
+	t18 := t6 ^ t16
+	t22, t21, t7 := t18^y19, t17^y20, y13&y16
+	t9, y21 := t8^t7, y13^y16
+	t19 := t9 ^ t14
+	t23, y18, y2 := t19^y21, x0^y16, y1^x0
+	t10 := y2 & y7
+	t11 := t10 ^ t7
+	t20 := t11 ^ t16
+	t24, t26 := t20^y18, t21&t23
+	t27, t31, t30 := t24^t26, t22^t26, t23^t24
+	t32, t25 := t31&t30, t21^t22
+	t28 := t25 & t27
+	t29, t33 := t28^t22, t32^t24
 	t35 := t27 ^ t33
-	t36, t34, z2 := t24&t35, t23^t33, t33&x7
-	t37 := t36 ^ t34
-	t44, t38, z5 := t33^t37, t27^t36, t29&y7
+	t36, t34 := t24&t35, t23^t33
+	t38 := t27 ^ t36
 	t39 := t29 & t38
 	t40 := t25 ^ t39
-	t43, z1, z0, z10, t42, t41 := t29^t40, t37&y6, t44&y15, t37&y3, t29^t33, t40^t37
-	z4, z12, z11, z3, t45, z13 := t40&y1, t43&y13, t33&y4, t43&y16, t42^t41, t40&y5
-	z15, z8, z16 := t42&y9, t41&y10, t45&y14
-	t46, z6, z7 := z15^z16, t42&y11, t45&y17
-	t54, t47, t52 := z6^z7, z10^z11, z7^z8
-	t59, t58, z17, z9, t53, t50 := z3^t54, z4^t46, t41&y8, t44&y12, z0^z3, z2^z12
-	t49, t64, t57 := z9^z10, z4^t59, t50^t53
-	t61, t62, t63 := z14^t57, t52^t58, t49^t58
-	t66, t65, s0, t55 := z1^t63, t61^t62, t59^t63, z16^z17
-	s5, s3, t67 := t47^t65, t53^t66, t64^t65
-	q[7] = s0
-	t48 := z5 ^ z13
+	z13, t37, z14, t43, z5, z4 := t40&y5, t36^t34, t29&y2, t29^t40, t29&y7, t40&y1
+	z1, t41, z10, z11, t42, t48 := t37&y6, t40^t37, t37&y3, t33&y4, t29^t33, z5^z13
+	t44, z3, z12, z2 := t33^t37, t43&y16, t43&y13, t33&x7
+	z9 := t44 & y12
+	t49, z6, t47, z0, z15, t51 := z9^z10, t42&y11, z10^z11, t44&y15, t42&y9, z2^z5
+	t50, t45 := z2^z12, t42^t41
+	z7 := t45 & y17
+	t54 := z6 ^ z7
+	t59, t53, z8 := z3^t54, z0^z3, t41&y10
+	t52, t57 := z7^z8, t50^t53
+	t61, z16 := z14^t57, t45&y14
+	t46, z17 := z15^z16, t41&y8
+	t55, t56, t60 := z16^z17, z12^t48, t46^t57
+	s7 := t48 ^ t60
+	q[0] = s7
+	t58 := z4 ^ t46
+	t63, t62 := t49^t58, t52^t58
+	t65, t66 := t61^t62, z1^t63
+	s4 := t51 ^ t66
+	q[3] = s4
+	t64, s5 := z4^t59, t47^t65
 	q[2] = s5
-	t51, s1, t60, s2 := z2^z5, t64^s3, t46^t57, t55^t67
-	s7, s4, t56 := t48^t60, t51^t66, z12^t48
 	s6 := t56 ^ t62
-	q[4], q[1], q[6], q[5], q[3], q[0] = s3, s6, s1, s2, s4, s7
+	q[1] = s6
+	s3 := t53 ^ t66
+	q[4] = s3
+	t67 := t64 ^ t65
+	s2 := t55 ^ t67
+	q[5] = s2
+	s0 := t59 ^ t63
+	q[7] = s0
+	s1 := t64 ^ s3
+	q[6] = s1
 }
 
 // exchange swaps the bits of a whose number has bit log2(s) set with those of b

@@ -82,3 +82,31 @@ func TestEncrypt(t *testing.T) {
 		}
 	}, Kernel)
 }
+
+// TestLanesAreKeySchedules: the schedules of many keys at once are those of each alone.
+func TestLanesAreKeySchedules(t *testing.T) {
+	var l lanes
+	keys := [softWidth]Block(randomBlocks(softWidth))
+	l.expand(&keys)
+	for i, key := range keys {
+		p := key.Bytes()
+		var s Soft
+		s.take(&l, i)
+		if !slices.Equal(s.keys, NewSoft(p[:]).keys) {
+			t.Errorf("key %d of %d: another schedule", i, softWidth)
+		}
+	}
+}
+
+func BenchmarkSoftLanes(b *testing.B) {
+	var l lanes
+	var s Soft
+	keys := [softWidth]Block(randomBlocks(softWidth))
+	for b.Loop() {
+		l.expand(&keys)
+		for i := range keys {
+			s.take(&l, i)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/softWidth, "ns/key")
+}
