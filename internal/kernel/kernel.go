@@ -10,7 +10,7 @@
 //
 // The fastest one is used, kernel by kernel: a processor with AVX-512 but without
 // its integer multiply-add mixes. The environment variable SECC_KERNELS names the
-// fastest variant that may be used (portable, neon, avx2, vaes, avx512, ifma); tests
+// fastest variant that may be used (portable, wasm, neon, avx2, vaes, avx512, ifma); tests
 // take Force. The build tag purego leaves portable variants only.
 package kernel
 
@@ -28,6 +28,8 @@ type Variant uint32
 const (
 	// Portable is Go without assembly, in constant time where it touches secrets.
 	Portable Variant = iota
+	// WASM is what suits WebAssembly, which has no products of 64 bits with their upper halves.
+	WASM
 	// NEON is arm64, with the AES instructions where a kernel needs them.
 	NEON
 	// AVX2 is amd64 with AVX2 and FMA, with the AES instructions where a kernel needs them.
@@ -40,7 +42,7 @@ const (
 	IFMA
 )
 
-var names = []string{"portable", "neon", "avx2", "vaes", "avx512", "ifma"}
+var names = []string{"portable", "wasm", "neon", "avx2", "vaes", "avx512", "ifma"}
 
 // String returns the name that reports and SECC_KERNELS use.
 func (v Variant) String() string { return names[v] }

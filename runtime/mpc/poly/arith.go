@@ -50,6 +50,10 @@ func (r *Ring) Mul(dst, a, b []uint64) {
 		r.mulFMA(dst, a, b)
 		return
 	}
+	if r.halves != nil {
+		r.mulHalves(dst, a, b)
+		return
+	}
 	for i := range dst {
 		hi, lo := bits.Mul64(a[i], b[i])
 		dst[i] = r.reduce128(hi, lo)

@@ -19,6 +19,10 @@ func (r *Ring) InvNTT(p []uint64) {
 		r.inverseFMA(p)
 		return
 	}
+	if r.halves != nil {
+		r.inverseHalves(p)
+		return
+	}
 	r.inverseGeneric(p)
 }
 
@@ -31,6 +35,10 @@ func (r *Ring) forward(p []uint64, m int) {
 	}
 	if r.fma != nil && m <= len(p)/fmaMin {
 		r.forwardFMA(p, m)
+		return
+	}
+	if r.halves != nil {
+		r.forwardHalves(p, m)
 		return
 	}
 	r.forwardGeneric(p, m)

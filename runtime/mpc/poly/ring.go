@@ -21,8 +21,9 @@ type Ring struct {
 	psi     uint64 // primitive 2n-th root of unity
 	variant Variant
 	ifma    bool
-	fma     *fmaTables // of the variant FMA
-	lanes   int        // of elementwise kernels; 0 if there are none
+	fma     *fmaTables    // of the variant FMA
+	halves  *halvesTables // of the variant Halves
+	lanes   int           // of elementwise kernels; 0 if there are none
 
 	fwd, inv twiddles
 	nInv     operand // n^-1
@@ -71,6 +72,8 @@ func NewRing(n int, q uint64, opts ...Option) (*Ring, error) {
 	r.variant = r.variant.resolve()
 	r.fill()
 	switch r.variant {
+	case Halves:
+		r.halves = r.newHalvesTables()
 	case IFMA:
 		r.ifma, r.lanes = true, ifmaLanes
 	case FMA:

@@ -2,12 +2,13 @@ package poly
 
 import (
 	"fmt"
+	"runtime"
 
 	"secc.example/secc/internal/kernel"
 )
 
 // Kernel is all arithmetic of a ring: transforms, products, sampling, packing.
-var Kernel = kernel.New("poly.ring", kernel.When(kernel.NEON, kernel.ARM64.NEON), kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.IFMA, kernel.X86.IFMA && kernel.X86.VAES512))
+var Kernel = kernel.New("poly.ring", kernel.When(kernel.WASM, runtime.GOARCH == "wasm"), kernel.When(kernel.NEON, kernel.ARM64.NEON), kernel.When(kernel.AVX2, kernel.X86.AVX2), kernel.When(kernel.IFMA, kernel.X86.IFMA && kernel.X86.VAES512))
 
 // Variant names an implementation of the kernels. A ring keeps to the one it was
 // made with, since accumulators differ.
@@ -18,6 +19,9 @@ const (
 	Auto Variant = iota
 	// Generic is portable Go.
 	Generic
+	// Halves is portable Go that multiplies halves of words, for WebAssembly: transforms and
+	// products. It can be forced anywhere.
+	Halves
 	// FMA is AVX2 or NEON: transforms and products in double precision. With AVX2 the rest goes by
 	// four lanes, with NEON it is portable.
 	FMA
@@ -26,12 +30,15 @@ const (
 )
 
 // ofKernel names the ring's arithmetic for what a kernel is called.
-var ofKernel = map[kernel.Variant]Variant{kernel.Portable: Generic, kernel.NEON: FMA, kernel.AVX2: FMA, kernel.IFMA: IFMA}
+var ofKernel = map[kernel.Variant]Variant{kernel.Portable: Generic, kernel.WASM: Halves, kernel.NEON: FMA, kernel.AVX2: FMA, kernel.IFMA: IFMA}
 
 // String returns the name used in benchmark rows.
 func (v Variant) String() string {
 	if v == Auto {
 		return "auto"
+	}
+	if v == Halves {
+		return kernel.WASM.String()
 	}
 	for _, k := range Kernel.Variants() {
 		if ofKernel[k] == v {
@@ -48,7 +55,7 @@ func (v Variant) Available() bool {
 			return true
 		}
 	}
-	return v == Auto
+	return v == Auto || v == Halves
 }
 
 // resolve turns Auto into a concrete variant.
