@@ -1,7 +1,7 @@
 // Keeps the page for when there is no network. Only the page: never an answer of a service.
 
 const name = "secc-@BUNDLE@";
-const page = ["./", "app.js", "style.css", "worker.js", "wasm_exec.js", "secc.wasm"];
+const page = ["./", "app.js", "style.css", "worker.js", "wasm_exec.js", "kernels.js", "secc.wasm"];
 
 self.addEventListener("install", (e) => e.waitUntil(caches.open(name).then((c) => c.addAll(page))));
 self.addEventListener("activate", (e) => e.waitUntil(caches.keys().then((all) => Promise.all(all.filter((k) => k !== name).map((k) => caches.delete(k))))));

@@ -1,9 +1,10 @@
 // The worker: the protocol's client, compiled from Go. It is fetched by its hash.
 
-importScripts("wasm_exec.js");
+importScripts("wasm_exec.js", "kernels.js");
 
 const ready = (async () => {
   const go = new Go();
+  seccKernels(go);
   const response = await fetch("secc.wasm", { integrity: "@secc.wasm@" });
   const { instance } = await WebAssembly.instantiate(await response.arrayBuffer(), go.importObject);
   go.run(instance).catch((e) => postMessage({ kind: "error", message: String(e) }));

@@ -28,7 +28,8 @@ type Variant uint32
 const (
 	// Portable is Go without assembly, in constant time where it touches secrets.
 	Portable Variant = iota
-	// WASM is what suits WebAssembly, which has no products of 64 bits with their upper halves.
+	// WASM is what suits WebAssembly: Go without upper halves of products, and vectors of 128 bits
+	// by a module beside Go's (build tag simd128).
 	WASM
 	// NEON is arm64, with the AES instructions where a kernel needs them.
 	NEON

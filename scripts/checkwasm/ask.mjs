@@ -6,8 +6,11 @@ import { createRequire } from "node:module";
 import { basename, resolve } from "node:path";
 
 const [exec, wasm, plan, url, input] = process.argv.slice(2);
-createRequire(import.meta.url)(resolve(exec));
+const require = createRequire(import.meta.url);
+require(resolve(exec));
+require("../../clients/web/kernels.js");
 const go = new Go();
+seccKernels(go);
 const { instance } = await WebAssembly.instantiate(readFileSync(wasm), go.importObject);
 go.run(instance);
 const bytes = (file) => new Uint8Array(readFileSync(file));

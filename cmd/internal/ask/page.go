@@ -15,8 +15,8 @@ import (
 
 // The files of the page (scripts/web), and what they are.
 var pageFiles = map[string]string{
-	"index.html": "text/html; charset=utf-8", "app.js": "text/javascript", "worker.js": "text/javascript", "sw.js": "text/javascript",
-	"wasm_exec.js": "text/javascript", "style.css": "text/css", "secc.wasm": "application/wasm",
+	"index.html": "text/html; charset=utf-8", "app.js": "text/javascript", "worker.js": "text/javascript", "kernels.js": "text/javascript",
+	"sw.js": "text/javascript", "wasm_exec.js": "text/javascript", "style.css": "text/css", "secc.wasm": "application/wasm",
 }
 
 // paging serves the page with which a browser asks the model, and passes its sessions on to

@@ -4,8 +4,8 @@
 //
 // It knows blocks and keys. It knows nothing of parties, messages or of what
 // the bits are used for. Every kernel exists in several variants that give the
-// same bits (see internal/kernel): bit-sliced Go, NEON with its AES instructions, and
-// AES-NI on 128, 256 and 512 bits.
+// same bits (see internal/kernel): bit-sliced Go, whose rounds WebAssembly can run in
+// vectors of 128 bits, NEON with its AES instructions, and AES-NI on 128, 256 and 512 bits.
 package prg
 
 import "encoding/binary"

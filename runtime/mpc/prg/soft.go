@@ -283,6 +283,9 @@ func (s *Soft) encrypt(q *sliced) {
 
 // inner runs the rounds from, from+1, ... before to.
 func (s *Soft) inner(q *sliced, from, to int) {
+	if from < to && q.byVectors(s.keys[from:], to-from, 0) {
+		return
+	}
 	for r := from; r < to; r++ {
 		q.substitute()
 		q.mix(&s.keys[r])
@@ -292,6 +295,9 @@ func (s *Soft) inner(q *sliced, from, to int) {
 // rounds runs round from and all after it.
 func (s *Soft) rounds(q *sliced, from int) {
 	last := len(s.keys) - 1
+	if q.byVectors(s.keys[from:], last-from, 1) {
+		return
+	}
 	s.inner(q, from, last)
 	q.substitute()
 	k := &s.keys[last]
