@@ -16,7 +16,7 @@ type batch struct {
 	n     int
 	index uint64 // of the first OT, counted from the start of the direction: the hash's tweak
 	hash  *prg.Hash
-	home  chan *slab
+	home  *stock
 	used  bool
 }
 
@@ -44,10 +44,7 @@ func (b *batch) consume() {
 func (b *batch) release() {
 	for _, p := range b.parts {
 		if p.from.unused.Add(-int64(len(p.blocks))) == 0 {
-			select {
-			case b.home <- p.from:
-			default:
-			}
+			b.home.takeBack(p.from)
 		}
 	}
 	b.parts = nil

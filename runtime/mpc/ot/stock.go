@@ -139,6 +139,21 @@ func (s *stock) slab(n int) *slab {
 	return b
 }
 
+// spareSlabs are kept beside a full queue.
+const spareSlabs = 4
+
+// takeBack keeps a slab for the producer while there is room for it in the stock. What comes back of a large
+// reserve when the queue is full again is garbage: the plan counts what is stocked once.
+func (s *stock) takeBack(b *slab) {
+	if len(s.queue)+len(s.free) >= cap(s.queue)+spareSlabs {
+		return
+	}
+	select {
+	case s.free <- b:
+	default:
+	}
+}
+
 // Wait returns when the one-time setup is done, with its error.
 func (s *stock) Wait(ctx context.Context) error {
 	select {
@@ -195,7 +210,7 @@ func (s *stock) take(ctx context.Context, n int, w Waiter) (batch, error) {
 			s.current, s.offset = nil, 0
 		}
 	}
-	b.home = s.free
+	b.home = s
 	if n > 0 {
 		b.hash = prg.NewHash(s.key)
 	}
