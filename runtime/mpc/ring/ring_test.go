@@ -91,7 +91,7 @@ func TestSlice(t *testing.T) { kerneltest.Each(t, testSlice, slicing) }
 func testSlice(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, n := range sizes {
-		for _, c := range []struct{ lo, count int }{{0, 1}, {3, 2}, {58, 6}, {5, 14}, {0, 64}, {63, 1}, {20, 44}} {
+		for _, c := range []struct{ lo, count int }{{0, 1}, {3, 2}, {58, 6}, {5, 14}, {4, 18}, {31, 32}, {2, 8}, {0, 64}, {63, 1}, {20, 44}} {
 			x := random(r, n, 64)
 			p := Planes(c.count, n)
 			Slice(p, x, c.lo)

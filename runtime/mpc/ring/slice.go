@@ -40,38 +40,44 @@ func gatherBit(x []uint64, bit int) (w uint64) {
 	return w
 }
 
-// manyPlanes is from where a whole transposition is faster than one pass a bit.
-const manyPlanes = 6
-
-// slicePortable slices whole blocks of 64 elements.
+// slicePortable slices whole blocks of 64 elements. Of few bits of an element several elements share
+// a word, and then fewer words are transposed: 8, 16 or 32 for as many planes at most.
 func slicePortable(planes [][]uint64, x []uint64, lo int) {
+	size := 8
+	for size < len(planes) {
+		size *= 2
+	}
 	var m [64]uint64
 	for b := 0; b*64 < len(x); b++ {
-		block := x[b*64 : b*64+64]
-		if len(planes) < manyPlanes {
-			for j, p := range planes {
-				p[b] = gatherBit(block, lo+j)
+		block := (*[64]uint64)(x[b*64:])
+		for i := range size {
+			w := block[i] >> lo
+			if size < 64 {
+				w &= 1<<size - 1
 			}
-			continue
+			for at := size; at < 64; at += size {
+				w |= block[i+at] >> lo & (1<<size - 1) << at
+			}
+			m[i] = w
 		}
-		copy(m[:], block)
-		transpose(&m)
+		transpose(m[:size])
 		for j, p := range planes {
-			p[b] = m[lo+j]
+			p[b] = m[j]
 		}
 	}
 }
 
-// transpose mirrors a 64x64 bit matrix: bit j of m[i] becomes bit i of m[j]
-// (Warren, Hacker's Delight, section 7-3).
-func transpose(m *[64]uint64) {
-	mask := uint64(0x00000000ffffffff)
-	for d := 32; d > 0; d >>= 1 {
-		for i := 0; i < 64; i = (i + d + 1) &^ d {
-			t := (m[i]>>d ^ m[i+d]) & mask
-			m[i] ^= t << d
-			m[i+d] ^= t
+// transpose mirrors square matrices of len(m) times as many bits, which lie side by side: of each
+// bit j of m[i] becomes bit i of m[j] (Warren, Hacker's Delight, section 7-3).
+func transpose(m []uint64) {
+	for d := len(m) / 2; d > 0; d >>= 1 {
+		mask := ^uint64(0) / (1<<d + 1) // the lower d of every 2d bits
+		for from := 0; from < len(m); from += 2 * d {
+			a, b := m[from:from+d], m[from+d:from+2*d]
+			for i, w := range a {
+				t := (w>>d ^ b[i]) & mask
+				a[i], b[i] = w^t<<d, b[i]^t
+			}
 		}
-		mask ^= mask << (d / 2)
 	}
 }
