@@ -16,10 +16,14 @@ var gathering = kernel.New("ot.gather", kernel.When(kernel.NEON, kernel.ARM64.NE
 // the line, so a line comes from memory once for four rows, and one index serves them.
 const lineSize = 4
 
-// indexBlocks is the number of blocks of indices that n rows take, those ahead of them with them.
+// indexBlocks is the number of blocks of indices that n rows take, with those ahead of them but where
+// nothing looks ahead: portable code cannot ask for a line without waiting for it.
 func indexBlocks(n int) int {
 	groups := (n + lineSize - 1) / lineSize
-	return ((groups+ahead)*wire.LPNWeight + 3) / 4
+	if gathering.Variant() != kernel.Portable {
+		groups += ahead
+	}
+	return (groups*wire.LPNWeight + 3) / 4
 }
 
 // gather computes dst[i] = leaves[i] ^ the xor of ten entries of x. A group of
