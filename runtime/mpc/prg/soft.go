@@ -379,6 +379,7 @@ func (q *sliced) moved(j int) (a0, a1, a2, a3 uint64) {
 // Peralta (SEA 2010): a linear layer, an inversion in GF(2^4)^2, a linear layer. In
 // their numbering x0 is the highest bit. The order of the gates is one, found by search, in which
 // Go's compiler for amd64 moves little to and from the stack.
+// vectors.wasm is made of these statements: go generate.
 func subBytes(q *[8]uint64) {
 	x3, x5 := q[4], q[2]
 	y14, x1, x2 := x3^x5, q[6], q[5]
