@@ -92,7 +92,13 @@ func benchTreeCheck(b *testing.B) {
 func BenchmarkGather(b *testing.B) { kerneltest.Bench(b, benchGather, gathering, prg.Kernel) }
 
 func benchGather(b *testing.B) {
-	x := table(1 << 18)
+	for depth := 11; depth <= 13; depth++ {
+		p, _ := wire.FerretOf(depth)
+		b.Run(fmt.Sprint("set", depth), func(b *testing.B) { benchGatherFrom(b, table(p.K)) })
+	}
+}
+
+func benchGatherFrom(b *testing.B, x []prg.Block) {
 	copy(x, randomVector(len(x)))
 	dst, index := make([]prg.Block, 4096), make([]prg.Block, indexBlocks(rowsAtOnce))
 	c := prg.NewPublic(prg.Block{1, 2})
@@ -100,7 +106,7 @@ func benchGather(b *testing.B) {
 	for b.Loop() {
 		for at := 0; at < len(dst); at += rowsAtOnce {
 			c.Fill(index, row)
-			row += uint64(len(index))
+			row += rowsAtOnce / lineSize * wire.LPNWeight / 4
 			gather(dst[at:at+rowsAtOnce], dst[at:at+rowsAtOnce], x, index)
 		}
 	}
