@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -91,7 +95,20 @@ func TestInterruptEndsCommands(t *testing.T) {
 	}
 }
 
-// interrupt starts secc, sends it a signal when it has run for some milliseconds, and wants
+// computed is a process's processor time, where the system has it in a file; if not, how long it runs.
+func computed(pid int, since time.Time) time.Duration {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if err != nil || len(fields) < 13 {
+		return time.Since(since)
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// interrupt starts secc, sends it a signal when it has computed for some milliseconds (a loaded machine
+// takes longer than that to come to main), and wants
 // exit code 130 and the words for it at once: interrupt SIGNAL MILLISECONDS ARGS...
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}
@@ -107,7 +124,9 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	var said bytes.Buffer
 	c.Stderr = &said
 	ts.Check(c.Start())
-	time.Sleep(wait)
+	for start := time.Now(); computed(c.Process.Pid, start) < wait && time.Since(start) < time.Minute; {
+		time.Sleep(10 * time.Millisecond)
+	}
 	ts.Check(c.Process.Signal(signals[args[0]]))
 	start := time.Now()
 	err = c.Wait()
