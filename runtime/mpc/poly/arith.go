@@ -50,8 +50,8 @@ func (r *Ring) Mul(dst, a, b []uint64) {
 		r.mulFMA(dst, a, b)
 		return
 	}
-	if r.halves != nil {
-		r.mulHalves(dst, a, b)
+	if r.brought != nil {
+		r.brought.mul(dst, a, b)
 		return
 	}
 	for i := range dst {

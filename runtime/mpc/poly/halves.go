@@ -21,6 +21,18 @@ type halvesTables struct {
 	inverse         float64  // 1/q
 }
 
+// halved is a ring's kernels of the variant Halves.
+type halved struct{ *Ring }
+
+func newHalved(r *Ring) ringKernels {
+	r.halves = r.newHalvesTables()
+	return halved{r}
+}
+
+func (h halved) forward(p []uint64, m int) { h.forwardHalves(p, m) }
+func (h halved) inverse(p []uint64)        { h.inverseHalves(p) }
+func (h halved) mul(dst, a, b []uint64)    { h.mulHalves(dst, a, b) }
+
 // halves is a factor w with 2^26 w mod q, and of both floor(2^32 times it / q).
 type halves struct{ high, low, highOver, lowOver uint64 }
 

@@ -19,8 +19,8 @@ func (r *Ring) InvNTT(p []uint64) {
 		r.inverseFMA(p)
 		return
 	}
-	if r.halves != nil {
-		r.inverseHalves(p)
+	if r.brought != nil {
+		r.brought.inverse(p)
 		return
 	}
 	r.inverseGeneric(p)
@@ -37,8 +37,8 @@ func (r *Ring) forward(p []uint64, m int) {
 		r.forwardFMA(p, m)
 		return
 	}
-	if r.halves != nil {
-		r.forwardHalves(p, m)
+	if r.brought != nil {
+		r.brought.forward(p, m)
 		return
 	}
 	r.forwardGeneric(p, m)

@@ -24,6 +24,8 @@ func testRings(t testing.TB, degrees ...int) []*Ring {
 	return rs
 }
 
+func init() { bringHalves = newHalved }
+
 // testVariants are what runs here, and Halves anyway.
 func testVariants() []Variant {
 	vs := Variants()

@@ -22,7 +22,8 @@ type Ring struct {
 	variant Variant
 	ifma    bool
 	fma     *fmaTables    // of the variant FMA
-	halves  *halvesTables // of the variant Halves
+	halves  *halvesTables // of the variant Halves,
+	brought ringKernels   // which does this
 	lanes   int           // of elementwise kernels; 0 if there are none
 
 	fwd, inv twiddles
@@ -73,7 +74,7 @@ func NewRing(n int, q uint64, opts ...Option) (*Ring, error) {
 	r.fill()
 	switch r.variant {
 	case Halves:
-		r.halves = r.newHalvesTables()
+		r.brought = bringHalves(r)
 	case IFMA:
 		r.ifma, r.lanes = true, ifmaLanes
 	case FMA:

@@ -20,7 +20,7 @@ const (
 	// Generic is portable Go.
 	Generic
 	// Halves is portable Go that multiplies halves of words, for WebAssembly: transforms and
-	// products. It can be forced anywhere.
+	// products. Tests force it anywhere.
 	Halves
 	// FMA is AVX2 or NEON: transforms and products in double precision. With AVX2 the rest goes by
 	// four lanes, with NEON it is portable.
@@ -55,8 +55,19 @@ func (v Variant) Available() bool {
 			return true
 		}
 	}
-	return v == Auto || v == Halves
+	return v == Auto || v == Halves && bringHalves != nil
 }
+
+// ringKernels are transforms and products of a variant that not every program brings.
+type ringKernels interface {
+	forward(p []uint64, m int)
+	inverse(p []uint64)
+	mul(dst, a, b []uint64)
+}
+
+// bringHalves makes those of the variant Halves: of programs for WebAssembly, and of tests. Others leave
+// its code out.
+var bringHalves func(*Ring) ringKernels
 
 // resolve turns Auto into a concrete variant.
 func (v Variant) resolve() Variant {

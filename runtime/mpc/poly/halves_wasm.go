@@ -1,0 +1,3 @@
+package poly
+
+func init() { bringHalves = newHalved }
