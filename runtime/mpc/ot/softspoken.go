@@ -87,7 +87,7 @@ func (s *soft) flush() error { return s.conn.Flush() }
 // fill hands out rows, making more with next.
 func (s *soft) fill(dst []prg.Block, next func(rows int) error) error {
 	for len(dst) > 0 {
-		if s.at == max(0, s.made-wire.SoftSpent) {
+		if s.at == s.good() {
 			n := int(wire.SoftMessage(s.left))
 			if err := next(n); err != nil {
 				return err
@@ -103,10 +103,13 @@ func (s *soft) fill(dst []prg.Block, next func(rows int) error) error {
 	return nil
 }
 
+// good is how many OTs of the message at hand are handed out.
+func (s *soft) good() int { return max(0, s.made-wire.SoftSpent) }
+
 // hand makes rows of the columns where they go, in whole units; over spent ones go those that come
 // next. What is less than a unit goes by way of one.
 func (s *soft) hand(dst []prg.Block) int {
-	cols, good, into := s.cols[:s.made], s.made-wire.SoftSpent-s.at, s.at%wire.SoftRowsUnit
+	cols, good, into := s.cols[:s.made], s.good()-s.at, s.at%wire.SoftRowsUnit
 	if whole := min(len(dst), s.made-s.at) &^ (wire.SoftRowsUnit - 1); into == 0 && whole > 0 {
 		transpose(dst[:whole], cols, s.at)
 		return min(whole, good)
