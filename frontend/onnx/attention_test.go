@@ -88,6 +88,7 @@ func TestAttentionThatDoesNotFit(t *testing.T) {
 		"keys and values of before have shape [1 1 2 3 4]":       fused("Attention", []*onnxpb.ValueInfo{q, value("w", 8, 24), value("p", 1, 1, 2, 3, 4)}, "q w   p", h),
 		"holds no 3 tensors":                                     fused("MultiHeadAttention", []*onnxpb.ValueInfo{value("q", 1, 3, 2, 2, 4)}, "q", h),
 		"want rank 4 to 4":                                       fused("MultiHeadAttention", []*onnxpb.ValueInfo{q, k, v, value("p", 1, 2), value("r", 1, 2)}, "q k v    p r", h),
+		"3 elements from 0 on along axis 0":                      fused("EmbedLayerNormalization", []*onnxpb.ValueInfo{value("i", 1, 3), value("w", 9, 8), value("p", 2, 8), value("g", 8), value("b", 8)}, "i  w p  g b"),
 	} {
 		expectError(t, m, Options{}, want)
 	}

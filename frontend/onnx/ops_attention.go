@@ -361,6 +361,7 @@ func embedLayerNorm(c *ctx) []*operand {
 	y := layerNorm(c.with(attrs{"axis": int64(-1), "epsilon": float32(c.float("epsilon", 1e-12))}, in...))[0]
 	tokens := c.intConst([]int{ids.shape[0]}, make([]int64, ids.shape[0])) // without a mask onnxruntime says none
 	if mask := c.arg(7); mask != nil {
+		c.rankOf(mask, 2, 2)
 		tokens = c.sum(mask, []int{1}, false)
 	}
 	return []*operand{y, tokens, x}

@@ -224,6 +224,9 @@ func (c *ctx) slice(x *operand, start, step, size []int) *operand {
 
 // part slices along one axis with step one.
 func (c *ctx) part(x *operand, axis, start, size int) *operand {
+	if axis >= len(x.shape) || start < 0 || size < 0 || start > x.shape[axis]-size {
+		c.failf("%d elements from %d on along axis %d of shape %v", size, start, axis, x.shape)
+	}
 	starts, steps, sizes := make([]int, len(x.shape)), make([]int, len(x.shape)), slices.Clone(x.shape)
 	for d := range steps {
 		steps[d] = 1
